@@ -1,0 +1,1 @@
+"""The SEARCH: train, evaluate, explore, export, report."""

@@ -1,0 +1,1 @@
+"""What HARDWARE TOOLS say of a candidate: RTL check, area, delay."""

@@ -1,0 +1,1 @@
+"""How a NETWORK computes with a candidate: ops, gradients, layers (CPU and GPU)."""

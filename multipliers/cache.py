@@ -1,0 +1,85 @@
+"""Content-addressed files under one folder, safe for several processes at once."""
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from axdse.multipliers.errors import AxdseError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def cache_dir(kind: str) -> Path:
+    """Return the folder for one kind of entry, made if need be.
+
+    The root is `$AXDSE_CACHE`, else `$XDG_CACHE_HOME/axdse`, else `~/.cache/axdse`.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("AXDSE_CACHE") or home / "axdse") / kind
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AxdseError(
+            "the cache folder must be writable", error, "set AXDSE_CACHE to another folder"
+        ) from error
+    return folder
+
+
+def digest(*parts: str | bytes) -> str:
+    """SHA-256 (hex) of the parts; each is length-prefixed, so borders cannot shift."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write so that a reader, or a crash half-way, never sees a part of the file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> AxdseError:
+    return AxdseError(
+        "the output must be writable",
+        f"{path} ({error.strerror})",
+        "free some space or choose another place; nothing was half-written",
+    )
+
+
+def cached(kind: str, key: str, result_type: type[T], compute: Callable[[], T]) -> T:
+    """Return the stored dataclass under `key`, or compute and store it as JSON.
+
+    A corrupt entry is reported in one warning and computed again.
+    """
+    adapter = TypeAdapter(result_type)
+    path = cache_dir(kind) / f"{key}.json"
+    if path.exists():
+        try:
+            return adapter.validate_json(path.read_bytes())
+        except (ValidationError, OSError):
+            log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
+    result = compute()
+    write_atomically(path, adapter.dump_json(result, indent=2))
+    return result

@@ -1,0 +1,269 @@
+"""Stage 1, candidate: read the catalogue into frozen families and multipliers."""
+
+import ast
+import functools
+import itertools
+import operator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from axdse.multipliers import strict_yaml
+from axdse.multipliers.errors import AxdseError, did_you_mean
+
+Expression = int | str
+STRICT = ConfigDict(extra="forbid")
+HERE = Path(__file__).parent
+
+_OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+@dataclass(frozen=True, config=STRICT)
+class Parameter:
+    """One parameter of a family; bounds are integers or expressions of earlier parameters."""
+
+    min: Expression
+    max: Expression
+    default: Expression
+    meaning: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Paper:
+    """Where a family was published."""
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    doi: str = ""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Fact:
+    """A known value of an error metric, which the tests compare with the table.
+
+    Attributes:
+        at: the bound multiplier, as a spec.
+        metric: a field of `axdse.multipliers.error.ErrorMetrics`.
+        value: the published or derived value, in the metric's unit.
+        tolerance: largest accepted absolute difference.
+        source: where the value comes from.
+    """
+
+    at: str
+    metric: str
+    value: float
+    tolerance: float
+    source: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Family:
+    """A parametric multiplier: a C model and a Verilog module with the same parameters.
+
+    Attributes:
+        name: file stem, C function and Verilog module.
+        kind: "integer" cores map two n-bit operands to a 2n-bit product; "significand" cores
+            map two m-bit fractions (hidden one implied) to {carry, fraction}, m + 1 bits.
+        width: operand width in bits, an expression of the parameters.
+        error_sign: what is known of (approximate - exact) over the whole domain.
+        commutative: whether f(a, b) = f(b, a) for all operands.
+    """
+
+    name: str
+    title: str
+    kind: Literal["integer", "significand"]
+    width: Expression
+    model: Path
+    rtl: Path
+    parameters: dict[str, Parameter]
+    paper: Paper | None = None
+    error_sign: Literal["exact", "never_positive", "never_negative", "any"] = "any"
+    commutative: bool = True
+    facts: tuple[Fact, ...] = ()
+
+    def bind(self, values: Mapping[str, int] | None = None) -> "Multiplier":
+        """Bind parameters; those left out take their defaults.
+
+        Raises:
+            AxdseError: a parameter is unknown or out of range.
+        """
+        given = dict(values or {})
+        for name in given:
+            if name not in self.parameters:
+                remedy = did_you_mean(name, self.parameters)
+                raise AxdseError(f"unknown parameter of {self.name}", name, remedy)
+        bound: dict[str, int] = {}
+        for name in self.parameters:
+            low, high = self.bounds(name, bound)
+            default = evaluate(self.parameters[name].default, bound)
+            value = given.get(name, min(max(default, low), high))
+            if not low <= value <= high:
+                rule = f"{self.name} needs {name} in {low}..{high}"
+                raise AxdseError(rule, f"{name}={value}", f"choose {name} within the range")
+            bound[name] = value
+        return Multiplier(self, tuple(bound.items()))
+
+    def bounds(self, parameter: str, earlier: Mapping[str, int]) -> tuple[int, int]:
+        """Return the inclusive range of a parameter, given the earlier ones."""
+        entry = self.parameters[parameter]
+        return evaluate(entry.min, earlier), evaluate(entry.max, earlier)
+
+    def grid(self, **fixed: int) -> Iterator["Multiplier"]:
+        """Yield every bound multiplier that has the `fixed` parameter values."""
+        partial: list[dict[str, int]] = [{}]
+        for name in self.parameters:
+            partial = [
+                {**earlier, name: value}
+                for earlier in partial
+                for value in self._values(name, earlier, fixed)
+            ]
+        return (Multiplier(self, tuple(values.items())) for values in partial)
+
+    def _values(
+        self, name: str, earlier: Mapping[str, int], fixed: Mapping[str, int]
+    ) -> list[int]:
+        low, high = self.bounds(name, earlier)
+        values = range(low, high + 1)
+        return [value for value in values if value == fixed.get(name, value)]
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """A family with its parameters bound: one design.
+
+    Attributes:
+        values: (parameter, value) pairs in the family's order.
+    """
+
+    family: Family
+    values: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def spec(self) -> str:
+        """Canonical text such as `drum(n=8,k=4)`."""
+        inner = ",".join(f"{name}={value}" for name, value in self.values)
+        return f"{self.family.name}({inner})" if inner else self.family.name
+
+    @property
+    def bindings(self) -> dict[str, int]:
+        """C macros and Verilog parameters: upper-case name -> value."""
+        return {name.upper(): value for name, value in self.values}
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of each operand: n of an integer core, m of a significand core."""
+        return evaluate(self.family.width, dict(self.values))
+
+    @property
+    def product_bits(self) -> int:
+        """Width of the result: 2n, or m + 1 for {carry, fraction}."""
+        bits = self.operand_bits
+        return 2 * bits if self.family.kind == "integer" else bits + 1
+
+    @property
+    def pairs(self) -> int:
+        """Number of operand pairs in the whole domain."""
+        return int(1 << (2 * self.operand_bits))
+
+
+class Catalog:
+    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name."""
+
+    def __init__(self, folder: Path = HERE) -> None:
+        path = folder / "catalog.yaml"
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise AxdseError(
+                "a catalogue is a readable catalog.yaml", path, "name its folder"
+            ) from error
+        entries = strict_yaml.load(text, str(path)) or {}
+        self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
+
+    def family(self, name: str) -> Family:
+        """Return a family by name.
+
+        Raises:
+            AxdseError: there is none of that name.
+        """
+        if name not in self.families:
+            raise AxdseError("unknown family", name, did_you_mean(name, self.families))
+        return self.families[name]
+
+    def multiplier(self, spec: str) -> Multiplier:
+        """Read a spec such as `drum(n=8,k=4)` or `drum` (all defaults).
+
+        Raises:
+            AxdseError: the text is no spec, or names an unknown family or value.
+        """
+        name, values = parse_spec(spec)
+        return self.family(name).bind(values)
+
+    def grid(self, **fixed: int) -> Iterator[Multiplier]:
+        """Yield every multiplier of every family that has all the `fixed` parameters."""
+        fitting = (f for f in self.families.values() if set(fixed) <= set(f.parameters))
+        return itertools.chain.from_iterable(family.grid(**fixed) for family in fitting)
+
+
+@functools.cache
+def builtin_catalog() -> Catalog:
+    """The catalogue that ships with axdse."""
+    return Catalog()
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
+    """Split `name(key=int, ...)` into the name and its values."""
+    problem = AxdseError(
+        "a multiplier is written name(parameter=integer,...)",
+        repr(spec),
+        "write for example 'drum(n=8,k=4)'",
+    )
+    try:
+        node = ast.parse(spec.strip(), mode="eval").body
+        if isinstance(node, ast.Name):
+            return node.id, {}
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
+            raise problem
+        values = {str(kw.arg): ast.literal_eval(kw.value) for kw in node.keywords}
+    except (SyntaxError, ValueError) as error:
+        raise problem from error
+    if not all(type(value) is int for value in values.values()):
+        raise problem
+    return node.func.id, values
+
+
+def evaluate(expression: Expression, values: Mapping[str, int]) -> int:
+    """Evaluate an integer expression of + - * // over the named values."""
+    if isinstance(expression, int):
+        return expression
+    return _evaluate(ast.parse(expression, mode="eval").body, values)
+
+
+def _evaluate(node: ast.AST, values: Mapping[str, int]) -> int:
+    match node:
+        case ast.Constant(value=int(number)):
+            return number
+        case ast.Name(id=name) if name in values:
+            return values[name]
+        case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
+            return int(_OPERATORS[type(op)](_evaluate(left, values), _evaluate(right, values)))
+    raise AxdseError(
+        "bounds are + - * // over integers and earlier parameters",
+        ast.unparse(node),
+        "correct catalog.yaml",
+    )
+
+
+def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
+    files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
+    return strict_yaml.build(Family, {"name": name, **files, **entry}, f"catalog.yaml, {name}")

@@ -1,0 +1,30 @@
+"""The one error that users see: a rule, the value that breaks it, and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AxdseError(Exception):
+    """Bad input. The command line prints it as one line and exits with code 2.
+
+    Attributes:
+        rule: what must hold.
+        value: what was given instead.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, rule: str, value: object, remedy: str) -> None:
+        super().__init__(rule, value, remedy)
+        self.rule = rule
+        self.value = value
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.value}; {self.remedy}"
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return the remedy for a misspelt `word`: the nearest choice, or all of them."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"

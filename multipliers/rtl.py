@@ -1,0 +1,138 @@
+"""Stage 3, RTL: one self-contained Verilog text per design, parameters bound by its top module.
+
+A text elaborates on its own in any tool, which is what the RTL check simulates, what synthesis
+maps and what an export ships: the very same bytes.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from axdse.multipliers.cache import digest
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, IntFormat
+
+RTL_FOLDER = Path(__file__).parent / "rtl"
+
+
+@dataclass(frozen=True)
+class Rtl:
+    """A combinational design with two operand inputs and one product output.
+
+    Attributes:
+        top: name of the top module, without parameters.
+        text: the complete Verilog source.
+        ports: names of first operand, second operand and product.
+        operand_bits: width of each operand.
+        product_bits: width of the product.
+    """
+
+    top: str
+    text: str
+    ports: tuple[str, str, str]
+    operand_bits: int
+    product_bits: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of top and text."""
+        return digest(self.top, self.text)
+
+
+def core_rtl(multiplier: Multiplier) -> Rtl:
+    """The bare core: top `drum_n8_k4` binds the parameters of module `drum`.
+
+    Raises:
+        AxdseError: the Verilog file cannot be read.
+    """
+    top = _identifier(multiplier.spec)
+    x, y = ("a", "b") if multiplier.family.kind == "integer" else ("x", "y")
+    width, product = multiplier.operand_bits, multiplier.product_bits
+    body = f"  {_instance(multiplier, x, y, 'p')}\n"
+    wrapper = _module(top, (x, y, "p"), width, product, body)
+    return Rtl(top, _read(multiplier.family.rtl) + wrapper, (x, y, "p"), width, product)
+
+
+def unit_rtl(candidate: Candidate) -> Rtl:
+    """The whole unit: the core inside the sign, exponent and special-value logic of its format.
+
+    Raises:
+        AxdseError: a Verilog file cannot be read.
+    """
+    if isinstance(candidate.format, IntFormat):
+        return _int_unit(candidate.multiplier, candidate.format)
+    return _float_unit(candidate.multiplier, candidate.format)
+
+
+def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
+    n = number_format.bits
+    top = f"unit_{_identifier(multiplier.spec)}_{number_format.name}"
+    body = (
+        f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
+        f"  wire [{2 * n - 1}:0] magnitude;\n"
+        f"  int_multiply #(.N({n})) unit (.a(a), .b(b), .magnitude_a(magnitude_a),\n"
+        "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
+        f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
+    )
+    text = _read(multiplier.family.rtl) + _read(RTL_FOLDER / "int_multiply.v")
+    return Rtl(
+        top, text + _module(top, ("a", "b", "p"), n, 2 * n, body), ("a", "b", "p"), n, 2 * n
+    )
+
+
+def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    f = number_format.product_fraction_bits
+    top = f"unit_{_identifier(multiplier.spec)}_{_identifier(number_format.name)}"
+    text = _read(multiplier.family.rtl) + _read(RTL_FOLDER / "fp_multiply.v")
+    body = (
+        f"  wire [{m - 1}:0] x, y;\n  wire carry;\n  wire [{f - 1}:0] fraction;\n"
+        f"  fp_multiply #(.E({e}), .M({m}), .F({f})) unit (.a(a), .b(b), .x(x), .y(y),\n"
+        "      .carry(carry), .fraction(fraction), .p(p));\n"
+    )
+    if multiplier.family.kind == "integer":
+        text += _read(RTL_FOLDER / "normalise.v")
+        core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
+        body += (
+            f"  wire [{2 * m + 1}:0] product;\n  {core}\n"
+            f"  normalise #(.M({m}), .F({f})) shift (.product(product), .carry(carry),\n"
+            "      .fraction(fraction));\n"
+        )
+    else:
+        body += f"  {_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
+    operand, product = 1 + e + m, 1 + e + f
+    text += _module(top, ("a", "b", "p"), operand, product, body)
+    return Rtl(top, text, ("a", "b", "p"), operand, product)
+
+
+def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
+    values = ", ".join(f".{name}({value})" for name, value in multiplier.bindings.items())
+    parameters = f"#({values}) " if values else ""
+    x, y = ("a", "b") if multiplier.family.kind == "integer" else ("x", "y")
+    name = multiplier.family.name
+    return f"{name} {parameters}core (.{x}({first}), .{y}({second}), .p({product}));"
+
+
+def _module(
+    top: str, ports: tuple[str, str, str], operand_bits: int, product_bits: int, body: str
+) -> str:
+    a, b, p = ports
+    return (
+        f"\nmodule {top} (\n"
+        f"    input  [{operand_bits - 1}:0] {a},\n"
+        f"    input  [{operand_bits - 1}:0] {b},\n"
+        f"    output [{product_bits - 1}:0] {p}\n);\n{body}endmodule\n"
+    )
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"_+", "_", re.sub(r"\W", "_", text.replace("=", ""))).strip("_")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AxdseError("RTL is a readable Verilog file", path, "check the path") from error
