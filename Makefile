@@ -1,0 +1,43 @@
+# The two commands of the README. Both set up what they need first (setup.sh explains it).
+VENV ?= .venv
+RUN ?= runs/quick
+BIN = $(VENV)/bin
+TYPECHECK = build/typecheck
+.PHONY: help setup setup-dev search test test-slow lint types imports clean
+
+help:
+	@echo "make search   verify, cost, train and search; export the Pareto front to $(RUN)/export"
+	@echo "make test     every test, lint, type and import-direction check"
+
+setup:
+	@AXDSE_VENV=$(VENV) ./setup.sh
+
+setup-dev:
+	@AXDSE_VENV=$(VENV) ./setup.sh dev
+
+search: setup
+	$(BIN)/axdse search examples/quick.yaml --run $(RUN) --resume
+	$(BIN)/axdse export $(RUN) -o $(RUN)/export --overwrite
+
+test: lint types imports
+	$(BIN)/python -m pytest -n auto
+
+test-slow: setup-dev
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# mypy wants to see the folders under the name that they are imported by.
+types: setup-dev
+	@mkdir -p $(TYPECHECK)/axdse
+	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TYPECHECK)/axdse/$$p; done
+	MYPYPATH=$(TYPECHECK) $(BIN)/mypy --namespace-packages --explicit-package-bases \
+	    -p axdse.multipliers -p axdse.flows -p axdse.gpu -p axdse.dse
+
+imports: setup-dev
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

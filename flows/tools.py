@@ -1,0 +1,208 @@
+"""Hardware tools: find one, tell its version, run it with a log, a time limit and an exit code."""
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from axdse.multipliers.errors import AxdseError, did_you_mean
+
+VERSION_LIMIT_S = 20
+
+
+@dataclass(frozen=True)
+class KnownTool:
+    """A program that axdse may run.
+
+    Attributes:
+        name: the command.
+        package: the Debian and Ubuntu package that ships it.
+        version_arguments: arguments that make it print its version.
+    """
+
+    name: str
+    package: str
+    version_arguments: tuple[str, ...]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that names another executable, such as AXDSE_YOSYS_ABC."""
+        return f"AXDSE_{self.name.upper().replace('-', '_')}"
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs it."""
+        return f"apt-get install {self.package}"
+
+
+TOOLS = (
+    KnownTool("iverilog", "iverilog", ("-V",)),
+    KnownTool("vvp", "iverilog", ("-V",)),
+    KnownTool("yosys", "yosys", ("-V",)),
+    KnownTool("yosys-abc", "yosys", ("-q", "version")),
+    KnownTool("sta", "opensta", ("-version",)),
+    KnownTool("cc", "gcc", ("--version",)),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of running a tool.
+
+    Attributes:
+        exit_code: negative: the number of the signal that ended it.
+        seconds: wall time.
+        log: standard output and error, in the order of writing.
+        log_file: the file in the run's folder that holds `log`.
+    """
+
+    exit_code: int
+    seconds: float
+    log: str
+    log_file: Path
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool found on this machine."""
+
+    name: str
+    path: Path
+
+    @property
+    def version(self) -> str:
+        """Name and version as the tool prints them, such as `Yosys 0.23 (git sha1 7ce5011c24b)`.
+
+        Raises:
+            AxdseError: the tool does not start or does not tell.
+        """
+        return _version(self.name, self.path, self.path.stat().st_mtime_ns)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        limit_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run in `folder`, which also gets the log, `NAME.log`; see `run_process`."""
+        command = [str(self.path), *arguments]
+        return run_process(
+            self.name, command, folder=folder, limit_s=limit_s, environment=environment
+        )
+
+
+def find_tool(name: str) -> Tool:
+    """Find a tool: `$AXDSE_<NAME>` where set, else on PATH.
+
+    Raises:
+        AxdseError: it is missing; the remedy is the command that installs it.
+    """
+    tool = _known(name)
+    wanted = os.environ.get(tool.variable)
+    found = shutil.which(wanted or name)
+    if found is None and wanted:
+        raise AxdseError(f"{tool.variable} must name an executable", wanted, "correct or unset it")
+    if found is None:
+        raise AxdseError("a tool is missing", name, tool.remedy)
+    return Tool(name, Path(found).absolute())
+
+
+def run_process(
+    name: str,
+    command: Sequence[str],
+    *,
+    folder: Path,
+    limit_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> Run:
+    """Run a command without input; nothing that it started outlives this call.
+
+    Args:
+        name: what errors and the log file call it.
+        command: program and arguments.
+        folder: working directory; gets `NAME.log`.
+        limit_s: wall time after which the whole process group is killed, in seconds.
+        environment: all variables of the process; default: those of this one.
+
+    Raises:
+        AxdseError: it does not start, or does not end within the limit.
+    """
+    log_file = folder / f"{name}.log"
+    start = time.monotonic()
+    with log_file.open("wb") as log, _process_group(name, command, folder, environment, log) as p:
+        try:
+            exit_code = p.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            rule = f"{name} must end within {limit_s:g} s"
+            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
+    seconds = time.monotonic() - start
+    return Run(exit_code, seconds, log_file.read_text(errors="replace"), log_file)
+
+
+@contextlib.contextmanager
+def _process_group(
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None,
+    log: IO[bytes],
+) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AxdseError(
+            f"{name} must start", f"{command[0]} ({error.strerror})", "install it again"
+        ) from error
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _known(name: str) -> KnownTool:
+    known = {tool.name: tool for tool in TOOLS}
+    if name not in known:
+        raise AxdseError("unknown tool", name, did_you_mean(name, known))
+    return known[name]
+
+
+@functools.cache
+def _version(name: str, path: Path, modified_ns: int) -> str:
+    """`modified_ns` is a part of the key: an upgrade changes it."""
+    tool = _known(name)
+    try:
+        result = subprocess.run(
+            [path, *tool.version_arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=VERSION_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AxdseError(f"{name} must tell its version", error, tool.remedy) from error
+    lines = result.stdout.decode(errors="replace").splitlines()
+    line = next((line.strip() for line in lines if any(map(str.isdigit, line))), "")
+    if result.returncode or not line:
+        code = f"{path} ended with exit code {result.returncode}"
+        raise AxdseError(f"{name} must tell its version", code, tool.remedy)
+    return f"{name} {line}" if line[0].isdigit() else line

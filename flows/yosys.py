@@ -1,0 +1,34 @@
+"""Stage 6, cost: run one Yosys script in a folder of its own."""
+
+from pathlib import Path
+
+from axdse.flows.tools import find_tool
+from axdse.multipliers.errors import AxdseError
+
+TIME_LIMIT_S = 300
+
+
+def run_yosys(script: str, folder: Path, subject: str) -> str:
+    """Run the commands in `folder` and return the log.
+
+    Raises:
+        AxdseError: Yosys refuses, crashes or hangs; `subject` is what it was working on.
+    """
+    (folder / "script.ys").write_text(script)
+    command = ["-Q", "-T", "-s", "script.ys"]
+    result = find_tool("yosys").run(command, folder=folder, limit_s=TIME_LIMIT_S)
+    if result.exit_code:
+        raise AxdseError(
+            f"Yosys must accept {subject}", _reason(result.log, result.exit_code), "correct it"
+        )
+    return result.log
+
+
+def _reason(log: str, exit_code: int) -> str:
+    """The error, or the warning that `check -assert` turned into one."""
+    lines = [line.strip() for line in log.splitlines()]
+    errors = [line for line in lines if "ERROR: " in line]
+    if errors and "check -assert" not in errors[0]:
+        return errors[0].replace("ERROR: ", "")
+    warnings = [line for line in lines if line.startswith("Warning: ")]
+    return warnings[-1].removeprefix("Warning: ") if warnings else f"exit code {exit_code}"

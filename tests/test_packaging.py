@@ -1,0 +1,48 @@
+"""The distribution: one top-level name, all the data files, no compiler at install time."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = folder.glob("axdse-*-py3-none-any.whl")
+    return zipfile.ZipFile(wheel).namelist()
+
+
+def test_wheel_has_one_top_level_name(wheel_names: list[str]) -> None:
+    top = {name.split("/")[0] for name in wheel_names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"axdse"}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["multipliers/*.c", "multipliers/*.yaml", "multipliers/models/*.c", "multipliers/rtl/*.v"]
+    + ["flows/*.v", "gpu/*.c", "dse/data/*.npz", "dse/data/LICENSE*", "dse/templates/*"],
+)
+def test_wheel_ships_every_data_file(wheel_names: list[str], pattern: str) -> None:
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)]
+    assert files, f"no file matches {pattern}"
+    assert {f"axdse/{name}" for name in files} <= set(wheel_names)
+
+
+def test_wheel_ships_the_licences(wheel_names: list[str]) -> None:
+    licences = {Path(name).name for name in wheel_names if ".dist-info/licenses/" in name}
+    assert licences == {"LICENSE", "LICENSE-fashion-mnist"}
+
+
+def test_no_registry_host_is_named() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    hosts = ("pypi" + ".org", "pythonhosted" + ".org", "debian" + ".org", "npmjs" + ".org")
+    for name in tracked.stdout.split():
+        text = (ROOT / name).read_bytes()
+        assert not [host for host in hosts if host.encode() in text], name
