@@ -74,7 +74,7 @@ def unit_cost(candidate: Candidate, library: Path | None = None) -> Cost:
 def _cost(design: str, rtl: Rtl, library: Path | None, check: Callable[[Netlist], None]) -> Cost:
     cells = read_library(library)
     tools = tuple(find_tool(name).version for name in TOOLS)
-    recipe = f"# Yosys\n{synthesis_script(rtl)}# OpenSTA\n{timing_script(rtl.top)}"
+    recipe = f"# Yosys\n{synthesis_script(rtl.top)}# OpenSTA\n{timing_script(rtl.top)}"
     key = digest(design, rtl.digest, recipe, cells.digest, *tools)
 
     def compute() -> Cost:

@@ -1,6 +1,5 @@
 """Stage 6, cost: the combinational cells of a Liberty library, as Yosys reads them."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from axdse.flows.tools import find_tool
-from axdse.flows.yosys import run_yosys
+from axdse.flows.yosys import read_modules, run_yosys
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.errors import AxdseError
 
@@ -148,7 +147,7 @@ def _read_cells(path: Path) -> tuple[Cell, ...]:
         folder = Path(name)
         (folder / "library.lib").symlink_to(path.resolve())
         run_yosys(READ_CELLS, folder, str(path))
-        modules = json.loads((folder / "cells.json").read_bytes())["modules"]
+        modules = read_modules(folder / "cells.json", str(path))
         areas = _areas(modules, folder, path)
     cells = (_cell(name, module, areas[name]) for name, module in modules.items() if name in areas)
     combinational = tuple(filter(None, cells))

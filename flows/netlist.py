@@ -1,6 +1,5 @@
 """Stage 6, cost: a mapped netlist, and its exact simulation on many vectors at once."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from axdse.flows.liberty import UNKNOWN, Cell, Library, net_of
+from axdse.flows.liberty import Cell, Library, net_of
+from axdse.flows.yosys import read_modules
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.rtl import Rtl
 
@@ -96,7 +96,7 @@ def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
         AxdseError: the ports differ from `rtl`, a bit has no driver, or the design is not
             combinational: a latch, a flip-flop, a loop.
     """
-    module = json.loads(path.read_bytes())["modules"][rtl.top]
+    module = read_modules(path, rtl.top)[rtl.top]
     known = {cell.name: cell for cell in library.cells}
     instances = [_instance(entry, known, rtl) for entry in module["cells"].values()]
     widths = (rtl.operand_bits, rtl.operand_bits, rtl.product_bits)
@@ -163,14 +163,15 @@ def _input_nets(instance: Instance) -> list[int]:
 
 def _check_driven(netlist: Netlist) -> None:
     driven = {0, 1, *netlist.a.nets, *netlist.b.nets}
+    needed = [(f"{netlist.product.name}[{i}]", net) for i, net in enumerate(netlist.product.nets)]
     for instance in netlist.instances:
-        driven.update(net for _, net in instance.pins if net != UNKNOWN)
-    missing = [bit for bit, net in enumerate(netlist.product.nets) if net not in driven]
+        pins = dict(instance.pins)
+        driven.update(pins[pin] for pin, _ in instance.cell.outputs if pin in pins)
+        needed += [(f"{instance.cell.name}.{pin}", pins[pin]) for pin, _ in instance.cell.inputs]
+    missing = [place for place, net in needed if net not in driven]
     if missing:
         raise AxdseError(
-            f"every output bit of {netlist.top} needs a driver",
-            f"{netlist.product.name}[{missing[0]}] has none",
-            "assign it",
+            f"every bit of {netlist.top} needs a driver", f"{missing[0]} has none", "assign it"
         )
 
 

@@ -1,25 +1,25 @@
-// Self-running bench of the RTL check: `go` starts a walk over all operand pairs of vectors.bin;
-// each result goes to results.bin in four states; `done` ends it. No value is judged here.
+// Self-running bench of the RTL check: `go` starts a walk over the operand pairs of vectors.bin;
+// each result goes to results.bin in four states; `done` ends it. Nothing is judged here.
 `timescale 1ns / 1ps
 module rtl_bench;
   reg go = 0;
   reg done = 0;
-  reg [63:0] vectors [0:`COUNT-1];
-  reg [31:0] a, b;
-  wire [`PRODUCT_BITS-1:0] p;
+  reg [63:0] vectors[0:`AXDSE_VECTORS-1];
+  reg [`AXDSE_OPERAND_BITS-1:0] a, b;
+  wire [`AXDSE_PRODUCT_BITS-1:0] p;
   wire [63:0] result = p;
   integer vectors_file, results_file, i;
 
-  `DEVICE device (
-      .`PORT_A (a[`OPERAND_BITS-1:0]),
-      .`PORT_B (b[`OPERAND_BITS-1:0]),
-      .`PORT_P (p)
+  `AXDSE_TOP device (
+      .`AXDSE_A(a),
+      .`AXDSE_B(b),
+      .`AXDSE_P(p)
   );
 
-`ifdef WAVES
-  // Beside the product, what the model says, for the reader of the waves.
-  reg [63:0] answers [0:`COUNT-1];
-  reg [`PRODUCT_BITS-1:0] expected;
+`ifdef AXDSE_WAVES
+  // The model's answers, for the reader of the waves.
+  reg [63:0] answers[0:`AXDSE_VECTORS-1];
+  reg [`AXDSE_PRODUCT_BITS-1:0] expected;
   wire equal = p === expected;
   integer answers_file;
   initial begin
@@ -36,11 +36,13 @@ module rtl_bench;
     vectors_file = $fopen("vectors.bin", "rb");
     i = $fread(vectors, vectors_file);
     results_file = $fopen("results.bin", "wb");
-    for (i = 0; i < `COUNT; i = i + 1) begin
-      {a, b} = vectors[i];
-`ifdef WAVES
+    for (i = 0; i < `AXDSE_VECTORS; i = i + 1) begin
+      a = vectors[i][63:32];
+      b = vectors[i][31:0];
+`ifdef AXDSE_WAVES
       expected = answers[i];
 `endif
+      // Long enough for any delays inside the device; silent time costs nothing.
       #1000 $fwrite(results_file, "%z", result);
     end
     $fclose(results_file);

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from axdse.flows.liberty import Library
 from axdse.flows.netlist import Netlist, read_netlist
+from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.rtl import Rtl
 
@@ -16,15 +17,15 @@ STEPS = (
     "hierarchy -check -top {top}",
     "synth -flatten -noabc",
     "check -assert",
-    f"abc -exe yosys-abc -liberty library.lib -script +{ABC_SCRIPT}",
+    f"abc -exe {{abc}} -liberty library.lib -script +{ABC_SCRIPT}",
     "opt_clean -purge",
     "write_json netlist.json",
 )
 
 
-def synthesis_script(rtl: Rtl) -> str:
-    """The Yosys commands, to be run beside `rtl.v` and `library.lib`."""
-    return "".join(f"{step.format(top=rtl.top)}\n" for step in STEPS)
+def synthesis_script(top: str, abc: str = "yosys-abc") -> str:
+    """The Yosys commands, to be run beside `rtl.v` and `library.lib`; `abc` runs ABC."""
+    return "".join(f"{step.format(top=top, abc=abc)}\n" for step in STEPS)
 
 
 def synthesise(rtl: Rtl, library: Library) -> Netlist:
@@ -37,5 +38,6 @@ def synthesise(rtl: Rtl, library: Library) -> Netlist:
         folder = Path(name)
         (folder / "rtl.v").write_text(rtl.text)
         (folder / "library.lib").symlink_to(library.path.resolve())
-        run_yosys(synthesis_script(rtl), folder, rtl.top)
+        script = synthesis_script(rtl.top, abc=str(find_tool("yosys-abc").path))
+        run_yosys(script, folder, rtl.top)
         return read_netlist(folder / "netlist.json", rtl, library)

@@ -15,6 +15,7 @@ from typing import IO
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 VERSION_LIMIT_S = 20
+_running: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,8 @@ class Tool:
     ) -> Run:
         """Run in `folder`, which also gets the log, `NAME.log`; see `run_process`."""
         command = [str(self.path), *arguments]
-        return run_process(
-            self.name, command, folder=folder, limit_s=limit_s, environment=environment
-        )
+        log_file = folder / f"{self.name}.log"
+        return run_process(self.name, command, folder, log_file, limit_s, environment)
 
 
 def find_tool(name: str) -> Tool:
@@ -117,32 +117,35 @@ def find_tool(name: str) -> Tool:
 
 
 def run_process(
-    name: str,
+    subject: str,
     command: Sequence[str],
-    *,
     folder: Path,
+    log_file: Path,
     limit_s: float,
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a command without input; nothing that it started outlives this call.
 
     Args:
-        name: what errors and the log file call it.
+        subject: what errors call it.
         command: program and arguments.
-        folder: working directory; gets `NAME.log`.
+        folder: working directory.
+        log_file: gets standard output and error.
         limit_s: wall time after which the whole process group is killed, in seconds.
         environment: all variables of the process; default: those of this one.
 
     Raises:
         AxdseError: it does not start, or does not end within the limit.
     """
-    log_file = folder / f"{name}.log"
     start = time.monotonic()
-    with log_file.open("wb") as log, _process_group(name, command, folder, environment, log) as p:
+    with (
+        log_file.open("wb") as log,
+        _process_group(subject, command, folder, log, environment) as process,
+    ):
         try:
-            exit_code = p.wait(limit_s)
+            exit_code = process.wait(limit_s)
         except subprocess.TimeoutExpired as error:
-            rule = f"{name} must end within {limit_s:g} s"
+            rule = f"{subject} must end within {limit_s:g} s"
             raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
     seconds = time.monotonic() - start
     return Run(exit_code, seconds, log_file.read_text(errors="replace"), log_file)
@@ -150,11 +153,11 @@ def run_process(
 
 @contextlib.contextmanager
 def _process_group(
-    name: str,
+    subject: str,
     command: Sequence[str],
     folder: Path,
-    environment: Mapping[str, str] | None,
     log: IO[bytes],
+    environment: Mapping[str, str] | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     try:
         process = subprocess.Popen(
@@ -168,14 +171,26 @@ def _process_group(
         )
     except OSError as error:
         raise AxdseError(
-            f"{name} must start", f"{command[0]} ({error.strerror})", "install it again"
+            f"{subject} must start", f"{command[0]} ({error.strerror})", "install it again"
         ) from error
+    _running.add(process.pid)
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         process.wait()
+        _running.discard(process.pid)
+
+
+def kill_running() -> None:
+    """Kill all that `run_process` runs, in any thread; the terminal's Ctrl-C does not reach it."""
+    for group in tuple(_running):
+        _kill(group)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _known(name: str) -> KnownTool:

@@ -1,6 +1,8 @@
 """Stage 6, cost: run one Yosys script in a folder of its own."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from axdse.flows.tools import find_tool
 from axdse.multipliers.errors import AxdseError
@@ -19,9 +21,28 @@ def run_yosys(script: str, folder: Path, subject: str) -> str:
     result = find_tool("yosys").run(command, folder=folder, limit_s=TIME_LIMIT_S)
     if result.exit_code:
         raise AxdseError(
-            f"Yosys must accept {subject}", _reason(result.log, result.exit_code), "correct it"
+            f"Yosys must accept {subject}",
+            _reason(result.log, result.exit_code),
+            "correct what it names",
         )
     return result.log
+
+
+def read_modules(path: Path, subject: str) -> dict[str, Any]:
+    """Return the modules that a script left with `write_json`.
+
+    Raises:
+        AxdseError: the file is missing or cut short although Yosys reported no error.
+    """
+    try:
+        modules: dict[str, Any] = json.loads(path.read_bytes())["modules"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AxdseError(
+            f"Yosys must write {path.name} for {subject}",
+            f"it did not ({type(error).__name__})",
+            "check its installation and the space in the temporary folder",
+        ) from error
+    return modules
 
 
 def _reason(log: str, exit_code: int) -> str:

@@ -42,8 +42,12 @@ def digest(*parts: str | bytes) -> str:
     return state.hexdigest()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write so that a reader, or a crash half-way, never sees a part of the file."""
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write so that a reader, or a crash half-way, never sees a part of the file.
+
+    Raises:
+        AxdseError: the place is unwritable or full; it is left as it was.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -52,7 +56,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error

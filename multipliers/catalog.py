@@ -1,10 +1,9 @@
 """Stage 1, candidate: read the catalogue into frozen families and multipliers."""
 
-import ast
 import functools
 import itertools
-import operator
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,17 +12,12 @@ from pydantic.dataclasses import dataclass
 
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.expression import Expression, evaluate
 
-Expression = int | str
 STRICT = ConfigDict(extra="forbid")
 HERE = Path(__file__).parent
-
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}
+_SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
+_VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -91,6 +85,10 @@ class Family:
     commutative: bool = True
     facts: tuple[Fact, ...] = ()
 
+    def __hash__(self) -> int:
+        """Equal families have equal names and files; the dict of parameters has no hash."""
+        return hash((self.name, self.model, self.rtl))
+
     def bind(self, values: Mapping[str, int] | None = None) -> "Multiplier":
         """Bind parameters; those left out take their defaults.
 
@@ -98,10 +96,7 @@ class Family:
             AxdseError: a parameter is unknown or out of range.
         """
         given = dict(values or {})
-        for name in given:
-            if name not in self.parameters:
-                remedy = did_you_mean(name, self.parameters)
-                raise AxdseError(f"unknown parameter of {self.name}", name, remedy)
+        self._check_known(given)
         bound: dict[str, int] = {}
         for name in self.parameters:
             low, high = self.bounds(name, bound)
@@ -119,7 +114,12 @@ class Family:
         return evaluate(entry.min, earlier), evaluate(entry.max, earlier)
 
     def grid(self, **fixed: int) -> Iterator["Multiplier"]:
-        """Yield every bound multiplier that has the `fixed` parameter values."""
+        """Yield every bound multiplier that has the `fixed` parameter values.
+
+        Raises:
+            AxdseError: a fixed parameter is unknown.
+        """
+        self._check_known(fixed)
         partial: list[dict[str, int]] = [{}]
         for name in self.parameters:
             partial = [
@@ -135,6 +135,12 @@ class Family:
         low, high = self.bounds(name, earlier)
         values = range(low, high + 1)
         return [value for value in values if value == fixed.get(name, value)]
+
+    def _check_known(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.parameters:
+                remedy = did_you_mean(name, self.parameters)
+                raise AxdseError(f"unknown parameter of {self.name}", name, remedy)
 
 
 @dataclass(frozen=True)
@@ -183,11 +189,13 @@ class Catalog:
         path = folder / "catalog.yaml"
         try:
             text = path.read_text()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise AxdseError(
                 "a catalogue is a readable catalog.yaml", path, "name its folder"
             ) from error
         entries = strict_yaml.load(text, str(path)) or {}
+        if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+            raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
         self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
 
     def family(self, name: str) -> Family:
@@ -222,48 +230,26 @@ def builtin_catalog() -> Catalog:
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
-    """Split `name(key=int, ...)` into the name and its values."""
-    problem = AxdseError(
-        "a multiplier is written name(parameter=integer,...)",
-        repr(spec),
-        "write for example 'drum(n=8,k=4)'",
-    )
-    try:
-        node = ast.parse(spec.strip(), mode="eval").body
-        if isinstance(node, ast.Name):
-            return node.id, {}
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
-            raise problem
-        values = {str(kw.arg): ast.literal_eval(kw.value) for kw in node.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise problem from error
-    if not all(type(value) is int for value in values.values()):
-        raise problem
-    return node.func.id, values
+    """Split `name(parameter=integer, ...)` into the name and its values.
 
-
-def evaluate(expression: Expression, values: Mapping[str, int]) -> int:
-    """Evaluate an integer expression of + - * // over the named values."""
-    if isinstance(expression, int):
-        return expression
-    return _evaluate(ast.parse(expression, mode="eval").body, values)
-
-
-def _evaluate(node: ast.AST, values: Mapping[str, int]) -> int:
-    match node:
-        case ast.Constant(value=int(number)):
-            return number
-        case ast.Name(id=name) if name in values:
-            return values[name]
-        case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
-            return int(_OPERATORS[type(op)](_evaluate(left, values), _evaluate(right, values)))
-    raise AxdseError(
-        "bounds are + - * // over integers and earlier parameters",
-        ast.unparse(node),
-        "correct catalog.yaml",
-    )
+    Raises:
+        AxdseError: the text is written otherwise, or gives a parameter twice.
+    """
+    match = _SPEC.fullmatch(spec)
+    inner = (match[2] or "").strip() if match else ""
+    items = [_VALUE.fullmatch(item) for item in inner.split(",")] if inner else []
+    values = {item[1]: int(item[2]) for item in items if item}
+    if match is None or len(values) < len(items):
+        raise AxdseError(
+            "a multiplier is written name(parameter=integer,...), each parameter once",
+            repr(spec),
+            "write for example 'drum(n=8,k=4)'",
+        )
+    return match[1], values
 
 
 def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
     files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
-    return strict_yaml.build(Family, {"name": name, **files, **entry}, f"catalog.yaml, {name}")
+    family = strict_yaml.build(Family, {"name": name, **files, **entry}, f"catalog.yaml, {name}")
+    family.bind()  # every bound and default can be evaluated
+    return family

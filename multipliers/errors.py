@@ -14,17 +14,19 @@ class AxdseError(Exception):
     """
 
     def __init__(self, rule: str, value: object, remedy: str) -> None:
-        super().__init__(rule, value, remedy)
+        super().__init__(rule, value, remedy)  # all three, so that it crosses processes
         self.rule = rule
         self.value = value
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.value}; {self.remedy}"
+        return " ".join(f"{self.rule}: {self.value}; {self.remedy}".split())
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return the remedy for a misspelt `word`: the nearest choice, or all of them."""
     known = sorted(choices)
+    if not known:
+        return "leave it out"
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"

@@ -21,12 +21,21 @@ class FloatFormat:
             "nearest" (ties to even).
         product: "narrow" keeps m fraction bits of the product (as ApproxTrain); "wide" keeps
             all 2m + 1, as a MAC with a wider accumulator does.
+
+    Raises:
+        AxdseError: e is not within 2..8 or m not within 1..23.
     """
 
     exponent_bits: int = 8
     fraction_bits: int = 7
     rounding: Rounding = "nearest"
     product: Product = "narrow"
+
+    def __post_init__(self) -> None:
+        if not (2 <= self.exponent_bits <= 8 and 1 <= self.fraction_bits <= 23):
+            raise AxdseError(
+                "a float format has e in 2..8 and m in 1..23", self.name, "choose within these"
+            )
 
     @property
     def name(self) -> str:
@@ -52,9 +61,17 @@ class FloatFormat:
 
 @dataclass(frozen=True)
 class IntFormat:
-    """Symmetric two's complement integers; the core multiplies magnitudes, the sign is an xor."""
+    """Two's complement integers; the core multiplies magnitudes, the sign is an xor.
+
+    Raises:
+        AxdseError: bits is not within 2..8.
+    """
 
     bits: int = 8
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 8:
+            raise AxdseError("an integer format has 2..8 bits", self.name, "choose int8")
 
     @property
     def name(self) -> str:
@@ -69,14 +86,15 @@ class IntFormat:
 
 Format = FloatFormat | IntFormat
 
-_ALIASES = {
+_ALIASES: dict[str, Format] = {
     "bf16": FloatFormat(8, 7, "nearest", "wide"),
     "approxtrain": FloatFormat(8, 7, "truncate", "narrow"),
     "int8": IntFormat(8),
 }
 _FLOAT = re.compile(
-    r"float\((?:e=)?8,(?:m=)?(?P<m>\d+)"
-    r"(?:,round=(?P<rounding>truncate|nearest))?(?:,product=(?P<product>narrow|wide))?\)"
+    r"float\((?:e=)?8,(?:m=)?(?P<m>\d{1,2})"
+    r"(?:,round=(?P<rounding>truncate|nearest))?(?:,product=(?P<product>narrow|wide))?\)",
+    re.ASCII,
 )
 
 

@@ -8,8 +8,10 @@ with F = m (narrow) or 2m + 1 (wide): uint8 where it fits, else uint16. For int8
 index is its two's complement byte, an entry the signed product as int16.
 """
 
+import functools
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
+from axdse.multipliers.unit import normalised
 
 MAX_FRACTION_BITS = 7
 LAYOUT_VERSION = "1"
@@ -35,6 +38,9 @@ class Lut:
         format: operands and product.
         entries: read-only array, see the module's docstring.
         digest: SHA-256 of layout, format and entries; equal digests multiply alike.
+
+    Raises:
+        AxdseError: the entries have another shape or dtype than the format.
     """
 
     multiplier: str
@@ -42,9 +48,16 @@ class Lut:
     entries: np.ndarray = field(repr=False)
 
     def __post_init__(self) -> None:
+        shape, dtype = _layout(self.format)
+        if self.entries.shape != shape or self.entries.dtype != dtype:
+            raise AxdseError(
+                f"a table in {self.format.name} is {shape[0]} x {shape[1]} {dtype.__name__}",
+                f"{self.entries.shape} {self.entries.dtype} of {self.multiplier}",
+                "make it with build_lut",
+            )
         self.entries.flags.writeable = False
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of layout version, format and entries."""
         return digest(LAYOUT_VERSION, self.format.name, self.entries.tobytes())
@@ -62,9 +75,9 @@ def build_lut(candidate: Candidate) -> Lut:
     """
     multiplier, number_format = candidate.multiplier, candidate.format
     if isinstance(number_format, IntFormat):
-        entries = _signed_products(multiplier, tabulate(multiplier))
+        entries = _signed_products(multiplier, number_format.bits, tabulate(multiplier))
     else:
-        _check_size(number_format)
+        check_size(number_format)
         entries = _float_entries(multiplier, number_format)
     return Lut(multiplier.spec, number_format, entries)
 
@@ -74,7 +87,19 @@ def entry_type(number_format: FloatFormat) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if number_format.product_fraction_bits < 8 else np.uint16
 
 
-def _check_size(number_format: FloatFormat) -> None:
+def _layout(number_format: Format) -> tuple[tuple[int, int], type[np.generic]]:
+    if isinstance(number_format, IntFormat):
+        return (1 << number_format.bits, 1 << number_format.bits), np.int16
+    row = 1 << number_format.fraction_bits
+    return (row, row), entry_type(number_format)
+
+
+def check_size(number_format: FloatFormat) -> None:
+    """Refuse formats whose table would be too large.
+
+    Raises:
+        AxdseError: m > 7.
+    """
     if number_format.fraction_bits > MAX_FRACTION_BITS:
         raise AxdseError(
             f"tables go up to m = {MAX_FRACTION_BITS}",
@@ -87,41 +112,25 @@ def _float_entries(multiplier: Multiplier, number_format: FloatFormat) -> np.nda
     table = tabulate(multiplier)
     if multiplier.family.kind == "integer":
         hidden = 1 << number_format.fraction_bits
-        table = _normalised(multiplier, number_format, table[hidden:, hidden:])
+        a = np.arange(hidden, 2 * hidden)
+        table = normalised(multiplier, number_format, a[:, None], a, table[hidden:, hidden:])
     return np.ascontiguousarray(table, dtype=entry_type(number_format))
 
 
-def _normalised(
-    multiplier: Multiplier, number_format: FloatFormat, significands: np.ndarray
-) -> np.ndarray:
-    """Integer products of significands (hidden ones restored) -> carry and fraction."""
-    m, kept = number_format.fraction_bits, number_format.product_fraction_bits
-    one = np.uint64(1 << (2 * m))
-    below = np.argwhere(significands < one)
-    if below.size:
-        x, y = (int(value) + (1 << m) for value in below[0])
+def _signed_products(multiplier: Multiplier, bits: int, table: np.ndarray) -> np.ndarray:
+    """Magnitude products -> two's complement codes in, signed products out."""
+    codes = np.arange(1 << bits)
+    values = codes - ((codes >> (bits - 1)) << bits)
+    magnitudes = table.astype(np.int64)[np.ix_(np.abs(values), np.abs(values))]
+    if magnitudes.max() >> (2 * bits - 1):
         raise AxdseError(
-            "the product of two normalised significands must be at least 1",
-            f"{multiplier.spec} gives {int(significands[tuple(below[0])])} for {x} x {y}",
-            "remove less of the top partial products, or use it in int8",
-        )
-    carry = significands >> np.uint64(2 * m + 1)
-    wide = (significands << (np.uint64(1) - carry)) & np.uint64((1 << (2 * m + 1)) - 1)
-    return (carry << np.uint64(kept)) | (wide >> np.uint64(2 * m + 1 - kept))
-
-
-def _signed_products(multiplier: Multiplier, table: np.ndarray) -> np.ndarray:
-    """Magnitude products -> two's complement bytes in, signed products out."""
-    codes = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.int64)
-    signs = np.where((codes[:, None] < 0) != (codes[None, :] < 0), -1, 1)
-    signed = table.astype(np.int64)[np.abs(codes)[:, None], np.abs(codes)[None, :]] * signs
-    if np.abs(signed).max() > 32767:
-        raise AxdseError(
-            "int8 products must fit 16 signed bits",
-            f"{multiplier.spec} reaches {int(np.abs(signed).max())}",
+            f"int{bits} products must fit {2 * bits} signed bits",
+            f"{multiplier.spec} reaches {magnitudes.max()}",
             "choose a design with less overshoot",
         )
-    return signed.astype(np.int16)
+    # Not np.sign: an approximate 0 x -1 need not be 0, and the hardware's sign is an xor.
+    signs = np.where((values[:, None] < 0) != (values < 0), -1, 1)
+    return np.asarray(magnitudes * signs, dtype=np.int16)
 
 
 def save_npz(lut: Lut, path: Path) -> None:
@@ -145,14 +154,16 @@ def load_npz(path: Path) -> Lut:
     """
     remedy = "write it again with 'axdse lut'"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            number_format = parse_format(str(file["format"]))
-            lut = Lut(str(file["multiplier"]), number_format, file["entries"])
-            stored = str(file["digest"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            entries, name, number_format, stored = (
+                np.load(io.BytesIO(archive.read(f"{key}.npy")), allow_pickle=False)
+                for key in ("entries", "multiplier", "format", "digest")
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise AxdseError(
             "a table is a readable .npz of axdse", f"{path} ({error})", remedy
         ) from error
+    lut = Lut(str(name), parse_format(str(number_format)), entries)
     if lut.digest != stored:
         raise AxdseError("a table must match its digest", path, remedy)
     return lut
@@ -182,7 +193,7 @@ def save_approxtrain(lut: Lut, path: Path) -> None:
     write_atomically(path, ((carry << 7) | fraction).astype(np.uint8).tobytes())
 
 
-def load_approxtrain(path: Path, rounding: str = "truncate") -> Lut:
+def load_approxtrain(path: Path, rounding: Rounding = "truncate") -> Lut:
     """Read ApproxTrain's .bin; m comes from the file name, such as `MBM_7.bin`.
 
     Raises:
@@ -205,13 +216,13 @@ def load_approxtrain(path: Path, rounding: str = "truncate") -> Lut:
             "check the m in the file name",
         )
     entries = ((data >> 7) << m) | (data & ((1 << m) - 1))
-    number_format = parse_format(f"float(8,{m},round={rounding},product=narrow)")
+    number_format = FloatFormat(8, m, rounding, "narrow")
     return Lut(path.name, number_format, entries.reshape(1 << m, 1 << m))
 
 
 def _approxtrain_bits(path: Path) -> int:
     digits = path.stem.rpartition("_")[2]
-    if not digits.isdigit() or not 1 <= int(digits) <= MAX_FRACTION_BITS:
+    if not digits.isdecimal() or not 1 <= int(digits) <= MAX_FRACTION_BITS:
         raise AxdseError(
             "an ApproxTrain file name ends in _m.bin, m in 1..7", path.name, "rename it"
         )

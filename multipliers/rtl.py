@@ -44,19 +44,24 @@ class Rtl:
 def core_rtl(multiplier: Multiplier) -> Rtl:
     """The bare core: top `drum_n8_k4` binds the parameters of module `drum`.
 
+    A family without parameters is its own top.
+
     Raises:
         AxdseError: the Verilog file cannot be read.
     """
-    top = _identifier(multiplier.spec)
-    x, y = ("a", "b") if multiplier.family.kind == "integer" else ("x", "y")
+    ports = ("a", "b", "p") if multiplier.family.kind == "integer" else ("x", "y", "p")
+    top, text = _identifier(multiplier.spec), _read(multiplier.family.rtl)
     width, product = multiplier.operand_bits, multiplier.product_bits
-    body = f"  {_instance(multiplier, x, y, 'p')}\n"
-    wrapper = _module(top, (x, y, "p"), width, product, body)
-    return Rtl(top, _read(multiplier.family.rtl) + wrapper, (x, y, "p"), width, product)
+    if multiplier.bindings:
+        body = f"  {_instance(multiplier, *ports)}\n"
+        text = _module(top, ports, width, product, body) + text
+    return Rtl(top, text, ports, width, product)
 
 
 def unit_rtl(candidate: Candidate) -> Rtl:
     """The whole unit: the core inside the sign, exponent and special-value logic of its format.
+
+    Operand rounding happens before the unit and leaves no trace in it.
 
     Raises:
         AxdseError: a Verilog file cannot be read.
@@ -68,7 +73,6 @@ def unit_rtl(candidate: Candidate) -> Rtl:
 
 def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
     n = number_format.bits
-    top = f"unit_{_identifier(multiplier.spec)}_{number_format.name}"
     body = (
         f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
         f"  wire [{2 * n - 1}:0] magnitude;\n"
@@ -76,24 +80,21 @@ def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
         "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
         f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
     )
-    text = _read(multiplier.family.rtl) + _read(RTL_FOLDER / "int_multiply.v")
-    return Rtl(
-        top, text + _module(top, ("a", "b", "p"), n, 2 * n, body), ("a", "b", "p"), n, 2 * n
-    )
+    files = (RTL_FOLDER / "int_multiply.v", multiplier.family.rtl)
+    return _unit(multiplier, number_format.name, n, 2 * n, body, files)
 
 
 def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
     e, m = number_format.exponent_bits, number_format.fraction_bits
     f = number_format.product_fraction_bits
-    top = f"unit_{_identifier(multiplier.spec)}_{_identifier(number_format.name)}"
-    text = _read(multiplier.family.rtl) + _read(RTL_FOLDER / "fp_multiply.v")
     body = (
         f"  wire [{m - 1}:0] x, y;\n  wire carry;\n  wire [{f - 1}:0] fraction;\n"
         f"  fp_multiply #(.E({e}), .M({m}), .F({f})) unit (.a(a), .b(b), .x(x), .y(y),\n"
         "      .carry(carry), .fraction(fraction), .p(p));\n"
     )
+    files = (RTL_FOLDER / "fp_multiply.v", multiplier.family.rtl)
     if multiplier.family.kind == "integer":
-        text += _read(RTL_FOLDER / "normalise.v")
+        files = (RTL_FOLDER / "normalise.v", *files)
         core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
         body += (
             f"  wire [{2 * m + 1}:0] product;\n  {core}\n"
@@ -102,9 +103,22 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
         )
     else:
         body += f"  {_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
-    operand, product = 1 + e + m, 1 + e + f
-    text += _module(top, ("a", "b", "p"), operand, product, body)
-    return Rtl(top, text, ("a", "b", "p"), operand, product)
+    name = f"float_e{e}_m{m}_{number_format.product}"
+    return _unit(multiplier, name, 1 + e + m, 1 + e + f, body, files)
+
+
+def _unit(
+    multiplier: Multiplier,
+    format_name: str,
+    operand_bits: int,
+    product_bits: int,
+    body: str,
+    files: tuple[Path, ...],
+) -> Rtl:
+    """Top module first, the core's file last: its directives reach no other module."""
+    top, ports = f"unit_{_identifier(multiplier.spec)}_{format_name}", ("a", "b", "p")
+    text = _module(top, ports, operand_bits, product_bits, body)
+    return Rtl(top, text + "\n".join(map(_read, files)), ports, operand_bits, product_bits)
 
 
 def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
@@ -120,10 +134,10 @@ def _module(
 ) -> str:
     a, b, p = ports
     return (
-        f"\nmodule {top} (\n"
+        f"module {top} (\n"
         f"    input  [{operand_bits - 1}:0] {a},\n"
         f"    input  [{operand_bits - 1}:0] {b},\n"
-        f"    output [{product_bits - 1}:0] {p}\n);\n{body}endmodule\n"
+        f"    output [{product_bits - 1}:0] {p}\n);\n{body}endmodule\n\n"
     )
 
 
@@ -133,6 +147,6 @@ def _identifier(text: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text().rstrip() + "\n"
     except (OSError, UnicodeDecodeError) as error:
         raise AxdseError("RTL is a readable Verilog file", path, "check the path") from error

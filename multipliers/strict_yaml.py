@@ -1,6 +1,7 @@
 """Read YAML strictly: no duplicate keys, no unknown keys, no wrong types."""
 
 import dataclasses
+import json
 import types
 import typing
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 T = TypeVar("T")
+_KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -19,6 +21,10 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag not in _KEY_TAGS:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a plain name", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} is given twice", key.start_mark
@@ -28,7 +34,11 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def load(text: str, where: str) -> Any:
-    """Parse YAML text; `where` names its origin in errors."""
+    """Parse YAML text; `where` names its origin in errors.
+
+    Raises:
+        AxdseError: it is not YAML, or a key is given twice.
+    """
     try:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
@@ -38,16 +48,26 @@ def load(text: str, where: str) -> Any:
             f"{error.problem} in {where}{line}",
             "correct that line",
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise AxdseError(
             "YAML must be well formed text", f"{where}: {error!s:.80}", "correct the file"
         ) from error
 
 
 def build(result_type: type[T], data: Any, where: str) -> T:
-    """Make a (pydantic) dataclass from parsed YAML, or say in one line what does not fit."""
+    """Make a dataclass from parsed YAML, or say in one line what does not fit.
+
+    Types are those of JSON and are not converted: neither "8" nor true is an integer.
+
+    Raises:
+        AxdseError: a key is unknown or missing, or a value has the wrong type.
+    """
     try:
-        return TypeAdapter(result_type).validate_python(data)
+        text = json.dumps(data, default=str)
+    except (ValueError, RecursionError) as error:
+        raise AxdseError(f"{where} must not contain itself", error, "remove the alias") from error
+    try:
+        return TypeAdapter(result_type).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         raise _explain(error, result_type, where) from error
 

@@ -19,6 +19,7 @@ module fp_multiply #(
 );
   localparam [E+1:0] BIAS = (1 << (E - 1)) - 1;
   localparam [E+1:0] TOP = (1 << E) - 1;
+  localparam [E+F:0] QUIET_NAN = {{(E + 1) {1'b1}}, {F{1'b0}}} >> 1;
 
   wire [E-1:0] exponent_a = a[E+M-1:M];
   wire [E-1:0] exponent_b = b[E+M-1:M];
@@ -37,12 +38,11 @@ module fp_multiply #(
   wire underflow = sum <= BIAS;
   wire overflow = sum >= BIAS + TOP;
 
-  wire [E+F:0] quiet_nan = {1'b0, {E{1'b1}}, 1'b1, {(F - 1) {1'b0}}};
   wire [E+F:0] infinity = {sign, {E{1'b1}}, {F{1'b0}}};
   wire [E+F:0] signed_zero = {sign, {(E + F) {1'b0}}};
   wire [E+F:0] normal = {sign, unbiased[E-1:0], fraction};
 
-  assign p = nan ? quiet_nan
+  assign p = nan ? QUIET_NAN
            : (full_a | full_b) ? infinity
            : (zero | underflow) ? signed_zero
            : overflow ? infinity

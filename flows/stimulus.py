@@ -1,0 +1,88 @@
+"""Stage 5, RTL check: the operand pairs that a design is tried with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from axdse.multipliers.formats import FloatFormat
+
+EXHAUSTIVE_BITS = 8
+MAX_OPERAND_BITS = 32
+# 20,000 and more remain of these when repeated pairs are dropped, from 9 bits on.
+RANDOM_PAIRS = 24_000
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """Distinct operand pairs in counting order: simulators are slow on a random one.
+
+    Attributes:
+        a: first operands, uint64 of shape [vectors].
+        b: second operands, likewise.
+        exhaustive: these are all pairs that exist.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    exhaustive: bool
+
+    @property
+    def vectors(self) -> int:
+        """Number of pairs."""
+        return int(self.a.size)
+
+
+def core_stimulus(operand_bits: int, seed: int) -> Stimulus:
+    """All pairs up to 8 bits; beyond, all pairs of corners and 20,000 or more random ones."""
+    if operand_bits <= EXHAUSTIVE_BITS:
+        return _every_pair(operand_bits)
+    return _sampled(corners(operand_bits), operand_bits, seed)
+
+
+def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
+    """Codes of float operands: corners of every field, random, and every pair of fractions.
+
+    The corners meet on both sides of underflow and overflow, with and without a carry.
+    The pairs of fractions (up to m = 7, with the exponent of 1.0) put the whole domain of the
+    core through the unit.
+    """
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    bias, top = number_format.bias, (1 << e) - 1
+    codes = [
+        (sign << (e + m)) | (exponent << m) | fraction
+        for sign in (0, 1)
+        for exponent in (0, 1, bias - 1, bias, bias + 1, top - 1, top)
+        for fraction in (0, 1, 1 << (m - 1), (1 << m) - 1)
+    ]
+    stimulus = _sampled(np.array(codes, dtype=np.uint64), 1 + e + m, seed)
+    if m >= EXHAUSTIVE_BITS:
+        return stimulus
+    one = np.uint64(bias << m)
+    every = _every_pair(m)
+    return _distinct([(stimulus.a, stimulus.b), (every.a | one, every.b | one)])
+
+
+def corners(bits: int) -> np.ndarray:
+    """The two smallest and largest, powers of two, their neighbours, alternating bits: uint64."""
+    top = (1 << bits) - 1
+    near = {(1 << k) + step for k in range(bits + 1) for step in (-1, 0, 1)}
+    near |= {top - 1, 0x5555_5555_5555_5555 & top, 0xAAAA_AAAA_AAAA_AAAA & top}
+    return np.array(sorted(value for value in near if value <= top), dtype=np.uint64)
+
+
+def _every_pair(bits: int) -> Stimulus:
+    pairs = np.arange(1 << (2 * bits), dtype=np.uint64)
+    return Stimulus(pairs >> np.uint64(bits), pairs & np.uint64((1 << bits) - 1), True)
+
+
+def _sampled(special: np.ndarray, bits: int, seed: int) -> Stimulus:
+    a, b = np.meshgrid(special, special, indexing="ij")
+    random = np.random.default_rng(seed).integers(0, 1 << bits, (2, RANDOM_PAIRS), dtype=np.uint64)
+    return _distinct([(a.ravel(), b.ravel()), (random[0], random[1])])
+
+
+def _distinct(parts: list[tuple[np.ndarray, np.ndarray]]) -> Stimulus:
+    a, b = (np.concatenate(operands) for operands in zip(*parts, strict=True))
+    pairs = np.unique((a << np.uint64(MAX_OPERAND_BITS)) | b)
+    low = np.uint64((1 << MAX_OPERAND_BITS) - 1)
+    return Stimulus(pairs >> np.uint64(MAX_OPERAND_BITS), pairs & low, False)

@@ -1,0 +1,99 @@
+"""Stage 4, LUT: from an ApproxTrain-style `float f(float, float)` to a table, with proof.
+
+A float model has a table only if it is separable: sign = xor, exponent = ea + eb - 127 + carry,
+carry and fraction functions of the two fractions alone. `float_harness.c` checks that on every
+product that is normal whatever its carry: all fraction pairs, all signs, all exponents with
+1 <= ea + eb - 127 <= 253 (3.2e9 products for m = 7). Outside, the rules of the unit hold (zero
+below, infinity above) in place of the model's own.
+"""
+
+import logging
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from axdse.multipliers.cache import cache_dir, digest
+from axdse.multipliers.compiled import RefusedError, compiled, run
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.lut import Lut, check_size, entry_type, load_npz, save_npz
+
+TIME_LIMIT_S = 300.0
+_FUNCTION = re.compile(r"\bfloat\s+(\w+)\s*\(\s*(?:const\s+)?float\b")
+log = logging.getLogger(__name__)
+
+
+def lut_from_float_model(path: Path, function: str | None, m: int) -> Lut:
+    """Tabulate a float model as narrow float(8, m) with truncated operands; cached by content.
+
+    Product bits below the m-bit fraction are cut off, as ApproxTrain does.
+
+    Args:
+        path: C source; `__device__` and the like may stay in it.
+        function: its name; None: the file's stem.
+        m: fraction bits, 1..7.
+
+    Raises:
+        AxdseError: the model does not compile, crashes, does not end, or is not separable; the
+            operands are shown.
+    """
+    number_format = FloatFormat(8, m, "truncate", "narrow")
+    check_size(number_format)
+    function = function or path.stem
+    _check_function(path, function)
+    program = compiled(path, function, "float_harness.c")
+    stored = cache_dir("float_model") / f"{digest(program.name, path.name, str(m))}.npz"
+    known = _stored(stored)
+    if known is not None:
+        return known
+    carries_and_fractions = _prove(program, path, m).reshape(1 << m, 1 << m)
+    lut = Lut(path.name, number_format, carries_and_fractions.astype(entry_type(number_format)))
+    save_npz(lut, stored)
+    return lut
+
+
+def _check_function(path: Path, function: str) -> None:
+    try:
+        names = _FUNCTION.findall(path.read_text(errors="replace"))
+    except OSError as error:
+        raise AxdseError("a C model is a readable file", path, "check the path") from error
+    if names and function not in names:
+        raise AxdseError(
+            f"{path.name} has no such function", function, did_you_mean(function, names)
+        )
+
+
+def _stored(path: Path) -> Lut | None:
+    if not path.exists():
+        return None
+    try:
+        return load_npz(path)
+    except AxdseError:
+        log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
+        return None
+
+
+def _prove(program: Path, path: Path, m: int) -> np.ndarray:
+    """Run the proof, first operands shared by as many processes as there are cores."""
+    workers = os.cpu_count() or 1
+
+    def part(first: int) -> bytes:
+        arguments = [str(m), str(first), str(workers)]
+        return run(program, arguments, path.name, TIME_LIMIT_S)
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            tables = set(pool.map(part, range(workers)))
+        except RefusedError as refusal:
+            raise AxdseError(
+                f"a float model must be separable (sign xor, exponent ea + eb - 127 + carry, "
+                f"carry and fraction of the fractions alone); {path.name} is not",
+                refusal,
+                "it has no table; correct the model or its m",
+            ) from refusal
+    if len(tables) != 1 or len(table := tables.pop()) != 4 << (2 * m):
+        raise AxdseError("a C model must return, and be pure", path.name, "correct the model")
+    return np.frombuffer(table, dtype=np.uint32)

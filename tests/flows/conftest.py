@@ -1,0 +1,54 @@
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, so that the tools really run."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("AXDSE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a text file and return its path."""
+
+    def write_file(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def fake_tool(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Make a shell script that stands for a tool that is broken."""
+
+    def make(name: str, script: str) -> Path:
+        folder = tmp_path / "fake"
+        folder.mkdir(exist_ok=True)
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IEXEC)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH with a C compiler and nothing else; returns its folder."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("cc", "as", "ld", "sh"):
+        found = shutil.which(name)
+        assert found, name
+        (folder / name).symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from axdse.flows.stimulus import Stimulus, core_stimulus, corners, unit_stimulus
+from axdse.multipliers.formats import FloatFormat
+
+
+def _pairs(stimulus: Stimulus) -> set[tuple[int, int]]:
+    return set(zip(stimulus.a.tolist(), stimulus.b.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_narrow_operands_meet_in_every_pair_once(bits: int) -> None:
+    stimulus = core_stimulus(bits, seed=0)
+    assert stimulus.exhaustive
+    assert stimulus.vectors == 4**bits == len(_pairs(stimulus))
+    assert int(stimulus.a.max()) == int(stimulus.b.max()) == 2**bits - 1
+
+
+@pytest.mark.parametrize("bits", [9, 12, 16, 32])
+def test_wide_operands_meet_in_all_corners_and_20000_distinct_pairs(bits: int) -> None:
+    stimulus = core_stimulus(bits, seed=0)
+    pairs = _pairs(stimulus)
+    assert not stimulus.exhaustive
+    assert len(pairs) == stimulus.vectors >= 20_000
+    top = 2**bits - 1
+    assert {(0, 0), (0, top), (top, 0), (top, top), (1, 2 ** (bits - 1)), (top - 1, 3)} <= pairs
+    assert int(max(stimulus.a.max(), stimulus.b.max())) == top
+
+
+def test_corners_hold_the_ends_powers_of_two_neighbours_and_alternating_bits() -> None:
+    wanted = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255}
+    assert set(corners(8).tolist()) == wanted | {254, 0x55, 0xAA}
+
+
+def test_the_seed_alone_decides() -> None:
+    first, again, other = (core_stimulus(12, seed) for seed in (1, 1, 2))
+    assert _pairs(first) == _pairs(again)
+    assert _pairs(first) != _pairs(other)
+
+
+def test_vectors_come_in_counting_order() -> None:
+    stimulus = core_stimulus(12, seed=0)
+    codes = (stimulus.a << np.uint64(12)) | stimulus.b
+    assert np.all(np.diff(codes.astype(np.int64)) > 0)
+
+
+@pytest.mark.parametrize("m", [1, 7, 10, 23])
+def test_float_units_meet_zeros_infinities_nans_and_both_signs(m: int) -> None:
+    stimulus = unit_stimulus(FloatFormat(8, m), seed=0)
+    zero, one, infinity, nan = 0, 127 << m, 255 << m, (255 << m) | 1
+    minus = 1 << (8 + m)
+    special = (zero, one, infinity, nan, minus | zero, minus | one, minus | infinity)
+    assert {(a, b) for a in special for b in special} <= _pairs(stimulus)
+    assert not stimulus.exhaustive
+
+
+def test_narrow_float_units_meet_every_pair_of_fractions() -> None:
+    stimulus = unit_stimulus(FloatFormat(8, 5), seed=0)
+    one = 127 << 5
+    assert {(one | x, one | y) for x in range(32) for y in range(32)} <= _pairs(stimulus)

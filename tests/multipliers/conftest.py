@@ -1,0 +1,48 @@
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.multipliers.catalog import Family, Multiplier, Parameter, builtin_catalog
+
+MakeMultiplier = Callable[..., Multiplier]
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("AXDSE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def make_multiplier(tmp_path: Path) -> MakeMultiplier:
+    """Make a multiplier `core` of n-bit operands from C source."""
+
+    def make(source: str, n: int = 4, kind: str = "integer") -> Multiplier:
+        model = tmp_path / "core.c"
+        model.write_text("#include <stdint.h>\n" + source)
+        parameters = {"n": Parameter(1, 32, 4, "operand width")}
+        family = Family("core", "of a test", kind, "n", model, tmp_path / "core.v", parameters)
+        return family.bind({"n": n})
+
+    return make
+
+
+@pytest.fixture
+def exact() -> Family:
+    return builtin_catalog().family("exact")
+
+
+@pytest.fixture
+def mutated_exact(exact: Family, tmp_path: Path) -> Callable[[str], Multiplier]:
+    """The exact multiplier whose C model is another source."""
+
+    def make(source: str) -> Multiplier:
+        model = tmp_path / "exact.c"
+        model.write_text(source)
+        return dataclasses.replace(exact, model=model).bind()
+
+    return make
