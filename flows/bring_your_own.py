@@ -21,6 +21,7 @@ from axdse.multipliers.rtl import Rtl
 TIME_LIMIT_S = 120
 READ_MODULES = """\
 read_verilog -sv design.v
+proc
 write_json modules.json
 """
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")

@@ -142,12 +142,15 @@ def check_all(
     """
     # Threads only wait here: compilers, models and simulators are processes of their own.
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    futures = [pool.submit(check, multiplier, seed=seed) for multiplier in multipliers]
     try:
-        yield from pool.map(lambda multiplier: check(multiplier, seed=seed), multipliers)
+        for future in futures:
+            yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        kill_running()
-        pool.shutdown()
+        while not all(future.done() for future in futures):
+            kill_running()
+            time.sleep(0.05)
 
 
 def check_files(model: Path, rtl: Path, *, seed: int = 0, waves: Path | None = None) -> RtlReport:

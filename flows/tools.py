@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -140,7 +142,7 @@ def run_process(
     start = time.monotonic()
     with (
         log_file.open("wb") as log,
-        _process_group(subject, command, folder, log, environment) as process,
+        _process_group(subject, command, folder, log, limit_s, environment) as process,
     ):
         try:
             exit_code = process.wait(limit_s)
@@ -157,6 +159,7 @@ def _process_group(
     command: Sequence[str],
     folder: Path,
     log: IO[bytes],
+    limit_s: float,
     environment: Mapping[str, str] | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     try:
@@ -174,6 +177,7 @@ def _process_group(
             f"{subject} must start", f"{command[0]} ({error.strerror})", "install it again"
         ) from error
     _running.add(process.pid)
+    _limit_cpu(process.pid, limit_s)
     try:
         yield process
     finally:
@@ -186,6 +190,14 @@ def kill_running() -> None:
     """Kill all that `run_process` runs, in any thread; the terminal's Ctrl-C does not reach it."""
     for group in tuple(_running):
         _kill(group)
+
+
+def _limit_cpu(pid: int, limit_s: float) -> None:
+    """Make a loop end even when this process is killed and can no longer look after it."""
+    seconds = math.ceil(limit_s) + 1
+    if hasattr(resource, "prlimit"):  # Linux
+        with contextlib.suppress(OSError):
+            resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _kill(group: int) -> None:

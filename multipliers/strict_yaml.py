@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 T = TypeVar("T")
+_UNKNOWN = "unexpected_keyword_argument"
 _KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
@@ -73,9 +74,11 @@ def build(result_type: type[T], data: Any, where: str) -> T:
 
 
 def _explain(error: ValidationError, result_type: type, where: str) -> AxdseError:
-    first = error.errors()[0]
+    errors = error.errors()
+    # A misspelt key is unknown and, under its right name, missing: the former says more.
+    first = next((e for e in errors if e["type"] == _UNKNOWN), errors[0])
     path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "unexpected_keyword_argument":
+    if first["type"] == _UNKNOWN:
         key = str(first["loc"][-1])
         return AxdseError(
             f"unknown key in {where}", path, did_you_mean(key, _field_names(result_type))

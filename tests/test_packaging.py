@@ -27,7 +27,7 @@ def test_wheel_has_one_top_level_name(wheel_names: list[str]) -> None:
 @pytest.mark.parametrize(
     "pattern",
     ["multipliers/*.c", "multipliers/*.yaml", "multipliers/models/*.c", "multipliers/rtl/*.v"]
-    + ["flows/*.v", "gpu/*.c", "dse/data/*.npz", "dse/data/LICENSE*", "dse/templates/*"],
+    + ["flows/*.v", "gpu/*.c", "dse/data/*.npz.xz", "dse/data/LICENSE*", "dse/templates/*"],
 )
 def test_wheel_ships_every_data_file(wheel_names: list[str], pattern: str) -> None:
     files = [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)]

@@ -4,64 +4,63 @@
  * up to four dots that give {carry, sum} = min(dots set, 3). This is a half adder for two dots, a
  * full adder for three, and for four the compressor ACCI1, wrong only if all are set. As in a
  * Dadda tree, a column is reduced no further than its height, with the carries that arrive from
- * the right, demands. What stays, and the columns above, are added exactly.
+ * the right, demands. What stays, and the columns above, are added exactly: so the product is the
+ * exact one less a unit of its column for every compressor whose dots are all set.
  *
  * A column is a queue: counters take its oldest dots, which lie in the low bits; sums and then
- * arriving carries are appended.
+ * arriving carries are appended. Widths suit N <= 16.
  */
 #include <stdint.h>
+
+#define DADDA42_ONES_OF_4 UINT64_C(0x4332322132212110) /* nibble x: how many bits of x are set */
 
 typedef struct {
     uint32_t dots;
     int height;
-} dadda42_column;
+} dadda42_queue;
 
-static inline void dadda42_append(dadda42_column *column, uint32_t dot) {
-    column->dots |= dot << column->height++;
+static inline void dadda42_append(dadda42_queue *queue, uint32_t dots, int height) {
+    queue->dots |= dots << queue->height;
+    queue->height += height;
 }
 
-static inline uint32_t dadda42_count(dadda42_column *column, int taken) {
-    uint32_t ones = 0;
-    for (int i = 0; i < taken; i++) ones += column->dots >> i & 1;
-    column->dots >>= taken;
-    column->height -= taken;
-    return ones < 4 ? ones : 3;
+static inline uint32_t dadda42_take(dadda42_queue *queue, int height) {
+    uint32_t dots = queue->dots & ((UINT32_C(1) << height) - 1);
+    queue->dots >>= height;
+    queue->height -= height;
+    return (uint32_t)(DADDA42_ONES_OF_4 >> 4 * dots) & 15;
 }
 
-/* Reduces all columns to the target height and returns the carries into column C. */
-static inline dadda42_column dadda42_stage(dadda42_column *columns, int target) {
-    dadda42_column arriving = {0, 0};
+/* Reduces the columns to the target height; returns what the compressors lose. */
+static inline uint64_t dadda42_stage(dadda42_queue *columns, int target) {
+    dadda42_queue arriving = {0, 0};
+    uint64_t lost = 0;
     for (int j = 0; j < C; j++) {
-        dadda42_column carries = {0, 0};
+        dadda42_queue carries = {0, 0};
         int excess = columns[j].height + arriving.height - target;
         for (; excess > 0; excess -= 3) {
-            uint32_t count = dadda42_count(&columns[j], excess < 3 ? excess + 1 : 4);
-            dadda42_append(&columns[j], count & 1);
-            dadda42_append(&carries, count >> 1);
+            uint32_t ones = dadda42_take(&columns[j], excess < 3 ? excess + 1 : 4);
+            uint32_t full = ones / 4;
+            dadda42_append(&columns[j], (ones - full) & 1, 1);
+            dadda42_append(&carries, (ones - full) / 2, 1);
+            lost += (uint64_t)full << j;
         }
-        columns[j].dots |= arriving.dots << columns[j].height;
-        columns[j].height += arriving.height;
+        dadda42_append(&columns[j], arriving.dots, arriving.height);
         arriving = carries;
     }
-    return arriving;
-}
-
-static inline uint64_t dadda42_sum(dadda42_column column) {
-    uint64_t ones = 0;
-    for (int i = 0; i < column.height; i++) ones += column.dots >> i & 1;
-    return ones;
+    return lost;
 }
 
 uint64_t dadda42(uint64_t a, uint64_t b) {
-    dadda42_column columns[C] = {{0, 0}};
-    uint64_t sum = 0;
-    for (int i = 0; i < N; i++) {
-        uint64_t row = (b >> i & 1) * (a << i);
-        sum += row >> C << C;
-        for (int j = i; j < i + N && j < C; j++) dadda42_append(&columns[j], row >> j & 1);
+    dadda42_queue columns[C];
+    uint64_t reversed = 0;
+    for (int i = 0; i < N; i++) reversed = 2 * reversed + (a >> i & 1);
+    for (int j = 0; j < C; j++) {
+        int past = j - (N - 1); /* the highest column holds a[N-1-i] b[i] for all i */
+        columns[j].dots = (uint32_t)(past < 0 ? reversed >> -past & b : reversed & b >> past);
+        columns[j].height = past < 0 ? N + past : N - past;
     }
-    for (int target = 8; target > 1; target /= 2)
-        sum += dadda42_sum(dadda42_stage(columns, target)) << C;
-    for (int j = 0; j < C; j++) sum += dadda42_sum(columns[j]) << j;
-    return sum;
+    uint64_t product = a * b;
+    for (int target = 8; target > 1; target /= 2) product -= dadda42_stage(columns, target);
+    return product;
 }

@@ -17,8 +17,8 @@ module drum #(
   drum_segment #(.N(N), .K(K)) right (.a(b), .segment(segment_b), .cut(cut_b));
 
   wire [2*K-1:0] product = segment_a * segment_b;
-  wire [2*N-1:0] wide = product;
-  assign p = wide << cut_a << cut_b;
+  wire [5:0] cut = {1'b0, cut_a} + {1'b0, cut_b};
+  assign p = {{2 * N - 2 * K{1'b0}}, product} << cut;
 endmodule
 
 // The K bits from the leading one on, and how many bits lie below them.
@@ -26,18 +26,18 @@ module drum_segment #(
     parameter N = 8,
     parameter K = 4
 ) (
-    input  [N-1:0] a,
+    input      [N-1:0] a,
     output reg [K-1:0] segment,
-    output reg [4:0] cut
+    output reg [  4:0] cut
 );
   integer i;
   always @* begin
     segment = a[K-1:0];
     cut = 0;
-    for (i = K; i < N; i = i + 1)
-      if (a[i]) begin
-        segment = a[i-:K] | 1'b1;
-        cut = i - K + 1;
+    for (i = 1; i <= N - K; i = i + 1)
+      if (a[i+K-1]) begin
+        segment = {a[i+1+:K-1], 1'b1};
+        cut = i[4:0];
       end
   end
 endmodule

@@ -13,8 +13,8 @@ module udm #(
     output [2*N-1:0] p
 );
   localparam DIGITS = (N + 1) / 2;
-  wire [2*DIGITS-1:0] digits_a = {{2 * DIGITS - N{1'b0}}, a};
-  wire [2*DIGITS-1:0] digits_b = b;
+  wire [N:0] digits_a = {1'b0, a};
+  wire [N:0] digits_b = {1'b0, b};
 
   genvar i, j;
   generate
@@ -29,6 +29,13 @@ module udm #(
         assign low[2*j+:2]  = {a1 & b0 | a0 & b1, a0 & b0};
         assign high[2*j+:2] = {1'b0, a1 & b1};
       end
+
+      wire [2*N-1:0] digits = {{2 * N - 2 * DIGITS{1'b0}}, low} << 2 * i;
+      wire [2*N-1:0] fours = {{2 * N - 2 * DIGITS{1'b0}}, high} << 2 * i + 2;
+      wire [2*N-1:0] sum;
+      if (i == 0) assign sum = digits + fours;
+      else assign sum = row[i-1].sum + digits + fours;
     end
   endgenerate
+  assign p = row[DIGITS-1].sum;
 endmodule

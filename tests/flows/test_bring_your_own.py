@@ -93,6 +93,12 @@ def test_wider_operands_are_sampled(write: Write) -> None:
         (_v("input [6:0] x, y, output [7:0] p"), "mine", ("x", "y", "p"), (7, 8)),
         (_v("input a, b, output [1:0] p"), "mine", ("a", "b", "p"), (1, 2)),
         (
+            _v("input [3:0] a, b, output reg [7:0] p", "always @* p = a * b;"),
+            "mine",
+            ("a", "b", "p"),
+            (4, 8),
+        ),
+        (
             "module other #(parameter N=6)(input [N-1:0] a, b, output [2*N-1:0] p); endmodule",
             "other",
             ("a", "b", "p"),
@@ -112,7 +118,16 @@ def test_wider_operands_are_sampled(write: Write) -> None:
             (1, 2),
         ),
     ],
-    ids=["plain", "output first", "significand", "1 bit", "parameter", "hierarchy", "file name"],
+    ids=[
+        "plain",
+        "output first",
+        "significand",
+        "1 bit",
+        "always block",
+        "parameter",
+        "hierarchy",
+        "file name",
+    ],
 )
 def test_ports_and_widths_are_inferred(
     text: str, top: str, ports: tuple[str, str, str], widths: tuple[int, int], write: Write

@@ -71,6 +71,27 @@ def test_a_wider_multiplier_costs_more() -> None:
     assert all(a.delay_ns < b.delay_ns for a, b in itertools.pairwise(costs))
 
 
+@pytest.mark.parametrize("family", builtin_catalog().families)
+def test_every_family_maps_to_what_its_model_computes(family: str) -> None:
+    width = next(iter(builtin_catalog().family(family).parameters))
+    assert core_cost(builtin_catalog().family(family).bind({width: 4})).cells > 0
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        [f"truncated(n=5,t={t},c=0)" for t in (0, 3, 5)],
+        [f"broken_array(n=5,h=0,v={v})" for v in (0, 4, 7)],
+        [f"broken_array(n=5,h={h},v=3)" for h in (0, 1, 2)],
+        [f"drum(n=6,k={k})" for k in (5, 4, 3)],
+    ],
+    ids=lambda specs: specs[0],
+)
+def test_a_rougher_multiplier_costs_less(specs: list[str]) -> None:
+    areas = [core_cost(core(spec)).area_um2 for spec in specs]
+    assert areas == sorted(set(areas), reverse=True)
+
+
 def test_a_unit_costs_more_than_its_core() -> None:
     assert unit_cost(unit("exact(n=5)", "float(8,4)")).cells > core_cost(core("exact(n=5)")).cells
 
@@ -116,11 +137,12 @@ def test_a_wrong_unit_is_caught(empty_cache: Path) -> None:
 # The cache.
 
 
-def test_a_hit_is_equal_and_fast(empty_cache: Path) -> None:
+def test_a_hit_is_equal_and_fast(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = core_cost(core("exact(n=4)"))
-    start = time.perf_counter()
+    monkeypatch.delattr(cost, "synthesise")
+    start = time.process_time()
     assert core_cost(core("exact(n=4)")) == first
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_a_corrupt_entry_is_computed_again(empty_cache: Path) -> None:
@@ -178,6 +200,18 @@ def test_a_broken_tool_is_one_error(
     assert not list(empty_cache.glob("cost/*.json"))
 
 
+def ends_soon(process: str) -> bool:
+    """Whether a process is gone, or waits to be reaped, within 10 s: a signal takes a while."""
+    for _ in range(100):
+        try:
+            if Path("/proc", process, "stat").read_text().split()[2] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.mark.parametrize(("module", "name"), [(yosys, "yosys"), (timing, "sta")])
 def test_a_hanging_tool_is_killed(
     module: ModuleType,
@@ -190,8 +224,7 @@ def test_a_hanging_tool_is_killed(
     monkeypatch.setattr(module, "TIME_LIMIT_S", 1)
     with pytest.raises(AxdseError, match=f"{name} must end within 1 s"):
         core_cost(core("exact(n=3)"))
-    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    assert not child.exists() or child.read_text().split()[2] == "Z"
+    assert ends_soon((tmp_path / "child").read_text().strip())
 
 
 def test_a_hanging_abc_is_killed_with_yosys(

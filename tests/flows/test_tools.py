@@ -118,6 +118,12 @@ def test_nothing_outlives_a_run(ending: str, fake_tool: MakeTool, tmp_path: Path
     assert _ended(int((tmp_path / "child").read_text()))
 
 
+def test_a_loop_ends_even_when_nobody_looks_after_it(tmp_path: Path) -> None:
+    """SIGKILL to us must not leave a process that spins for ever."""
+    run = run_process("sh", ["sh", "-c", "sleep 0.2; ulimit -t"], tmp_path, tmp_path / "log", 7)
+    assert run.log == "8\n"
+
+
 def _ended(pid: int) -> bool:
     """Whether a process is gone, or a zombie that its new parent has yet to bury."""
     deadline = time.monotonic() + 5

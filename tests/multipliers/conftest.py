@@ -1,4 +1,3 @@
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,15 +33,3 @@ def make_multiplier(tmp_path: Path) -> MakeMultiplier:
 @pytest.fixture
 def exact() -> Family:
     return builtin_catalog().family("exact")
-
-
-@pytest.fixture
-def mutated_exact(exact: Family, tmp_path: Path) -> Callable[[str], Multiplier]:
-    """The exact multiplier whose C model is another source."""
-
-    def make(source: str) -> Multiplier:
-        model = tmp_path / "exact.c"
-        model.write_text(source)
-        return dataclasses.replace(exact, model=model).bind()
-
-    return make

@@ -18,7 +18,8 @@ def test_the_table_of_the_exact_model_is_the_product(n):
     operands = np.arange(1 << n, dtype=np.uint64)
 
     np.testing.assert_array_equal(
-        tabulate(builtin_catalog().multiplier(f"exact(n={n})")), np.multiply.outer(operands, operands)
+        tabulate(builtin_catalog().multiplier(f"exact(n={n})")),
+        np.multiply.outer(operands, operands),
     )
 
 
@@ -139,7 +140,7 @@ def test_a_missing_model_is_named(make_multiplier):
     multiplier = make_multiplier("")
     multiplier.family.model.unlink()
 
-    with pytest.raises(AxdseError, match="readable file: .*core.c"):
+    with pytest.raises(AxdseError, match=r"readable file: .*core.c"):
         tabulate(multiplier)
 
 
@@ -164,7 +165,7 @@ def test_an_unwritable_cache_is_one_line(exact, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "file"))
 
-    with pytest.raises(AxdseError, match="cache folder must be writable: .*; set AXDSE_CACHE"):
+    with pytest.raises(AxdseError, match=r"cache folder must be writable: .*; set AXDSE_CACHE"):
         tabulate(exact.bind())
 
 
@@ -207,7 +208,9 @@ def test_a_missing_compiler_names_the_package(monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", "")
 
-    with pytest.raises(AxdseError, match="C compiler is needed: .*cc, gcc, clang.*apt-get install"):
+    with pytest.raises(
+        AxdseError, match=r"C compiler is needed: .*cc, gcc, clang.*apt-get install"
+    ):
         compiler()
 
 

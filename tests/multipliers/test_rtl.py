@@ -77,3 +77,62 @@ def test_the_unit_in_verilog_computes_what_the_oracle_says(number_format, tmp_pa
     a, b = operands(number_format, rtl.operand_bits, random=10_000)
 
     np.testing.assert_array_equal(simulate(rtl, a, b, tmp_path), unit_products(candidate, a, b))
+
+
+def test_a_core_is_wrapped_with_its_parameters_bound(tmp_path):
+    multiplier = builtin_catalog().multiplier("exact(n=5)")
+    rtl = core_rtl(multiplier)
+    a = np.arange(1024, dtype=np.uint64) >> np.uint64(5)
+    b = np.arange(1024, dtype=np.uint64) & np.uint64(31)
+
+    assert (rtl.top, rtl.ports, rtl.operand_bits, rtl.product_bits) == (
+        "exact_n5",
+        ("a", "b", "p"),
+        5,
+        10,
+    )
+    np.testing.assert_array_equal(simulate(rtl, a, b, tmp_path), a * b)
+
+
+def test_a_significand_core_of_one_bit_fits_the_unit(make_multiplier, tmp_path):
+    source = "uint64_t core(uint64_t x, uint64_t y) { return x + y; }"
+    multiplier = make_multiplier(source, n=1, kind="significand")
+    multiplier.family.rtl.write_text(
+        "`default_nettype none\n"
+        "module core #(parameter N = 7) (input wire [N-1:0] x, y, output wire [N:0] p);\n"
+        "  assign p = x + y;\nendmodule // without a final newline"
+    )
+    candidate = Candidate(multiplier, FloatFormat(8, 1))
+    rtl = unit_rtl(candidate)
+    a, b = operands(candidate.format, rtl.operand_bits, random=1000)
+
+    np.testing.assert_array_equal(simulate(rtl, a, b, tmp_path), unit_products(candidate, a, b))
+
+
+@pytest.mark.parametrize("number_format", [IntFormat(), FloatFormat(8, 7, product="wide")])
+def test_a_unit_elaborates_on_its_own_in_yosys(number_format, tmp_path):
+    rtl = unit_rtl(Candidate(builtin_catalog().multiplier("exact(n=8)"), number_format))
+    (tmp_path / "unit.v").write_text(rtl.text)
+    script = f"read_verilog unit.v; hierarchy -check -top {rtl.top}; proc; check -assert"
+
+    subprocess.run(["yosys", "-q", "-p", script], cwd=tmp_path, check=True)
+
+
+def test_operand_rounding_leaves_the_hardware_alone():
+    multiplier = builtin_catalog().multiplier("exact(n=8)")
+    nearest, truncated = (
+        unit_rtl(Candidate(multiplier, FloatFormat(8, 7, rounding)))
+        for rounding in ("nearest", "truncate")
+    )
+
+    assert nearest.digest == truncated.digest
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "binary"])
+def test_an_unreadable_verilog_file_is_one_line(make_multiplier, content):
+    multiplier = make_multiplier("")
+    if content is not None:
+        multiplier.family.rtl.write_bytes(content)
+
+    with pytest.raises(AxdseError, match=r"RTL is a readable Verilog file: .*core.v"):
+        core_rtl(multiplier)

@@ -118,7 +118,9 @@ def test_the_table_and_the_unit_agree_on_every_fraction(name):
 
     got = unit_products(exact_in(number_format), x | one, y | one)
 
-    np.testing.assert_array_equal(got - np.uint64(127 << f), build_lut(exact_in(number_format)).entries)
+    np.testing.assert_array_equal(
+        got - np.uint64(127 << f), build_lut(exact_in(number_format)).entries
+    )
 
 
 def test_a_significand_core_gives_carry_and_fraction(make_multiplier):
@@ -133,11 +135,15 @@ def test_a_significand_core_gives_carry_and_fraction(make_multiplier):
 def test_significand_products_below_one_are_refused(make_multiplier):
     core = make_multiplier("uint64_t core(uint64_t a, uint64_t b) { return a * b >> 2; }", n=4)
 
-    with pytest.raises(AxdseError, match="at least 1: .*gives 16 for 8 x 8; "):
-        unit_products(Candidate(core, FloatFormat(8, 3)), np.array([127 << 3]), np.array([127 << 3]))
+    with pytest.raises(AxdseError, match=r"at least 1: .*gives 16 for 8 x 8; "):
+        unit_products(
+            Candidate(core, FloatFormat(8, 3)), np.array([127 << 3]), np.array([127 << 3])
+        )
 
 
-@pytest.mark.parametrize("number_format", [FloatFormat(8, 1), FloatFormat(8, 7), FloatFormat(5, 2)])
+@pytest.mark.parametrize(
+    "number_format", [FloatFormat(8, 1), FloatFormat(8, 7), FloatFormat(5, 2)]
+)
 def test_float_corners_hold_every_special_value(number_format):
     e, m = number_format.exponent_bits, number_format.fraction_bits
     corners = set(corner_operands(number_format).tolist())

@@ -1,0 +1,61 @@
+"""The command line: one door, where bad input becomes one line and exit code 2."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from axdse.dse import cli_designs, cli_runs, doctor
+from axdse.multipliers.errors import AxdseError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
+@click.version_option(version("axdse"), prog_name="axdse")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Which approximate multiplier should train and run this network, at what cost in silicon?
+
+    A design is written name(parameter=value,...), such as 'drum(n=8,k=4)'; parameters left out
+    take their defaults. 'axdse list' shows the families, 'axdse COMMAND --help' the rest.
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="axdse: %(message)s", force=True
+    )
+
+
+for _command in (*cli_designs.COMMANDS, *cli_runs.COMMANDS, doctor.doctor):
+    cli.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0, 1 (a check failed), 2 (bad input)."""
+    debug = "--debug" in arguments
+    try:
+        result = cli.main(list(arguments), prog_name="axdse", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except AxdseError as error:
+        return _report(str(error), BAD_INPUT, debug)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "axdse"
+        return _report(f"{error.format_message()} See '{path} --help'.", BAD_INPUT, debug)
+    except (click.Abort, KeyboardInterrupt):
+        return _report(
+            "interrupted; 'axdse search --resume' continues a search", INTERRUPTED, debug
+        )
+
+
+def _report(message: str, code: int, debug: bool) -> int:
+    if debug:
+        raise
+    click.echo(f"axdse: {' '.join(message.split())}", err=True)
+    return code
+
+
+def main() -> None:
+    """Entry point of the `axdse` command."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,246 @@
+"""Commands about designs: list, show, verify, lut, cost. None of them needs torch."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from axdse.dse.cli_options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+    progress_bar,
+    seed_option,
+)
+from axdse.flows.cost import Cost, core_cost, unit_cost
+from axdse.flows.rtl_check import RtlReport, check, check_all, check_files, check_unit
+from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
+from axdse.multipliers.error import ErrorMetrics, error_metrics
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.float_model import lut_from_float_model
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.lut import Lut, build_lut, save_approxtrain, save_npz
+
+
+@click.command("list")
+@json_option
+def list_families(as_json: bool) -> None:
+    """List the multiplier families of the catalogue."""
+    families = tuple(builtin_catalog().families.values())
+    if as_json:
+        print_json(families, tuple[Family, ...])
+        return
+    rows = [(f.bind().spec, f.kind, _ranges(f), f.title) for f in families]
+    print_table("", ("default design", "kind", "parameters", "title"), rows)
+
+
+def _ranges(family: Family) -> str:
+    return ", ".join(f"{name} {p.min}..{p.max}" for name, p in family.parameters.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What `axdse show` prints."""
+
+    spec: str
+    family: Family
+    error: ErrorMetrics
+
+
+@click.command()
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@json_option
+def show(specs: tuple[str, ...], as_json: bool) -> None:
+    """Show designs: parameters, paper, error over all operand pairs."""
+    shown = tuple(Description(m.spec, m.family, error_metrics(m)) for m in multipliers_of(specs))
+    if as_json:
+        print_json(shown, tuple[Description, ...])
+        return
+    for description in shown:
+        print_table(description.spec, ("what", "value"), _facts(description))
+
+
+def _facts(description: Description) -> list[tuple[str, str]]:
+    family, paper = description.family, description.family.paper
+    rows = [("title", family.title), ("kind", family.kind)]
+    if paper:
+        source = f"{paper.authors}: {paper.title}, {paper.venue}, {paper.year} {paper.doi}"
+        rows.append(("paper", source.strip()))
+    rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
+    metrics = dataclasses.asdict(description.error)
+    return rows + [(name, f"{value:.6g}") for name, value in metrics.items()]
+
+
+@click.command()
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@click.option("--all", "every", is_flag=True, help="Every family at its default parameters.")
+@click.option("--model", type=PATH, help="Your own C model (with --rtl).")
+@click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
+@click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
+@format_option
+@click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
+@click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
+@seed_option
+@json_option
+def verify(
+    specs: tuple[str, ...],
+    every: bool,
+    model: Path | None,
+    rtl: Path | None,
+    unit: bool,
+    format_text: str | None,
+    waves: Path | None,
+    jobs: int | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Prove that C model and Verilog agree; exit code 1 and a counter-example if they do not.
+
+    Operands up to 8 x 8 bits are checked exhaustively, wider ones at corners and at random.
+    """
+    if model or rtl:
+        reports = [_check_own(specs, model, rtl, seed, waves)]
+    elif unit:
+        candidates = [candidate_of(m, format_text) for m in _chosen(specs, every)]
+        reports = [check_unit(candidate, seed=seed) for candidate in candidates]
+    elif waves:
+        reports = [check(m, seed=seed, waves=waves) for m in _only_one(_chosen(specs, every))]
+    else:
+        reports = _check_many(_chosen(specs, every), seed, jobs)
+    if as_json:
+        print_json(tuple(reports), tuple[RtlReport, ...])
+    else:
+        _print_reports(reports)
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _chosen(specs: tuple[str, ...], every: bool) -> list[Multiplier]:
+    if every and specs:
+        raise AxdseError("--all takes no SPEC", " ".join(specs), "leave one of them out")
+    if every:
+        return [family.bind() for family in builtin_catalog().families.values()]
+    return multipliers_of(specs)
+
+
+def _only_one(multipliers: list[Multiplier]) -> list[Multiplier]:
+    if len(multipliers) > 1:
+        raise AxdseError(
+            "--waves takes one design", f"{len(multipliers)} given", "verify the failing one"
+        )
+    return multipliers
+
+
+def _check_own(
+    specs: tuple[str, ...], model: Path | None, rtl: Path | None, seed: int, waves: Path | None
+) -> RtlReport:
+    if specs or not model or not rtl:
+        raise AxdseError(
+            "your own design is two files and no SPEC",
+            f"--model {model} --rtl {rtl} {' '.join(specs)}".strip(),
+            "write 'axdse verify --model X.c --rtl X.v'",
+        )
+    return check_files(model, rtl, seed=seed, waves=waves)
+
+
+def _check_many(multipliers: list[Multiplier], seed: int, jobs: int | None) -> list[RtlReport]:
+    with progress_bar() as progress:
+        task = progress.add_task("verify", total=len(multipliers))
+        reports = []
+        for report in check_all(multipliers, seed=seed, jobs=jobs):
+            reports.append(report)
+            progress.advance(task)
+    return reports
+
+
+def _print_reports(reports: list[RtlReport]) -> None:
+    rows = [(r.design, _verdict(r), f"{r.vectors:,}", f"{r.mismatches:,}") for r in reports]
+    print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
+    for report in reports:
+        for example in report.examples:
+            operands = f"a={example.a} b={example.b}"
+            expected = f"expected {example.expected:#x}, got 0x{example.got}"
+            click.echo(f"{report.design}: {operands}: {expected}")
+        if report.swapped:
+            click.echo(f"{report.design}: the RTL equals the model with its operands swapped")
+
+
+def _verdict(report: RtlReport) -> str:
+    if report.passed:
+        return f"equal, {report.verdict}"
+    return "MISMATCH, operands swapped" if report.swapped else "MISMATCH"
+
+
+@click.command()
+@click.argument("spec", required=False)
+@click.option("--model", type=PATH, help="A C file with float f(float, float), instead of SPEC.")
+@click.option("--function", help="Its function; default: the file's stem.")
+@format_option
+@click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help=".npz or _m.bin")
+def lut(
+    spec: str | None,
+    model: Path | None,
+    function: str | None,
+    format_text: str | None,
+    output: Path,
+) -> None:
+    """Write the look-up table of a design: .npz, or ApproxTrain's .bin such as MBM_7.bin."""
+    save = _writer_of(output)
+    if (spec is None) == (model is None):
+        raise AxdseError("lut takes one SPEC or one --model", f"{spec}, {model}", "give one")
+    table = _float_table(model, function, format_text) if model else None
+    if table is None:
+        table = build_lut(candidate_of(multipliers_of((str(spec),))[0], format_text))
+    save(table, output)
+    click.echo(f"{output}: {table.multiplier} in {table.format.name}, digest {table.digest}")
+
+
+def _float_table(model: Path, function: str | None, format_text: str | None) -> Lut:
+    number_format = parse_format(format_text or "approxtrain")
+    return lut_from_float_model(model, function, number_format.operand_bits - 1)
+
+
+def _writer_of(path: Path):  # type: ignore[no-untyped-def]
+    writers = {".npz": save_npz, ".bin": save_approxtrain}
+    if path.suffix not in writers:
+        raise AxdseError("a table is written as .npz or .bin", path, "choose that ending")
+    return writers[path.suffix]
+
+
+@click.command()
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@format_option
+@click.option("--core", is_flag=True, help="The bare core instead of the whole unit.")
+@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty; default OSU 0.18 um.")
+@json_option
+def cost(
+    specs: tuple[str, ...],
+    format_text: str | None,
+    core: bool,
+    library: Path | None,
+    as_json: bool,
+) -> None:
+    """Area and delay of the mapped netlist: Yosys, ABC and OpenSTA with a real cell library."""
+    multipliers = multipliers_of(specs)
+    with progress_bar() as progress:
+        costs = tuple(
+            core_cost(m, library) if core else unit_cost(candidate_of(m, format_text), library)
+            for m in progress.track(multipliers, description="cost")
+        )
+    if as_json:
+        print_json(costs, tuple[Cost, ...])
+        return
+    columns = ("design", "area um2", "NAND2 equivalents", "delay ns", "cells")
+    print_table("", columns, [_cost_row(cost) for cost in costs])
+    click.echo(f"{costs[0].library}; {', '.join(costs[0].tools)}; {costs[0].date}")
+
+
+def _cost_row(cost: Cost) -> tuple[str, ...]:
+    area, gates = f"{cost.area_um2:,.1f}", f"{cost.gate_equivalents:,.1f}"
+    return cost.design, area, gates, f"{cost.delay_ns:.3f}", str(cost.cells)
+
+
+COMMANDS = (list_families, show, verify, lut, cost)

@@ -1,0 +1,73 @@
+"""Options and outputs that several commands share, so that they read alike."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, Format, parse_format
+
+PATH = click.Path(path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+seed_option = click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+format_option = click.option(
+    "--format",
+    "format_text",
+    metavar="FORMAT",
+    help="int8, bf16, approxtrain or float(8,m,round=nearest|truncate,product=narrow|wide); "
+    "default: the narrow float(8,m) that fits the design.",
+)
+
+
+def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
+    """Read specs; a command without any has nothing to do, which is an error."""
+    if not specs:
+        raise AxdseError("a command needs at least one SPEC", "none given", "see 'axdse list'")
+    return [builtin_catalog().multiplier(spec) for spec in specs]
+
+
+def candidate_of(multiplier: Multiplier, format_text: str | None) -> Candidate:
+    """Put a multiplier into the format of `--format`, or the narrow float that fits it."""
+    return Candidate(multiplier, _format_of(multiplier, format_text))
+
+
+def _format_of(multiplier: Multiplier, text: str | None) -> Format:
+    if text:
+        return parse_format(text)
+    hidden = 1 if multiplier.family.kind == "integer" else 0
+    return FloatFormat(fraction_bits=multiplier.operand_bits - hidden)
+
+
+def print_json(value: Any, value_type: Any) -> None:
+    """Print a dataclass, or a tuple of them, as JSON."""
+    click.echo(TypeAdapter(value_type).dump_json(value, indent=2).decode())
+
+
+def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a table; when the output is no terminal, lines are never cut."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    table = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr, so that stdout stays clean for `--json`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,207 @@
+"""Commands that take minutes: train, search, export.
+
+They import torch and optuna inside: those take seconds, and `axdse list` must answer at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+from rich.progress import TaskID
+
+from axdse.dse.cli_options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+    progress_bar,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from axdse.dse.train import Epoch, History
+    from axdse.multipliers.lut import Lut
+
+FP32 = "fp32"
+
+
+class ProgressBars:
+    """Draws `axdse.dse.progress.Progress`: a bar a phase, the latest note beside it."""
+
+    def __init__(self) -> None:
+        self._bars = progress_bar()
+        self._phase: TaskID | None = None
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """Start a bar; `done` of its `total` steps were there already."""
+        self._name = phase
+        self._phase = self._bars.add_task(phase, total=total, completed=done)
+
+    def advance(self, note: str) -> None:
+        """Move the bar on; where nobody sees bars, the note becomes a line of the log."""
+        assert self._phase is not None
+        self._bars.update(self._phase, advance=1, description=f"{self._name:9} {note}")
+        if not self._bars.console.is_terminal:
+            self._bars.console.print(f"{self._name}: {note}", highlight=False)
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC|fp32")
+@format_option
+@click.option("--workload", default="lenet-300-100", show_default=True, help="The network.")
+@click.option("--dataset", default="fashion-mnist-14k", show_default=True, help="The images.")
+@click.option("--epochs", type=click.IntRange(1), help="Default: as in the settings of a search.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings.")
+@seed_option
+@json_option
+def train(
+    spec: str,
+    format_text: str | None,
+    workload: str,
+    dataset: str,
+    epochs: int | None,
+    seeds: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train a network with a design in the forward and in both backward products."""
+    from axdse.dse import train as training
+    from axdse.dse.dataset import check_name
+    from axdse.dse.workloads import find_workload
+    from axdse.gpu.assignment import Assignment
+
+    lut = _table_of(spec, format_text)
+    network = find_workload(workload).on(check_name(dataset))
+    settings = training.TrainSettings(epochs=epochs) if epochs else training.TrainSettings()
+    assignment = Assignment.uniform(lut) if lut else None
+    with ProgressBars() as bars:
+        bars.begin("epochs", settings.epochs * seeds, 0)
+
+        def watch(epoch: Epoch) -> bool:
+            bars.advance(f"{epoch.epoch} done: validation {100 * epoch.validation_accuracy:.2f} %")
+            return True
+
+        histories = tuple(
+            training.train(network, assignment, settings, seed + i, watch).history
+            for i in range(seeds)
+        )
+    if as_json:
+        print_json(histories, tuple[training.History, ...])
+        return
+    design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
+    _print_histories(f"{design}: {network.name} on {network.dataset}", histories)
+
+
+def _table_of(spec: str, format_text: str | None) -> Lut | None:
+    from axdse.multipliers.lut import build_lut
+
+    if spec == FP32:
+        return None
+    return build_lut(candidate_of(multipliers_of((spec,))[0], format_text))
+
+
+def _print_histories(title: str, histories: tuple[History, ...]) -> None:
+    from axdse.dse.evaluation import estimate
+
+    rows = [_row(history, epoch) for history in histories for epoch in history.epochs]
+    columns = ("seed", "epoch", "loss", "train %", "validation %", "seconds")
+    print_table(title, columns, rows)
+    result = estimate(tuple(history.validation_accuracy for history in histories))
+    if result.seeds == 1:
+        click.echo("one seed: differences under 1 point are noise")
+        return
+    click.echo(
+        f"validation {100 * result.mean:.2f} % +- {100 * result.standard_error:.2f} "
+        f"(standard error of {result.seeds} seeds)"
+    )
+
+
+def _row(history: History, epoch: Epoch) -> tuple[str, ...]:
+    return (
+        str(history.seed),
+        str(epoch.epoch),
+        f"{epoch.train_loss:.4f}",
+        _percent(epoch.train_accuracy),
+        _percent(epoch.validation_accuracy),
+        f"{epoch.seconds:.2f}",
+    )
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f}"
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG.yaml", type=PATH)
+@click.option("--run", "run_path", type=PATH, required=True, metavar="DIR", help="The run folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one.")
+@click.option("--trials", type=click.IntRange(1), help="Finished trials in all.")
+@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start none later.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of sampler and trainings.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; default: one per core.")
+def search(
+    config_path: Path,
+    run_path: Path,
+    resume: bool,
+    trials: int | None,
+    timeout: float | None,
+    seed: int | None,
+    workers: int | None,
+) -> None:
+    """Search for the multipliers that trade accuracy against silicon best.
+
+    Options override the configuration. Ctrl-C and kill lose at most the running trials; the
+    same command with --resume goes on.
+    """
+    from axdse.dse.config import load_config
+    from axdse.dse.search import run_search
+
+    config = load_config(config_path)
+    with ProgressBars() as bars:
+        run = run_search(
+            config,
+            run_path,
+            resume=resume,
+            trials=trials,
+            timeout_s=timeout,
+            seed=seed,
+            workers=workers,
+            progress=bars,
+        )
+    front = [point for point in run.front if point.on_front]
+    click.echo(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
+
+
+@click.command()
+@click.argument("run_path", metavar="RUN", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+def export(run_path: Path, output: Path, overwrite: bool) -> None:
+    """Export the front of a run: RTL, C model, table, certificates, cost, history, report."""
+    from axdse.dse.export import export_run
+    from axdse.dse.run_dir import RunDir
+
+    exported = export_run(RunDir(run_path), output, overwrite=overwrite)
+    click.echo(f"{exported.folder}: {len(exported.designs)} designs; see report.html")
+
+
+COMMANDS = (train, search, export)

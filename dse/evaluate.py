@@ -1,0 +1,124 @@
+"""The pipeline for one candidate: verify, tabulate, cost, train."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from axdse.dse.config import SearchConfig
+from axdse.dse.evaluation import Evaluation, Status
+from axdse.dse.train import Epoch, History, train
+from axdse.dse.workers import Ask
+from axdse.dse.workloads import Workload, find_workload
+from axdse.flows.cost import Cost, unit_cost
+from axdse.flows.rtl_check import RtlReport, check
+from axdse.gpu.assignment import Assignment
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.lut import build_lut
+
+
+@dataclass(frozen=True)
+class Hurdle:
+    """What a candidate of a known cost must clear to be worth its training.
+
+    Attributes:
+        rival: the most accurate design so far that costs no more; empty if there is none.
+        accuracy: the rival's, 0..1.
+        ceiling: the best accuracy that can be hoped for, the baselines'.
+        resolution: accuracy difference that one training cannot resolve.
+        remaining_gains: per epoch, the most that any training of this run still gained after it.
+    """
+
+    rival: str
+    accuracy: float
+    ceiling: float
+    resolution: float
+    remaining_gains: tuple[float, ...]
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether even the ceiling would not stand out from the rival."""
+        return bool(self.rival) and self.accuracy >= self.ceiling - self.resolution
+
+    @property
+    def reason(self) -> str:
+        """Why a candidate is not trained."""
+        return f"{self.rival} costs no more and reaches {self.accuracy:.4f}"
+
+    def in_sight(self, epoch: Epoch) -> bool:
+        """Whether a training may still reach the rival, with the largest remaining gain.
+
+        One resolution is added, to be conservative: accuracy in mid-training is noisy.
+        """
+        gain = self.remaining_gains[epoch.epoch - 1] + self.resolution
+        return not self.rival or epoch.validation_accuracy + gain >= self.accuracy
+
+
+def evaluate(
+    number: int, candidate: Candidate, config: SearchConfig, hurdle_at: Callable[[Cost], Hurdle]
+) -> Evaluation:
+    """Learn what a search needs to know of one candidate, and stop as soon as it is known.
+
+    Args:
+        number: of the trial.
+        candidate: what to evaluate.
+        config: of the search.
+        hurdle_at: what a candidate of that cost must clear.
+
+    Raises:
+        AxdseError: a tool fails, or the design cannot serve its format.
+    """
+    spec, number_format = candidate.multiplier.spec, candidate.format.name
+    result = functools.partial(Evaluation, number, spec, number_format)
+
+    certificate = check(candidate.multiplier)
+    if not certificate.passed:
+        return result("failed", _counter_example(certificate), certificate)
+    lut = build_lut(candidate)
+    cost = unit_cost(candidate, config.library)
+    hurdle = hurdle_at(cost)
+    if hurdle.unreachable:
+        return result("dominated", hurdle.reason, certificate, cost)
+    history = train(
+        workload_of(config),
+        Assignment.uniform(lut),
+        config.training,
+        config.seed,
+        hurdle.in_sight,
+    ).history
+    status, reason = _verdict(history, hurdle)
+    return result(status, reason, certificate, cost, history)
+
+
+def workload_of(config: SearchConfig) -> Workload:
+    """The network and the images of a configuration."""
+    return find_workload(config.workload).on(config.dataset)
+
+
+def _counter_example(certificate: RtlReport) -> str:
+    first = certificate.examples[0]
+    return (
+        f"RTL is not the C model: a={first.a} b={first.b} expected {first.expected}, "
+        f"got 0x{first.got} ({certificate.mismatches} of {certificate.vectors} differ)"
+    )
+
+
+def _verdict(history: History, hurdle: Hurdle) -> tuple[Status, str]:
+    epochs = len(history.epochs)
+    if history.status == "stopped":
+        return "dominated", f"stopped after epoch {epochs}: {hurdle.reason}"
+    if history.status == "nan":
+        return "diverged", f"NaN in epoch {epochs}"
+    return "complete", ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The job of evaluating one candidate; it asks the parent for the hurdle at its cost."""
+
+    number: int
+    candidate: Candidate
+    config: SearchConfig
+
+    def run(self, ask: Ask) -> Evaluation:
+        """Evaluate in a worker."""
+        return evaluate(self.number, self.candidate, self.config, ask)

@@ -1,0 +1,122 @@
+"""Stage 10, export: one design as files that need nothing of axdse."""
+
+import csv
+import io
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from axdse.dse.config import SearchConfig
+from axdse.dse.report import environment
+from axdse.dse.run_dir import RunDir
+from axdse.dse.summary import Finalist
+from axdse.dse.train import Epoch, History
+from axdse.flows.cost import Cost
+from axdse.flows.rtl_check import RtlReport
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.formats import Format, IntFormat
+from axdse.multipliers.lut import build_lut, save_approxtrain, save_npz
+from axdse.multipliers.rtl import Rtl, core_rtl, unit_rtl
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The command lines that make the numbers of a design again."""
+
+    verify_core: str
+    verify_unit: str
+    cost: str
+    lut: str
+    train: tuple[str, ...]
+    settings: str
+
+
+def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
+    """Write RTL, C model, table, certificates, cost, histories and README of one design.
+
+    Raises:
+        AxdseError: a table cannot be built or written.
+        OSError: a file cannot be written.
+    """
+    folder.mkdir()
+    core, unit = core_rtl(finalist.candidate.multiplier), unit_rtl(finalist.candidate)
+    _write_rtl(core, folder)
+    _write_rtl(unit, folder)
+    model = folder / f"{finalist.candidate.multiplier.family.name}.c"
+    model.write_text(standalone_model(finalist.candidate.multiplier))
+    _write_tables(finalist, core.top, folder)
+    _write_json(RtlReport, finalist.certificate, folder / "certificate_core.json")
+    _write_json(RtlReport, finalist.point.unit_certificate, folder / "certificate_unit.json")
+    _write_json(Cost, finalist.cost, folder / "cost.json")
+    _write_json(tuple[History, ...], finalist.point.histories, folder / "training.json")
+    (folder / "training.csv").write_text(_training_csv(finalist.point.histories))
+    files = sorted(path.name for path in folder.iterdir())
+    template = environment().get_template("design.md")
+    text = template.render(
+        f=finalist,
+        core=core,
+        unit=unit,
+        model=model.name,
+        files=files,
+        config=run.config,
+        info=run.info,
+        commands=_commands(finalist, run.config),
+    )
+    (folder / "README.md").write_text(text)
+
+
+def standalone_model(multiplier: Multiplier) -> str:
+    """The C model with its parameters defined at the top, so that `cc -c` compiles it."""
+    defines = [f"#define {name} {value}" for name, value in multiplier.bindings.items()]
+    header = f"/* {multiplier.spec}, with its parameters bound. */"
+    return "\n".join([header, *defines, "", multiplier.family.model.read_text()])
+
+
+def _write_rtl(rtl: Rtl, folder: Path) -> None:
+    (folder / f"{rtl.top}.v").write_text(rtl.text)
+
+
+def _write_tables(finalist: Finalist, stem: str, folder: Path) -> None:
+    """The table as .npz, and in ApproxTrain's form where its format has one."""
+    lut = build_lut(finalist.candidate)
+    save_npz(lut, folder / f"{stem}.npz")
+    number_format = finalist.candidate.format
+    if _has_approxtrain_form(number_format):
+        save_approxtrain(lut, folder / f"{stem}_{number_format.operand_bits - 1}.bin")
+
+
+def _has_approxtrain_form(number_format: Format) -> bool:
+    return not isinstance(number_format, IntFormat) and number_format.product == "narrow"
+
+
+def _training_csv(histories: tuple[History, ...]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["seed", *(field.name for field in fields(Epoch))])
+    for history in histories:
+        writer.writerows((history.seed, *astuple(epoch)) for epoch in history.epochs)
+    return text.getvalue()
+
+
+def _commands(finalist: Finalist, config: SearchConfig) -> Commands:
+    spec, form = f"'{finalist.spec}'", f"--format '{finalist.format}'"
+    library = f" --library {config.library}" if config.library else ""
+    training = config.training
+    recipe = f"--workload {config.workload} --dataset {config.dataset} --epochs {training.epochs}"
+    return Commands(
+        verify_core=f"axdse verify {spec} --seed {finalist.certificate.seed}",
+        verify_unit=f"axdse verify {spec} --unit {form} "
+        f"--seed {finalist.point.unit_certificate.seed}",
+        cost=f"axdse cost {spec} {form}{library}",
+        lut=f"axdse lut {spec} {form} -o table.npz",
+        train=tuple(
+            f"axdse train {spec} {form} {recipe} --seed {seed}" for seed in finalist.point.seeds
+        ),
+        settings=", ".join(f"{f.name} {getattr(training, f.name)}" for f in fields(training)),
+    )
+
+
+def _write_json(kind: Any, value: Any, path: Path) -> None:
+    path.write_bytes(TypeAdapter(kind).dump_json(value, indent=1) + b"\n")

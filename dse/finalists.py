@@ -1,0 +1,115 @@
+"""The end of a search: retrain the front with fresh seeds, certify its units, test it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from axdse.dse.config import REFERENCE, SearchConfig
+from axdse.dse.evaluation import Evaluation, FrontPoint
+from axdse.dse.pareto import Losses, losses, non_dominated
+from axdse.dse.progress import Progress
+from axdse.dse.replicates import replicate_seeds, replicates, train_replicates
+from axdse.dse.run_dir import RunDir
+from axdse.dse.workers import Ask, Workers
+from axdse.flows.rtl_check import RtlReport, check_unit
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+
+
+@dataclass(frozen=True)
+class Certification:
+    """The job of checking a whole unit against its model."""
+
+    candidate: Candidate
+
+    def run(self, ask: Ask) -> RtlReport:
+        """Simulate in a worker."""
+        del ask
+        return check_unit(self.candidate)
+
+
+def finish(run: RunDir, workers: Workers, progress: Progress) -> tuple[FrontPoint, ...]:
+    """Make finalists into points; what was trained before an interruption is kept.
+
+    Raises:
+        AxdseError: a training or a simulation fails.
+    """
+    chosen = finalists(run.config, run.evaluations)
+    candidates = [candidate_of(evaluation) for evaluation in chosen]
+    total = len(chosen) * (run.config.finalist_seeds + 1)
+    progress.begin("finalists", total, sum(len(replicates(run, c)) for c in candidates))
+    certificates = _certify(workers, candidates, progress)
+    train_replicates(run, workers, candidates, progress)
+    points = _judge(run, chosen, certificates)
+    run.save_front(points)
+    return points
+
+
+def finalists(config: SearchConfig, evaluations: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
+    """The non-dominated complete evaluations and every exact core, smallest first."""
+    trained = [e for e in evaluations if e.status == "complete"]
+    best = non_dominated([_losses(config, e, e.validation_accuracy) for e in trained])
+    chosen = [e for e, keep in zip(trained, best, strict=True) if keep]
+    references = [e for e in evaluations if _is_reference(e) and e not in chosen]
+    return tuple(sorted(chosen + references, key=lambda e: e.cost.area_um2 if e.cost else 0.0))
+
+
+def _is_reference(evaluation: Evaluation) -> bool:
+    judged = evaluation.status not in ("repeated", "failed")
+    return judged and candidate_of(evaluation).multiplier.family.name == REFERENCE
+
+
+def candidate_of(evaluation: Evaluation) -> Candidate:
+    """The candidate that was evaluated."""
+    multiplier = builtin_catalog().multiplier(evaluation.multiplier)
+    return Candidate(multiplier, parse_format(evaluation.format))
+
+
+def _certify(
+    workers: Workers, candidates: Sequence[Candidate], progress: Progress
+) -> dict[str, RtlReport]:
+    certificates = {}
+    for outcome in workers.run(iter([Certification(candidate) for candidate in candidates])):
+        if outcome.failure:
+            raise AxdseError(
+                "the unit of a finalist must simulate",
+                f"{outcome.job.candidate.name}: {outcome.failure}",
+                "remove the cause, then --resume",
+            )
+        certificates[outcome.job.candidate.name] = outcome.result
+        progress.advance(f"{outcome.job.candidate.name}: unit {outcome.result.verdict}")
+    return certificates
+
+
+def _judge(
+    run: RunDir, chosen: Sequence[Evaluation], certificates: dict[str, RtlReport]
+) -> tuple[FrontPoint, ...]:
+    """The final front: certified designs, by mean validation accuracy over the seeds."""
+    points = [_point(run, e, certificates[candidate_of(e).name]) for e in chosen]
+    certified = [point for point in points if point.unit_certificate.passed]
+    best = non_dominated(
+        [_losses(run.config, p.evaluation, fmean(p.validation)) for p in certified]
+    )
+    front = [point for point, keep in zip(certified, best, strict=True) if keep]
+    return tuple(replace(point, on_front=point in front) for point in points)
+
+
+def _point(run: RunDir, evaluation: Evaluation, certificate: RtlReport) -> FrontPoint:
+    trained = replicates(run, candidate_of(evaluation))
+    return FrontPoint(
+        evaluation=evaluation,
+        unit_certificate=certificate,
+        on_front=False,
+        seeds=replicate_seeds(run.config),
+        validation=tuple(replicate.validation for replicate in trained),
+        test=tuple(replicate.test for replicate in trained),
+        histories=tuple(replicate.history for replicate in trained),
+    )
+
+
+def _losses(config: SearchConfig, evaluation: Evaluation, accuracy: float | None) -> Losses:
+    assert evaluation.cost is not None
+    assert accuracy is not None
+    return losses(config.objectives, accuracy, evaluation.cost)

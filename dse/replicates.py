@@ -1,0 +1,110 @@
+"""Trainings repeated with several seeds: baselines before a search, finalists after it.
+
+The seeds are fresh, not the trials': a trial won by its accuracy, in part by the luck of its seed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from axdse.dse.config import SearchConfig
+from axdse.dse.dataset import load
+from axdse.dse.evaluate import workload_of
+from axdse.dse.evaluation import Baseline, Replicate
+from axdse.dse.progress import Progress
+from axdse.dse.run_dir import RunDir
+from axdse.dse.train import accuracy, train
+from axdse.dse.workers import Ask, Workers
+from axdse.gpu.assignment import Assignment
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.lut import build_lut
+
+FP32 = "fp32"
+
+
+@dataclass(frozen=True)
+class Training:
+    """The job of one training with one seed, tested at its end; FP32 without a candidate."""
+
+    candidate: Candidate | None
+    seed: int
+    config: SearchConfig
+
+    @property
+    def design(self) -> str:
+        """Name of the candidate, or "fp32"."""
+        return self.candidate.name if self.candidate else FP32
+
+    def run(self, ask: Ask) -> Replicate:
+        """Train in a worker."""
+        del ask
+        workload = workload_of(self.config)
+        assignment = Assignment.uniform(build_lut(self.candidate)) if self.candidate else None
+        trained = train(workload, assignment, self.config.training, self.seed, None)
+        validation = trained.history.validation_accuracy
+        test = accuracy(trained.model, load(workload.dataset).test)
+        return Replicate(self.design, self.seed, validation, test, trained.history)
+
+
+def replicate_seeds(config: SearchConfig) -> tuple[int, ...]:
+    """The seeds that baselines and finalists share."""
+    return tuple(config.seed + 1 + i for i in range(config.finalist_seeds))
+
+
+def train_replicates(
+    run: RunDir, workers: Workers, candidates: Iterable[Candidate | None], progress: Progress
+) -> None:
+    """Train what the run does not hold yet, each candidate with every seed.
+
+    Raises:
+        AxdseError: a training fails.
+    """
+    seeds = replicate_seeds(run.config)
+    jobs = [Training(candidate, seed, run.config) for candidate in candidates for seed in seeds]
+    missing = [job for job in jobs if run.replicate(job.design, job.seed) is None]
+    for outcome in workers.run(iter(missing)):
+        if outcome.failure:
+            raise AxdseError(
+                "baselines and finalists must train",
+                f"{outcome.job.design}, seed {outcome.job.seed}: {outcome.failure}",
+                "remove the cause, then --resume",
+            )
+        run.save_replicate(outcome.result)
+        progress.advance(f"{outcome.job.design}: {100 * outcome.result.validation:.1f} %")
+
+
+def replicates(run: RunDir, candidate: Candidate | None) -> tuple[Replicate, ...]:
+    """The stored trainings of one candidate, by seed."""
+    design = candidate.name if candidate else FP32
+    stored = (run.replicate(design, seed) for seed in replicate_seeds(run.config))
+    return tuple(replicate for replicate in stored if replicate)
+
+
+def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[Baseline, ...]:
+    """Train FP32 and bf16 (exact core, wide product) with the finalists' seeds.
+
+    Raises:
+        AxdseError: a training fails.
+    """
+    bf16 = Candidate(builtin_catalog().multiplier("exact(n=8)"), parse_format("bf16"))
+    total = 2 * run.config.finalist_seeds
+    done = len(replicates(run, None)) + len(replicates(run, bf16))
+    progress.begin("baselines", total, done)
+    train_replicates(run, workers, (None, bf16), progress)
+    baselines = (_baseline(FP32, FP32, run, None), _baseline("bf16", bf16.format.name, run, bf16))
+    run.save_baselines(baselines)
+    return baselines
+
+
+def _baseline(name: str, number_format: str, run: RunDir, candidate: Candidate | None) -> Baseline:
+    trained = replicates(run, candidate)
+    return Baseline(
+        name=name,
+        format=number_format,
+        seeds=replicate_seeds(run.config),
+        validation=tuple(replicate.validation for replicate in trained),
+        test=tuple(replicate.test for replicate in trained),
+        histories=tuple(replicate.history for replicate in trained),
+    )

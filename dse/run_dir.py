@@ -1,0 +1,221 @@
+"""The folder of one run: everything a search leaves behind, readable by others and resumable.
+
+`run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
+`journal.log` (Optuna's), `trials/00007.json` (one Evaluation each), `replicates/` (one training
+with one seed each, of baselines and finalists), `baselines.json`, `front.json`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from axdse.dse.config import SearchConfig, dump_config, parse_config
+from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint, Replicate
+from axdse.flows.tools import find_tool
+from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cmodel import compiler
+from axdse.multipliers.errors import AxdseError
+
+T = TypeVar("T")
+Baselines = tuple[Baseline, ...]
+Front = tuple[FrontPoint, ...]
+SCHEMA = 1
+TOOLS = ("iverilog", "yosys", "sta")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run was made by.
+
+    Attributes:
+        schema: version of the folder's layout.
+        axdse: version of axdse.
+        seed: of the search.
+        date: of its creation, ISO 8601, UTC.
+        tools: names and versions.
+        machine: processor, cores and operating system.
+    """
+
+    schema: int
+    axdse: str
+    seed: int
+    date: str
+    tools: tuple[str, ...]
+    machine: str
+
+
+class RunDir:
+    """One run folder; `create` makes one, `RunDir(path)` opens it.
+
+    Raises:
+        AxdseError: the folder is not a run, or one of another schema version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._require_schema()
+        self.info = self._read("run.json", RunInfo)
+        config_path = path / "config.yaml"
+        self.config = parse_config(config_path.read_text(), config_path)
+
+    @classmethod
+    def create(cls, path: Path, config: SearchConfig) -> "RunDir":
+        """Make a run folder; `run.json` comes last, so that a half-made one is not a run.
+
+        Raises:
+            AxdseError: the folder holds something else, or cannot be written.
+        """
+        if path.exists() and {entry.name for entry in path.iterdir()} - {"config.yaml"}:
+            raise AxdseError(
+                "a new run needs a folder of its own",
+                f"{path} is in use",
+                "choose another one, or continue a run with --resume",
+            )
+        write_atomically(path / "config.yaml", dump_config(config).encode())
+        _write(path / "run.json", _info(config), RunInfo)
+        return cls(path)
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal."""
+        return self.path / "journal.log"
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """All finished trials, by number."""
+        names = sorted((self.path / "trials").glob("*.json"))
+        return tuple(self._read(f"trials/{path.name}", Evaluation) for path in names)
+
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The baselines; empty before they are trained."""
+        return self._read("baselines.json", Baselines) if self._has("baselines.json") else ()
+
+    @property
+    def front(self) -> tuple[FrontPoint, ...]:
+        """The finalists; empty before the search is finished."""
+        return self._read("front.json", Front) if self._has("front.json") else ()
+
+    def save_config(self, config: SearchConfig) -> None:
+        """Replace the configuration (a resumed run may have more trials)."""
+        write_atomically(self.path / "config.yaml", dump_config(config).encode())
+        self.config = config
+
+    def save_evaluation(self, evaluation: Evaluation) -> None:
+        """Store one finished trial."""
+        self._write(f"trials/{evaluation.number:05}.json", evaluation, Evaluation)
+
+    def save_baselines(self, baselines: tuple[Baseline, ...]) -> None:
+        """Store the baselines."""
+        self._write("baselines.json", baselines, Baselines)
+
+    def save_front(self, front: tuple[FrontPoint, ...]) -> None:
+        """Store the finalists."""
+        self._write("front.json", front, Front)
+
+    def replicate(self, design: str, seed: int) -> Replicate | None:
+        """A stored training, or None."""
+        name = _replicate_name(design, seed)
+        return self._read(name, Replicate) if self._has(name) else None
+
+    def save_replicate(self, replicate: Replicate) -> None:
+        """Store one training."""
+        self._write(_replicate_name(replicate.design, replicate.seed), replicate, Replicate)
+
+    def _require_schema(self) -> None:
+        rule = f"a run folder of axdse has a run.json of schema {SCHEMA}"
+        try:
+            schema = json.loads((self.path / "run.json").read_bytes())["schema"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AxdseError(
+                rule, self.path, "name the folder that 'axdse search' wrote"
+            ) from error
+        if schema != SCHEMA:
+            remedy = "open it with the version that wrote it, or search again"
+            raise AxdseError(rule, f"{self.path} has schema {schema}", remedy)
+
+    def _has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def _write(self, name: str, value: Any, kind: Any) -> None:
+        _write(self.path / name, value, kind)
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        try:
+            return TypeAdapter(kind).validate_json((self.path / name).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise AxdseError(
+                "files of a run must be readable as written",
+                self.path / name,
+                "delete that file and --resume, or search again",
+            ) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a run folder; the kernel lets go of it when this process ends, however it ends.
+
+    Raises:
+        AxdseError: another process holds it, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise AxdseError(
+            "a run is a folder that can be written", error, "choose another place"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise AxdseError(
+            "one search at a time works on a run", f"{path} is in use", "wait for it or end it"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, value: Any, kind: Any) -> None:
+    # Losses may be NaN: pydantic's own JSON would make them null, which does not read back.
+    plain = TypeAdapter(kind).dump_python(value, mode="json")
+    write_atomically(path, json.dumps(plain, indent=1).encode())
+
+
+def _replicate_name(design: str, seed: int) -> str:
+    return f"replicates/{digest(design)[:12]}-{seed}.json"
+
+
+def _info(config: SearchConfig) -> RunInfo:
+    tools = (find_tool(name).version for name in TOOLS)
+    packages = (f"{name} {version(name)}" for name in ("optuna", "torch", "cocotb", "numpy"))
+    return RunInfo(
+        schema=SCHEMA,
+        axdse=version("axdse"),
+        seed=config.seed,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        tools=(*tools, compiler()[1], f"Python {platform.python_version()}", *packages),
+        machine=_machine(),
+    )
+
+
+def _machine() -> str:
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

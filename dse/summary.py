@@ -1,0 +1,146 @@
+"""Stage 10, report: the numbers of a run that page, picture and tables all show."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from axdse.dse.evaluation import Estimate, FrontPoint
+from axdse.dse.finalists import candidate_of
+from axdse.flows.cost import Cost
+from axdse.flows.rtl_check import RtlReport
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.error import ErrorMetrics, error_metrics
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import Format, IntFormat, parse_format
+
+# Two-sided 95 % quantiles of Student's t for 1..10 degrees of freedom.
+STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+NORMAL = 1.95996
+NAMED_FORMATS = ("bf16", "approxtrain")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % confidence interval over seeds.
+
+    Attributes:
+        mean: a fraction, such as an accuracy 0..1 or a difference of two.
+        half: half width of the interval; NaN for a single seed.
+    """
+
+    mean: float
+    half: float
+
+    @property
+    def percent(self) -> str:
+        """Text such as `87.9 ± 0.4`, in percent; without ± for a single seed."""
+        if math.isnan(self.half):
+            return f"{100 * self.mean:.1f}"
+        return f"{100 * self.mean:.1f} ± {100 * self.half:.1f}"
+
+    @property
+    def signed_percent(self) -> str:
+        """As `percent`, with a sign: for differences, in percentage points."""
+        size = Interval(abs(self.mean), self.half).percent
+        if size.startswith("0.0"):
+            return size
+        return ("\N{MINUS SIGN}" if self.mean < 0 else "+") + size
+
+
+def interval95(estimate: Estimate) -> Interval:
+    """Student's interval: few seeds make it wide, as they should."""
+    freedom = estimate.seeds - 1
+    if freedom < 1:
+        return Interval(estimate.mean, math.nan)
+    return Interval(estimate.mean, _student(freedom) * estimate.standard_error)
+
+
+def _student(freedom: int) -> float:
+    """Two-sided 95 % quantile: the table, then Cornish and Fisher's expansion, good to 0.003."""
+    if freedom <= len(STUDENT_T):
+        return STUDENT_T[freedom - 1]
+    z = NORMAL
+    first = (z**3 + z) / (4 * freedom)
+    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A design that was retrained with several seeds, with all that is known of it.
+
+    Attributes:
+        point: accuracies, certificates, histories.
+        candidate: the design itself.
+        error: of its core, over all operand pairs.
+        cost: of its unit.
+        certificate: of its core.
+    """
+
+    point: FrontPoint
+    candidate: Candidate
+    error: ErrorMetrics
+    cost: Cost
+    certificate: RtlReport
+
+    @property
+    def spec(self) -> str:
+        """Spec of the core."""
+        return self.candidate.multiplier.spec
+
+    @property
+    def format(self) -> str:
+        """Short text of the format."""
+        return short_format(self.candidate.format)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the core is exact: a reference, not an answer."""
+        return is_exact(self.candidate)
+
+    @property
+    def validation(self) -> Interval:
+        """Validation accuracy over seeds."""
+        return interval95(self.point.validation_estimate)
+
+    @property
+    def test(self) -> Interval:
+        """Test accuracy over seeds."""
+        return interval95(self.point.test_estimate)
+
+
+def gather(points: Sequence[FrontPoint]) -> tuple[Finalist, ...]:
+    """Gather what is known of each finalist, smallest unit first.
+
+    Raises:
+        AxdseError: a finalist lacks its cost or certificate.
+    """
+    known = (_finalist(point) for point in points)
+    return tuple(sorted(known, key=lambda f: (f.cost.area_um2, f.spec, f.format)))
+
+
+def _finalist(point: FrontPoint) -> Finalist:
+    cost, certificate = point.evaluation.cost, point.evaluation.certificate
+    if cost is None or certificate is None:
+        raise AxdseError(
+            "a design of the front has a cost and a certificate",
+            f"trial {point.evaluation.number} ({point.evaluation.design})",
+            "run 'axdse search' again with --resume",
+        )
+    candidate = candidate_of(point.evaluation)
+    return Finalist(point, candidate, error_metrics(candidate.multiplier), cost, certificate)
+
+
+def is_exact(candidate: Candidate) -> bool:
+    """Whether the core multiplies exactly."""
+    return candidate.multiplier.family.error_sign == "exact"
+
+
+def short_format(number_format: Format) -> str:
+    """The shortest text that `parse_format` reads back: `bf16`, `float(8,5)`, `int8`."""
+    named = next((name for name in NAMED_FORMATS if parse_format(name) == number_format), None)
+    if named or isinstance(number_format, IntFormat):
+        return named or number_format.name
+    text = f"float({number_format.exponent_bits},{number_format.fraction_bits}"
+    if number_format.rounding == "truncate":
+        text += ",round=truncate"
+    return text + (",product=wide)" if number_format.product == "wide" else ")")

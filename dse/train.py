@@ -1,0 +1,230 @@
+"""Stage 8, training: a network, from scratch, with one design in its three products."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as strict_dataclass
+from torch import Tensor, nn
+
+from axdse.dse.dataset import Split, load
+from axdse.dse.workloads import Workload
+from axdse.gpu.assignment import Assignment
+from axdse.gpu.convert import convert
+from axdse.multipliers.errors import AxdseError
+
+EVALUATION_BATCH = 1_000
+
+
+@strict_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TrainSettings:
+    """How to train: SGD with Nesterov momentum, in FP32.
+
+    The learning rate is constant and falls linearly to zero over the last third of the steps:
+    accuracy in mid-training then tells something about the end, which a one-cycle schedule hides.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step.
+        learning_rate: of the constant part.
+        momentum: Nesterov's.
+        weight_decay: L2 penalty on all parameters.
+        train_images: use the first so many training images only; None for all.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    train_images: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training images gave.
+
+    Attributes:
+        epoch: 1, 2, ...
+        train_loss: mean cross entropy, nats.
+        train_accuracy: 0..1, while training.
+        validation_accuracy: 0..1, after the epoch.
+        seconds: wall time, validation included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class History:
+    """The course of one training.
+
+    Attributes:
+        epochs: what was trained; the last one is where it ended.
+        status: "nan" if the loss was not finite (an approximate multiplier may diverge; that is
+            a result), "stopped" if the watcher stopped it.
+        seed: of weights and data order.
+    """
+
+    epochs: tuple[Epoch, ...]
+    status: Literal["finished", "nan", "stopped"]
+    seed: int
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Accuracy after the last epoch, 0..1."""
+        return self.epochs[-1].validation_accuracy
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model and how it came about."""
+
+    history: History
+    model: nn.Module
+
+
+def train(
+    workload: Workload,
+    assignment: Assignment | None,
+    settings: TrainSettings,
+    seed: int,
+    on_epoch: Callable[[Epoch], bool] | None = None,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train a network; the same seed and number of threads give the same bits.
+
+    Args:
+        workload: the network and its images.
+        assignment: what multiplies in its layers; None for native FP32.
+        settings: optimiser and length.
+        seed: of initial weights and data order.
+        on_epoch: is told of every epoch; returning False stops the training.
+        checkpoint: written after every epoch; a training that finds its own goes on from there.
+
+    Raises:
+        AxdseError: the images cannot be loaded, or the checkpoint is of another training.
+    """
+    splits = load(workload.dataset)
+    model: nn.Module = workload.build(splits.train, seed)
+    if assignment:
+        model = convert(model, assignment).model
+    run = _Run(model, splits.train, settings, seed)
+    epochs = run.restore(checkpoint) if checkpoint else []
+    status: Literal["finished", "nan", "stopped"] = "finished"
+    while len(epochs) < settings.epochs:
+        epochs.append(_epoch(run, splits.validation, len(epochs) + 1))
+        if not math.isfinite(epochs[-1].train_loss):
+            status = "nan"
+            break
+        if checkpoint:
+            run.save(checkpoint, epochs)
+        if on_epoch and not on_epoch(epochs[-1]) and len(epochs) < settings.epochs:
+            status = "stopped"
+            break
+    return Trained(History(tuple(epochs), status, seed), model)
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, split: Split) -> float:
+    """Fraction 0..1 of images whose largest logit is their label's."""
+    was_training = model.training
+    model.eval()
+    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    batches = zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True)
+    correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
+    model.train(was_training)
+    return correct / len(labels)
+
+
+class _Run:
+    """The state of a training between two epochs."""
+
+    def __init__(self, model: nn.Module, split: Split, settings: TrainSettings, seed: int) -> None:
+        self.model = model
+        self.images = torch.from_numpy(split.images[: settings.train_images])
+        self.labels = torch.from_numpy(split.labels[: settings.train_images]).long()
+        self.settings = settings
+        self.seed = seed
+        self.optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            nesterov=settings.momentum > 0,
+        )
+        steps = math.ceil(len(self.labels) / settings.batch_size) * settings.epochs
+        constant = steps - steps // 3
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: min(1.0, (steps - step) / (steps - constant + 1))
+        )
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images of one epoch; their order depends on seed and epoch alone."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.labels))
+        for indices in torch.from_numpy(order).split(self.settings.batch_size):
+            yield self.images[indices], self.labels[indices]
+
+    def save(self, path: Path, epochs: list[Epoch]) -> None:
+        """Write all of the state, in one piece."""
+        state = {
+            "training": self._identity(),
+            "epochs": epochs,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        partial = path.with_name(f".{path.name}.partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> list[Epoch]:
+        """Take up the state of a checkpoint if there is one; return its epochs."""
+        if not path.exists():
+            return []
+        with torch.serialization.safe_globals([Epoch]):
+            state = torch.load(path)
+        if state["training"] != self._identity():
+            raise AxdseError(
+                "a checkpoint continues the training that wrote it",
+                f"{path} is of {state['training']}",
+                "choose another file",
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        return list(state["epochs"])
+
+    def _identity(self) -> str:
+        names = ", ".join(name for name, _ in self.model.named_parameters())
+        return f"{self.settings}, seed {self.seed}, parameters {names}"
+
+
+def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
+    start = time.monotonic()
+    run.model.train()
+    total, correct = 0.0, 0
+    for images, labels in run.batches(number):
+        logits = run.model(images)
+        loss = nn.functional.cross_entropy(logits, labels)
+        total += float(loss.detach()) * len(labels)
+        if not math.isfinite(total):
+            break
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        run.schedule.step()
+        correct += int((logits.argmax(1) == labels).sum())
+    count = len(run.labels)
+    score = accuracy(run.model, validation)
+    return Epoch(number, total / count, correct / count, score, time.monotonic() - start)

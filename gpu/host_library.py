@@ -1,0 +1,82 @@
+"""Stage 6, ops: compile a C kernel for this very CPU on first use, cached, and load it."""
+
+import ctypes
+import functools
+import hashlib
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+from axdse.multipliers.cache import cache_dir, digest, write_atomically
+from axdse.multipliers.cmodel import compiler
+from axdse.multipliers.errors import AxdseError
+
+FOLDER = Path(__file__).parent
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
+LINK = ("-shared", "-fPIC")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+@functools.cache
+def load_kernel(source: str) -> ctypes.CDLL:
+    """Load `source` of this folder, compiled for this CPU.
+
+    Raises:
+        AxdseError: there is no C compiler, or it refuses the kernel.
+    """
+    return ctypes.CDLL(str(compile_kernel(source)))
+
+
+def compile_kernel(source: str) -> Path:
+    """Compile `source` with `kernel.h`, or return the cached library.
+
+    Raises:
+        AxdseError: there is no C compiler, or it refuses the kernel.
+    """
+    contents = [(FOLDER / name).read_bytes() for name in (source, "kernel.h")]
+    command, version = compiler()
+    key = digest(*contents, *FLAGS, command, version, cpu_name(), *sorted(cpu_flags()))
+    path = cache_dir("kernel") / f"{key}.so"
+    if not _is_whole(path):
+        library = _compile(command, FOLDER / source)
+        write_atomically(path, library + hashlib.sha256(library).digest())
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the cache holds the library; a damaged one would crash the process."""
+    data = path.read_bytes() if path.exists() else b""
+    return hashlib.sha256(data[:-32]).digest() == data[-32:]
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The model name of this CPU, for cache keys and benchmark records."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def cpu_flags() -> frozenset[str]:
+    """The instruction-set extensions as Linux names them; empty where it is not known."""
+    return frozenset(_cpu_info("flags").split())
+
+
+def _cpu_info(key: str) -> str:
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
+
+
+def _compile(command: str, source: Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="axdse-") as folder:
+        output = Path(folder) / "kernel.so"
+        call = [command, *FLAGS, *LINK, str(source), "-o", str(output)]
+        result = subprocess.run(call, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return output.read_bytes()
+    lines = result.stderr.splitlines() or ["no message"]
+    line = next((line for line in lines if "error" in line), lines[-1])
+    raise AxdseError(
+        f"the kernel {source.name} must compile", line.strip(), "install a newer gcc or clang"
+    )

@@ -1,0 +1,164 @@
+"""A search small enough for a test, and a finished run in miniature (histories by hand)."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.config import SearchConfig, parse_config
+from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint
+from axdse.dse.run_dir import RunDir
+from axdse.dse.train import Epoch, History
+from axdse.flows.cost import unit_cost
+from axdse.flows.rtl_check import check, check_unit
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.formats import parse_format
+
+CONFIG = """\
+workload: lenet-300-100
+dataset: fashion-mnist-14k
+formats: ["float(8,3)", int8]
+training: {epochs: 2}
+trials: 8
+"""
+# Real tools and real images, 500 of them, one epoch.
+TINY = """\
+workload: lenet-300-100
+dataset: fashion-mnist-14k
+formats: ["float(8,3)", "float(8,2)"]
+families: [truncated, perforated, mitchell]
+training: {epochs: 1, train_images: 500}
+trials: 6
+workers: 2
+"""
+SEEDS = (1, 2, 3)
+# Design, format, validation and test accuracy of the three seeds, on the front.
+FINALISTS = (
+    ("mitchell(m=3)", "float(8,3)", (0.861, 0.866, 0.864), (0.858, 0.862, 0.861), True),
+    ("drum(n=4,k=3)", "float(8,3)", (0.879, 0.876, 0.883), (0.873, 0.872, 0.879), True),
+    ("exact(n=4)", "float(8,3)", (0.881, 0.878, 0.882), (0.875, 0.871, 0.880), True),
+    ("exact(n=8)", "int8", (0.879, 0.875, 0.881), (0.874, 0.870, 0.877), False),
+)
+
+
+def history(seed: int, accuracy: float, *, loss: float = 0.5) -> History:
+    epochs = tuple(
+        Epoch(i, loss / i, accuracy - 0.02, accuracy - 0.01 * (2 - i), 0.8) for i in (1, 2)
+    )
+    return History(epochs=epochs, status="finished", seed=seed)
+
+
+def candidate(spec: str, form: str) -> Candidate:
+    return Candidate(builtin_catalog().multiplier(spec), parse_format(form))
+
+
+def evaluation(number: int, spec: str, form: str, accuracy: float) -> Evaluation:
+    design = candidate(spec, form)
+    return Evaluation(
+        number=number,
+        multiplier=spec,
+        format=design.format.name,
+        status="complete",
+        certificate=check(design.multiplier),
+        cost=unit_cost(design),
+        history=history(0, accuracy),
+    )
+
+
+def point(
+    number: int, row: tuple[str, str, tuple[float, ...], tuple[float, ...], bool]
+) -> FrontPoint:
+    spec, form, validation, test, on_front = row
+    return FrontPoint(
+        evaluation=evaluation(number, spec, form, validation[0]),
+        unit_certificate=check_unit(candidate(spec, form)),
+        on_front=on_front,
+        seeds=SEEDS,
+        validation=validation,
+        test=test,
+        histories=tuple(history(s, v) for s, v in zip(SEEDS, validation, strict=True)),
+    )
+
+
+def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
+    histories = tuple(history(s, a) for s, a in zip(SEEDS, accuracies, strict=True))
+    form = parse_format("bf16").name if name == "bf16" else name
+    return Baseline(name, form, SEEDS, accuracies, accuracies, histories)
+
+
+def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
+    """A trial for each status that is not "complete", and one whose text is hostile."""
+    return (
+        dataclasses.replace(first, number=4, status="repeated", reason="same as trial 0"),
+        dataclasses.replace(
+            first,
+            number=5,
+            multiplier="exact(n=4)",
+            status="dominated",
+            history=None,
+            reason="drum(n=4,k=3) costs no more and reaches 0.8790",
+        ),
+        dataclasses.replace(
+            first,
+            number=6,
+            multiplier="drum(n=4,k=2)",
+            status="diverged",
+            reason="NaN in epoch 1",
+            history=history(0, float("nan"), loss=float("nan")),
+        ),
+        dataclasses.replace(
+            first,
+            number=7,
+            status="failed",
+            certificate=None,
+            cost=None,
+            history=None,
+            reason="<script src='https://example.org/x.js'></script> & a \"quoted\", reason",
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., SearchConfig]:
+    """Make the tiny configuration, with further lines of YAML that replace its own."""
+
+    def make(*lines: str, folder: Path = Path("/")) -> SearchConfig:
+        replaced = {line.partition(":")[0] for line in lines}
+        kept = [line for line in TINY.splitlines() if line.partition(":")[0] not in replaced]
+        # Joined as they are: a line may bring a second one, to test duplicates.
+        return parse_config("\n".join([*kept, *lines]), folder / "search.yaml")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def unfinished_run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """A run with trials and baselines that has no front yet."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    run = RunDir.create(folder / "run", parse_config(CONFIG, folder / "config.yaml"))
+    run.save_baselines(
+        (baseline("fp32", (0.88, 0.879, 0.884)), baseline("bf16", (0.88, 0.878, 0.883)))
+    )
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """A run with its front."""
+    folder = tmp_path_factory.mktemp("finished")
+    run = RunDir.create(folder / "run", parse_config(CONFIG, folder / "config.yaml"))
+    points = tuple(point(i, row) for i, row in enumerate(FINALISTS))
+    for trial in (*(p.evaluation for p in points), *unfinished(points[0].evaluation)):
+        run.save_evaluation(trial)
+    run.save_baselines(
+        (baseline("fp32", (0.88, 0.879, 0.884)), baseline("bf16", (0.88, 0.878, 0.883)))
+    )
+    run.save_front(points)
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_path(finished_run: RunDir) -> Path:
+    return finished_run.path

@@ -1,0 +1,95 @@
+"""The run folder: round trips, versions, what is not a run, one search at a time."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.config import SearchConfig
+from axdse.dse.evaluation import Baseline, Evaluation, Replicate
+from axdse.dse.run_dir import SCHEMA, RunDir, locked
+from axdse.dse.train import Epoch, History
+from axdse.multipliers.errors import AxdseError
+
+Make = Callable[..., SearchConfig]
+HISTORY = History((Epoch(1, 0.5, 0.8, 0.75, 1.0),), "finished", 3)
+EVALUATION = Evaluation(7, "drum(n=8,k=4)", "int8", "complete", history=HISTORY)
+
+
+@pytest.fixture
+def run(tiny_config: Make, tmp_path: Path) -> RunDir:
+    return RunDir.create(tmp_path / "run", tiny_config())
+
+
+def test_a_new_run_says_what_made_it(run: RunDir) -> None:
+    assert run.info.schema == SCHEMA
+    assert run.info.seed == run.config.seed
+    assert any(tool.startswith("Yosys") for tool in run.info.tools)
+    assert (run.evaluations, run.baselines, run.front) == ((), (), ())
+
+
+def test_results_read_back_equal(run: RunDir) -> None:
+    baseline = Baseline("fp32", "fp32", (1, 2), (0.8, 0.9), (0.7, 0.8), (HISTORY, HISTORY))
+    replicate = Replicate("fp32", 1, 0.8, 0.7, HISTORY)
+    later = replace(EVALUATION, number=12)
+    run.save_evaluation(later)
+    run.save_evaluation(EVALUATION)
+    run.save_baselines((baseline,))
+    run.save_replicate(replicate)
+    again = RunDir(run.path)
+    assert again.evaluations == (EVALUATION, later)
+    assert again.baselines == (baseline,)
+    assert again.replicate("fp32", 1) == replicate
+    assert again.replicate("fp32", 2) is None
+    assert again.config == run.config
+
+
+def test_a_diverged_training_reads_back(run: RunDir) -> None:
+    history = History((Epoch(1, math.nan, 0.1, 0.1, 1.0),), "nan", 0)
+    run.save_evaluation(replace(EVALUATION, status="diverged", history=history))
+    (read,) = RunDir(run.path).evaluations
+    assert read.history is not None
+    assert math.isnan(read.history.epochs[0].train_loss)
+
+
+def test_another_schema_is_refused(run: RunDir) -> None:
+    info = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(info | {"schema": SCHEMA + 1}))
+    with pytest.raises(AxdseError, match=f"has schema {SCHEMA + 1}; open it with the version"):
+        RunDir(run.path)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", "\xff"])
+def test_what_is_not_a_run_is_refused(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_text(content, encoding="latin-1")
+    with pytest.raises(AxdseError, match="name the folder that 'axdse search' wrote"):
+        RunDir(tmp_path)
+
+
+def test_a_damaged_file_is_named(run: RunDir) -> None:
+    run.save_evaluation(EVALUATION)
+    (run.path / "trials" / "00007.json").write_text("{")
+    with pytest.raises(AxdseError, match=r"00007\.json; delete that file and --resume"):
+        _ = run.evaluations
+
+
+def test_a_folder_with_other_files_is_left_alone(tiny_config: Make, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(AxdseError, match="a folder of its own"):
+        RunDir.create(tmp_path, tiny_config())
+
+
+def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AxdseError, match="a run is a folder"), locked(tmp_path / "file"):
+        pass
+
+
+def test_one_search_at_a_time(tmp_path: Path) -> None:
+    refused = pytest.raises(AxdseError, match="one search at a time")
+    with locked(tmp_path), refused, locked(tmp_path):
+        pass

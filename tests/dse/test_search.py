@@ -1,0 +1,164 @@
+"""Whole searches, small but real: what is recorded, what is spared, what is repeatable."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from axdse.dse.config import SearchConfig
+from axdse.dse.pareto import losses, no_worse
+from axdse.dse.run_dir import RunDir
+from axdse.dse.search import run_search
+from axdse.dse.space import space_of
+from axdse.multipliers.errors import AxdseError
+
+Make = Callable[..., SearchConfig]
+# A search of two candidates, of which the second is refused: its products do not fit.
+OVERSHOOTING = ("families: drum", "ranges: {drum: {k: 2}}", "formats: int8", "trials: 2")
+
+
+class Watcher:
+    """Keeps what it was told."""
+
+    def __init__(self, act: Callable[[str], None] = lambda phase: None) -> None:
+        self.phases: list[tuple[str, int, int]] = []
+        self.notes: list[str] = []
+        self._act = act
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        self.phases.append((phase, total, done))
+
+    def advance(self, note: str) -> None:
+        self.notes.append(note)
+        self._act(self.phases[-1][0])
+
+
+def outline(run: RunDir) -> list[tuple[object, ...]]:
+    return [(e.design, e.status, e.reason, e.validation_accuracy) for e in run.evaluations]
+
+
+Finished = tuple[RunDir, Watcher]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_config: Make, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    watcher = Watcher()
+    folder = tmp_path_factory.mktemp("search")
+    return run_search(tiny_config(), folder, progress=watcher), watcher
+
+
+def test_every_requested_trial_is_recorded(finished: Finished) -> None:
+    run, _ = finished
+    assert len(run.evaluations) == run.config.trials
+    assert {e.status for e in run.evaluations} <= {"complete", "dominated", "repeated"}
+    assert [e.design for e in run.evaluations[:2]] == [
+        c.name for c in space_of(run.config).references()
+    ]
+
+
+def test_only_verified_candidates_are_costed(finished: Finished) -> None:
+    run, _ = finished
+    assert all(e.certificate and e.certificate.passed for e in run.evaluations if e.cost)
+
+
+def test_baselines_and_finalists_share_their_fresh_seeds(finished: Finished) -> None:
+    run, _ = finished
+    assert [baseline.name for baseline in run.baselines] == ["fp32", "bf16"]
+    assert {b.seeds for b in run.baselines} | {p.seeds for p in run.front} == {(1, 2, 3)}
+    assert all(len(p.test) == len(p.validation) == len(p.histories) == 3 for p in run.front)
+
+
+def test_no_finalist_on_the_front_is_dominated(finished: Finished) -> None:
+    run, _ = finished
+    assert all(point.unit_certificate.passed for point in run.front)
+    vectors = {
+        losses(run.config.objectives, fmean(point.validation), point.evaluation.cost): point
+        for point in run.front
+        if point.evaluation.cost
+    }
+    for vector, point in vectors.items():
+        beaten = any(other != vector and no_worse(other, vector) for other in vectors)
+        assert point.on_front is not beaten
+
+
+def test_exact_cores_are_finalists_whatever_happens(finished: Finished) -> None:
+    run, _ = finished
+    exact = {point.evaluation.multiplier for point in run.front} & {"exact(n=3)", "exact(n=4)"}
+    assert exact == {"exact(n=3)", "exact(n=4)"}
+
+
+def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
+    run, watcher = finished
+    finalists = len(run.front) * (run.config.finalist_seeds + 1)
+    assert watcher.phases == [
+        ("baselines", 6, 0),
+        ("trials", run.config.trials, 0),
+        ("finalists", finalists, 0),
+    ]
+    assert len(watcher.notes) == 6 + run.config.trials + finalists
+
+
+def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
+    run, _ = finished
+    before, front = outline(run), run.front
+    run_search(run.config, run.path, resume=True)
+    assert (outline(run), run.front) == (before, front)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("objectives: [accuracy, delay]", "objectives was .* is now"),
+        ("seed: 5", "seed was 0, is now 5"),
+        ("training: {epochs: 2, train_images: 500}", "training was"),
+        ("families: all", "families was"),
+    ],
+)
+def test_resuming_another_search_is_refused(
+    finished: Finished, tiny_config: Make, line: str, message: str
+) -> None:
+    run, _ = finished
+    with pytest.raises(AxdseError, match=message):
+        run_search(tiny_config(line), run.path, resume=True)
+
+
+def test_a_run_is_not_overwritten(finished: Finished, tiny_config: Make) -> None:
+    run, _ = finished
+    with pytest.raises(AxdseError, match="continue a run with --resume"):
+        run_search(tiny_config(), run.path)
+
+
+def test_failures_are_recorded_and_the_search_goes_on(tiny_config: Make, tmp_path: Path) -> None:
+    run = run_search(tiny_config(*OVERSHOOTING), tmp_path)
+    assert [e.status for e in run.evaluations] == ["complete", "failed"]
+    assert run.evaluations[1].reason.startswith("int8 products must fit 16 signed bits")
+
+
+def test_a_killed_worker_breaks_only_its_trial(tiny_config: Make, tmp_path: Path) -> None:
+    victims = []
+
+    def kill_once(phase: str) -> None:
+        if phase == "trials" and not victims:
+            victims.extend(multiprocessing.active_children()[:1])
+            victims[0].kill()
+
+    run = run_search(tiny_config("workers: 1"), tmp_path, progress=Watcher(kill_once))
+    assert victims[0].exitcode == -signal.SIGKILL
+    assert len(run.evaluations) == run.config.trials
+    assert run.front
+
+
+def test_one_worker_and_a_seed_repeat_exactly(tiny_config: Make, tmp_path: Path) -> None:
+    config = tiny_config("workers: 1", "seed: 3")
+    first, second = (run_search(config, tmp_path / name) for name in "ab")
+    assert outline(first) == outline(second)
+    assert [p.validation for p in first.front] == [p.validation for p in second.front]
+
+
+def test_a_passed_deadline_starts_no_trial(tiny_config: Make, tmp_path: Path) -> None:
+    run = run_search(tiny_config(), tmp_path, timeout_s=0.0)
+    assert run.evaluations == ()
+    assert len(run.baselines) == 2

@@ -1,0 +1,113 @@
+"""Training: determinism, stopping, divergence, checkpoints, and that it learns."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from axdse.dse.dataset import load
+from axdse.dse.train import Epoch, TrainSettings, accuracy, train
+from axdse.dse.workloads import WORKLOADS, find_workload
+from axdse.gpu.assignment import Assignment
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.lut import build_lut
+
+LENET = find_workload("lenet-300-100")
+SHORT = TrainSettings(epochs=3, train_images=500)
+BF16 = Assignment.uniform(
+    build_lut(Candidate(builtin_catalog().multiplier("exact(n=8)"), parse_format("bf16")))
+)
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("assignment", [None, BF16], ids=["fp32", "bf16"])
+def test_same_seed_same_bits(workload: str, assignment: Assignment | None) -> None:
+    settings = dataclasses.replace(SHORT, epochs=1)
+    runs = [train(find_workload(workload), assignment, settings, seed=3) for _ in range(2)]
+    assert torch.equal(weights(runs[0].model), weights(runs[1].model))
+
+
+def test_seeds_differ() -> None:
+    runs = [train(LENET, None, SHORT, seed) for seed in (1, 2)]
+    assert not torch.equal(weights(runs[0].model), weights(runs[1].model))
+
+
+def test_training_leaves_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    train(LENET, None, dataclasses.replace(SHORT, epochs=1), seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_it_learns(workload: str) -> None:
+    history = train(find_workload(workload), None, TrainSettings(epochs=2), seed=0).history
+    assert history.status == "finished"
+    assert history.validation_accuracy > 0.75
+
+
+def test_exact_bf16_follows_fp32() -> None:
+    settings = TrainSettings(epochs=1)
+    fp32, bf16 = (train(LENET, assignment, settings, seed=0) for assignment in (None, BF16))
+    difference = fp32.history.validation_accuracy - bf16.history.validation_accuracy
+    assert abs(difference) < 0.03
+    assert not torch.equal(weights(fp32.model), weights(bf16.model))
+
+
+def test_watcher_stops_the_training() -> None:
+    seen: list[Epoch] = []
+
+    def watch(epoch: Epoch) -> bool:
+        seen.append(epoch)
+        return epoch.epoch < 2
+
+    history = train(LENET, None, SHORT, 0, watch).history
+    assert (history.status, len(history.epochs)) == ("stopped", 2)
+    assert tuple(seen) == history.epochs
+
+
+def test_divergence_is_a_result() -> None:
+    settings = dataclasses.replace(SHORT, learning_rate=1e30)
+    history = train(LENET, None, settings, seed=0).history
+    assert (history.status, len(history.epochs)) == ("nan", 1)
+
+
+def test_a_resumed_training_gives_the_same_bits(tmp_path: Path) -> None:
+    whole = train(LENET, None, SHORT, seed=5)
+    file = tmp_path / "training.pt"
+    train(LENET, None, SHORT, 5, lambda epoch: epoch.epoch < 2, file)
+    resumed = train(LENET, None, SHORT, 5, None, file)
+    assert torch.equal(weights(whole.model), weights(resumed.model))
+    assert [e.train_loss for e in resumed.history.epochs] == [
+        e.train_loss for e in whole.history.epochs
+    ]
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "training.pt"
+    train(LENET, None, SHORT, 5, lambda epoch: False, file)
+    with pytest.raises(AxdseError, match="continues the training that wrote it"):
+        train(LENET, None, SHORT, 6, None, file)
+
+
+def test_accuracy_counts_right_answers() -> None:
+    split = load("fashion-mnist-14k").validation
+
+    class Always(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return nn.functional.one_hot(torch.full((len(images),), 3), 10).float()
+
+    assert accuracy(Always(), split) == pytest.approx(0.1)
+
+
+def test_unknown_workload() -> None:
+    with pytest.raises(AxdseError, match="did you mean 'lenet-5'"):
+        find_workload("lenet-6")

@@ -1,0 +1,138 @@
+"""Workers: what breaks in one breaks only its job, and none outlives the parent."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.workers import Job, Workers
+
+# Jobs live in a module of their own: a spawned process must be able to import them.
+JOBS = """
+import os, signal, time
+from dataclasses import dataclass
+from axdse.multipliers.errors import AxdseError
+
+@dataclass(frozen=True)
+class Say:
+    value: object
+    def run(self, ask): return self.value
+
+@dataclass(frozen=True)
+class Ask:
+    question: int
+    def run(self, ask): return ask(self.question) + ask(self.question)
+
+@dataclass(frozen=True)
+class Break:
+    def run(self, ask): raise ValueError("broken\\nin two lines")
+
+@dataclass(frozen=True)
+class Refuse:
+    def run(self, ask): raise AxdseError("a rule", "a value", "a remedy")
+
+@dataclass(frozen=True)
+class Die:
+    def run(self, ask): os.kill(os.getpid(), signal.SIGKILL)
+
+@dataclass(frozen=True)
+class Sleep:
+    path: str
+    def run(self, ask):
+        open(self.path, "w").write(str(os.getpid()))
+        time.sleep(60)
+"""
+ORPHANS = """
+import sys
+from axdse.dse.workers import Workers
+from axdse_test_jobs import Sleep
+if __name__ == "__main__":
+    with Workers(2) as workers:
+        list(workers.run(iter([Sleep(sys.argv[1]), Sleep(sys.argv[2])])))
+"""
+LIMIT_S = 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("jobs")
+    (folder / "axdse_test_jobs.py").write_text(JOBS)
+    (folder / "orphans.py").write_text(ORPHANS)
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module")
+def workers(folder: Path) -> Iterator[Workers]:
+    with Workers(2) as pool:
+        yield pool
+
+
+def results(workers: Workers, *jobs: Job[object]) -> dict[object, tuple[object, str]]:
+    outcomes = workers.run(iter(jobs), lambda question: 10 * question)
+    return {outcome.job: (outcome.result, outcome.failure) for outcome in outcomes}
+
+
+def test_each_outcome_belongs_to_its_job(workers: Workers) -> None:
+    import axdse_test_jobs as jobs
+
+    said = [jobs.Say(i) for i in range(7)]
+    assert results(workers, *said) == {job: (job.value, "") for job in said}
+
+
+def test_questions_are_answered(workers: Workers) -> None:
+    import axdse_test_jobs as jobs
+
+    assert results(workers, jobs.Ask(1), jobs.Ask(2)) == {
+        jobs.Ask(1): (20, ""),
+        jobs.Ask(2): (40, ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        ("Break", "ValueError: broken in two lines"),
+        ("Refuse", "a rule: a value; a remedy"),
+        ("Die", "its worker process died (SIGKILL)"),
+    ],
+)
+def test_what_breaks_breaks_only_its_job(workers: Workers, name: str, failure: str) -> None:
+    import axdse_test_jobs as jobs
+
+    broken = getattr(jobs, name)()
+    outcome = results(workers, jobs.Say(1), broken, jobs.Say(2), jobs.Say(3))
+    assert outcome.pop(broken) == (None, failure)
+    assert outcome == {jobs.Say(i): (i, "") for i in (1, 2, 3)}
+
+
+def test_no_worker_outlives_a_killed_parent(folder: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "first", tmp_path / "second"]
+    command = [sys.executable, str(folder / "orphans.py"), *map(str, files)]
+    parent = subprocess.Popen(command)
+    wait_until(lambda: all(file.exists() and file.read_text() for file in files))
+    pids = [int(file.read_text()) for file in files]
+    assert all(map(alive, pids))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_until(lambda: not any(map(alive, pids)))
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
