@@ -18,6 +18,7 @@ from axdse.dse.cli_options import (
 )
 from axdse.flows.cost import Cost, core_cost, unit_cost
 from axdse.flows.rtl_check import RtlReport, check, check_all, check_files, check_unit
+from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
@@ -225,10 +226,12 @@ def cost(
 ) -> None:
     """Area and delay of the mapped netlist: Yosys, ABC and OpenSTA with a real cell library."""
     multipliers = multipliers_of(specs)
+    designs: list[Multiplier | Candidate] = [
+        m if core else candidate_of(m, format_text) for m in multipliers
+    ]
     with progress_bar() as progress:
         costs = tuple(
-            core_cost(m, library) if core else unit_cost(candidate_of(m, format_text), library)
-            for m in progress.track(multipliers, description="cost")
+            _cost_of(design, library) for design in progress.track(designs, description="cost")
         )
     if as_json:
         print_json(costs, tuple[Cost, ...])
@@ -236,6 +239,12 @@ def cost(
     columns = ("design", "area um2", "NAND2 equivalents", "delay ns", "cells")
     print_table("", columns, [_cost_row(cost) for cost in costs])
     click.echo(f"{costs[0].library}; {', '.join(costs[0].tools)}; {costs[0].date}")
+
+
+def _cost_of(design: Multiplier | Candidate, library: Path | None) -> Cost:
+    if isinstance(design, Candidate):
+        return unit_cost(design, library)
+    return core_cost(design, library)
 
 
 def _cost_row(cost: Cost) -> tuple[str, ...]:

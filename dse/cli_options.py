@@ -63,11 +63,13 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]
 
 
 def progress_bar() -> Progress:
-    """A progress bar on stderr, so that stdout stays clean for `--json`."""
+    """A progress bar on stderr, as stdout may be JSON; none where there is no terminal."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
