@@ -2,8 +2,8 @@
 VENV ?= .venv
 RUN ?= runs/quick
 BIN = $(VENV)/bin
-TYPECHECK = build/typecheck
-.PHONY: help setup setup-dev search test test-slow lint types imports clean
+TREE = build/tree
+.PHONY: help setup setup-dev search test test-slow lint types imports tree clean
 
 help:
 	@echo "make search   verify, cost, train and search; export the Pareto front to $(RUN)/export"
@@ -29,15 +29,17 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# mypy wants to see the folders under the name that they are imported by.
-types: setup-dev
-	@mkdir -p $(TYPECHECK)/axdse
-	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TYPECHECK)/axdse/$$p; done
-	MYPYPATH=$(TYPECHECK) $(BIN)/mypy --namespace-packages --explicit-package-bases \
+# mypy and import-linter want to see the folders under the name that they are imported by.
+tree:
+	@mkdir -p $(TREE)/axdse
+	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$p; done
+
+types: setup-dev tree
+	MYPYPATH=$(TREE) $(BIN)/mypy --namespace-packages --explicit-package-bases \
 	    -p axdse.multipliers -p axdse.flows -p axdse.gpu -p axdse.dse
 
-imports: setup-dev
-	$(BIN)/lint-imports
+imports: setup-dev tree
+	PYTHONPATH=$(TREE) $(BIN)/lint-imports
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

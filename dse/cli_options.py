@@ -1,5 +1,6 @@
 """Options and outputs that several commands share, so that they read alike."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def print_json(value: Any, value_type: Any) -> None:
     click.echo(TypeAdapter(value_type).dump_json(value, indent=2).decode())
 
 
-def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table; when the output is no terminal, lines are never cut."""
     console = Console()
     if not console.is_terminal:

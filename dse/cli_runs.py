@@ -5,6 +5,7 @@ They import torch and optuna inside: those take seconds, and `axdse list` must a
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -25,7 +26,8 @@ from axdse.dse.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from axdse.dse.train import Epoch, History
+    from axdse.dse.train import Epoch, History, TrainSettings
+    from axdse.dse.workloads import Workload
     from axdse.multipliers.lut import Lut
 
 FP32 = "fp32"
@@ -67,31 +69,35 @@ class ProgressBars:
 @click.command()
 @click.argument("spec", metavar="SPEC|fp32")
 @format_option
-@click.option("--workload", default="lenet-300-100", show_default=True, help="The network.")
-@click.option("--dataset", default="fashion-mnist-14k", show_default=True, help="The images.")
-@click.option("--epochs", type=click.IntRange(1), help="Default: as in the settings of a search.")
+@click.option(
+    "--config", type=PATH, metavar="FILE.yaml", help="Train as the search of this configuration."
+)
+@click.option("--workload", help="The network; default lenet-300-100.")
+@click.option("--dataset", help="The images; default fashion-mnist-14k.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings.")
 @seed_option
 @json_option
 def train(
     spec: str,
     format_text: str | None,
-    workload: str,
-    dataset: str,
+    config: Path | None,
+    workload: str | None,
+    dataset: str | None,
     epochs: int | None,
     seeds: int,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Train a network with a design in the forward and in both backward products."""
+    """Train a network with a design in the forward and in both backward products.
+
+    Options override the configuration.
+    """
     from axdse.dse import train as training
-    from axdse.dse.dataset import check_name
-    from axdse.dse.workloads import find_workload
     from axdse.gpu.assignment import Assignment
 
+    network, settings = _plan(config, workload, dataset, epochs)
     lut = _table_of(spec, format_text)
-    network = find_workload(workload).on(check_name(dataset))
-    settings = training.TrainSettings(epochs=epochs) if epochs else training.TrainSettings()
     assignment = Assignment.uniform(lut) if lut else None
     with ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
@@ -109,6 +115,22 @@ def train(
         return
     design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
     _print_histories(f"{design}: {network.name} on {network.dataset}", histories)
+
+
+def _plan(
+    config_path: Path | None, workload: str | None, dataset: str | None, epochs: int | None
+) -> tuple[Workload, TrainSettings]:
+    from axdse.dse.config import load_config
+    from axdse.dse.dataset import check_name
+    from axdse.dse.train import TrainSettings
+    from axdse.dse.workloads import find_workload
+
+    config = load_config(config_path) if config_path else None
+    name = workload or (config.workload if config else "lenet-300-100")
+    images = dataset or (config.dataset if config else "fashion-mnist-14k")
+    settings = config.training if config else TrainSettings()
+    settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
+    return find_workload(name).on(check_name(images)), settings
 
 
 def _table_of(spec: str, format_text: str | None) -> Lut | None:

@@ -60,6 +60,8 @@ class SearchConfig:
         workers: processes; 0 for one per core.
         finalist_seeds: trainings of each finalist and baseline.
         resolution: accuracy difference, 0..1, that one training cannot resolve.
+        largest_loss: accuracy, 0..1, that a design may lose against the best baseline; with
+            less than that it is of no use, however small.
         library: Liberty file; None for the default.
     """
 
@@ -76,6 +78,7 @@ class SearchConfig:
     workers: Annotated[int, Field(ge=0)] = 0
     finalist_seeds: Annotated[int, Field(ge=3)] = 3
     resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
     library: Path | None = None
 
 

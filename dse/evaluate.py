@@ -22,8 +22,9 @@ class Hurdle:
 
     Attributes:
         rival: the most accurate design so far that costs no more; empty if there is none.
-        accuracy: the rival's, 0..1.
+        accuracy: the rival's, 0..1; 0 if there is none.
         ceiling: the best accuracy that can be hoped for, the baselines'.
+        floor: accuracy below which a design is of no use at any cost.
         resolution: accuracy difference that one training cannot resolve.
         remaining_gains: per epoch, the most that any training of this run still gained after it.
     """
@@ -31,6 +32,7 @@ class Hurdle:
     rival: str
     accuracy: float
     ceiling: float
+    floor: float
     resolution: float
     remaining_gains: tuple[float, ...]
 
@@ -41,16 +43,18 @@ class Hurdle:
 
     @property
     def reason(self) -> str:
-        """Why a candidate is not trained."""
-        return f"{self.rival} costs no more and reaches {self.accuracy:.4f}"
+        """Why a candidate is not trained, or no further."""
+        if self.accuracy >= self.floor:
+            return f"{self.rival} costs no more and reaches {self.accuracy:.4f}"
+        return f"less than {self.floor:.4f} is of no use"
 
     def in_sight(self, epoch: Epoch) -> bool:
-        """Whether a training may still reach the rival, with the largest remaining gain.
+        """Whether a training may still get over it, with the largest remaining gain.
 
         One resolution is added, to be conservative: accuracy in mid-training is noisy.
         """
         gain = self.remaining_gains[epoch.epoch - 1] + self.resolution
-        return not self.rival or epoch.validation_accuracy + gain >= self.accuracy
+        return epoch.validation_accuracy + gain >= max(self.accuracy, self.floor)
 
 
 def evaluate(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from axdse.dse.config import dump_config
 from axdse.dse.evaluation import Evaluation
 from axdse.dse.export_design import write_design
 from axdse.dse.report import finalists_of, front_png, render
@@ -19,7 +20,7 @@ from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist, short_format
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.rtl import unit_rtl
+from axdse.multipliers.verilog import unit_rtl
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     trials = run.evaluations
     rows = tuple(_front_row(f, name) for f, name in zip(finalists, names, strict=True))
     picture = front_png(run, finalists)
+    (folder / "config.yaml").write_text(dump_config(run.config))
     (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
     (folder / "front.csv").write_text(_csv(FrontRow, rows))

@@ -18,7 +18,7 @@ from axdse.flows.rtl_check import RtlReport
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.formats import Format, IntFormat
 from axdse.multipliers.lut import build_lut, save_approxtrain, save_npz
-from axdse.multipliers.rtl import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ def _training_csv(histories: tuple[History, ...]) -> str:
 def _commands(finalist: Finalist, config: SearchConfig) -> Commands:
     spec, form = f"'{finalist.spec}'", f"--format '{finalist.format}'"
     library = f" --library {config.library}" if config.library else ""
-    training = config.training
-    recipe = f"--workload {config.workload} --dataset {config.dataset} --epochs {training.epochs}"
+    training, recipe = config.training, "--config ../config.yaml"
     return Commands(
         verify_core=f"axdse verify {spec} --seed {finalist.certificate.seed}",
         verify_unit=f"axdse verify {spec} --unit {form} "

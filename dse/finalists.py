@@ -8,7 +8,7 @@ from axdse.dse.config import REFERENCE, SearchConfig
 from axdse.dse.evaluation import Evaluation, FrontPoint
 from axdse.dse.pareto import Losses, losses, non_dominated
 from axdse.dse.progress import Progress
-from axdse.dse.replicates import replicate_seeds, replicates, train_replicates
+from axdse.dse.replicates import floor, replicate_seeds, replicates, train_replicates
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
 from axdse.flows.rtl_check import RtlReport, check_unit
@@ -36,7 +36,7 @@ def finish(run: RunDir, workers: Workers, progress: Progress) -> tuple[FrontPoin
     Raises:
         AxdseError: a training or a simulation fails.
     """
-    chosen = finalists(run.config, run.evaluations)
+    chosen = finalists(run.config, run.evaluations, floor(run.config, run.baselines))
     candidates = [candidate_of(evaluation) for evaluation in chosen]
     total = len(chosen) * (run.config.finalist_seeds + 1)
     progress.begin("finalists", total, sum(len(replicates(run, c)) for c in candidates))
@@ -47,11 +47,23 @@ def finish(run: RunDir, workers: Workers, progress: Progress) -> tuple[FrontPoin
     return points
 
 
-def finalists(config: SearchConfig, evaluations: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
-    """The non-dominated complete evaluations and every exact core, smallest first."""
-    trained = [e for e in evaluations if e.status == "complete"]
-    best = non_dominated([_losses(config, e, e.validation_accuracy) for e in trained])
-    chosen = [e for e, keep in zip(trained, best, strict=True) if keep]
+def finalists(
+    config: SearchConfig, evaluations: Sequence[Evaluation], least: float
+) -> tuple[Evaluation, ...]:
+    """Who is retrained.
+
+    Args:
+        config: of the search.
+        evaluations: its trials.
+        least: accuracy, 0..1, that a design must have.
+
+    Returns:
+        The non-dominated complete evaluations and every exact core, smallest first.
+    """
+    complete = [e for e in evaluations if e.status == "complete"]
+    useful = [e for e in complete if (e.validation_accuracy or 0.0) >= least]
+    best = non_dominated([_losses(config, e, e.validation_accuracy) for e in useful])
+    chosen = [e for e, keep in zip(useful, best, strict=True) if keep]
     references = [e for e in evaluations if _is_reference(e) and e not in chosen]
     return tuple(sorted(chosen + references, key=lambda e: e.cost.area_um2 if e.cost else 0.0))
 

@@ -3,7 +3,7 @@
 The seeds are fresh, not the trials': a trial won by its accuracy, in part by the luck of its seed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from axdse.dse.config import SearchConfig
@@ -96,6 +96,16 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     baselines = (_baseline(FP32, FP32, run, None), _baseline("bf16", bf16.format.name, run, bf16))
     run.save_baselines(baselines)
     return baselines
+
+
+def ceiling(baselines: Sequence[Baseline]) -> float:
+    """The best validation accuracy of the baselines: what any design can be hoped to reach."""
+    return max(accuracy for baseline in baselines for accuracy in baseline.validation)
+
+
+def floor(config: SearchConfig, baselines: Sequence[Baseline]) -> float:
+    """The accuracy below which a design is of no use, however small."""
+    return ceiling(baselines) - config.largest_loss
 
 
 def _baseline(name: str, number_format: str, run: RunDir, candidate: Candidate | None) -> Baseline:

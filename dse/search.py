@@ -14,7 +14,7 @@ from axdse.dse.evaluation import Baseline, Evaluation
 from axdse.dse.finalists import finish
 from axdse.dse.pareto import losses, no_worse
 from axdse.dse.progress import Progress, Unwatched
-from axdse.dse.replicates import train_baselines
+from axdse.dse.replicates import ceiling, floor, train_baselines
 from axdse.dse.run_dir import RunDir, locked
 from axdse.dse.space import Space, space_of
 from axdse.dse.study import open_study, tell
@@ -56,7 +56,8 @@ def run_search(
         progress: is told of every step.
 
     Raises:
-        AxdseError: the folder is in use, holds another search, or a baseline cannot be trained.
+        AxdseError: the folder is in use, not writable or of another search, or a baseline or a
+            finalist cannot be trained.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
     config = dataclasses.replace(
@@ -66,11 +67,18 @@ def run_search(
         workers=workers or config.workers,
     )
     watcher = progress or Unwatched()
-    with locked(run_path), Workers(config.workers or cores()) as pool:
-        run = open_run(run_path, config, resume=resume)
-        baselines = train_baselines(run, pool, watcher)
-        Search(run, baselines, watcher).go(pool, deadline)
-        finish(run, pool, watcher)
+    try:
+        with locked(run_path), Workers(config.workers or cores()) as pool:
+            run = open_run(run_path, config, resume=resume)
+            baselines = train_baselines(run, pool, watcher)
+            Search(run, baselines, watcher).go(pool, deadline)
+            finish(run, pool, watcher)
+    except OSError as error:
+        raise AxdseError(
+            "a search needs a writable run folder and room in it",
+            error,
+            "put that right, then continue with --resume",
+        ) from error
     return run
 
 
@@ -112,8 +120,7 @@ class Search:
         self._study: Study = open_study(run, self._space)
         self._evaluations = list(run.evaluations)
         self._waiting: dict[str, list[int]] = {}
-        self._ceiling = max(accuracy for b in baselines for accuracy in b.validation)
-        self._histories = [history for b in baselines for history in b.histories]
+        self._baselines = baselines
 
     def go(self, workers: Workers, deadline: float = float("inf")) -> None:
         """Evaluate until the requested number of trials is finished, or the deadline is past."""
@@ -173,11 +180,13 @@ class Search:
         mine = losses(self._config.objectives, 1.0, cost)
         rivals = [e for e in complete if e.cost and no_worse(self._cost_only(e.cost), mine)]
         best = max(rivals, key=_accuracy, default=None)
-        histories = self._histories + [e.history for e in complete if e.history]
+        histories = [history for b in self._baselines for history in b.histories]
+        histories += [e.history for e in complete if e.history]
         return Hurdle(
             rival=f"trial {best.number} ({best.design})" if best else "",
             accuracy=_accuracy(best) if best else 0.0,
-            ceiling=self._ceiling,
+            ceiling=ceiling(self._baselines),
+            floor=floor(self._config, self._baselines),
             resolution=self._config.resolution,
             remaining_gains=_remaining_gains(histories, self._config.training.epochs),
         )

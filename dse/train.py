@@ -141,7 +141,9 @@ def accuracy(model: nn.Module, split: Split) -> float:
     was_training = model.training
     model.eval()
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-    batches = zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True)
+    batches = zip(
+        torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
+    )
     correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
     model.train(was_training)
     return correct / len(labels)
@@ -172,7 +174,7 @@ class _Run:
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The images of one epoch; their order depends on seed and epoch alone."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.labels))
-        for indices in torch.from_numpy(order).split(self.settings.batch_size):
+        for indices in torch.split(torch.from_numpy(order), self.settings.batch_size):
             yield self.images[indices], self.labels[indices]
 
     def save(self, path: Path, epochs: list[Epoch]) -> None:
@@ -221,7 +223,7 @@ def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
         if not math.isfinite(total):
             break
         run.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         run.optimizer.step()
         run.schedule.step()
         correct += int((logits.argmax(1) == labels).sum())

@@ -16,7 +16,7 @@ from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.catalog import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.rtl import Rtl
+from axdse.multipliers.verilog import Rtl
 
 TIME_LIMIT_S = 120
 READ_MODULES = """\

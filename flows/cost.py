@@ -14,7 +14,7 @@ from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.rtl import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
 

@@ -12,7 +12,7 @@ import numpy as np
 from axdse.flows.liberty import Cell, Library, net_of
 from axdse.flows.yosys import read_modules
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.rtl import Rtl
+from axdse.multipliers.verilog import Rtl
 
 LANES = 64
 

@@ -27,8 +27,8 @@ from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import compiler, products, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.rtl import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.unit import unit_products
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 EXAMPLES = 8
 Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]

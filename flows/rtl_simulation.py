@@ -13,7 +13,7 @@ import numpy as np
 from axdse.flows.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.tools import find_tool, run_process
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.rtl import Rtl
+from axdse.multipliers.verilog import Rtl
 
 # What a verdict depends on beside the design and the vectors.
 BENCH_FILES = tuple(

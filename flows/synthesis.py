@@ -7,7 +7,7 @@ from axdse.flows.liberty import Library
 from axdse.flows.netlist import Netlist, read_netlist
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
-from axdse.multipliers.rtl import Rtl
+from axdse.multipliers.verilog import Rtl
 
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
 # about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.

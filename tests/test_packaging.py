@@ -8,6 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DATA = (
+    "multipliers/*.[ch]",
+    "multipliers/*.yaml",
+    "multipliers/models/*.c",
+    "multipliers/rtl/*.v",
+    "flows/*.v",
+    "gpu/*.[ch]",
+    "dse/data/*.npz.xz",
+    "dse/data/LICENSE*",
+    "dse/templates/*",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +35,7 @@ def test_wheel_has_one_top_level_name(wheel_names: list[str]) -> None:
     assert {name for name in top if not name.endswith(".dist-info")} == {"axdse"}
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    ["multipliers/*.c", "multipliers/*.yaml", "multipliers/models/*.c", "multipliers/rtl/*.v"]
-    + ["flows/*.v", "gpu/*.c", "dse/data/*.npz.xz", "dse/data/LICENSE*", "dse/templates/*"],
-)
+@pytest.mark.parametrize("pattern", DATA)
 def test_wheel_ships_every_data_file(wheel_names: list[str], pattern: str) -> None:
     files = [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)]
     assert files, f"no file matches {pattern}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BASIC = ("sh", "dirname", "cut", "tr", "sed", "sort", "cat", "grep", "mktemp", "cksum", "rm", "tail")
+BASIC = ("sh", "dirname", "cut", "tr", "sed", "sort", "cat", "grep", "mktemp", "cksum", "rm")
 NOT_ROOT = "#!/bin/sh\necho 1000\n"
 
 
@@ -16,7 +16,7 @@ def bare_path(tmp_path: Path) -> Path:
     """A PATH with the shell's basics and Python, but none of the tools that axdse needs."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in (*BASIC, "python3"):
+    for name in (*BASIC, "tail", "python3"):
         found = shutil.which(name)
         assert found, name
         (folder / name).symlink_to(Path(found).resolve())
@@ -66,7 +66,7 @@ def test_old_python(bare_path: Path, tmp_path: Path) -> None:
     for name in ("iverilog", "yosys", "yosys-abc", "sta", "cc"):
         script(bare_path, name, "#!/bin/sh\n")
     (bare_path / "python3").unlink()
-    script(bare_path, "python3", "#!/bin/sh\n[ \"$1\" = --version ] && echo Python 3.9.2\nexit 1\n")
+    script(bare_path, "python3", '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
     script(bare_path, "python3-venv", "#!/bin/sh\n")
     script(bare_path, "libpython3", "#!/bin/sh\n")
     assert_one_line(setup(bare_path, tmp_path), "Python 3.11", "3.9.2", "AXDSE_PYTHON")

@@ -40,9 +40,9 @@ static inline uint64_t dadda42_stage(dadda42_queue *columns, int target) {
         int excess = columns[j].height + arriving.height - target;
         for (; excess > 0; excess -= 3) {
             uint32_t ones = dadda42_take(&columns[j], excess < 3 ? excess + 1 : 4);
-            uint32_t full = ones / 4;
-            dadda42_append(&columns[j], (ones - full) & 1, 1);
-            dadda42_append(&carries, (ones - full) / 2, 1);
+            uint32_t full = ones / 4, count = ones - full;
+            dadda42_append(&columns[j], count & 1, 1);
+            dadda42_append(&carries, count / 2, 1);
             lost += (uint64_t)full << j;
         }
         dadda42_append(&columns[j], arriving.dots, arriving.height);

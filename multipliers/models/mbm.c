@@ -1,9 +1,10 @@
-/* Minimally biased multiplier, MBM (Saadat, Bokhari and Parameswaran, 2018), as ApproxTrain.
+/* Minimally biased multiplier, MBM (Saadat, Bokhari and Parameswaran, 2018), as in ApproxTrain.
  *
- * Mitchell's product is at most exact; its mean error is made up for by a constant: 5/64 of the
- * significand without, 5/128 with a carry out of the fractions, cut to M bits (none below M = 5).
- * Fractions are cut to M bits, so their lowest bit is set to stand for what was cut off.
- * A sum that the constant pushes past 2 is renormalised; past 4 it stays uncorrected.
+ * Mitchell's product never exceeds the exact one. A constant makes up for the mean of what is
+ * missing: 5/64 if the fractions sum to less than 1; else 5/128, as much of a product that counts
+ * double. It is cut to M bits, and left out below M = 5. Fractions count as cut to M bits: their
+ * lowest bit is set to stand for the rest. A sum that the constant lifts to 2 is renormalised; one
+ * that it would lift to 4 stays as it is.
  */
 #include <stdint.h>
 

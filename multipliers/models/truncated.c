@@ -8,7 +8,7 @@
  */
 #include <stdint.h>
 
-#define TRUNCATED_CORRECTION (C && T > 1 ? ((uint64_t)(T - 1) << T) / 4 : 0)
+#define TRUNCATED_CORRECTION (T > 1 ? C * ((uint64_t)(T - 1) << T) / 4 : 0)
 
 uint64_t truncated(uint64_t a, uint64_t b) {
     uint64_t sum = TRUNCATED_CORRECTION;

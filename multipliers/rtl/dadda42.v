@@ -10,7 +10,7 @@
 // arriving carries are appended. Widths suit N <= 16.
 module dadda42 #(
     parameter integer N = 8,
-    parameter integer C = 8
+    parameter integer C = 12
 ) (
     input  [  N-1:0] a,
     input  [  N-1:0] b,

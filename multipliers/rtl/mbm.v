@@ -1,10 +1,10 @@
 // Minimally biased multiplier, MBM (Saadat, Bokhari and Parameswaran, 2018), as in ApproxTrain.
 //
 // Mitchell's product never exceeds the exact one. A constant makes up for the mean of what is
-// missing: 5/64 if the fractions x + y stay below 1, else 5/128 (of a product in [2, 4), so as
-// much in absolute terms); it is cut to M bits, and left out below M = 5. Fractions count as cut to
-// M bits, and their lowest bit is set to stand for the rest. A sum that the constant lifts to 2 is
-// renormalised; one that it would lift to 4 stays as it is.
+// missing: 5/64 if the fractions sum to less than 1; else 5/128, as much of a product that counts
+// double. It is cut to M bits, and left out below M = 5. Fractions count as cut to M bits: their
+// lowest bit is set to stand for the rest. A sum that the constant lifts to 2 is renormalised; one
+// that it would lift to 4 stays as it is.
 module mbm #(
     parameter M = 7
 ) (

@@ -4,7 +4,7 @@
 // the multiplier operand.
 module perforated #(
     parameter N = 8,
-    parameter S = 0,
+    parameter S = 1,
     parameter K = 2
 ) (
     input  [  N-1:0] a,

@@ -171,7 +171,7 @@ class GemmContract:
         a, b = wild_operands(300, number_format, 1), wild_operands(300, number_format, 2)
         self.assert_products(a, b, candidate("scramble", name))
 
-    @pytest.mark.parametrize("exponent", [-63, 0, 64])
+    @pytest.mark.parametrize("exponent", [-126, -63, 0, 64, 127])
     @pytest.mark.parametrize("name", FLOATS)
     def test_borders_of_the_exponent_range(self, name: str, exponent: int) -> None:
         """Exponent sums around 1 and 254, with and without carry, a whole row at a time."""
@@ -184,6 +184,22 @@ class GemmContract:
         one = (1 + torch.arange(size) / size) * 2.0**exponent
         self.assert_products(many, one, candidate("scramble", name))
         self.assert_products(one, many, candidate("scramble", name))
+
+    @pytest.mark.parametrize("name", FLOATS)
+    def test_subnormal_operands_are_zero_before_rounding(self, name: str) -> None:
+        tiny = 2.0**-126
+        x = torch.tensor([tiny * (1 - 2.0**-23), -tiny * (1 - 2.0**-23), tiny / 2, 1e-45, tiny])
+        ordinary = torch.tensor([1.5 * 2.0**20, -1.25, 2.0**100])
+        self.assert_products(x, ordinary, candidate("scramble", name))
+        self.assert_products(ordinary, x, candidate("scramble", name))
+
+    @pytest.mark.parametrize("columns", [1, 70])
+    def test_a_product_that_overflows_stays_infinite(self, columns: int) -> None:
+        """-2^127 + 2.25 * 2^127 would come back into range; the second product does not."""
+        a = torch.tensor([[-(2.0**63), 1.5 * 2.0**63]])
+        b = torch.tensor([[2.0**64], [1.5 * 2.0**64]]).expand(2, columns)
+        result = self.gemm(a, b, table("exact", FLOATS[1]))
+        assert_same_bits(result, torch.full((1, columns), torch.inf))
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("name", [FLOATS[0], FLOATS[1], "int8"])

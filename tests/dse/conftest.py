@@ -30,6 +30,7 @@ dataset: fashion-mnist-14k
 formats: ["float(8,3)", "float(8,2)"]
 families: [truncated, perforated, mitchell]
 training: {epochs: 1, train_images: 500}
+largest_loss: 1.0
 trials: 6
 workers: 2
 """

@@ -16,8 +16,8 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
 Make = Callable[..., SearchConfig]
-OPEN = Hurdle("", 0.0, 1.0, 0.01, (1.0, 1.0))
-CLOSED = Hurdle("trial 3 (udm)", 0.95, 0.9, 0.01, (1.0, 1.0))
+OPEN = Hurdle("", 0.0, 1.0, 0.0, 0.01, (1.0, 1.0))
+CLOSED = Hurdle("trial 3 (udm)", 0.95, 0.9, 0.8, 0.01, (1.0, 1.0))
 FORMAT = parse_format("float(8,3)")
 
 
@@ -50,7 +50,7 @@ def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
 
 
 def test_training_stops_once_the_rival_is_out_of_reach(tiny_config: Make) -> None:
-    rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.01, (0.0, 0.0))
+    rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.9, 0.01, (0.0, 0.0))
     config = tiny_config("training: {epochs: 2, train_images: 500}")
     result = evaluate(0, candidate("exact(n=4)"), config, lambda cost: rival)
     assert result.status == "dominated"
@@ -80,8 +80,15 @@ def test_a_design_that_cannot_serve_its_format_says_so(tiny_config: Make) -> Non
     ("accuracy", "goes_on"), [(0.79, True), (0.70, True), (0.68, False), (0.1, False)]
 )
 def test_stopping_is_conservative(accuracy: float, goes_on: bool) -> None:
-    hurdle = Hurdle("trial 1 (x)", 0.8, 0.9, 0.01, (0.1, 0.05))
+    hurdle = Hurdle("trial 1 (x)", 0.8, 0.9, 0.7, 0.01, (0.1, 0.05))
     assert hurdle.in_sight(Epoch(1, 1.0, 0.5, accuracy, 1.0)) is goes_on
+
+
+def test_what_is_of_no_use_is_stopped_without_a_rival() -> None:
+    hurdle = Hurdle("", 0.0, 0.9, 0.8, 0.01, (0.1, 0.0))
+    assert hurdle.in_sight(Epoch(1, 1.0, 0.5, 0.7, 1.0))
+    assert not hurdle.in_sight(Epoch(1, 1.0, 0.5, 0.6, 1.0))
+    assert hurdle.reason == "less than 0.8000 is of no use"
 
 
 @pytest.mark.parametrize(
@@ -91,4 +98,4 @@ def test_stopping_is_conservative(accuracy: float, goes_on: bool) -> None:
 def test_the_ceiling_less_the_resolution_is_unreachable(
     rival: str, accuracy: float, unreachable: bool
 ) -> None:
-    assert Hurdle(rival, accuracy, 0.9, 0.01, ()).unreachable is unreachable
+    assert Hurdle(rival, accuracy, 0.9, 0.8, 0.01, ()).unreachable is unreachable

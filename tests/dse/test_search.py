@@ -1,8 +1,9 @@
 """Whole searches, small but real: what is recorded, what is spared, what is repeatable."""
 
 import multiprocessing
-import signal
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import fmean
 
@@ -137,22 +138,35 @@ def test_failures_are_recorded_and_the_search_goes_on(tiny_config: Make, tmp_pat
     assert run.evaluations[1].reason.startswith("int8 products must fit 16 signed bits")
 
 
-def test_a_killed_worker_breaks_only_its_trial(tiny_config: Make, tmp_path: Path) -> None:
-    victims = []
+def test_killed_workers_break_only_their_trials(tiny_config: Make, tmp_path: Path) -> None:
+    victims: list[BaseProcess] = []
 
     def kill_once(phase: str) -> None:
         if phase == "trials" and not victims:
-            victims.extend(multiprocessing.active_children()[:1])
-            victims[0].kill()
+            victims.extend(multiprocessing.active_children())
+            for victim in victims:
+                victim.kill()
 
-    run = run_search(tiny_config("workers: 1"), tmp_path, progress=Watcher(kill_once))
-    assert victims[0].exitcode == -signal.SIGKILL
+    run = run_search(tiny_config("trials: 4"), tmp_path, progress=Watcher(kill_once))
+    assert victims
     assert len(run.evaluations) == run.config.trials
+    broken = {e.reason for e in run.evaluations if e.status == "failed"}
+    assert broken <= {"its worker process died (SIGKILL)"}
     assert run.front
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """A worker that owns both cores waits for its own threads when others want them too."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.usefixtures("one_core")
 def test_one_worker_and_a_seed_repeat_exactly(tiny_config: Make, tmp_path: Path) -> None:
-    config = tiny_config("workers: 1", "seed: 3")
+    config = tiny_config("workers: 1", "seed: 3", "trials: 3", 'formats: ["float(8,2)"]')
     first, second = (run_search(config, tmp_path / name) for name in "ab")
     assert outline(first) == outline(second)
     assert [p.validation for p in first.front] == [p.validation for p in second.front]
@@ -162,3 +176,16 @@ def test_a_passed_deadline_starts_no_trial(tiny_config: Make, tmp_path: Path) ->
     run = run_search(tiny_config(), tmp_path, timeout_s=0.0)
     assert run.evaluations == ()
     assert len(run.baselines) == 2
+
+
+def test_a_run_folder_that_cannot_be_written_is_one_line(finished: Finished) -> None:
+    run, _ = finished
+    journal, aside = run.journal, run.path / "aside.log"
+    journal.rename(aside)
+    journal.mkdir()
+    try:
+        with pytest.raises(AxdseError, match=r"writable run folder.*journal\.log.*--resume"):
+            run_search(run.config, run.path, resume=True)
+    finally:
+        journal.rmdir()
+        aside.rename(journal)

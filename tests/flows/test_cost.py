@@ -19,7 +19,7 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.rtl import Rtl
+from axdse.multipliers.verilog import Rtl
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "cost_osu018.json").read_text())
 

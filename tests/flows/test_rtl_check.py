@@ -10,7 +10,7 @@ import pytest
 
 from axdse.flows import rtl_check, rtl_simulation
 from axdse.flows.rtl_check import RtlReport, check, check_all, check_unit
-from axdse.multipliers import cmodel, rtl
+from axdse.multipliers import cmodel, verilog
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import tabulate
@@ -72,7 +72,7 @@ def test_wide_designs_are_sampled() -> None:
 def test_a_report_names_what_it_is_about() -> None:
     report = check(_exact())
     assert report.design == "exact(n=4)"
-    assert report.rtl_digest == rtl.core_rtl(_exact()).digest
+    assert report.rtl_digest == verilog.core_rtl(_exact()).digest
     assert any("Icarus" in tool for tool in report.tools)
     assert any("cocotb 2" in tool for tool in report.tools)
     assert report.seconds > 0
@@ -122,9 +122,9 @@ def test_units_agree(spec: str, format_text: str) -> None:
 @pytest.mark.parametrize("name", UNIT_RTL)
 def test_a_damaged_unit_fails(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "rtl"
-    shutil.copytree(rtl.RTL_FOLDER, folder)
+    shutil.copytree(verilog.RTL_FOLDER, folder)
     _delete_middle(folder / f"{name}.v")
-    monkeypatch.setattr(rtl, "RTL_FOLDER", folder)
+    monkeypatch.setattr(verilog, "RTL_FOLDER", folder)
     format_text = "int8" if name == "int_multiply" else "bf16"
     _assert_fails(lambda: check_unit(Candidate(_exact(8), parse_format(format_text))))
 

@@ -11,7 +11,7 @@ from axdse.flows.synthesis import synthesise
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.rtl import Rtl, core_rtl
+from axdse.multipliers.verilog import Rtl, core_rtl
 
 HEADER = "module top (input [1:0] a, input [1:0] b, output [3:0] p);\n"
 PAIRS = np.array([(a, b) for a in range(4) for b in range(4)], dtype=np.uint64).T

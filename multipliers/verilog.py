@@ -92,7 +92,7 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
         f"  fp_multiply #(.E({e}), .M({m}), .F({f})) unit (.a(a), .b(b), .x(x), .y(y),\n"
         "      .carry(carry), .fraction(fraction), .p(p));\n"
     )
-    files = (RTL_FOLDER / "fp_multiply.v", multiplier.family.rtl)
+    files: tuple[Path, ...] = (RTL_FOLDER / "fp_multiply.v", multiplier.family.rtl)
     if multiplier.family.kind == "integer":
         files = (RTL_FOLDER / "normalise.v", *files)
         core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")

@@ -10,8 +10,8 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.rtl import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.unit import corner_operands, unit_products
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 FORMATS = [
     IntFormat(),
