@@ -1,7 +1,10 @@
 """The distribution: one top-level name, all the data files, no compiler at install time."""
 
+import itertools
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -53,3 +56,11 @@ def test_no_registry_host_is_named() -> None:
     for name in tracked.stdout.split():
         text = (ROOT / name).read_bytes()
         assert not [host for host in hosts if host.encode() in text], name
+
+
+def test_every_dependency_has_a_written_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = itertools.chain.from_iterable(project["optional-dependencies"].values())
+    names = {re.split(r"[><=]", text)[0] for text in (*project["dependencies"], *extras)}
+    reasons = (ROOT / "docs" / "dependencies.md").read_text()
+    assert {name for name in names if f"| {name} |" not in reasons} == set()
