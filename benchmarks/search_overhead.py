@@ -47,6 +47,7 @@ class Meter:
         self.phases: list[Phase] = []
 
     def install(self) -> None:
+        """Put this meter between the search and its workers."""
         original = Workers.run
 
         def run(workers: Workers, *arguments: Any) -> Iterator[Any]:
