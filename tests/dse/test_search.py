@@ -147,7 +147,9 @@ def test_killed_workers_break_only_their_trials(tiny_config: Make, tmp_path: Pat
             for victim in victims:
                 victim.kill()
 
-    run = run_search(tiny_config("trials: 4"), tmp_path, progress=Watcher(kill_once))
+    run = run_search(
+        tiny_config("trials: 3", 'formats: ["float(8,2)"]'), tmp_path, progress=Watcher(kill_once)
+    )
     assert victims
     assert len(run.evaluations) == run.config.trials
     broken = {e.reason for e in run.evaluations if e.status == "failed"}
