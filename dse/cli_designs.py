@@ -112,6 +112,8 @@ def verify(
         reports = [check(m, seed=seed, waves=waves) for m in _only_one(_chosen(specs, every))]
     else:
         reports = _check_many(_chosen(specs, every), seed, jobs)
+    if waves and all(report.passed for report in reports):
+        click.echo(f"no counter-example, so {waves} is not written", err=True)
     if as_json:
         print_json(tuple(reports), tuple[RtlReport, ...])
     else:

@@ -18,7 +18,9 @@ from axdse.multipliers.formats import FloatFormat, Format, parse_format
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all randomness."
+)
 format_option = click.option(
     "--format",
     "format_text",

@@ -24,6 +24,7 @@ from axdse.dse.cli_options import (
     progress_bar,
     seed_option,
 )
+from axdse.multipliers.errors import AxdseError
 
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
@@ -63,7 +64,7 @@ class ProgressBars:
         assert self._phase is not None
         self._bars.update(self._phase, advance=1, description=f"{self._name:9} {note}")
         if not self._bars.console.is_terminal:
-            self._bars.console.print(f"{self._name}: {note}", highlight=False)
+            self._bars.console.print(f"{self._name}: {note}", highlight=False, soft_wrap=True)
 
 
 @click.command()
@@ -76,6 +77,9 @@ class ProgressBars:
 @click.option("--dataset", help="The images; default fashion-mnist-14k.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings.")
+@click.option(
+    "--checkpoint", type=PATH, metavar="FILE", help="Written every epoch; resumed if it exists."
+)
 @seed_option
 @json_option
 def train(
@@ -86,6 +90,7 @@ def train(
     dataset: str | None,
     epochs: int | None,
     seeds: int,
+    checkpoint: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -96,6 +101,8 @@ def train(
     from axdse.dse import train as training
     from axdse.gpu.assignment import Assignment
 
+    if checkpoint and seeds > 1:
+        raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
     network, settings = _plan(config, workload, dataset, epochs)
     lut = _table_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
@@ -107,7 +114,7 @@ def train(
             return True
 
         histories = tuple(
-            training.train(network, assignment, settings, seed + i, watch).history
+            training.train(network, assignment, settings, seed + i, watch, checkpoint).history
             for i in range(seeds)
         )
     if as_json:

@@ -86,7 +86,7 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     """Train FP32 and bf16 (exact core, wide product) with the finalists' seeds.
 
     Raises:
-        AxdseError: a training fails.
+        AxdseError: a training fails or diverges.
     """
     bf16 = Candidate(builtin_catalog().multiplier("exact(n=8)"), parse_format("bf16"))
     total = 2 * run.config.finalist_seeds
@@ -94,6 +94,11 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     progress.begin("baselines", total, done)
     train_replicates(run, workers, (None, bf16), progress)
     baselines = (_baseline(FP32, FP32, run, None), _baseline("bf16", bf16.format.name, run, bf16))
+    for baseline in baselines:
+        if any(history.status == "nan" for history in baseline.histories):
+            raise AxdseError(
+                "baselines must not diverge", baseline.name, "lower training.learning_rate"
+            )
     run.save_baselines(baselines)
     return baselines
 

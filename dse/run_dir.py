@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.dse.config import SearchConfig, dump_config, parse_config
+from axdse.dse.config import SearchConfig, dump_config, load_config
 from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint, Replicate
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, write_atomically
@@ -65,8 +65,7 @@ class RunDir:
         self.path = path
         self._require_schema()
         self.info = self._read("run.json", RunInfo)
-        config_path = path / "config.yaml"
-        self.config = parse_config(config_path.read_text(), config_path)
+        self.config = load_config(path / "config.yaml")
 
     @classmethod
     def create(cls, path: Path, config: SearchConfig) -> "RunDir":

@@ -1,10 +1,12 @@
 """Stage 8, training: a network, from scratch, with one design in its three products."""
 
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,12 +19,13 @@ from axdse.dse.dataset import Split, load
 from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
+from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.errors import AxdseError
 
 EVALUATION_BATCH = 1_000
 
 
-@strict_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class TrainSettings:
     """How to train: SGD with Nesterov momentum, in FP32.
 
@@ -71,8 +74,8 @@ class History:
 
     Attributes:
         epochs: what was trained; the last one is where it ended.
-        status: "nan" if the loss was not finite (an approximate multiplier may diverge; that is
-            a result), "stopped" if the watcher stopped it.
+        status: "nan" if the loss or a weight was not finite (an approximate multiplier may
+            diverge; that is a result), "stopped" if the watcher stopped it.
         seed: of weights and data order.
     """
 
@@ -113,22 +116,23 @@ def train(
         checkpoint: written after every epoch; a training that finds its own goes on from there.
 
     Raises:
-        AxdseError: the images cannot be loaded, or the checkpoint is of another training.
+        AxdseError: no images; or a checkpoint that is damaged, unwritable or another training's.
     """
     splits = load(workload.dataset)
     model: nn.Module = workload.build(splits.train, seed)
     if assignment:
         model = convert(model, assignment).model
     run = _Run(model, splits.train, settings, seed)
-    epochs = run.restore(checkpoint) if checkpoint else []
+    identity = f"{workload.name} on {workload.dataset}, {assignment}, {settings}, seed {seed}"
+    epochs = run.restore(checkpoint, identity) if checkpoint else []
     status: Literal["finished", "nan", "stopped"] = "finished"
     while len(epochs) < settings.epochs:
         epochs.append(_epoch(run, splits.validation, len(epochs) + 1))
-        if not math.isfinite(epochs[-1].train_loss):
+        if not (math.isfinite(epochs[-1].train_loss) and _is_finite(model)):
             status = "nan"
             break
         if checkpoint:
-            run.save(checkpoint, epochs)
+            run.save(checkpoint, identity, epochs)
         if on_epoch and not on_epoch(epochs[-1]) and len(epochs) < settings.epochs:
             status = "stopped"
             break
@@ -137,16 +141,26 @@ def train(
 
 @torch.no_grad()
 def accuracy(model: nn.Module, split: Split) -> float:
-    """Fraction 0..1 of images whose largest logit is their label's."""
+    """Fraction 0..1 of images whose largest logit is their label's; a NaN is always wrong."""
     was_training = model.training
     model.eval()
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     batches = zip(
         torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
     )
-    correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
+    correct = sum(_correct(model(x), y) for x, y in batches)
     model.train(was_training)
     return correct / len(labels)
+
+
+def _correct(logits: Tensor, labels: Tensor) -> int:
+    # To argmax a NaN is the largest, so a diverged network would look like a constant guess.
+    right = (logits.argmax(1) == labels) & ~logits.isnan().any(1)
+    return int(right.sum())
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 class _Run:
@@ -177,39 +191,41 @@ class _Run:
         for indices in torch.split(torch.from_numpy(order), self.settings.batch_size):
             yield self.images[indices], self.labels[indices]
 
-    def save(self, path: Path, epochs: list[Epoch]) -> None:
+    def save(self, path: Path, identity: str, epochs: list[Epoch]) -> None:
         """Write all of the state, in one piece."""
         state = {
-            "training": self._identity(),
+            "training": identity,
             "epochs": epochs,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        partial = path.with_name(f".{path.name}.partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(path, buffer.getvalue())
 
-    def restore(self, path: Path) -> list[Epoch]:
+    def restore(self, path: Path, identity: str) -> list[Epoch]:
         """Take up the state of a checkpoint if there is one; return its epochs."""
         if not path.exists():
             return []
-        with torch.serialization.safe_globals([Epoch]):
-            state = torch.load(path)
-        if state["training"] != self._identity():
+        try:
+            with torch.serialization.safe_globals([Epoch]):
+                state = torch.load(io.BytesIO(path.read_bytes()))
+            found = state["training"]
+        except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+            raise AxdseError(
+                "a checkpoint is a file that a training wrote", path, "delete it to start anew"
+            ) from error
+        if found != identity:
             raise AxdseError(
                 "a checkpoint continues the training that wrote it",
-                f"{path} is of {state['training']}",
+                f"{path} is of {found}",
                 "choose another file",
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         return list(state["epochs"])
-
-    def _identity(self) -> str:
-        names = ", ".join(name for name, _ in self.model.named_parameters())
-        return f"{self.settings}, seed {self.seed}, parameters {names}"
 
 
 def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
@@ -226,7 +242,7 @@ def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
         torch.autograd.backward(loss)
         run.optimizer.step()
         run.schedule.step()
-        correct += int((logits.argmax(1) == labels).sum())
+        correct += _correct(logits, labels)
     count = len(run.labels)
     score = accuracy(run.model, validation)
     return Epoch(number, total / count, correct / count, score, time.monotonic() - start)

@@ -12,12 +12,14 @@ from multiprocessing import connection, get_context
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from axdse.flows.tools import kill_running
 from axdse.multipliers.errors import AxdseError
 
 Ask = Callable[[Any], Any]
 R_co = TypeVar("R_co", covariant=True)
 J = TypeVar("J", bound="Job[Any]")
 WATCH_S = 0.2
+GRACE_S = 2.0
 
 
 class Job(Protocol[R_co]):
@@ -78,9 +80,11 @@ class _Worker:
             self.pipe.send(message)
 
     def kill(self) -> None:
-        """End the process and the tools that it started: they share its process group."""
+        """End the process; it is asked first, as only it knows the tools that it started."""
         pid = self.process.pid
         assert pid is not None
+        self.process.terminate()
+        self.process.join(GRACE_S)
         for end in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError):
                 end(pid, signal.SIGKILL)
@@ -151,7 +155,7 @@ class Workers:
     def _receive(self, worker: _Worker, answer: Ask | None) -> Iterator[Outcome[Any]]:
         try:
             message = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             seconds = time.monotonic() - worker.started
             job, reason = worker.job, worker.epitaph()
             worker.kill()
@@ -175,6 +179,7 @@ def _serve(pipe: connection.Connection, parent: int, threads: int) -> None:
     """Main function of a worker process."""
     # A group of its own: Ctrl-C is the parent's business, and one kill also ends our tools.
     os.setsid()
+    signal.signal(signal.SIGTERM, lambda number, frame: _end())
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch
 
@@ -206,4 +211,10 @@ def _die_with(parent: int) -> None:
     """End this process group as soon as the parent is gone, however it went."""
     while os.getppid() == parent:
         time.sleep(WATCH_S)
+    _end()
+
+
+def _end() -> None:
+    """End this process group and our tools, which have process groups of their own."""
+    kill_running()
     os.killpg(0, signal.SIGKILL)

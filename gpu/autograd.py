@@ -35,7 +35,7 @@ def matmul(a: Tensor, b: Tensor, product: Product, b_first: bool = False) -> Ten
     if not isinstance(product.lut.format, IntFormat):
         return lut_gemm(a, b, product.lut, swap)
     (a_codes, a_scale), (b_codes, b_scale) = quantise_int8(a), quantise_int8(b)
-    return lut_gemm(a_codes, b_codes, product.lut, swap).float() * a_scale * b_scale
+    return lut_gemm(a_codes, b_codes, product.lut, swap).float().mul_(a_scale).mul_(b_scale)
 
 
 class _RowsTimesWeight(torch.autograd.Function):

@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_INDEX = 128, BLOCK_K = 128, BLOCK_N = 512 };
+enum { MAX_INDEX = 128, BLOCK_K = 128, BLOCK_N = 512, PACKED_AT_ONCE = 64 };
 
 typedef union {
     uint32_t bits;
@@ -83,21 +83,43 @@ static inline int exponent_of(uint16_t scale) { return (scale >> 7) & 0xff; }
 static inline int max_int(int x, int y) { return x > y ? x : y; }
 static inline int min_int(int x, int y) { return x < y ? x : y; }
 
-static void pack_row(struct panel *panel, int k, const float *b, const struct task *task) {
-    const uint32_t mask = (1u << task->fraction_bits) - 1;
-    const int drop = 23 - task->fraction_bits;
-    int low = 255, high = 0;
-    for (int n = 0; n < panel->width; n++) {
-        const uint32_t rounded = round_operand(b[n], task->fraction_bits, task->nearest);
+/* Bounds of the biased exponents of non-zero elements. */
+struct bounds {
+    int low, high;
+};
+
+/* Stores of bytes may alias anything: restrict and values let the compiler vectorise this. */
+static inline struct bounds pack_span(uint8_t *restrict index, uint16_t *restrict scales,
+                                      const float *restrict b, int width, int fraction_bits,
+                                      int nearest, struct bounds bounds) {
+    const uint32_t mask = (1u << fraction_bits) - 1;
+    for (int n = 0; n < width; n++) {
+        const uint32_t rounded = round_operand(b[n], fraction_bits, nearest);
         const uint16_t scale = scale_of(rounded);
         const int exponent = exponent_of(scale);
-        panel->index[k][n] = (uint8_t)((rounded >> drop) & mask);
-        panel->scale[k][n] = scale;
-        low = min_int(low, exponent ? exponent : 255);
-        high = max_int(high, exponent);
+        index[n] = (uint8_t)((rounded >> (23 - fraction_bits)) & mask);
+        scales[n] = scale;
+        bounds.low = min_int(bounds.low, exponent ? exponent : 255);
+        bounds.high = max_int(bounds.high, exponent);
     }
-    panel->low[k] = (int16_t)low;
-    panel->high[k] = (int16_t)high;
+    return bounds;
+}
+
+/* Whole vectors first; the rest is padded with zeros to one, since narrow panels are common. */
+static void pack_row(struct panel *panel, int k, const float *b, const struct task *task) {
+    const int whole = panel->width / PACKED_AT_ONCE * PACKED_AT_ONCE, rest = panel->width - whole;
+    uint8_t *index = panel->index[k];
+    uint16_t *scale = panel->scale[k];
+    struct bounds bounds = {.low = 255, .high = 0};
+    bounds = pack_span(index, scale, b, whole, task->fraction_bits, task->nearest, bounds);
+    if (rest) {
+        float padded[PACKED_AT_ONCE] = {0};
+        memcpy(padded, b + whole, (size_t)rest * sizeof *b);
+        bounds = pack_span(index + whole, scale + whole, padded, PACKED_AT_ONCE,
+                           task->fraction_bits, task->nearest, bounds);
+    }
+    panel->low[k] = (int16_t)bounds.low;
+    panel->high[k] = (int16_t)bounds.high;
 }
 
 /* Whether no product of row k with this scale of `a` can leave the range of exponents 1..254,
@@ -133,13 +155,17 @@ struct operands {
     uint16_t scale[BLOCK_K];
 };
 
-static void round_row(struct operands *out, const float *a, int depth, const struct task *task) {
-    const uint32_t mask = (1u << task->fraction_bits) - 1;
-    const int drop = 23 - task->fraction_bits;
+static void round_row(struct operands *out, const float *restrict a, int depth,
+                      const struct task *task) {
+    const int fraction_bits = task->fraction_bits, nearest = task->nearest;
+    const uint32_t mask = (1u << fraction_bits) - 1;
+    const int drop = 23 - fraction_bits;
+    uint8_t *restrict index = out->index;
+    uint16_t *restrict scale = out->scale;
     for (int k = 0; k < depth; k++) {
-        const uint32_t rounded = round_operand(a[k], task->fraction_bits, task->nearest);
-        out->index[k] = (uint8_t)((rounded >> drop) & mask);
-        out->scale[k] = scale_of(rounded);
+        const uint32_t rounded = round_operand(a[k], fraction_bits, nearest);
+        index[k] = (uint8_t)((rounded >> drop) & mask);
+        scale[k] = scale_of(rounded);
     }
 }
 

@@ -158,12 +158,17 @@ struct int_rows {
     _Alignas(64) uint8_t planes[257][2][256]; /* the last row is zero */
 };
 
+static void split_planes(uint8_t *restrict lower, uint8_t *restrict upper,
+                         const int16_t *restrict entries) {
+    for (int b = 0; b < 256; b++) {
+        lower[b] = (uint8_t)entries[b];
+        upper[b] = (uint8_t)((uint16_t)entries[b] >> 8);
+    }
+}
+
 static void prepare_int_rows(struct int_rows *rows, const int16_t *entries) {
     for (int a = 0; a < 256; a++)
-        for (int b = 0; b < 256; b++) {
-            rows->planes[a][0][b] = (uint8_t)entries[256 * a + b];
-            rows->planes[a][1][b] = (uint8_t)((uint16_t)entries[256 * a + b] >> 8);
-        }
+        split_planes(rows->planes[a][0], rows->planes[a][1], entries + 256 * a);
 }
 
 /* One row of c, 64 columns, two k at a time; `a` is padded to an even depth with row 256. */

@@ -63,8 +63,10 @@ def quantise_int8(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     if x.numel() == 0:
         return x.to(torch.int8), x.new_ones(())
-    largest = x.abs().amax()
+    low, high = torch.aminmax(x)  # one pass, where abs().amax() takes two
+    largest = torch.maximum(-low, high)
     tiny = torch.finfo(torch.float32).tiny
     scale = (largest / INT8_MAX).clamp_min(tiny)
-    codes = torch.nan_to_num(x / scale, nan=0.0).round().clamp(-INT8_MAX, INT8_MAX)
-    return codes.to(torch.int8), torch.where(largest.isfinite(), scale, torch.nan)
+    # In place, for speed. No clamp: x / scale is 127 (1 + 2^-23) at most.
+    codes = (x / scale).nan_to_num_(nan=0.0).round_().to(torch.int8)
+    return codes, torch.where(largest.isfinite(), scale, torch.nan)

@@ -113,6 +113,8 @@ BAD_INPUT = {
     "table ending": (["lut", "exact", "-o", "table.txt"], ".npz or .bin"),
     "table without m": (["lut", "mbm(m=7)", "-o", "MBM.bin"], "_m.bin"),
     "missing library": (["cost", "exact(n=4)", "--library", "no.lib"], "no.lib"),
+    "negative seed": (["train", "fp32", "--seed", "-1"], "--seed"),
+    "checkpoint of two": (["train", "fp32", "--seeds", "2", "--checkpoint", "x"], "--seeds 2"),
     "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
     "no run": (["export", "no-run", "-o", "out"], "no-run"),
     "unknown workload": (["train", "exact", "--workload", "lenet-6"], "lenet-5"),

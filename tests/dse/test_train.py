@@ -1,10 +1,12 @@
 """Training: determinism, stopping, divergence, checkpoints, and that it learns."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from axdse.dse.dataset import load
@@ -78,6 +80,27 @@ def test_divergence_is_a_result() -> None:
     settings = dataclasses.replace(SHORT, learning_rate=1e30)
     history = train(LENET, None, settings, seed=0).history
     assert (history.status, len(history.epochs)) == ("nan", 1)
+    assert history.validation_accuracy == 0.0
+
+
+def test_a_last_step_to_infinity_is_divergence() -> None:
+    one_step = TrainSettings(epochs=1, train_images=64, learning_rate=1e30, weight_decay=1e30)
+    history = train(LENET, None, one_step, seed=0).history
+    assert math.isfinite(history.epochs[0].train_loss)
+    assert history.status == "nan"
+
+
+def test_settings_are_finite() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        TrainSettings(learning_rate=math.inf)
+
+
+def test_nan_logits_are_no_guess() -> None:
+    class Nothing(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(images), 10), torch.nan)
+
+    assert accuracy(Nothing(), load("fashion-mnist-14k").validation) == 0.0
 
 
 def test_a_resumed_training_gives_the_same_bits(tmp_path: Path) -> None:
@@ -91,11 +114,29 @@ def test_a_resumed_training_gives_the_same_bits(tmp_path: Path) -> None:
     ]
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("assignment", "seed"), [(None, 6), (BF16, 5)], ids=["seed", "design"])
+def test_a_checkpoint_of_another_training_is_refused(
+    tmp_path: Path, assignment: Assignment | None, seed: int
+) -> None:
     file = tmp_path / "training.pt"
     train(LENET, None, SHORT, 5, lambda epoch: False, file)
     with pytest.raises(AxdseError, match="continues the training that wrote it"):
-        train(LENET, None, SHORT, 6, None, file)
+        train(LENET, assignment, SHORT, seed, None, file)
+
+
+@pytest.mark.parametrize("keep", [0, 100, -100])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
+    file = tmp_path / "training.pt"
+    train(LENET, None, SHORT, 5, lambda epoch: False, file)
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(AxdseError, match="a file that a training wrote"):
+        train(LENET, None, SHORT, 5, None, file)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("a file")
+    with pytest.raises(AxdseError, match="must be writable"):
+        train(LENET, None, SHORT, 5, None, tmp_path / "folder" / "training.pt")
 
 
 def test_accuracy_counts_right_answers() -> None:

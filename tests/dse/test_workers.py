@@ -15,6 +15,8 @@ from axdse.dse.workers import Job, Workers
 JOBS = """
 import os, signal, time
 from dataclasses import dataclass
+from pathlib import Path
+from axdse.flows.tools import run_process
 from axdse.multipliers.errors import AxdseError
 
 @dataclass(frozen=True)
@@ -45,14 +47,23 @@ class Sleep:
     def run(self, ask):
         open(self.path, "w").write(str(os.getpid()))
         time.sleep(60)
+
+@dataclass(frozen=True)
+class Tool:
+    path: str
+    def run(self, ask):
+        script = f"echo $$ > {self.path}; exec sleep 60"
+        log = Path(f"{self.path}.log")
+        run_process("sleep", ["sh", "-c", script], log.parent, log, 60, None)
 """
 ORPHANS = """
 import sys
 from axdse.dse.workers import Workers
-from axdse_test_jobs import Sleep
+import axdse_test_jobs
 if __name__ == "__main__":
+    job = getattr(axdse_test_jobs, sys.argv[1])
     with Workers(2) as workers:
-        list(workers.run(iter([Sleep(sys.argv[1]), Sleep(sys.argv[2])])))
+        list(workers.run(iter([job(path) for path in sys.argv[2:]])))
 """
 LIMIT_S = 20
 
@@ -111,14 +122,18 @@ def test_what_breaks_breaks_only_its_job(workers: Workers, name: str, failure: s
     assert outcome == {jobs.Say(i): (i, "") for i in (1, 2, 3)}
 
 
-def test_no_worker_outlives_a_killed_parent(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["Sleep", "Tool"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_a_killed_parent(
+    folder: Path, tmp_path: Path, job: str, end: signal.Signals
+) -> None:
     files = [tmp_path / "first", tmp_path / "second"]
-    command = [sys.executable, str(folder / "orphans.py"), *map(str, files)]
-    parent = subprocess.Popen(command)
+    command = [sys.executable, str(folder / "orphans.py"), job, *map(str, files)]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_until(lambda: all(file.exists() and file.read_text() for file in files))
     pids = [int(file.read_text()) for file in files]
     assert all(map(alive, pids))
-    parent.send_signal(signal.SIGKILL)
+    parent.send_signal(end)
     parent.wait()
     wait_until(lambda: not any(map(alive, pids)))
 
