@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from axdse.dse import replicates as replicates_module
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluation import Baseline, Evaluation, Replicate
+from axdse.dse.progress import Unwatched
 from axdse.dse.run_dir import SCHEMA, RunDir, locked
 from axdse.dse.train import Epoch, History
+from axdse.dse.workers import Workers
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
@@ -93,3 +96,22 @@ def test_one_search_at_a_time(tmp_path: Path) -> None:
     refused = pytest.raises(AxdseError, match="one search at a time")
     with locked(tmp_path), refused, locked(tmp_path):
         pass
+
+
+def test_a_run_without_its_configuration_is_refused(run: RunDir) -> None:
+    (run.path / "config.yaml").unlink()
+    with pytest.raises(AxdseError, match="readable YAML file"):
+        RunDir(run.path)
+
+
+def test_diverged_baselines_are_refused(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    diverged = History(HISTORY.epochs, "nan", 3)
+    monkeypatch.setattr(replicates_module, "train_replicates", lambda *arguments: None)
+    monkeypatch.setattr(
+        replicates_module,
+        "replicates",
+        lambda run, candidate: (Replicate("fp32", 1, 0.1, 0.1, diverged),),
+    )
+    with pytest.raises(AxdseError, match=r"must not diverge: fp32; lower training\.learning_rate"):
+        replicates_module.train_baselines(run, Workers(1), Unwatched())
+    assert run.baselines == ()
