@@ -23,7 +23,7 @@ from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import lut_from_float_model
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import Lut, build_lut, save_approxtrain, save_npz
 
 
@@ -99,7 +99,7 @@ def verify(
     seed: int,
     as_json: bool,
 ) -> int:
-    """Prove that C model and Verilog agree; exit code 1 and a counter-example if they do not.
+    """Check that C model and Verilog agree; exit code 1 and a counter-example if they do not.
 
     Operands up to 8 x 8 bits are checked exhaustively, wider ones at corners and at random.
     """
@@ -203,7 +203,14 @@ def lut(
 
 def _float_table(model: Path, function: str | None, format_text: str | None) -> Lut:
     number_format = parse_format(format_text or "approxtrain")
-    return lut_from_float_model(model, function, number_format.operand_bits - 1)
+    m = number_format.operand_bits - 1
+    if number_format != FloatFormat(fraction_bits=m, rounding="truncate"):
+        raise AxdseError(
+            "a float model gives narrow products of truncated operands",
+            format_text,
+            f"write --format 'float(8,{m},round=truncate)'",
+        )
+    return lut_from_float_model(model, function, m)
 
 
 def _writer_of(path: Path):  # type: ignore[no-untyped-def]

@@ -8,15 +8,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from axdse.flows.stimulus import MAX_OPERAND_BITS
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
+from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.catalog import Family, Multiplier
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.verilog import COMMENT, Rtl
 
 TIME_LIMIT_S = 120
 READ_MODULES = """\
@@ -25,7 +25,6 @@ proc
 write_json modules.json
 """
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 FUNCTION = re.compile(
     r"(?<!static\s)(?<!inline\s)\buint(?:16|32|64)_t\s+(\w+)\s*"
     r"\(\s*(?:const\s+)?uint(?:8|16|32|64)_t\b[^,()]*,\s*(?:const\s+)?uint(?:8|16|32|64)_t\b[^,()]*\)"
@@ -75,8 +74,7 @@ def read_rtl(path: Path) -> Rtl:
         AxdseError: see `read_design`.
     """
     text = _read(path, "RTL is a readable Verilog file")
-    with TemporaryDirectory(prefix="axdse-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         (folder / path.name).write_text(text)
         _elaborate(path.name, folder)
         (folder / "design.v").write_text(text)
@@ -109,7 +107,7 @@ def _read(path: Path, rule: str) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise AxdseError(rule, path, "check the path") from error
+        raise unreadable(rule, path, error) from error
 
 
 def _elaborate(file_name: str, folder: Path) -> None:
@@ -118,7 +116,8 @@ def _elaborate(file_name: str, folder: Path) -> None:
     result = find_tool("iverilog").run(command, folder=folder, limit_s=TIME_LIMIT_S)
     if result.exit_code:
         lines = result.log.splitlines()
-        line = next((line for line in lines if "error" in line), f"exit code {result.exit_code}")
+        last = lines[-1] if lines else f"exit code {result.exit_code}"
+        line = next((line for line in lines if "error" in line), last)
         raise AxdseError(
             f"the RTL {file_name} must elaborate in Icarus", line, "correct that line"
         )

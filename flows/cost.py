@@ -1,4 +1,4 @@
-"""Stage 6, cost: RTL -> mapped netlist, proven against the model -> area, delay, cells."""
+"""Stage 6, cost: RTL -> mapped netlist, checked against the model -> area, delay, cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.cmodel import executable
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
@@ -58,7 +59,9 @@ def core_cost(multiplier: Multiplier, library: Path | None = None) -> Cost:
             or the netlist differs from the C model.
     """
     rtl = core_rtl(multiplier)
-    return _cost(multiplier.spec, rtl, library, lambda netlist: check_core(netlist, multiplier))
+    return _cost(
+        multiplier.spec, multiplier, rtl, library, lambda netlist: check_core(netlist, multiplier)
+    )
 
 
 def unit_cost(candidate: Candidate, library: Path | None = None) -> Cost:
@@ -68,14 +71,25 @@ def unit_cost(candidate: Candidate, library: Path | None = None) -> Cost:
         AxdseError: as `core_cost`.
     """
     rtl = unit_rtl(candidate)
-    return _cost(candidate.name, rtl, library, lambda netlist: check_unit(netlist, candidate))
+    core = candidate.multiplier
+    return _cost(
+        candidate.name, core, rtl, library, lambda netlist: check_unit(netlist, candidate)
+    )
 
 
-def _cost(design: str, rtl: Rtl, library: Path | None, check: Callable[[Netlist], None]) -> Cost:
+def _cost(
+    design: str,
+    core: Multiplier,
+    rtl: Rtl,
+    library: Path | None,
+    check: Callable[[Netlist], None],
+) -> Cost:
     cells = read_library(library)
     tools = tuple(find_tool(name).version for name in TOOLS)
     recipe = f"# Yosys\n{synthesis_script(rtl.top)}# OpenSTA\n{timing_script(rtl.top)}"
-    key = digest(design, rtl.digest, recipe, cells.digest, *tools)
+    # The program's name is the digest of the C model, without which the check is void.
+    model = executable(core).name
+    key = digest(design, model, rtl.digest, recipe, cells.digest, *tools)
 
     def compute() -> Cost:
         netlist = synthesise(rtl, cells)

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import read_modules, run_yosys
-from axdse.multipliers.cache import cached, digest
+from axdse.multipliers.cache import cached, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 
 DEFAULT_LIBRARY = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
@@ -143,8 +142,7 @@ def read_library(path: Path | None = None) -> Library:
 
 
 def _read_cells(path: Path) -> tuple[Cell, ...]:
-    with TemporaryDirectory(prefix="axdse-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         (folder / "library.lib").symlink_to(path.resolve())
         run_yosys(READ_CELLS, folder, str(path))
         modules = read_modules(folder / "cells.json", str(path))

@@ -1,12 +1,10 @@
 """Stage 6, cost: RTL -> netlist of library cells, with Yosys and ABC."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from axdse.flows.liberty import Library
 from axdse.flows.netlist import Netlist, read_netlist
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
+from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.verilog import Rtl
 
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
@@ -34,8 +32,7 @@ def synthesise(rtl: Rtl, library: Library) -> Netlist:
     Raises:
         AxdseError: Yosys refuses the RTL, or the design has state, a loop, or other ports.
     """
-    with TemporaryDirectory(prefix="axdse-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         (folder / "rtl.v").write_text(rtl.text)
         (folder / "library.lib").symlink_to(library.path.resolve())
         script = synthesis_script(rtl.top, abc=str(find_tool("yosys-abc").path))

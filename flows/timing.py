@@ -1,12 +1,11 @@
 """Stage 6, cost: the critical path of a mapped netlist, with OpenSTA."""
 
 import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from axdse.flows.liberty import Library
 from axdse.flows.netlist import Netlist
 from axdse.flows.tools import find_tool
+from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
 
 TIME_LIMIT_S = 300
@@ -37,8 +36,7 @@ def critical_path_ns(netlist: Netlist, library: Library) -> float:
     Raises:
         AxdseError: OpenSTA refuses the netlist or the library, crashes or hangs.
     """
-    with TemporaryDirectory(prefix="axdse-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         (folder / "netlist.v").write_text(netlist.verilog())
         (folder / "library.lib").symlink_to(library.path.resolve())
         (folder / "timing.tcl").write_text(timing_script(netlist.top))

@@ -1,10 +1,11 @@
 """Content-addressed files under one folder, safe for several processes at once."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +31,22 @@ def cache_dir(kind: str) -> Path:
             "the cache folder must be writable", error, "set AXDSE_CACHE to another folder"
         ) from error
     return folder
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder of its own, removed at the end.
+
+    Raises:
+        AxdseError: it cannot be made or written: say, the disk is full.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="axdse-") as name:
+            yield Path(name)
+    except OSError as error:
+        raise AxdseError(
+            "the temporary folder must be writable", error, "free some space or set TMPDIR"
+        ) from error
 
 
 def digest(*parts: str | bytes) -> str:

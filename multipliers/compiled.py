@@ -14,11 +14,10 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
-from axdse.multipliers.cache import cache_dir, digest, write_atomically
+from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
 
 HERE = Path(__file__).parent
@@ -26,7 +25,7 @@ FLAGS = ("-std=gnu11", "-O2", "-fno-strict-aliasing", "-ffp-contract=off")
 COMPILE_LIMIT_S = 60
 SEAL_BYTES = 32
 REFUSED, NO_SPACE, NARROW = 101, 102, 103
-_LOCAL_INCLUDE = re.compile(rb'^\s*#\s*include\s*"', re.MULTILINE)
+_OWN_INCLUDE = re.compile(rb"^\s*#\s*include(?!\s*<\w+\.h>)", re.MULTILINE)
 log = logging.getLogger(__name__)
 
 
@@ -108,12 +107,12 @@ def run(
 
 
 def _content(model: Path, preprocess: list[str]) -> bytes:
-    """What the program depends on: the source, or all that it includes from its own folder."""
+    """What the program depends on: the source, or all that it includes but <name.h>."""
     try:
         source = model.read_bytes()
     except OSError as error:
         raise AxdseError("a C model is a readable file", model, "check the path") from error
-    if not _LOCAL_INCLUDE.search(source):
+    if not _OWN_INCLUDE.search(source):
         return source
     return _checked([*preprocess, "-E", "-P", str(model)], model)
 
@@ -133,10 +132,15 @@ def _is_whole(program: Path) -> bool:
 
 
 def _compile(call: list[str], model: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="axdse-") as folder:
-        output = Path(folder) / "model"
+    with temporary_folder() as folder:
+        output = folder / "model"
         _checked([*call, "-o", str(output), "-lm"], model)
-        return output.read_bytes()
+        try:
+            return output.read_bytes()
+        except OSError as error:
+            raise AxdseError(
+                "a C compiler writes a program", f"{call[0]} wrote none", "unset CC or correct it"
+            ) from error
 
 
 def _checked(call: list[str], model: Path) -> bytes:

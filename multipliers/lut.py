@@ -31,7 +31,7 @@ LAYOUT_VERSION = "1"
 
 @dataclass(frozen=True, eq=False)
 class Lut:
-    """A proven table of one candidate.
+    """The table of one candidate.
 
     Attributes:
         multiplier: spec of the core, or the name of the file it was read from.

@@ -11,10 +11,12 @@ from pathlib import Path
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, unreadable
 from axdse.multipliers.formats import FloatFormat, IntFormat
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Rtl:
         ports: names of first operand, second operand and product.
         operand_bits: width of each operand.
         product_bits: width of the product.
+
+    Raises:
+        AxdseError: the text reads other files, on which its digest would not depend.
     """
 
     top: str
@@ -34,6 +39,12 @@ class Rtl:
     ports: tuple[str, str, str]
     operand_bits: int
     product_bits: int
+
+    def __post_init__(self) -> None:
+        outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
+        if outside:
+            rule = f"the RTL {self.top} is complete in itself"
+            raise AxdseError(rule, outside[0], "paste in what it reads")
 
     @property
     def digest(self) -> str:
@@ -149,4 +160,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text().rstrip() + "\n"
     except (OSError, UnicodeDecodeError) as error:
-        raise AxdseError("RTL is a readable Verilog file", path, "check the path") from error
+        raise unreadable("RTL is a readable Verilog file", path, error) from error

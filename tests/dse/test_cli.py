@@ -115,6 +115,10 @@ BAD_INPUT = {
     "missing library": (["cost", "exact(n=4)", "--library", "no.lib"], "no.lib"),
     "negative seed": (["train", "fp32", "--seed", "-1"], "--seed"),
     "checkpoint of two": (["train", "fp32", "--seeds", "2", "--checkpoint", "x"], "--seeds 2"),
+    "float model in int8": (
+        ["lut", "--model", "f.c", "--format", "int8", "-o", "f.npz"],
+        "narrow",
+    ),
     "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
     "no run": (["export", "no-run", "-o", "out"], "no-run"),
     "unknown workload": (["train", "exact", "--workload", "lenet-6"], "lenet-5"),

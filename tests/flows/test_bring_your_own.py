@@ -227,7 +227,7 @@ def test_a_missing_file_is_one_line(missing: str, write: Write, tmp_path: Path) 
     write("mine.c", _c(f"uint64_t mine(uint64_t a, uint64_t b) {BODY}"))
     write("mine.v", _v("input [3:0] a, b, output [7:0] p", "assign p = a * b;"))
     (tmp_path / missing).unlink()
-    with pytest.raises(AxdseError, match=f"{missing}; check the path"):
+    with pytest.raises(AxdseError, match=rf"{missing} \(No such file.*; check the path"):
         read_design(tmp_path / "mine.c", tmp_path / "mine.v")
 
 
@@ -242,3 +242,10 @@ def test_a_model_whose_products_are_too_wide_is_one_line(write: Write) -> None:
 def test_a_missing_simulator_is_one_line() -> None:
     with pytest.raises(AxdseError, match="a tool is missing: iverilog; apt-get install iverilog"):
         check_files(EXAMPLES / "mine.c", EXAMPLES / "mine.v")
+
+
+def test_text_that_is_no_utf8_names_the_line(tmp_path: Path) -> None:
+    model = tmp_path / "mine.c"
+    model.write_bytes(b"#include <stdint.h>\n// na\xefve\n")
+    with pytest.raises(AxdseError, match=r"mine.c \(line 2 is not UTF-8\); save it as UTF-8"):
+        find_function(model)

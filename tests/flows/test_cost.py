@@ -244,3 +244,14 @@ def test_rtl_that_differs_from_the_model_has_no_cost(tmp_path: Path, empty_cache
     family = replace(exact.family, rtl=wrong)
     with pytest.raises(AxdseError, match="a=0x3, b=0x0 gives 0x1, not 0x0"):
         core_cost(replace(exact, family=family))
+
+
+def test_a_changed_model_is_proven_again(tmp_path: Path, empty_cache: Path) -> None:
+    exact = core("exact(n=4)")
+    model = tmp_path / "exact.c"
+    model.write_bytes(exact.family.model.read_bytes())
+    multiplier = replace(exact, family=replace(exact.family, model=model))
+    core_cost(multiplier)
+    model.write_text(model.read_text().replace("a * b", "a | b"))
+    with pytest.raises(AxdseError, match="must compute what the C model does"):
+        core_cost(multiplier)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from axdse.multipliers.cache import cache_dir, cached, digest, write_atomically
+from axdse.multipliers.cache import cache_dir, cached, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 
@@ -143,3 +143,13 @@ def test_errors_are_one_line_and_cross_processes():
 )
 def test_a_misspelt_word_gets_a_suggestion(word, choices, remedy):
     assert did_you_mean(word, choices) == remedy
+
+
+def test_a_temporary_folder_is_removed_and_its_failures_are_one_line():
+    with (
+        pytest.raises(AxdseError, match=r"temporary folder must be writable: .*; free some space"),
+        temporary_folder() as folder,
+    ):
+        raise OSError(28, "No space left on device")
+
+    assert not folder.exists()

@@ -177,8 +177,17 @@ def test_a_changed_model_is_compiled_again(make_multiplier):
     assert after[3, 3] == 3
 
 
-def test_a_changed_include_is_compiled_again(make_multiplier, tmp_path):
-    source = '#include "constant.h"\n' + HEAD + "{ return CONSTANT; }"
+@pytest.mark.parametrize(
+    "line",
+    [
+        '#include "constant.h"',
+        "#include <{folder}/constant.h>",
+        '#define NAME "constant.h"\n#include NAME',
+    ],
+)
+def test_a_changed_include_is_compiled_again(make_multiplier, tmp_path, line):
+    name = line.format(folder=tmp_path)
+    source = f"{name}\n{HEAD}{{ return CONSTANT; }}"
     (tmp_path / "constant.h").write_text("#define CONSTANT 1\n")
     before = tabulate(make_multiplier(source))
     (tmp_path / "constant.h").write_text("#define CONSTANT 2\n")
@@ -220,6 +229,14 @@ def test_a_wrong_cc_is_named(monkeypatch):
 
     with pytest.raises(AxdseError, match="no-such-compiler was found; unset CC"):
         compiler()
+
+
+@pytest.mark.usefixtures("fresh_compiler", "own_cache")
+def test_a_compiler_that_writes_nothing_is_one_line(exact, monkeypatch):
+    monkeypatch.setenv("CC", "true")
+
+    with pytest.raises(AxdseError, match=r"a C compiler writes a program: .*true wrote none"):
+        tabulate(exact.bind())
 
 
 @pytest.mark.usefixtures("fresh_compiler", "own_cache")
