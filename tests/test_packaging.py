@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -27,7 +28,10 @@ DATA = (
 @pytest.fixture(scope="module")
 def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    # A copy: a build writes into its source tree, and other processes build at the same time.
+    tree = folder / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "build", "dist", "runs"))
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(tree)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = folder.glob("axdse-*-py3-none-any.whl")
     return zipfile.ZipFile(wheel).namelist()
