@@ -52,7 +52,7 @@ class Description:
     error: ErrorMetrics
 
 
-@click.command()
+@click.command(short_help="Parameters, paper and error of a design.")
 @click.argument("specs", nargs=-1, metavar="SPEC...")
 @json_option
 def show(specs: tuple[str, ...], as_json: bool) -> None:
@@ -76,7 +76,7 @@ def _facts(description: Description) -> list[tuple[str, str]]:
     return rows + [(name, f"{value:.6g}") for name, value in metrics.items()]
 
 
-@click.command()
+@click.command(short_help="Check C model against Verilog.")
 @click.argument("specs", nargs=-1, metavar="SPEC...")
 @click.option("--all", "every", is_flag=True, help="Every family at its default parameters.")
 @click.option("--model", type=PATH, help="Your own C model (with --rtl).")
@@ -177,7 +177,7 @@ def _verdict(report: RtlReport) -> str:
     return "MISMATCH, operands swapped" if report.swapped else "MISMATCH"
 
 
-@click.command()
+@click.command(short_help="Write the look-up table of a design.")
 @click.argument("spec", required=False)
 @click.option("--model", type=PATH, help="A C file with float f(float, float), instead of SPEC.")
 @click.option("--function", help="Its function; default: the file's stem.")
@@ -220,7 +220,7 @@ def _writer_of(path: Path):  # type: ignore[no-untyped-def]
     return writers[path.suffix]
 
 
-@click.command()
+@click.command(short_help="Area and delay from real synthesis.")
 @click.argument("specs", nargs=-1, metavar="SPEC...")
 @format_option
 @click.option("--core", is_flag=True, help="The bare core instead of the whole unit.")

@@ -67,7 +67,7 @@ class ProgressBars:
             self._bars.console.print(f"{self._name}: {note}", highlight=False, soft_wrap=True)
 
 
-@click.command()
+@click.command(short_help="Train a network with a design.")
 @click.argument("spec", metavar="SPEC|fp32")
 @format_option
 @click.option(
@@ -179,7 +179,7 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.2f}"
 
 
-@click.command()
+@click.command(short_help="Search for the best trade-offs.")
 @click.argument("config_path", metavar="CONFIG.yaml", type=PATH)
 @click.option("--run", "run_path", type=PATH, required=True, metavar="DIR", help="The run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one.")
@@ -220,7 +220,7 @@ def search(
     click.echo(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
 
 
-@click.command()
+@click.command(short_help="Export the front of a run.")
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")

@@ -35,7 +35,7 @@ class Finding:
     remedy: str = ""
 
 
-@click.command()
+@click.command(short_help="What is installed, what is missing.")
 @json_option
 def doctor(as_json: bool) -> int:
     """Show tools, packages and libraries: found, missing, and how to install them."""
