@@ -96,8 +96,25 @@ class Replicate:
     history: History
 
 
+class _Replicated:
+    """What has one accuracy a seed."""
+
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+
+    @property
+    def validation_estimate(self) -> Estimate:
+        """Mean validation accuracy and its standard error."""
+        return estimate(self.validation)
+
+    @property
+    def test_estimate(self) -> Estimate:
+        """Mean test accuracy and its standard error."""
+        return estimate(self.test)
+
+
 @dataclass(frozen=True)
-class Baseline:
+class Baseline(_Replicated):
     """A network trained without approximation, in the same run and with the same seeds.
 
     Attributes:
@@ -116,19 +133,9 @@ class Baseline:
     test: tuple[float, ...]
     histories: tuple[History, ...]
 
-    @property
-    def validation_estimate(self) -> Estimate:
-        """Mean validation accuracy and its standard error."""
-        return estimate(self.validation)
-
-    @property
-    def test_estimate(self) -> Estimate:
-        """Mean test accuracy and its standard error."""
-        return estimate(self.test)
-
 
 @dataclass(frozen=True)
-class FrontPoint:
+class FrontPoint(_Replicated):
     """A finalist: retrained with fresh seeds, tested, its whole unit verified.
 
     Attributes:
@@ -149,13 +156,3 @@ class FrontPoint:
     validation: tuple[float, ...]
     test: tuple[float, ...]
     histories: tuple[History, ...]
-
-    @property
-    def validation_estimate(self) -> Estimate:
-        """Mean validation accuracy and its standard error."""
-        return estimate(self.validation)
-
-    @property
-    def test_estimate(self) -> Estimate:
-        """Mean test accuracy and its standard error."""
-        return estimate(self.test)
