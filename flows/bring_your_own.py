@@ -161,4 +161,4 @@ def _fitting(top: str, text: str, ports: tuple[Port, ...]) -> Rtl:
     names = (top, a.name, b.name, product.name)
     if not all(map(IDENTIFIER.fullmatch, names)):
         raise AxdseError("names are plain Verilog identifiers", " ".join(names), "rename them")
-    return Rtl(top, text, (a.name, b.name, product.name), width, product.bits)
+    return Rtl(top, text, (a.name, b.name, product.name), width, product.bits, top)

@@ -17,7 +17,8 @@ from axdse.multipliers.verilog import Rtl
 
 # What a verdict depends on beside the design and the vectors.
 BENCH_FILES = tuple(
-    Path(__file__).with_name(name) for name in ("rtl_bench.v", "rtl_testbench.py", "cocotb_run.py")
+    Path(__file__).with_name(name)
+    for name in ("rtl_bench.v", "rtl_simulation.py", "rtl_testbench.py", "cocotb_run.py")
 )
 TIME_LIMIT_S = 300
 RECORD_WORDS = 4
@@ -103,7 +104,8 @@ def _run(rtl: Rtl, stimulus: Stimulus, folder: Path, waves: bool = False) -> Non
 
 def _check_widths(rtl: Rtl, log: Path) -> None:
     """Icarus would pad or cut at the ports, and the cut bits would never be seen."""
-    misfit = re.search(rf"Port .* of {rtl.top} expects .*", "\n".join(_lines(log)))
+    name = rf"({re.escape(rtl.top)}|{re.escape(rtl.core)})"
+    misfit = re.search(rf"Port .* of {name} expects .*", "\n".join(_lines(log)))
     if misfit:
         raise AxdseError(
             f"the ports of {rtl.top} have {rtl.operand_bits}, {rtl.operand_bits} and "

@@ -29,6 +29,7 @@ class Rtl:
         ports: names of first operand, second operand and product.
         operand_bits: width of each operand.
         product_bits: width of the product.
+        core: name of the core's module, inside the top or the top itself.
 
     Raises:
         AxdseError: the text reads other files, on which its digest would not depend.
@@ -39,6 +40,7 @@ class Rtl:
     ports: tuple[str, str, str]
     operand_bits: int
     product_bits: int
+    core: str
 
     def __post_init__(self) -> None:
         outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
@@ -66,7 +68,7 @@ def core_rtl(multiplier: Multiplier) -> Rtl:
     if multiplier.bindings:
         body = f"  {_instance(multiplier, *ports)}\n"
         text = _module(top, ports, width, product, body) + text
-    return Rtl(top, text, ports, width, product)
+    return Rtl(top, text, ports, width, product, multiplier.family.name)
 
 
 def unit_rtl(candidate: Candidate) -> Rtl:
@@ -128,8 +130,8 @@ def _unit(
 ) -> Rtl:
     """Top module first, the core's file last: its directives reach no other module."""
     top, ports = f"unit_{_identifier(multiplier.spec)}_{format_name}", ("a", "b", "p")
-    text = _module(top, ports, operand_bits, product_bits, body)
-    return Rtl(top, text + "\n".join(map(_read, files)), ports, operand_bits, product_bits)
+    text = _module(top, ports, operand_bits, product_bits, body) + "\n".join(map(_read, files))
+    return Rtl(top, text, ports, operand_bits, product_bits, multiplier.family.name)
 
 
 def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:

@@ -258,6 +258,16 @@ def test_ports_of_another_width_are_no_verdict(ports: str, write: Write) -> None
         check(family.bind())
 
 
+@pytest.mark.parametrize("width", ["2*N+3:0", "2*N-2:0"])
+def test_a_core_of_another_width_is_no_verdict(width: str, write: Write) -> None:
+    family = builtin_catalog().family("drum")
+    text = family.rtl.read_text().replace("output [2*N-1:0] p", f"output [{width}] p", 1)
+    assert width in text
+    design = dataclasses.replace(family, rtl=write("drum.v", text)).bind({"n": 4})
+    with pytest.raises(AxdseError, match=r"of drum expects \d+ bits, got 8"):
+        check(design)
+
+
 def test_swapped_operands_are_said(write: Write) -> None:
     model = write("exact.c", "#include <stdint.h>\nuint64_t exact(uint64_t a, uint64_t b)"
                   " { return a * (b & ~UINT64_C(1)); }")  # fmt: skip

@@ -141,8 +141,15 @@ def test_an_unreadable_verilog_file_is_one_line(make_multiplier, content):
 @pytest.mark.parametrize("outside", ['`include "/other.v"', 'initial $readmemh("/t.hex", t);'])
 def test_rtl_that_reads_other_files_is_refused(outside):
     with pytest.raises(AxdseError, match=r"RTL top is complete in itself: (`include|\$readmemh)"):
-        Rtl("top", f"module top; {outside} endmodule", ("a", "b", "p"), 4, 8)
+        Rtl("top", f"module top; {outside} endmodule", ("a", "b", "p"), 4, 8, "top")
 
 
 def test_a_comment_may_name_what_reads_other_files():
-    Rtl("top", "// no `include\n/* $readmemh */ module top; endmodule", ("a", "b", "p"), 4, 8)
+    Rtl(
+        "top",
+        "// no `include\n/* $readmemh */ module top; endmodule",
+        ("a", "b", "p"),
+        4,
+        8,
+        "top",
+    )
