@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from axdse.flows.rtl_check import RtlReport, check_all
+from axdse.flows.report import RtlReport
+from axdse.flows.rtl_check import check_all
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 
 RESULTS = Path(__file__).with_name("results") / "verify_speed.json"

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import click
 
-from axdse.dse import cli_designs, cli_runs, doctor
+from axdse.dse import cli_designs, cli_runs, cli_verify, doctor
 from axdse.multipliers.errors import AxdseError
 
 BAD_INPUT = 2
@@ -28,7 +28,7 @@ def cli(debug: bool) -> None:
     )
 
 
-for _command in (*cli_designs.COMMANDS, *cli_runs.COMMANDS, doctor.doctor):
+for _command in (*cli_designs.COMMANDS, cli_verify.verify, *cli_runs.COMMANDS, doctor.doctor):
     cli.add_command(_command)
 
 

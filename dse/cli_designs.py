@@ -1,4 +1,4 @@
-"""Commands about designs: list, show, verify, lut, cost. None of them needs torch."""
+"""Commands about designs: list, show, lut, cost. None of them needs torch."""
 
 import dataclasses
 from pathlib import Path
@@ -14,17 +14,14 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
-    seed_option,
 )
 from axdse.flows.cost import Cost, core_cost, unit_cost
-from axdse.flows.rtl_check import RtlReport, check, check_all, check_files, check_unit
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.float_model import lut_from_float_model
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.lut import Lut, build_lut, save_approxtrain, save_npz
+from axdse.multipliers.lut import Lut, build_lut, lut_from_float_model, save_approxtrain, save_npz
 
 
 @click.command("list")
@@ -74,107 +71,6 @@ def _facts(description: Description) -> list[tuple[str, str]]:
     rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
     metrics = dataclasses.asdict(description.error)
     return rows + [(name, f"{value:.6g}") for name, value in metrics.items()]
-
-
-@click.command(short_help="Check C model against Verilog.")
-@click.argument("specs", nargs=-1, metavar="SPEC...")
-@click.option("--all", "every", is_flag=True, help="Every family at its default parameters.")
-@click.option("--model", type=PATH, help="Your own C model (with --rtl).")
-@click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
-@click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
-@format_option
-@click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
-@click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
-@seed_option
-@json_option
-def verify(
-    specs: tuple[str, ...],
-    every: bool,
-    model: Path | None,
-    rtl: Path | None,
-    unit: bool,
-    format_text: str | None,
-    waves: Path | None,
-    jobs: int | None,
-    seed: int,
-    as_json: bool,
-) -> int:
-    """Check that C model and Verilog agree; exit code 1 and a counter-example if they do not.
-
-    Operands up to 8 x 8 bits are checked exhaustively, wider ones at corners and at random.
-    """
-    if model or rtl:
-        reports = [_check_own(specs, model, rtl, seed, waves)]
-    elif unit:
-        candidates = [candidate_of(m, format_text) for m in _chosen(specs, every)]
-        reports = [check_unit(candidate, seed=seed) for candidate in candidates]
-    elif waves:
-        reports = [check(m, seed=seed, waves=waves) for m in _only_one(_chosen(specs, every))]
-    else:
-        reports = _check_many(_chosen(specs, every), seed, jobs)
-    if waves and all(report.passed for report in reports):
-        click.echo(f"no counter-example, so {waves} is not written", err=True)
-    if as_json:
-        print_json(tuple(reports), tuple[RtlReport, ...])
-    else:
-        _print_reports(reports)
-    return 0 if all(report.passed for report in reports) else 1
-
-
-def _chosen(specs: tuple[str, ...], every: bool) -> list[Multiplier]:
-    if every and specs:
-        raise AxdseError("--all takes no SPEC", " ".join(specs), "leave one of them out")
-    if every:
-        return [family.bind() for family in builtin_catalog().families.values()]
-    return multipliers_of(specs)
-
-
-def _only_one(multipliers: list[Multiplier]) -> list[Multiplier]:
-    if len(multipliers) > 1:
-        raise AxdseError(
-            "--waves takes one design", f"{len(multipliers)} given", "verify the failing one"
-        )
-    return multipliers
-
-
-def _check_own(
-    specs: tuple[str, ...], model: Path | None, rtl: Path | None, seed: int, waves: Path | None
-) -> RtlReport:
-    if specs or not model or not rtl:
-        raise AxdseError(
-            "your own design is two files and no SPEC",
-            f"--model {model} --rtl {rtl} {' '.join(specs)}".strip(),
-            "write 'axdse verify --model X.c --rtl X.v'",
-        )
-    return check_files(model, rtl, seed=seed, waves=waves)
-
-
-def _check_many(multipliers: list[Multiplier], seed: int, jobs: int | None) -> list[RtlReport]:
-    with progress_bar() as progress:
-        task = progress.add_task("verify", total=len(multipliers))
-        reports = []
-        for report in check_all(multipliers, seed=seed, jobs=jobs):
-            reports.append(report)
-            progress.advance(task)
-    return reports
-
-
-def _print_reports(reports: list[RtlReport]) -> None:
-    rows = [(r.design, _verdict(r), f"{r.vectors:,}", f"{r.mismatches:,}") for r in reports]
-    print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
-    for report in reports:
-        for example in report.examples:
-            operands = f"a={example.a} b={example.b}"
-            expected = f"expected {example.expected:#x}, got 0x{example.got}"
-            click.echo(f"{report.design}: {operands}: {expected}")
-        if report.swapped:
-            click.echo(f"{report.design}: the RTL equals the model with its operands swapped")
-
-
-def _verdict(report: RtlReport) -> str:
-    if report.passed:
-        return f"equal, {report.verdict}"
-    return "MISMATCH, operands swapped" if report.swapped else "MISMATCH"
 
 
 @click.command(short_help="Write the look-up table of a design.")
@@ -261,4 +157,4 @@ def _cost_row(cost: Cost) -> tuple[str, ...]:
     return cost.design, area, gates, f"{cost.delay_ns:.3f}", str(cost.cells)
 
 
-COMMANDS = (list_families, show, verify, lut, cost)
+COMMANDS = (list_families, show, lut, cost)

@@ -10,7 +10,8 @@ from axdse.dse.train import Epoch, History, train
 from axdse.dse.workers import Ask
 from axdse.dse.workloads import Workload, find_workload
 from axdse.flows.cost import Cost, unit_cost
-from axdse.flows.rtl_check import RtlReport, check
+from axdse.flows.report import RtlReport
+from axdse.flows.rtl_check import check
 from axdse.gpu.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.lut import build_lut

@@ -7,7 +7,7 @@ from typing import Literal
 
 from axdse.dse.train import History
 from axdse.flows.cost import Cost
-from axdse.flows.rtl_check import RtlReport
+from axdse.flows.report import RtlReport
 
 Status = Literal["complete", "dominated", "repeated", "diverged", "failed"]
 

@@ -14,7 +14,7 @@ from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist
 from axdse.dse.train import Epoch, History
 from axdse.flows.cost import Cost
-from axdse.flows.rtl_check import RtlReport
+from axdse.flows.report import RtlReport
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.formats import Format, IntFormat
 from axdse.multipliers.lut import build_lut, save_approxtrain, save_npz

@@ -11,7 +11,8 @@ from axdse.dse.progress import Progress
 from axdse.dse.replicates import floor, replicate_seeds, replicates, train_replicates
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
-from axdse.flows.rtl_check import RtlReport, check_unit
+from axdse.flows.report import RtlReport
+from axdse.flows.rtl_check import check_unit
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError

@@ -1,164 +1,199 @@
 """Stage 1, candidate: a design of the user's own, from one Verilog file and one C file.
 
-The files speak for themselves: ports and widths come from the RTL, as Yosys reads it; module and
-function are named as their file, or are the only ones there. EvoApproxLib's files fit unchanged.
+The files speak for themselves: ports, widths and registers come from the RTL, as Yosys reads it;
+types and names from the C prototype. EvoApproxLib's and ApproxTrain's files fit unchanged.
 """
 
-import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from axdse.flows.c_source import Prototype, find_prototype, published_figures, read_source
+from axdse.flows.module_ports import Module, ModulePort, read_modules
+from axdse.flows.report import Order
 from axdse.flows.stimulus import MAX_OPERAND_BITS
-from axdse.flows.tools import find_tool
-from axdse.flows.yosys import run_yosys
-from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.catalog import Family, Multiplier
-from axdse.multipliers.errors import AxdseError, unreadable
-from axdse.multipliers.verilog import COMMENT, Rtl
+from axdse.multipliers.catalog import Family, Multiplier, Pipeline
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.verilog import Rtl
 
-TIME_LIMIT_S = 120
-READ_MODULES = """\
-read_verilog -sv design.v
-proc
-write_json modules.json
-"""
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-FUNCTION = re.compile(
-    r"(?<!static\s)(?<!inline\s)\buint(?:16|32|64)_t\s+(\w+)\s*"
-    r"\(\s*(?:const\s+)?uint(?:8|16|32|64)_t\b[^,()]*,\s*(?:const\s+)?uint(?:8|16|32|64)_t\b[^,()]*\)"
-    r"\s*\{"
+CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
+RESET = re.compile(
+    r"(i_)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )
-PRODUCT_RULE = "the product has 2w bits for operands of w bits (or w + 1: carry, fraction)"
+ENABLE = re.compile(r"(i_)?(clk_?)?(en|ena|enable|ce)(_i|_in)?", re.IGNORECASE)
+# mul8s_1KV8: the only sign of signedness in EvoApproxLib files with unsigned prototypes.
+SIGNED_NAME = re.compile(r"mul\d+(x\d+)?s(_|$)")
+PRODUCT_RULE = "the product has as many bits as both operands (or w + 1: carry, fraction)"
 
 
 @dataclass(frozen=True)
-class Port:
-    """A port of the user's module."""
+class Pins:
+    """What the user says of two files instead of leaving it to them; empty: left to them.
 
-    name: str
-    direction: str
-    bits: int
+    Attributes:
+        function: the C function.
+        top: the Verilog module.
+        order: which operand the C function takes first, see `RtlReport.order`.
+        signed: whether operands and product are two's complement.
+        clock, reset, enable: input ports.
+        latency: clock edges from operands to product.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.direction} {self.name}[{self.bits}]"
+    function: str = ""
+    top: str = ""
+    order: Order | None = None
+    signed: bool | None = None
+    clock: str = ""
+    latency: int | None = None
+    reset: str = ""
+    enable: str = ""
 
 
-def read_design(model: Path, rtl: Path) -> tuple[Multiplier, Rtl]:
-    """Read both files as one design without parameters.
+@dataclass(frozen=True)
+class Design:
+    """Two files as one design without parameters.
+
+    Attributes:
+        multiplier: the model, called with the RTL's first operand first.
+        prototype: of its C function.
+        widest_net: bits of the RTL's widest net.
+    """
+
+    multiplier: Multiplier
+    rtl: Rtl
+    prototype: Prototype
+    widest_net: int
+
+
+def read_design(model: Path, rtl: Path, pins: Pins = Pins()) -> Design:
+    """Read both files as one design.
 
     Raises:
         AxdseError: a file is missing; the RTL does not elaborate; its top module, or the
-            function, cannot be told; ports or widths do not fit a multiplier.
+            function, cannot be told; ports or widths do not fit a multiplier; it has a latch.
     """
-    design = read_rtl(rtl)
-    function = find_function(model)
-    significand = design.product_bits == design.operand_bits + 1
+    modules = read_modules([rtl])[0]
+    if isinstance(modules, AxdseError):
+        raise modules
+    return design_of(model, rtl, modules, pins)
+
+
+def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> Design:
+    """As `read_design`, for a Verilog file whose modules are known."""
+    known = {module.name: module for module in modules}
+    top = known[_top_module(rtl, known, pins.top)]
+    used = _used(known, top)
+    pipeline = _pipeline(top, used, pins)
+    text = read_source(rtl, "RTL is a readable Verilog file")
+    device = _fitting(top, text, pipeline)
+    prototype = find_prototype(model, pins.function)
     family = Family(
-        name=function,
+        name=prototype.function,
         title=f"{model.name} and {rtl.name}",
-        kind="significand" if significand else "integer",
-        width=design.operand_bits,
+        kind="significand" if device.product_bits == device.a_bits + 1 else "integer",
+        width=device.a_bits,
+        width_b=device.b_bits,
         model=model,
         rtl=rtl,
         parameters={},
+        signed=_signed(prototype, top, pins),
+        takes_floats=prototype.takes_floats,
+        module=top.name,
+        ports=device.ports,
+        pipeline=pipeline,
+        published=published_figures(model),
     )
-    return family.bind(), design
+    return Design(family.bind(), device, prototype, max(module.widest_net for module in used))
 
 
-def read_rtl(path: Path) -> Rtl:
-    """Find the top module of a Verilog file, its ports and their widths.
-
-    Raises:
-        AxdseError: see `read_design`.
-    """
-    text = _read(path, "RTL is a readable Verilog file")
-    with temporary_folder() as folder:
-        (folder / path.name).write_text(text)
-        _elaborate(path.name, folder)
-        (folder / "design.v").write_text(text)
-        run_yosys(READ_MODULES, folder, path.name)
-        modules = json.loads((folder / "modules.json").read_bytes())["modules"]
-    top = _top_module(path, modules)
-    return _fitting(top, text, _ports(modules[top]))
+def _signed(prototype: Prototype, top: Module, pins: Pins) -> bool:
+    if pins.signed is not None:
+        return pins.signed
+    declared = any(port.signed for port in top.ports)
+    return prototype.signed or declared or bool(SIGNED_NAME.match(prototype.function))
 
 
-def find_function(path: Path) -> str:
-    """Return the C function that is named as its file, else the only one that fits.
-
-    Raises:
-        AxdseError: there is none, or there are several.
-    """
-    text = _read(path, "a C model is a readable file")
-    found = FUNCTION.findall(COMMENT.sub(" ", text))
-    if path.stem in found:
-        return path.stem
-    if len(found) != 1:
-        raise AxdseError(
-            f"{path.name} defines uint64_t {path.stem}(uint64_t a, uint64_t b), or just one such",
-            ", ".join(found) or "none found",
-            "rename the file or the function",
-        )
-    return str(found[0])
-
-
-def _read(path: Path, rule: str) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(rule, path, error) from error
-
-
-def _elaborate(file_name: str, folder: Path) -> None:
-    """Icarus has the better messages, so it reads the file before Yosys does."""
-    command = ["-g2012", "-t", "null", file_name]
-    result = find_tool("iverilog").run(command, folder=folder, limit_s=TIME_LIMIT_S)
-    if result.exit_code:
-        lines = result.log.splitlines()
-        last = lines[-1] if lines else f"exit code {result.exit_code}"
-        line = next((line for line in lines if "error" in line), last)
-        raise AxdseError(
-            f"the RTL {file_name} must elaborate in Icarus", line, "correct that line"
-        )
-
-
-def _top_module(path: Path, modules: dict[str, Any]) -> str:
-    if path.stem in modules:
-        return path.stem
-    used = {cell["type"] for module in modules.values() for cell in module["cells"].values()}
+def _top_module(path: Path, modules: dict[str, Module], pinned: str) -> str:
+    if pinned and pinned not in modules:
+        raise AxdseError(f"{path.name} has no such module", pinned, did_you_mean(pinned, modules))
+    if pinned or path.stem in modules:
+        return pinned or path.stem
+    used = {cell for module in modules.values() for cell in module.cells}
     tops = sorted(modules.keys() - used)
     if len(tops) != 1:
         raise AxdseError(
             f"{path.name} has a module {path.stem}, or just one that no other uses",
             ", ".join(tops) or "none found",
-            "rename the file or the module",
+            "name it with --top",
         )
     return tops[0]
 
 
-def _ports(module: dict[str, Any]) -> tuple[Port, ...]:
-    return tuple(
-        Port(name, port["direction"], len(port["bits"])) for name, port in module["ports"].items()
+def _used(modules: dict[str, Module], top: Module) -> tuple[Module, ...]:
+    """The top module and all below it."""
+    found, todo = {top.name: top}, [top]
+    while todo:
+        below = [modules[cell] for cell in todo.pop().cells if cell in modules]
+        todo += [module for module in below if module.name not in found]
+        found |= {module.name: module for module in below}
+    return tuple(found.values())
+
+
+def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | None:
+    """Clock, reset and enable by their usual names; refuses what remembers without a clock."""
+    inputs = [port.name for port in top.ports if port.direction == "input" and port.bits == 1]
+    clock = _control(pins.clock, inputs, CLOCK.fullmatch)
+    latches = [cell for module in used for cell in module.latches]
+    memory = latches or [cell for module in used for cell in module.registers]
+    if memory and (latches or not clock):
+        raise AxdseError(
+            f"{top.name} must be combinational, or a pipeline with a clock",
+            f"{memory[0]} (it remembers)",
+            "assign every output in every branch, or name the clock with --clock",
+        )
+    if not clock:
+        return None
+    reset = _control(pins.reset, inputs, RESET.fullmatch)
+    low = RESET.fullmatch(reset)
+    return Pipeline(
+        clock=clock,
+        latency=pins.latency,
+        reset=reset,
+        reset_level=0 if low and low["low"] else 1,
+        enable=_control(pins.enable, inputs, ENABLE.fullmatch),
     )
 
 
-def _fitting(top: str, text: str, ports: tuple[Port, ...]) -> Rtl:
-    inputs = [port for port in ports if port.direction == "input"]
-    outputs = [port for port in ports if port.direction == "output"]
-    shown = f"{top}({', '.join(map(str, ports))})"
-    if (len(inputs), len(outputs), len(ports)) != (2, 1, 3):
+def _control(pinned: str, inputs: list[str], named: Callable[[str], object]) -> str:
+    if pinned and pinned not in inputs:
+        raise AxdseError("no such 1-bit input", pinned, did_you_mean(pinned, inputs))
+    return pinned or next(filter(named, inputs), "")
+
+
+def _fitting(top: Module, text: str, pipeline: Pipeline | None) -> Rtl:
+    control = pipeline.ports if pipeline else ()
+    data = [port for port in top.ports if port.name not in control]
+    inputs = [port for port in data if port.direction == "input"]
+    outputs = [port for port in data if port.direction == "output"]
+    shown = f"{top.name}({', '.join(map(str, top.ports))})"
+    if (len(inputs), len(outputs), len(data)) != (2, 1, 3):
         raise AxdseError(
             "a multiplier has two inputs and one output", shown, "wrap it in a module"
         )
     (a, b), (product,) = inputs, outputs
-    width = a.bits
-    if a.bits != b.bits or width > MAX_OPERAND_BITS:
-        rule = f"both operands have the same width, up to {MAX_OPERAND_BITS} bits"
-        raise AxdseError(rule, shown, "wrap it in a module that pads the narrower one with zeros")
-    if product.bits not in (2 * width, width + 1):
+    if not all(1 <= port.bits <= MAX_OPERAND_BITS for port in (a, b)):
+        rule = f"operands have up to {MAX_OPERAND_BITS} bits"
+        raise AxdseError(rule, shown, "choose a narrower design")
+    if not _fits(a, b, product):
         raise AxdseError(PRODUCT_RULE, shown, "wrap it in a module of those widths")
-    names = (top, a.name, b.name, product.name)
+    names = (top.name, a.name, b.name, product.name, *control)
     if not all(map(IDENTIFIER.fullmatch, names)):
         raise AxdseError("names are plain Verilog identifiers", " ".join(names), "rename them")
-    return Rtl(top, text, (a.name, b.name, product.name), width, product.bits, top)
+    ports = (a.name, b.name, product.name)
+    return Rtl(top.name, text, ports, a.bits, b.bits, product.bits, top.name, pipeline)
+
+
+def _fits(a: ModulePort, b: ModulePort, product: ModulePort) -> bool:
+    return product.bits == a.bits + b.bits or a.bits == b.bits == product.bits - 1

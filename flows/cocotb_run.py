@@ -22,6 +22,7 @@ def main(device: str, macros: list[str]) -> None:
         sources=[BENCH, folder / device],
         hdl_toplevel="rtl_bench",
         defines=dict(macro.split("=", 1) for macro in macros),
+        includes=[folder],
         timescale=("1ns", "1ps"),
         build_dir=folder,
         log_file=folder / "build.log",

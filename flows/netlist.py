@@ -99,7 +99,7 @@ def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
     module = read_modules(path, rtl.top)[rtl.top]
     known = {cell.name: cell for cell in library.cells}
     instances = [_instance(entry, known, rtl) for entry in module["cells"].values()]
-    widths = (rtl.operand_bits, rtl.operand_bits, rtl.product_bits)
+    widths = (rtl.a_bits, rtl.b_bits, rtl.product_bits)
     a, b, product = (
         _port(module["ports"], name, width, rtl)
         for name, width in zip(rtl.ports, widths, strict=True)

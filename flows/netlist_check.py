@@ -20,7 +20,7 @@ def check_core(netlist: Netlist, multiplier: Multiplier) -> None:
     Raises:
         AxdseError: they differ; the first operands are shown.
     """
-    stimulus = core_stimulus(multiplier.operand_bits, SEED)
+    stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, SEED)
     if stimulus.exhaustive:
         expected = tabulate(multiplier)[stimulus.a, stimulus.b]
     else:
@@ -38,7 +38,7 @@ def check_unit(netlist: Netlist, candidate: Candidate) -> None:
     if isinstance(number_format, FloatFormat):
         stimulus = unit_stimulus(number_format, SEED)
     else:
-        stimulus = core_stimulus(number_format.bits, SEED)
+        stimulus = core_stimulus(number_format.bits, number_format.bits, SEED)
     expected = unit_products(candidate, stimulus.a, stimulus.b)
     _compare(netlist, candidate.name, stimulus, expected)
 

@@ -1,36 +1,34 @@
-// Self-running bench of the RTL check: `go` starts two walks over the operand pairs of vectors.bin;
-// each result goes to results.bin in four states; `done` ends it. Nothing is judged here.
+// Self-running bench of the RTL check: `go` starts a walk over the operand pairs of vectors.bin;
+// the products of all devices go to results.bin in four states; `done` ends it. Nothing is judged
+// here, and the order of the walk is chosen outside (`walk.py`).
 //
-// The second walk goes backwards and moves b before a, so that a device with memory, such as a latch
-// or an incomplete sensitivity list, betrays itself: it answers to where it comes from.
+// rtl_devices.v is written for each run: the wires and instances of the devices, and the task
+// `record`. With AXDSE_CLOCKED the one device is a pipeline: operands change after the rising
+// edge and products are read before the next one, once more often than there are pairs.
 `timescale 1ns / 1ps
 module rtl_bench;
   reg go = 0;
   reg done = 0;
+  reg clock = 0, reset = `AXDSE_RESET, enable = 1;
   reg [63:0] vectors[0:`AXDSE_VECTORS-1];
-  reg [`AXDSE_OPERAND_BITS-1:0] a, b;
-  wire [`AXDSE_PRODUCT_BITS-1:0] p;
-  wire [63:0] result = p;
-  integer vectors_file, results_file, i;
+  reg [`AXDSE_A_BITS-1:0] a;
+  reg [`AXDSE_B_BITS-1:0] b;
+  integer vectors_file, results_file, i, idle;
 
-  `AXDSE_TOP device (
-      .`AXDSE_A(a),
-      .`AXDSE_B(b),
-      .`AXDSE_P(p)
-  );
+`include "rtl_devices.v"
 
 `ifdef AXDSE_WAVES
   // The model's answers, for the reader of the waves.
   reg [63:0] answers[0:`AXDSE_VECTORS-1];
   reg [`AXDSE_PRODUCT_BITS-1:0] expected;
-  wire equal = p === expected;
+  wire equal = p0 === expected;
   integer answers_file;
   initial begin
     answers_file = $fopen("answers.bin", "rb");
     i = $fread(answers, answers_file);
     $dumpfile("waves.vcd");
-    $dumpvars(1, a, b, p, expected, equal);
-    $dumpvars(0, device);
+    $dumpvars(1, clock, a, b, p0, expected, equal);
+    $dumpvars(0, device0);
   end
 `endif
 
@@ -39,6 +37,11 @@ module rtl_bench;
     vectors_file = $fopen("vectors.bin", "rb");
     i = $fread(vectors, vectors_file);
     results_file = $fopen("results.bin", "wb");
+`ifdef AXDSE_CLOCKED
+    repeat (4) tick;
+    reset = !`AXDSE_RESET;
+    #1;
+`endif
     for (i = 0; i < `AXDSE_VECTORS; i = i + 1) begin
       a = vectors[i][63:32];
       b = vectors[i][31:0];
@@ -46,17 +49,26 @@ module rtl_bench;
       expected = answers[i];
 `endif
       // Long enough for any delays inside the device; silent time costs nothing.
-      #1000 $fwrite(results_file, "%z", result);
-    end
-    for (i = `AXDSE_VECTORS - 1; i >= 0; i = i - 1) begin
-      b = vectors[i][31:0];
-      #1 a = vectors[i][63:32];
-`ifdef AXDSE_WAVES
-      expected = answers[i];
+      #1000 record;
+`ifdef AXDSE_CLOCKED
+      tick;
+      // What an idle pipeline is offered must leave no trace.
+      for (idle = `AXDSE_STALLS & (vectors[i] ^ vectors[i] >> 33); idle[0]; idle = idle >> 1) begin
+        enable = 0;
+        a = ~a;
+        #1000 tick;
+        enable = 1;
+      end
 `endif
-      #1000 $fwrite(results_file, "%z", result);
     end
     $fclose(results_file);
     done = 1;
   end
+
+  task tick;
+    begin
+      #1 clock = 1;
+      #1 clock = 0;
+    end
+  endtask
 endmodule

@@ -5,100 +5,34 @@ thing under test (`rtl_simulation`) and the comparison know nothing of each othe
 """
 
 import functools
-import importlib.metadata
 import os
 import time
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from axdse.flows.bring_your_own import read_design
-from axdse.flows.rtl_simulation import BENCH_FILES, Response, record_waves, simulate
+from axdse.flows.bring_your_own import Design
+from axdse.flows.devices import batches
+from axdse.flows.report import Order, RtlReport
+from axdse.flows.rtl_simulation import simulate
 from axdse.flows.stimulus import Stimulus, core_stimulus, unit_stimulus
-from axdse.flows.tools import find_tool, kill_running
-from axdse.multipliers.cache import cached, digest
+from axdse.flows.tools import kill_running
+from axdse.flows.verdict import Oracle, Task, judge_all, verdict_on
+from axdse.flows.wide_nets import WIDE_BITS, split_wide_nets
+from axdse.multipliers.cache import digest, load
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import compiler, products, tabulate
+from axdse.multipliers.cmodel import model_digest, products, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.unit import unit_products
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
-EXAMPLES = 8
-Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """One counter-example.
-
-    Attributes:
-        a: first operand (or its code).
-        b: second operand.
-        expected: what the model says.
-        got: what the RTL says, in hex; may hold x or z, and X where bits of a digit are mixed.
-    """
-
-    a: int
-    b: int
-    expected: int
-    got: str
-
-
-@dataclass(frozen=True)
-class RtlReport:
-    """The verdict on one design.
-
-    Attributes:
-        design: spec of the core, name of the candidate whose unit it is, or function's name.
-        verdict: "exhaustive" and "sampled" are passes.
-        vectors: operand pairs tried, all distinct.
-        mismatches: how many of them differ.
-        examples: the first of those.
-        swapped: the RTL differs, but equals the model with its operands exchanged.
-        model_digest: SHA-256 (hex) of the C source, its function and parameters.
-        rtl_digest: SHA-256 (hex) of the RTL.
-        tools: names and versions.
-        seed: of the random vectors.
-        seconds: wall time of the check.
-        date: ISO 8601, UTC.
-    """
-
-    design: str
-    verdict: Literal["exhaustive", "sampled", "mismatch"]
-    vectors: int
-    mismatches: int
-    examples: tuple[Mismatch, ...]
-    swapped: bool
-    model_digest: str
-    rtl_digest: str
-    tools: tuple[str, ...]
-    seed: int
-    seconds: float
-    date: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether RTL and model agree on every vector."""
-        return self.verdict != "mismatch"
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A design, its oracle and the vectors to compare them on."""
-
-    design: str
-    model_digest: str
-    rtl: Rtl
-    oracle: Oracle
-    stimulus: Stimulus
-    seed: int
+BATCH = 12
+CONFIRMED_VECTORS = 256
 
 
 def check(multiplier: Multiplier, *, seed: int = 0, waves: Path | None = None) -> RtlReport:
@@ -106,13 +40,13 @@ def check(multiplier: Multiplier, *, seed: int = 0, waves: Path | None = None) -
 
     Args:
         multiplier: the design.
-        seed: of the random vectors, for operands wider than 8 bits.
+        seed: of the random vectors, for more than 2^16 operand pairs.
         waves: where to leave a VCD of the counter-examples, if there are any.
 
     Raises:
         AxdseError: a tool is missing, or model or RTL do not compile, crash or hang.
     """
-    return _verdict(_core_task(multiplier, core_rtl(multiplier), seed), waves)
+    return verdict_on(_core_task(multiplier, core_rtl(multiplier), seed), waves)
 
 
 def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
@@ -123,13 +57,26 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
     """
     number_format, rtl = candidate.format, unit_rtl(candidate)
     if isinstance(number_format, IntFormat):
-        stimulus = core_stimulus(number_format.bits, seed)
+        stimulus = core_stimulus(number_format.bits, number_format.bits, seed)
     else:
         stimulus = unit_stimulus(number_format, seed)
-
-    model = digest(_model_digest(candidate.multiplier), number_format.name)
     oracle = functools.partial(unit_products, candidate)
-    return _verdict(_Task(candidate.name, model, rtl, oracle, stimulus, seed))
+    return verdict_on(
+        Task(
+            design=candidate.name,
+            function="unit_products",
+            model_digest=digest(model_digest(candidate.multiplier), number_format.name),
+            rtl=rtl,
+            device=rtl,
+            signed=isinstance(number_format, IntFormat),
+            oracle=oracle,
+            other=lambda a, b: oracle(b, a),
+            order="straight",
+            free=False,
+            stimulus=stimulus,
+            seed=seed,
+        )
+    )
 
 
 def check_all(
@@ -137,127 +84,115 @@ def check_all(
 ) -> Generator[RtlReport]:
     """Yield the reports of `check` in order; `jobs` simulators (default: cores) run at once.
 
+    A simulation holds several designs: its start takes longer than one of them.
+
     Raises:
         AxdseError: as `check`, for the first design that fails to run.
     """
     # Threads only wait here: compilers, models and simulators are processes of their own.
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
-    futures = [pool.submit(check, multiplier, seed=seed) for multiplier in multipliers]
+    designs = list(multipliers)
+    groups = list(batches([core_rtl(design) for design in designs], BATCH))
+    futures = [
+        pool.submit(_check_batch, [designs[index] for index in group], seed) for group in groups
+    ]
     try:
         for future in futures:
-            yield future.result()
+            yield from future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        while not all(future.done() for future in futures):
-            kill_running()
-            time.sleep(0.05)
+        _wait_for(futures)
 
 
-def check_files(model: Path, rtl: Path, *, seed: int = 0, waves: Path | None = None) -> RtlReport:
-    """Compare a Verilog file with a C file, see `axdse.flows.bring_your_own`.
+def _wait_for(futures: Sequence[Future[list[RtlReport]]]) -> None:
+    while not all(future.done() for future in futures):
+        kill_running()
+        time.sleep(0.05)
+
+
+def _check_batch(designs: Sequence[Multiplier], seed: int) -> list[RtlReport]:
+    """One simulation for all that have no verdict yet; if it fails, one each, to see whose."""
+    tasks = [_core_task(design, core_rtl(design), seed) for design in designs]
+    known = {task.key: load("rtl_check", task.key, RtlReport) for task in tasks}
+    fresh = [task for task in tasks if known[task.key] is None]
+    if len(fresh) > 1:
+        try:
+            known |= judge_all(fresh)
+        except AxdseError:
+            known |= {task.key: verdict_on(task) for task in fresh}
+    return [known[task.key] or verdict_on(task) for task in tasks]
+
+
+def check_design(
+    design: Design, *, order: Order | None = None, seed: int = 0, waves: Path | None = None
+) -> RtlReport:
+    """Compare a design of the user's own, see `axdse.flows.bring_your_own`.
+
+    Args:
+        design: the two files.
+        order: of the operands; None: the one that agrees.
+        seed: of the random vectors.
+        waves: as `check`.
 
     Raises:
-        AxdseError: as `check`, or the files do not fit each other.
+        AxdseError: as `check`.
     """
-    multiplier, design = read_design(model, rtl)
-    return _verdict(_core_task(multiplier, design, seed), waves)
+    multiplier = design.multiplier
+    if order == "swapped":
+        multiplier = swapped(multiplier)
+    task = _core_task(multiplier, design.rtl, seed, free=order is None)
+    if design.widest_net > WIDE_BITS:
+        device = split_wide_nets(design.rtl)
+        _confirm(design.rtl, device, task.stimulus)
+        task = replace(task, device=device)
+    return verdict_on(task, waves)
 
 
-def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int) -> _Task:
-    stimulus = core_stimulus(multiplier.operand_bits, seed)
-    model = _model_digest(multiplier)
-    oracle = _table_oracle(multiplier) if stimulus.exhaustive else _model_oracle(multiplier)
-    return _Task(multiplier.spec, model, rtl, oracle, stimulus, seed)
+def _confirm(rtl: Rtl, device: Rtl, stimulus: Stimulus) -> None:
+    """What Yosys made of a design must answer as the original does, on a few pairs."""
+    few = stimulus.every(max(1, stimulus.vectors // CONFIRMED_VECTORS) | 1)
+    original, split = (simulate([design], few)[0] for design in (rtl, device))
+    same = np.array_equal(original.value, split.value)
+    if not same or not np.array_equal(original.unknown, split.unknown):
+        raise AxdseError(
+            "wide nets must be split without a change", rtl.top, "declare narrower wires in it"
+        )
 
 
-def _table_oracle(multiplier: Multiplier) -> Oracle:
-    table = tabulate(multiplier)
-    return lambda a, b: table[a, b]
+def swapped(multiplier: Multiplier) -> Multiplier:
+    """The same model, called with its operands exchanged."""
+    family = replace(multiplier.family, swapped=not multiplier.family.swapped)
+    return replace(multiplier, family=family)
 
 
-def _model_oracle(multiplier: Multiplier) -> Oracle:
-    return lambda a, b: products(multiplier, a, b)
-
-
-def _model_digest(multiplier: Multiplier) -> str:
+def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) -> Task:
     family = multiplier.family
-    parameters = (f"{name}={value}" for name, value in multiplier.bindings.items())
-    try:
-        return digest(family.model.read_bytes(), family.name, *parameters)
-    except OSError as error:
-        raise AxdseError("a C model is a readable file", family.model, "check the path") from error
-
-
-def _verdict(task: _Task, waves: Path | None = None) -> RtlReport:
-    expected = task.oracle(task.stimulus.a, task.stimulus.b)
-    report = cached("rtl_check", _key(task, expected), RtlReport, lambda: _judge(task, expected))
-    if waves and not report.passed:
-        around = _neighbourhood(report.examples, task.rtl.operand_bits)
-        record_waves(task.rtl, around, task.oracle(around.a, around.b), waves)
-    return report
-
-
-def _key(task: _Task, expected: np.ndarray) -> str:
-    vectors = (task.stimulus.a, task.stimulus.b, expected)
-    return digest(
-        task.design,
-        task.model_digest,
-        task.rtl.digest,
-        str(task.seed),
-        *(np.ascontiguousarray(array).tobytes() for array in vectors),
-        *(file.read_bytes() for file in BENCH_FILES),
-        *_tools(),
+    stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, seed)
+    return Task(
+        design=multiplier.spec,
+        function=family.function or family.name,
+        model_digest=model_digest(multiplier),
+        rtl=rtl,
+        device=rtl,
+        signed=family.signed,
+        oracle=_oracle(multiplier, stimulus.exhaustive),
+        other=_other_oracle(multiplier, stimulus.exhaustive, free),
+        order="swapped" if family.swapped else "straight",
+        free=free,
+        stimulus=stimulus,
+        seed=seed,
     )
 
 
-def _tools() -> tuple[str, ...]:
-    simulator = (find_tool(name).version for name in ("iverilog", "vvp"))
-    return (*simulator, f"cocotb {importlib.metadata.version('cocotb')}", compiler()[1])
+def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
+    if not exhaustive:
+        return functools.partial(products, multiplier)
+    return lambda a, b: tabulate(multiplier)[a, b]
 
 
-def _judge(task: _Task, expected: np.ndarray) -> RtlReport:
-    start = time.monotonic()
-    stimulus, response = task.stimulus, simulate(task.rtl, task.stimulus)
-    differs = _differences(response, expected)
-    mismatches = int(np.count_nonzero(differs))
-    exchanged = (
-        mismatches > 0 and not _differences(response, task.oracle(stimulus.b, stimulus.a)).any()
-    )
-    passed: Literal["exhaustive", "sampled"] = "exhaustive" if stimulus.exhaustive else "sampled"
-    return RtlReport(
-        design=task.design,
-        verdict="mismatch" if mismatches else passed,
-        vectors=stimulus.vectors,
-        mismatches=mismatches,
-        examples=_examples(task, expected, response, np.flatnonzero(differs)[:EXAMPLES]),
-        swapped=exchanged,
-        model_digest=task.model_digest,
-        rtl_digest=task.rtl.digest,
-        tools=_tools(),
-        seed=task.seed,
-        seconds=time.monotonic() - start,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _differences(response: Response, expected: np.ndarray) -> np.ndarray:
-    differs: np.ndarray = (response.unknown != 0) | (response.value != expected)
-    return differs
-
-
-def _examples(
-    task: _Task, expected: np.ndarray, response: Response, where: np.ndarray
-) -> tuple[Mismatch, ...]:
-    a, b, bits = task.stimulus.a, task.stimulus.b, task.rtl.product_bits
-    return tuple(
-        Mismatch(int(a[i]), int(b[i]), int(expected[i]), response.text(int(i), bits))
-        for i in where
-    )
-
-
-def _neighbourhood(examples: tuple[Mismatch, ...], operand_bits: int) -> Stimulus:
-    """The counter-examples, each between the pairs next to it."""
-    around = dict.fromkeys((e.a, e.b + step) for e in examples for step in (-1, 0, 1))
-    pairs = [(a, b) for a, b in around if 0 <= b < 1 << operand_bits]
-    a, b = np.array(pairs, dtype=np.uint64).T
-    return Stimulus(a, b, exhaustive=False)
+def _other_oracle(multiplier: Multiplier, exhaustive: bool, free: bool) -> Oracle | None:
+    """Unequal widths have one only if the order is to be found out."""
+    if multiplier.a_bits == multiplier.b_bits:
+        straight = _oracle(multiplier, exhaustive)
+        return lambda a, b: straight(b, a)
+    return _oracle(swapped(multiplier), exhaustive) if free else None

@@ -1,16 +1,19 @@
-"""Stage 5, RTL check: the device: what the Verilog answers to a stimulus."""
+"""Stage 5, RTL check: the devices: what the Verilog answers to a stimulus."""
 
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
+from axdse.flows.devices import Layout, instances, sources
 from axdse.flows.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.tools import find_tool, run_process
+from axdse.flows.walk import disputed, fold, walk
 from axdse.multipliers.cache import temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
@@ -18,11 +21,18 @@ from axdse.multipliers.verilog import Rtl
 # What a verdict depends on beside the design and the vectors.
 BENCH_FILES = tuple(
     Path(__file__).with_name(name)
-    for name in ("rtl_bench.v", "rtl_simulation.py", "rtl_testbench.py", "cocotb_run.py")
+    for name in (
+        "rtl_bench.v",
+        "rtl_simulation.py",
+        "rtl_testbench.py",
+        "cocotb_run.py",
+        "devices.py",
+        "walk.py",
+    )
 )
 TIME_LIMIT_S = 300
+MAX_LATENCY = 64
 RECORD_WORDS = 4
-WALKS = 2
 FOREIGN_VARIABLES = ("COCOTB_", "GPI_", "PYTEST_", "SIM_CMD_", "WAVES", "GUI")
 
 
@@ -30,7 +40,7 @@ FOREIGN_VARIABLES = ("COCOTB_", "GPI_", "PYTEST_", "SIM_CMD_", "WAVES", "GUI")
 class Response:
     """Products in four states, as Verilog's VPI encodes them.
 
-    A bit on which the two walks of `rtl_bench.v` disagree is not a function of the operands: x.
+    A bit on which the way back of `walk` disagrees is not a function of the operands: x.
 
     Attributes:
         value: uint64 of shape [vectors]; where a bit is unknown, 1 means x and 0 means z.
@@ -56,16 +66,55 @@ def _digit(value: int, unknown: int, bits: int) -> str:
     return "x" if value else "z"
 
 
-def simulate(rtl: Rtl, stimulus: Stimulus) -> Response:
-    """Run all vectors through Icarus, driven by cocotb.
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The raw answers of one device along a walk.
+
+    Attributes:
+        value: as in `Response`, but of shape [steps]; a pipeline goes on for MAX_LATENCY more.
+        unknown: likewise.
+        order: the index into the stimulus at each step of the walk.
+        vectors: distinct pairs of the stimulus.
+    """
+
+    value: np.ndarray
+    unknown: np.ndarray
+    order: np.ndarray
+    vectors: int
+
+    def response(self, latency: int = 0) -> Response:
+        """The answers by pair; those of a pipeline come `latency` steps late."""
+        steps = slice(latency, latency + len(self.order))
+        value, unknown = self.value[steps], self.unknown[steps]
+        doubt = disputed(value, self.order, self.vectors)
+        doubt |= disputed(unknown, self.order, self.vectors)
+        first = (fold(answers, self.order, self.vectors) | doubt for answers in (value, unknown))
+        return Response(*first)
+
+
+def simulate(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace]:
+    """Run all vectors through Icarus, driven by cocotb, on all designs in one simulation.
+
+    Args:
+        designs: of the same widths, see `axdse.flows.devices.batches`; a pipeline comes alone.
+        stimulus: at least one vector.
 
     Raises:
         AxdseError: a tool is missing, or the RTL does not elaborate, crashes, hangs or ends the
             simulation before its last vector.
     """
+    order = walk(stimulus)
+    tail = np.resize(order, MAX_LATENCY if designs[0].pipeline else 0)
     with temporary_folder() as folder:
-        _run(rtl, stimulus, folder)
-        return _response(folder / "results.bin", rtl, stimulus.vectors)
+        _run(designs, stimulus, np.concatenate([order, tail]), folder)
+        words = _words(folder / "results.bin", designs, len(order) + len(tail))
+    layout = Layout(len(designs), designs[0].product_bits)
+    mask = np.uint64((1 << layout.product_bits) - 1)
+    traces = []
+    for word, low in map(layout.place, range(layout.count)):
+        value, unknown = (words[:, word, :] >> np.uint64(low) & mask).T
+        traces.append(Trace(value, unknown, order, stimulus.vectors))
+    return traces
 
 
 def record_waves(rtl: Rtl, stimulus: Stimulus, expected: np.ndarray, path: Path) -> None:
@@ -75,21 +124,30 @@ def record_waves(rtl: Rtl, stimulus: Stimulus, expected: np.ndarray, path: Path)
         AxdseError: as `simulate`, or `path` cannot be written.
     """
     with temporary_folder() as folder:
-        expected.astype(">u8").tofile(folder / "answers.bin")
-        _run(rtl, stimulus, folder, waves=True)
+        order = np.arange(stimulus.vectors)
+        expected[order].astype(">u8").tofile(folder / "answers.bin")
+        _run([rtl], stimulus, order, folder, waves=True)
         write_atomically(path, (folder / "waves.vcd").read_bytes())
 
 
-def _run(rtl: Rtl, stimulus: Stimulus, folder: Path, waves: bool = False) -> None:
+def _run(
+    designs: Sequence[Rtl],
+    stimulus: Stimulus,
+    order: np.ndarray,
+    folder: Path,
+    waves: bool = False,
+) -> None:
+    rtl = designs[0]
     if not stimulus.vectors:
         raise AxdseError("a check tries at least one vector", "0 vectors", "choose a wider design")
-    (folder / f"{rtl.top}.v").write_text(rtl.text)
-    pairs = (stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b
+    (folder / f"{rtl.top}.v").write_text(sources(designs))
+    (folder / "rtl_devices.v").write_text(instances(designs))
+    pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
     command = [sys.executable, "-P", "-m", "axdse.flows.cocotb_run", f"{rtl.top}.v"]
     result = run_process(
         f"the simulation of {rtl.top}",
-        [*command, *_macros(rtl, stimulus, waves)],
+        [*command, *_macros(rtl, len(order), waves)],
         folder,
         folder / "run.log",
         TIME_LIMIT_S,
@@ -97,7 +155,8 @@ def _run(rtl: Rtl, stimulus: Stimulus, folder: Path, waves: bool = False) -> Non
     )
     if not (folder / "sim.vvp").exists():
         raise _not_built(rtl, folder / "build.log", result.log)
-    _check_widths(rtl, folder / "build.log")
+    for design in designs:
+        _check_widths(design, folder / "build.log")
     if not _passed(folder / "results.xml"):
         raise _not_finished(rtl, folder / "simulation.log", result.log)
 
@@ -108,24 +167,23 @@ def _check_widths(rtl: Rtl, log: Path) -> None:
     misfit = re.search(rf"Port .* of {name} expects .*", "\n".join(_lines(log)))
     if misfit:
         raise AxdseError(
-            f"the ports of {rtl.top} have {rtl.operand_bits}, {rtl.operand_bits} and "
-            f"{rtl.product_bits} bits",
+            f"the ports of {rtl.top} have {rtl.a_bits}, {rtl.b_bits} and {rtl.product_bits} bits",
             misfit[0],
             "correct their widths",
         )
 
 
-def _macros(rtl: Rtl, stimulus: Stimulus, waves: bool) -> list[str]:
-    a, b, p = rtl.ports
+def _macros(rtl: Rtl, steps: int, waves: bool) -> list[str]:
+    pipeline = rtl.pipeline
     macros = [
-        f"AXDSE_TOP={rtl.top}",
-        f"AXDSE_A={a}",
-        f"AXDSE_B={b}",
-        f"AXDSE_P={p}",
-        f"AXDSE_OPERAND_BITS={rtl.operand_bits}",
+        f"AXDSE_A_BITS={rtl.a_bits}",
+        f"AXDSE_B_BITS={rtl.b_bits}",
         f"AXDSE_PRODUCT_BITS={rtl.product_bits}",
-        f"AXDSE_VECTORS={stimulus.vectors}",
+        f"AXDSE_VECTORS={steps}",
+        f"AXDSE_RESET={pipeline.reset_level if pipeline else 0}",
+        f"AXDSE_STALLS={7 if pipeline and pipeline.enable else 0}",
     ]
+    macros += ["AXDSE_CLOCKED=1"] if pipeline else []
     return [*macros, "AXDSE_WAVES=1"] if waves else macros
 
 
@@ -157,22 +215,23 @@ def _passed(results: Path) -> bool:
     return len(cases) == 1 and not any(cases[0].find(word) is not None for word in bad)
 
 
-def _response(path: Path, rtl: Rtl, vectors: int) -> Response:
+def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
+    """The record of each step: uint64 of shape [steps, words, (value, unknown)]."""
     try:
-        words = np.fromfile(path, dtype=np.uint32)
+        data = np.fromfile(path, dtype=np.uint32)
     except OSError:
-        words = np.empty(0, dtype=np.uint32)
-    if words.size != WALKS * vectors * RECORD_WORDS:
+        data = np.empty(0, dtype=np.uint32)
+    layout = Layout(len(designs), designs[0].product_bits)
+    size = layout.words * RECORD_WORDS
+    if data.size != steps * size:
         raise AxdseError(
-            f"the simulation of {rtl.top} must answer every vector, twice",
-            f"{words.size // RECORD_WORDS} answers to {vectors} vectors",
+            f"the simulation of {designs[0].top} must answer at every step",
+            f"{data.size // size} answers at {steps} steps",
             "remove $finish and $fclose from the RTL",
         )
-    records = words.reshape(WALKS, vectors, RECORD_WORDS).astype(np.uint64)
-    low, high = records[..., :2], records[..., 2:] << np.uint64(32)
-    there, back = (low | high)[0], (low | high)[1, ::-1]
-    disputed = np.bitwise_or.reduce(there ^ back, axis=1)
-    return Response(there[:, 0] | disputed, there[:, 1] | disputed)
+    # %z writes the low halves of value and unknown, then the high halves.
+    records = data.reshape(steps, layout.words, 2, 2).astype(np.uint64)
+    return np.asarray(records[:, :, 0] | records[:, :, 1] << np.uint64(32))
 
 
 def _not_built(rtl: Rtl, log: Path, output: str) -> AxdseError:

@@ -6,7 +6,7 @@ import numpy as np
 
 from axdse.multipliers.formats import FloatFormat
 
-EXHAUSTIVE_BITS = 8
+EXHAUSTIVE_BITS = 16
 MAX_OPERAND_BITS = 32
 # 20,000 and more remain of these when repeated pairs are dropped, from 9 bits on.
 RANDOM_PAIRS = 24_000
@@ -31,12 +31,16 @@ class Stimulus:
         """Number of pairs."""
         return int(self.a.size)
 
+    def every(self, step: int) -> "Stimulus":
+        """Each step-th pair."""
+        return Stimulus(self.a[::step], self.b[::step], self.exhaustive and step == 1)
 
-def core_stimulus(operand_bits: int, seed: int) -> Stimulus:
-    """All pairs up to 8 bits; beyond, all pairs of corners and 20,000 or more random ones."""
-    if operand_bits <= EXHAUSTIVE_BITS:
-        return _every_pair(operand_bits)
-    return _sampled(corners(operand_bits), operand_bits, seed)
+
+def core_stimulus(a_bits: int, b_bits: int, seed: int) -> Stimulus:
+    """All pairs up to 8 x 8 bits; beyond, pairs of corners and 20,000 or more random ones."""
+    if a_bits + b_bits <= EXHAUSTIVE_BITS:
+        return _every_pair(a_bits, b_bits)
+    return _sampled(corners(a_bits), corners(b_bits), (a_bits, b_bits), seed)
 
 
 def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
@@ -54,11 +58,12 @@ def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
         for exponent in (0, 1, bias - 1, bias, bias + 1, top - 1, top)
         for fraction in (0, 1, 1 << (m - 1), (1 << m) - 1)
     ]
-    stimulus = _sampled(np.array(codes, dtype=np.uint64), 1 + e + m, seed)
-    if m >= EXHAUSTIVE_BITS:
+    special, width = np.array(codes, dtype=np.uint64), 1 + e + m
+    stimulus = _sampled(special, special, (width, width), seed)
+    if 2 * m >= EXHAUSTIVE_BITS:
         return stimulus
     one = np.uint64(bias << m)
-    every = _every_pair(m)
+    every = _every_pair(m, m)
     return _distinct([(stimulus.a, stimulus.b), (every.a | one, every.b | one)])
 
 
@@ -70,14 +75,17 @@ def corners(bits: int) -> np.ndarray:
     return np.array(sorted(value for value in near if value <= top), dtype=np.uint64)
 
 
-def _every_pair(bits: int) -> Stimulus:
-    pairs = np.arange(1 << (2 * bits), dtype=np.uint64)
-    return Stimulus(pairs >> np.uint64(bits), pairs & np.uint64((1 << bits) - 1), True)
+def _every_pair(a_bits: int, b_bits: int) -> Stimulus:
+    pairs = np.arange(1 << (a_bits + b_bits), dtype=np.uint64)
+    return Stimulus(pairs >> np.uint64(b_bits), pairs & np.uint64((1 << b_bits) - 1), True)
 
 
-def _sampled(special: np.ndarray, bits: int, seed: int) -> Stimulus:
-    a, b = np.meshgrid(special, special, indexing="ij")
-    random = np.random.default_rng(seed).integers(0, 1 << bits, (2, RANDOM_PAIRS), dtype=np.uint64)
+def _sampled(
+    special_a: np.ndarray, special_b: np.ndarray, bits: tuple[int, int], seed: int
+) -> Stimulus:
+    a, b = np.meshgrid(special_a, special_b, indexing="ij")
+    generator = np.random.default_rng(seed)
+    random = [generator.integers(0, 1 << n, RANDOM_PAIRS, dtype=np.uint64) for n in bits]
     return _distinct([(a.ravel(), b.ravel()), (random[0], random[1])])
 
 

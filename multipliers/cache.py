@@ -89,18 +89,28 @@ def _unwritable(path: Path, error: OSError) -> AxdseError:
     )
 
 
-def cached(kind: str, key: str, result_type: type[T], compute: Callable[[], T]) -> T:
-    """Return the stored dataclass under `key`, or compute and store it as JSON.
-
-    A corrupt entry is reported in one warning and computed again.
-    """
-    adapter = TypeAdapter(result_type)
+def load(kind: str, key: str, result_type: type[T]) -> T | None:
+    """Return the dataclass that `store` left, or None; a corrupt one is reported in a warning."""
     path = cache_dir(kind) / f"{key}.json"
     if path.exists():
         try:
-            return adapter.validate_json(path.read_bytes())
+            return TypeAdapter(result_type).validate_json(path.read_bytes())
         except (ValidationError, OSError):
             log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
+    return None
+
+
+def store(kind: str, key: str, result: object) -> None:
+    """Keep a dataclass as JSON."""
+    data = TypeAdapter(type(result)).dump_json(result, indent=2)
+    write_atomically(cache_dir(kind) / f"{key}.json", data)
+
+
+def cached(kind: str, key: str, result_type: type[T], compute: Callable[[], T]) -> T:
+    """Return the stored dataclass under `key`, or compute and store it as JSON."""
+    known = load(kind, key, result_type)
+    if known is not None:
+        return known
     result = compute()
-    write_atomically(path, adapter.dump_json(result, indent=2))
+    store(kind, key, result)
     return result

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,12 @@ class Candidate:
 
     def __post_init__(self) -> None:
         family = self.multiplier.family
+        if family.signed and not isinstance(self.format, IntFormat):
+            raise AxdseError(
+                "a signed core multiplies two's complement integers: int8",
+                self.name,
+                "choose int8 or an unsigned family",
+            )
         if family.kind == "significand":
             self._check_significand()
         elif self.multiplier.operand_bits != self.format.operand_bits:

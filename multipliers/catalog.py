@@ -61,6 +61,39 @@ class Fact:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Pipeline:
+    """How a module with registers is run; operands are taken at each rising edge.
+
+    Attributes:
+        clock: its port.
+        latency: rising edges from operands to product; None: found by the RTL check.
+        reset: its port; empty: none.
+        reset_level: the level that resets.
+        enable: the port that lets the registers load when 1; empty: none.
+    """
+
+    clock: str
+    latency: int | None = None
+    reset: str = ""
+    reset_level: Literal[0, 1] = 1
+    enable: str = ""
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The ports beside operands and product."""
+        return tuple(filter(None, (self.clock, self.reset, self.enable)))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Published:
+    """A figure that a design's author states, such as PDK45_AREA = 709.6 um2."""
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, config=STRICT)
 class Family:
     """A parametric multiplier: a C model and a Verilog module with the same parameters.
 
@@ -68,9 +101,18 @@ class Family:
         name: file stem, C function and Verilog module.
         kind: "integer" cores map two n-bit operands to a 2n-bit product; "significand" cores
             map two m-bit fractions (hidden one implied) to {carry, fraction}, m + 1 bits.
-        width: operand width in bits, an expression of the parameters.
+        width: width of the first operand in bits, an expression of the parameters.
+        width_b: width of the second operand; empty: the same.
+        signed: operands and product are two's complement; tables hold their bit patterns.
         error_sign: what is known of (approximate - exact) over the whole domain.
         commutative: whether f(a, b) = f(b, a) for all operands.
+        function: the C function; empty: the family's name.
+        swapped: the C function takes the second operand first.
+        takes_floats: it is `float f(float, float)`, see `axdse.multipliers.float_model`.
+        module: the Verilog module; empty: the family's name.
+        ports: of the module: first operand, second operand, product; empty: see `port_names`.
+        pipeline: of a module with registers.
+        published: what the author states, in words of the author.
     """
 
     name: str
@@ -84,6 +126,20 @@ class Family:
     error_sign: Literal["exact", "never_positive", "never_negative", "any"] = "any"
     commutative: bool = True
     facts: tuple[Fact, ...] = ()
+    width_b: Expression | None = None
+    signed: bool = False
+    function: str = ""
+    swapped: bool = False
+    takes_floats: bool = False
+    module: str = ""
+    ports: tuple[str, str, str] | None = None
+    pipeline: Pipeline | None = None
+    published: tuple[Published, ...] = ()
+
+    @property
+    def port_names(self) -> tuple[str, str, str]:
+        """The module's ports: first operand, second operand, product."""
+        return self.ports or (("a", "b", "p") if self.kind == "integer" else ("x", "y", "p"))
 
     def __hash__(self) -> int:
         """Equal families have equal names and files; the dict of parameters has no hash."""
@@ -166,20 +222,39 @@ class Multiplier:
         return {name.upper(): value for name, value in self.values}
 
     @property
-    def operand_bits(self) -> int:
-        """Width of each operand: n of an integer core, m of a significand core."""
+    def a_bits(self) -> int:
+        """Width of the first operand: n of an integer core, m of a significand core."""
         return evaluate(self.family.width, dict(self.values))
 
     @property
+    def b_bits(self) -> int:
+        """Width of the second operand."""
+        width = self.family.width if self.family.width_b is None else self.family.width_b
+        return evaluate(width, dict(self.values))
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of both operands, for number formats, whose operands are alike.
+
+        Raises:
+            AxdseError: the two differ.
+        """
+        if self.a_bits != self.b_bits:
+            rule = "both operands of a number format have the same width"
+            raise AxdseError(
+                rule, f"{self.spec} is {self.a_bits} x {self.b_bits}", "choose a square multiplier"
+            )
+        return self.a_bits
+
+    @property
     def product_bits(self) -> int:
-        """Width of the result: 2n, or m + 1 for {carry, fraction}."""
-        bits = self.operand_bits
-        return 2 * bits if self.family.kind == "integer" else bits + 1
+        """Width of the result: the sum of the operands', or m + 1 for {carry, fraction}."""
+        return self.a_bits + self.b_bits if self.family.kind == "integer" else self.a_bits + 1
 
     @property
     def pairs(self) -> int:
         """Number of operand pairs in the whole domain."""
-        return int(1 << (2 * self.operand_bits))
+        return int(1 << (self.a_bits + self.b_bits))
 
 
 class Catalog:

@@ -4,30 +4,36 @@ from pathlib import Path
 
 import numpy as np
 
+from axdse.multipliers.cache import digest
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.compiled import RefusedError, compiled, run
 from axdse.multipliers.compiled import compiler as compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.float_model import float_table
 
 TIME_LIMIT_S = 60.0
 MAX_TABLE_BITS = 24
 
 
 def tabulate(multiplier: Multiplier) -> np.ndarray:
-    """Return all products, uint64 of shape (2^w, 2^w); the row is the first operand.
+    """Return all products, uint64 of shape (2^a_bits, 2^b_bits); the row is the first operand.
+
+    Rows, columns and products of a signed design are two's complement bit patterns.
 
     Raises:
         AxdseError: the model cannot be compiled, crashes, does not end, is not a pure
             function, gives a product wider than declared, or the domain is too large.
     """
-    width = multiplier.operand_bits
-    if 2 * width > MAX_TABLE_BITS:
+    a_bits, b_bits = multiplier.a_bits, multiplier.b_bits
+    if a_bits + b_bits > MAX_TABLE_BITS:
         raise AxdseError(
             f"a table has at most 2^{MAX_TABLE_BITS} entries",
-            f"{multiplier.spec} needs 2^{2 * width}",
+            f"{multiplier.spec} needs 2^{a_bits + b_bits}",
             "choose a narrower design",
         )
-    return _run(multiplier, multiplier.pairs).reshape(1 << width, 1 << width)
+    if multiplier.family.takes_floats:
+        return _float_model_table(multiplier)
+    return _run(multiplier, multiplier.pairs).reshape(1 << a_bits, 1 << b_bits)
 
 
 def products(multiplier: Multiplier, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -36,8 +42,31 @@ def products(multiplier: Multiplier, a: np.ndarray, b: np.ndarray) -> np.ndarray
     Raises:
         AxdseError: as `tabulate`.
     """
+    if multiplier.family.takes_floats:
+        return np.asarray(_float_model_table(multiplier)[a, b])
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)
     return _run(multiplier, a.size, pairs.tobytes()).reshape(a.shape)
+
+
+def twos_complement(patterns: np.ndarray, bits: int) -> np.ndarray:
+    """Return the values, int64, of two's complement bit patterns."""
+    sign = np.int64(1 << (bits - 1))
+    return np.asarray((patterns.astype(np.int64) ^ sign) - sign)
+
+
+def model_digest(multiplier: Multiplier) -> str:
+    """SHA-256 (hex) of the model's source, its function and its parameters.
+
+    Raises:
+        AxdseError: the file cannot be read.
+    """
+    family = multiplier.family
+    parameters = (f"{name}={value}" for name, value in multiplier.bindings.items())
+    try:
+        source = family.model.read_bytes()
+    except OSError as error:
+        raise AxdseError("a C model is a readable file", family.model, "check the path") from error
+    return digest(source, family.function or family.name, *parameters)
 
 
 def executable(multiplier: Multiplier) -> Path:
@@ -47,12 +76,21 @@ def executable(multiplier: Multiplier) -> Path:
         AxdseError: the file is missing or does not compile; the compiler's line is shown.
     """
     family = multiplier.family
-    macros = tuple(f"{name}={value}" for name, value in multiplier.bindings.items())
-    return compiled(family.model, family.name, "harness.c", macros)
+    macros = [f"{name}={value}" for name, value in multiplier.bindings.items()]
+    if family.swapped:
+        macros.append("AXDSE_SWAPPED=1")
+    return compiled(family.model, family.function or family.name, "harness.c", tuple(macros))
+
+
+def _float_model_table(multiplier: Multiplier) -> np.ndarray:
+    family = multiplier.family
+    table = float_table(family.model, family.function or family.name, multiplier.operand_bits)
+    return table.T if family.swapped else table
 
 
 def _run(multiplier: Multiplier, count: int, operands: bytes | None = None) -> np.ndarray:
-    arguments = [str(multiplier.operand_bits)] + ([str(count)] if operands is not None else [])
+    arguments = [str(multiplier.a_bits), str(multiplier.b_bits)]
+    arguments += [str(count)] if operands is not None else []
     try:
         output = run(
             executable(multiplier), arguments, multiplier.spec, TIME_LIMIT_S, operands or b""
@@ -70,10 +108,28 @@ def _run(multiplier: Multiplier, count: int, operands: bytes | None = None) -> n
 
 def _fitting(multiplier: Multiplier, table: np.ndarray) -> np.ndarray:
     bits = multiplier.product_bits
+    if multiplier.family.signed:
+        return _pattern(multiplier, table.view(np.int64))
     if table.size and int(table.max()) >> bits:
-        raise AxdseError(
-            f"products of {multiplier.spec} must fit {bits} bits",
-            f"its model gives {int(table.max())}",
-            "mask the result or correct the model",
-        )
+        raise _too_wide(multiplier, int(table.max()))
     return table
+
+
+def _pattern(multiplier: Multiplier, values: np.ndarray) -> np.ndarray:
+    """Signed products as bit patterns; a model may also return the patterns themselves."""
+    bits = multiplier.product_bits
+    half = 1 << (bits - 1)
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    is_pattern = low >= 0 and high < 2 * half
+    if not is_pattern and not -half <= low <= high < half:
+        raise _too_wide(multiplier, high if high >= half else low)
+    return values.view(np.uint64) & np.uint64(2 * half - 1)
+
+
+def _too_wide(multiplier: Multiplier, value: int) -> AxdseError:
+    kind = "signed bits" if multiplier.family.signed else "bits"
+    return AxdseError(
+        f"products of {multiplier.spec} must fit {multiplier.product_bits} {kind}",
+        f"its model gives {value}",
+        "mask the result or correct the model",
+    )

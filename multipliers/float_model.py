@@ -1,4 +1,4 @@
-"""Stage 4, LUT: from an ApproxTrain-style `float f(float, float)` to a table, with proof.
+"""Stage 2, C model: an ApproxTrain-style `float f(float, float)` as a table, with proof.
 
 A float model has a table only if it is separable: sign = xor, exponent = ea + eb - 127 + carry,
 carry and fraction functions of the two fractions alone. `float_harness.c` checks that on every
@@ -7,6 +7,7 @@ product that is normal whatever its carry: all fraction pairs, all signs, all ex
 below, infinity above) in place of the model's own.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -15,44 +16,41 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.multipliers.cache import cache_dir, digest
+from axdse.multipliers.cache import cache_dir, digest, write_atomically
 from axdse.multipliers.compiled import RefusedError, compiled, run
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.lut import Lut, check_size, entry_type, load_npz, save_npz
 
 TIME_LIMIT_S = 300.0
 _FUNCTION = re.compile(r"\bfloat\s+(\w+)\s*\(\s*(?:const\s+)?float\b")
 log = logging.getLogger(__name__)
 
 
-def lut_from_float_model(path: Path, function: str | None, m: int) -> Lut:
-    """Tabulate a float model as narrow float(8, m) with truncated operands; cached by content.
+def float_table(path: Path, function: str, m: int) -> np.ndarray:
+    """Tabulate a float model as a significand core of m fraction bits; cached by content.
 
     Product bits below the m-bit fraction are cut off, as ApproxTrain does.
 
     Args:
         path: C source; `__device__` and the like may stay in it.
-        function: its name; None: the file's stem.
+        function: its name.
         m: fraction bits, 1..7.
+
+    Returns:
+        (carry << m) | fraction, uint64 of shape (2^m, 2^m); the row is the first operand.
 
     Raises:
         AxdseError: the model does not compile, crashes, does not end, or is not separable; the
             operands are shown.
     """
-    number_format = FloatFormat(8, m, "truncate", "narrow")
-    check_size(number_format)
-    function = function or path.stem
     _check_function(path, function)
     program = compiled(path, function, "float_harness.c")
-    stored = cache_dir("float_model") / f"{digest(program.name, path.name, str(m))}.npz"
-    known = _stored(stored)
-    if known is not None:
-        return known
-    carries_and_fractions = _prove(program, path, m).reshape(1 << m, 1 << m)
-    lut = Lut(path.name, number_format, carries_and_fractions.astype(entry_type(number_format)))
-    save_npz(lut, stored)
-    return lut
+    stored = cache_dir("float_model") / digest(program.name, path.name, str(m))
+    known = _stored(stored, m)
+    if known is None:
+        known = _prove(program, path, m).astype(np.uint8)
+        data = known.tobytes()
+        write_atomically(stored, data + hashlib.sha256(data).digest())
+    return known.astype(np.uint64).reshape(1 << m, 1 << m)
 
 
 def _check_function(path: Path, function: str) -> None:
@@ -66,14 +64,15 @@ def _check_function(path: Path, function: str) -> None:
         )
 
 
-def _stored(path: Path) -> Lut | None:
+def _stored(path: Path, m: int) -> np.ndarray | None:
     if not path.exists():
         return None
-    try:
-        return load_npz(path)
-    except AxdseError:
-        log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
-        return None
+    stored = path.read_bytes()
+    data, seal = stored[: 1 << (2 * m)], stored[1 << (2 * m) :]
+    if hashlib.sha256(data).digest() == seal:
+        return np.frombuffer(data, dtype=np.uint8)
+    log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
+    return None
 
 
 def _prove(program: Path, path: Path, m: int) -> np.ndarray:

@@ -1,47 +1,70 @@
 /* Tabulates an integer or significand model.
  *
- *   harness SECONDS WIDTH          all pairs of WIDTH-bit operands, a outermost
- *   harness SECONDS WIDTH COUNT    COUNT operand pairs (two uint64 each) from stdin
- * Products are uint64 on stdout. Each is computed again in reverse order, because only a pure
- * function has a table: AXDSE_REFUSED and the operands on stderr if not. AXDSE_NARROW: the
- * model's parameters are narrower than its operands.
+ *   harness SECONDS A_BITS B_BITS          all operand pairs, a outermost
+ *   harness SECONDS A_BITS B_BITS COUNT    COUNT operand pairs (two uint64 each) from stdin
+ * Operands are bit patterns; a model with signed parameters gets their values. Products are
+ * uint64 on stdout, sign-extended if the model returns a signed type. Each is computed again in
+ * reverse order, because only a pure function has a table: AXDSE_REFUSED and the operands on
+ * stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
  */
 #include "harness.h"
 
 #include AXDSE_MODEL
 
-#define AXDSE_PARAMETER_BITS                                                     \
-    _Generic(&AXDSE_FUNCTION,                                                    \
-             uint64_t (*)(uint64_t, uint64_t): 64,                               \
-             unsigned long long (*)(unsigned long long, unsigned long long): 64, \
-             uint64_t (*)(uint32_t, uint32_t): 32,                               \
-             uint32_t (*)(uint32_t, uint32_t): 32,                               \
-             uint32_t (*)(uint16_t, uint16_t): 16,                               \
-             uint16_t (*)(uint16_t, uint16_t): 16,                               \
-             uint16_t (*)(uint8_t, uint8_t): 8,                                  \
-             default: 0)
-_Static_assert(AXDSE_PARAMETER_BITS,
+/* The types that a model's parameters and its result may have: parameter's width in bits, plus
+ * 100 if it is signed. */
+#define AXDSE_RESULTS(type, code)                                                               \
+    uint8_t (*)(type, type) : code, uint16_t (*)(type, type) : code,                            \
+        uint32_t (*)(type, type) : code, uint64_t (*)(type, type) : code,                       \
+        unsigned long long (*)(type, type) : code, int8_t (*)(type, type) : code,               \
+        int16_t (*)(type, type) : code, int32_t (*)(type, type) : code,                         \
+        int64_t (*)(type, type) : code, long long (*)(type, type) : code
+#define AXDSE_PARAMETER                                                                         \
+    _Generic(&AXDSE_FUNCTION, AXDSE_RESULTS(uint8_t, 8), AXDSE_RESULTS(uint16_t, 16),           \
+             AXDSE_RESULTS(uint32_t, 32), AXDSE_RESULTS(uint64_t, 64),                          \
+             AXDSE_RESULTS(unsigned long long, 64), AXDSE_RESULTS(int8_t, 108),                 \
+             AXDSE_RESULTS(int16_t, 116), AXDSE_RESULTS(int32_t, 132),                          \
+             AXDSE_RESULTS(int64_t, 164), AXDSE_RESULTS(long long, 164), default : 0)
+_Static_assert(AXDSE_PARAMETER,
                "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b)");
 
 typedef struct {
     uint64_t a, b;
 } axdse_pair;
 
-static axdse_pair axdse_nth(const axdse_pair *given, unsigned width, uint64_t i) {
-    axdse_pair counted = {i >> width, i & ((UINT64_C(1) << width) - 1)};
-    return given ? given[i] : counted;
+typedef struct {
+    const axdse_pair *given;
+    unsigned a_bits, b_bits;
+} axdse_domain;
+
+static uint64_t axdse_extended(uint64_t pattern, unsigned bits) {
+    uint64_t sign = UINT64_C(1) << (bits - 1);
+    return AXDSE_PARAMETER > 100 ? (pattern ^ sign) - sign : pattern;
 }
 
-static int axdse_products(const axdse_pair *given, unsigned width, uint64_t count) {
+static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {
+    axdse_pair counted = {i >> domain->b_bits, i & ((UINT64_C(1) << domain->b_bits) - 1)};
+    axdse_pair pair = domain->given ? domain->given[i] : counted;
+    pair.a = axdse_extended(pair.a, domain->a_bits);
+    pair.b = axdse_extended(pair.b, domain->b_bits);
+    return pair;
+}
+
+static uint64_t axdse_product(axdse_pair pair) {
+#ifdef AXDSE_SWAPPED
+    return (uint64_t)AXDSE_FUNCTION(pair.b, pair.a);
+#else
+    return (uint64_t)AXDSE_FUNCTION(pair.a, pair.b);
+#endif
+}
+
+static int axdse_products(const axdse_domain *domain, uint64_t count) {
     uint64_t *products = calloc(count + 1, sizeof *products);
     if (!products) return AXDSE_NO_SPACE;
-    for (uint64_t i = 0; i < count; i++) {
-        axdse_pair pair = axdse_nth(given, width, i);
-        products[i] = AXDSE_FUNCTION(pair.a, pair.b);
-    }
+    for (uint64_t i = 0; i < count; i++) products[i] = axdse_product(axdse_nth(domain, i));
     for (uint64_t i = count; i-- > 0;) {
-        axdse_pair pair = axdse_nth(given, width, i);
-        uint64_t again = AXDSE_FUNCTION(pair.a, pair.b);
+        axdse_pair pair = axdse_nth(domain, i);
+        uint64_t again = axdse_product(pair);
         if (again == products[i]) continue;
         fprintf(axdse_err, "a=%" PRIu64 " b=%" PRIu64 " gave %" PRIu64 ", then %" PRIu64, pair.a,
                 pair.b, products[i], again);
@@ -51,16 +74,18 @@ static int axdse_products(const axdse_pair *given, unsigned width, uint64_t coun
     return axdse_write(products, sizeof *products, count);
 }
 
-static int axdse_given_products(unsigned width, uint64_t count) {
+static int axdse_given_products(axdse_domain *domain, uint64_t count) {
     axdse_pair *given = calloc(count + 1, sizeof *given);
     if (!given || fread(given, sizeof *given, count, stdin) != count) return AXDSE_NO_SPACE;
-    return axdse_products(given, width, count);
+    domain->given = given;
+    return axdse_products(domain, count);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3 || argc > 4 || !axdse_confine(argv[1])) return AXDSE_USAGE;
-    unsigned width = (unsigned)atoi(argv[2]);
-    if (width > AXDSE_PARAMETER_BITS) return AXDSE_NARROW;
-    if (argc == 4) return axdse_given_products(width, strtoull(argv[3], NULL, 10));
-    return axdse_products(NULL, width, UINT64_C(1) << (2 * width));
+    if (argc < 4 || argc > 5 || !axdse_confine(argv[1])) return AXDSE_USAGE;
+    axdse_domain domain = {NULL, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3])};
+    unsigned widest = domain.a_bits > domain.b_bits ? domain.a_bits : domain.b_bits;
+    if (widest > AXDSE_PARAMETER % 100) return AXDSE_NARROW;
+    if (argc == 5) return axdse_given_products(&domain, strtoull(argv[4], NULL, 10));
+    return axdse_products(&domain, UINT64_C(1) << (domain.a_bits + domain.b_bits));
 }

@@ -20,8 +20,9 @@ import numpy as np
 from axdse.multipliers.cache import digest, write_atomically
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.cmodel import tabulate, twos_complement
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.float_model import float_table
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
 from axdse.multipliers.unit import normalised
 
@@ -75,11 +76,28 @@ def build_lut(candidate: Candidate) -> Lut:
     """
     multiplier, number_format = candidate.multiplier, candidate.format
     if isinstance(number_format, IntFormat):
-        entries = _signed_products(multiplier, number_format.bits, tabulate(multiplier))
+        entries = _int_entries(multiplier, number_format.bits, tabulate(multiplier))
     else:
         check_size(number_format)
         entries = _float_entries(multiplier, number_format)
     return Lut(multiplier.spec, number_format, entries)
+
+
+def lut_from_float_model(path: Path, function: str | None, m: int) -> Lut:
+    """Tabulate a C file's `float f(float, float)` as narrow float(8, m), operands truncated.
+
+    Args:
+        path: C source, such as ApproxTrain's .inl files.
+        function: its name; None: the file's stem.
+        m: fraction bits.
+
+    Raises:
+        AxdseError: m > 7, or as `axdse.multipliers.float_model.float_table`.
+    """
+    number_format = FloatFormat(8, m, "truncate", "narrow")
+    check_size(number_format)
+    table = float_table(path, function or path.stem, m)
+    return Lut(path.name, number_format, table.astype(entry_type(number_format)))
 
 
 def entry_type(number_format: FloatFormat) -> type[np.uint8] | type[np.uint16]:
@@ -117,8 +135,14 @@ def _float_entries(multiplier: Multiplier, number_format: FloatFormat) -> np.nda
     return np.ascontiguousarray(table, dtype=entry_type(number_format))
 
 
+def _int_entries(multiplier: Multiplier, bits: int, table: np.ndarray) -> np.ndarray:
+    """Core products -> two's complement codes in, signed products out."""
+    if multiplier.family.signed:
+        return twos_complement(table, 2 * bits).astype(np.int16)
+    return _signed_products(multiplier, bits, table)
+
+
 def _signed_products(multiplier: Multiplier, bits: int, table: np.ndarray) -> np.ndarray:
-    """Magnitude products -> two's complement codes in, signed products out."""
     codes = np.arange(1 << bits)
     values = codes - ((codes >> (bits - 1)) << bits)
     magnitudes = table.astype(np.int64)[np.ix_(np.abs(values), np.abs(values))]

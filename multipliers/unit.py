@@ -20,7 +20,8 @@ def unit_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> np.ndar
     zero, and so is a product whose exponent is below 1 (the sign stays); an exponent above the
     largest gives a signed infinity, as does infinity times a finite non-zero number; NaN
     operands and 0 x infinity give the quiet NaN (sign 0, only the fraction's top bit set).
-    An int8 code is a two's complement byte, its product 16 bits of two's complement.
+    An int8 code is a two's complement byte, its product 16 bits of two's complement; an unsigned
+    core multiplies the magnitudes, a signed one is the whole unit.
 
     Args:
         candidate: the core and the format around it.
@@ -140,6 +141,8 @@ def _int_products(
     multiplier: Multiplier, number_format: IntFormat, a: np.ndarray, b: np.ndarray
 ) -> np.ndarray:
     n = number_format.bits
+    if multiplier.family.signed:
+        return products(multiplier, a, b)
     magnitude = products(multiplier, _magnitude(a, n), _magnitude(b, n))
     negative = ((a ^ b) >> (n - 1)) & 1
     return _negated(magnitude, negative) & ((1 << (2 * n)) - 1)

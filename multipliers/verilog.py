@@ -10,7 +10,7 @@ from pathlib import Path
 
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.catalog import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError, unreadable
 from axdse.multipliers.formats import FloatFormat, IntFormat
 
@@ -21,15 +21,17 @@ _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 @dataclass(frozen=True)
 class Rtl:
-    """A combinational design with two operand inputs and one product output.
+    """A design with two operand inputs and one product output, combinational or a pipeline.
 
     Attributes:
         top: name of the top module, without parameters.
         text: the complete Verilog source.
         ports: names of first operand, second operand and product.
-        operand_bits: width of each operand.
+        a_bits: width of the first operand.
+        b_bits: width of the second operand.
         product_bits: width of the product.
         core: name of the core's module, inside the top or the top itself.
+        pipeline: how to run it; None: combinational.
 
     Raises:
         AxdseError: the text reads other files, on which its digest would not depend.
@@ -38,9 +40,11 @@ class Rtl:
     top: str
     text: str
     ports: tuple[str, str, str]
-    operand_bits: int
+    a_bits: int
+    b_bits: int
     product_bits: int
     core: str
+    pipeline: Pipeline | None = None
 
     def __post_init__(self) -> None:
         outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
@@ -62,13 +66,14 @@ def core_rtl(multiplier: Multiplier) -> Rtl:
     Raises:
         AxdseError: the Verilog file cannot be read.
     """
-    ports = ("a", "b", "p") if multiplier.family.kind == "integer" else ("x", "y", "p")
-    top, text = _identifier(multiplier.spec), _read(multiplier.family.rtl)
-    width, product = multiplier.operand_bits, multiplier.product_bits
-    if multiplier.bindings:
-        body = f"  {_instance(multiplier, *ports)}\n"
-        text = _module(top, ports, width, product, body) + text
-    return Rtl(top, text, ports, width, product, multiplier.family.name)
+    family, text = multiplier.family, _read(multiplier.family.rtl)
+    core, ports = family.module or family.name, family.port_names
+    widths = (multiplier.a_bits, multiplier.b_bits, multiplier.product_bits)
+    if not multiplier.bindings:
+        return Rtl(core, text, ports, *widths, core, family.pipeline)
+    top, body = _identifier(multiplier.spec), f"  {_instance(multiplier, *ports)}\n"
+    wrapper = _module(top, ports, *widths, body, family.pipeline)
+    return Rtl(top, wrapper + text, ports, *widths, core, family.pipeline)
 
 
 def unit_rtl(candidate: Candidate) -> Rtl:
@@ -77,8 +82,12 @@ def unit_rtl(candidate: Candidate) -> Rtl:
     Operand rounding happens before the unit and leaves no trace in it.
 
     Raises:
-        AxdseError: a Verilog file cannot be read.
+        AxdseError: a Verilog file cannot be read, or the core is a pipeline.
     """
+    if candidate.multiplier.family.pipeline:
+        raise AxdseError(
+            "a unit is combinational", f"{candidate.name} is a pipeline", "verify its core"
+        )
     if isinstance(candidate.format, IntFormat):
         return _int_unit(candidate.multiplier, candidate.format)
     return _float_unit(candidate.multiplier, candidate.format)
@@ -86,6 +95,9 @@ def unit_rtl(candidate: Candidate) -> Rtl:
 
 def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
     n = number_format.bits
+    if multiplier.family.signed:
+        body = f"  {_instance(multiplier, 'a', 'b', 'p')}\n"
+        return _unit(multiplier, number_format.name, n, 2 * n, body, (multiplier.family.rtl,))
     body = (
         f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
         f"  wire [{2 * n - 1}:0] magnitude;\n"
@@ -130,26 +142,37 @@ def _unit(
 ) -> Rtl:
     """Top module first, the core's file last: its directives reach no other module."""
     top, ports = f"unit_{_identifier(multiplier.spec)}_{format_name}", ("a", "b", "p")
-    text = _module(top, ports, operand_bits, product_bits, body) + "\n".join(map(_read, files))
-    return Rtl(top, text, ports, operand_bits, product_bits, multiplier.family.name)
+    widths = (operand_bits, operand_bits, product_bits)
+    text = _module(top, ports, *widths, body) + "\n".join(map(_read, files))
+    core = multiplier.family.module or multiplier.family.name
+    return Rtl(top, text, ports, *widths, core)
 
 
 def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
     values = ", ".join(f".{name}({value})" for name, value in multiplier.bindings.items())
     parameters = f"#({values}) " if values else ""
-    x, y = ("a", "b") if multiplier.family.kind == "integer" else ("x", "y")
-    name = multiplier.family.name
-    return f"{name} {parameters}core (.{x}({first}), .{y}({second}), .p({product}));"
+    family = multiplier.family
+    (a, b, p), extra = family.port_names, family.pipeline.ports if family.pipeline else ()
+    pins = [f".{a}({first})", f".{b}({second})", f".{p}({product})"]
+    pins += [f".{port}({port})" for port in extra]
+    return f"{family.module or family.name} {parameters}core ({', '.join(pins)});"
 
 
 def _module(
-    top: str, ports: tuple[str, str, str], operand_bits: int, product_bits: int, body: str
+    top: str,
+    ports: tuple[str, str, str],
+    a_bits: int,
+    b_bits: int,
+    product_bits: int,
+    body: str,
+    pipeline: Pipeline | None = None,
 ) -> str:
     a, b, p = ports
+    extra = "".join(f"    input  {port},\n" for port in (pipeline.ports if pipeline else ()))
     return (
-        f"module {top} (\n"
-        f"    input  [{operand_bits - 1}:0] {a},\n"
-        f"    input  [{operand_bits - 1}:0] {b},\n"
+        f"module {top} (\n{extra}"
+        f"    input  [{a_bits - 1}:0] {a},\n"
+        f"    input  [{b_bits - 1}:0] {b},\n"
         f"    output [{product_bits - 1}:0] {p}\n);\n{body}endmodule\n\n"
     )
 

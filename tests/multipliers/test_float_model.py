@@ -5,8 +5,8 @@ import pytest
 
 from axdse.multipliers import float_model
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.float_model import lut_from_float_model
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.lut import lut_from_float_model
 
 HEAD = "__device__ float core(float a, float b) "
 MITCHELL = """

@@ -1,0 +1,199 @@
+"""The command that checks C models against Verilog: verify."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from axdse.dse.cli_options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+    progress_bar,
+    seed_option,
+)
+from axdse.flows.bring_your_own import Pins, read_design
+from axdse.flows.report import Order, RtlReport
+from axdse.flows.rtl_check import check, check_all, check_design, check_unit
+from axdse.flows.stimulus import EXHAUSTIVE_BITS
+from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.errors import AxdseError
+
+FEW = 60
+
+
+@click.command(short_help="Check C model against Verilog.")
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@click.option("--all", "every", is_flag=True, help="Every design of the catalogue up to 8 bits.")
+@click.option("--defaults", is_flag=True, help="Every family at its default parameters.")
+@click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
+@format_option
+@click.option("--model", type=PATH, help="Your own C model (with --rtl).")
+@click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
+@click.option("--function", default="", help="The C function, if the file has several.")
+@click.option("--top", default="", help="The Verilog module, if the file has several.")
+@click.option(
+    "--order",
+    type=click.Choice(["straight", "swapped"]),
+    help="Which of the RTL's operands the C function takes first; default: the one that agrees.",
+)
+@click.option("--signed/--unsigned", default=None, help="Two's complement or not; default: found.")
+@click.option("--clock", default="", help="Clock of a pipeline; default: the input named so.")
+@click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
+@click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
+@click.option("--enable", default="", help="Clock enable of a pipeline.")
+@click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
+@click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
+@seed_option
+@json_option
+def verify(
+    specs: tuple[str, ...],
+    every: bool,
+    defaults: bool,
+    unit: bool,
+    format_text: str | None,
+    model: Path | None,
+    rtl: Path | None,
+    function: str,
+    top: str,
+    order: Order | None,
+    signed: bool | None,
+    clock: str,
+    latency: int | None,
+    reset: str,
+    enable: str,
+    waves: Path | None,
+    jobs: int | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Check that C model and Verilog agree; exit code 1 and a counter-example if they do not.
+
+    Up to 8 x 8 bits every operand pair is tried, beyond that corners and random ones. Your own
+    two files need no more than --model and --rtl: the other options pin what they leave open.
+    """
+    pins = Pins(function, top, order, signed, clock, latency, reset, enable)
+    if model or rtl or pins != Pins():
+        reports = [_check_own(specs, model, rtl, pins, seed, waves)]
+    else:
+        chosen = _chosen(specs, every, defaults)
+        if unit:
+            candidates = [candidate_of(m, format_text) for m in chosen]
+            reports = [check_unit(candidate, seed=seed) for candidate in candidates]
+        elif waves:
+            reports = [check(_only_one(chosen), seed=seed, waves=waves)]
+        else:
+            reports = _check_many(chosen, seed, jobs)
+    if waves and all(report.passed for report in reports):
+        click.echo(f"no counter-example, so {waves} is not written", err=True)
+    if as_json:
+        print_json(tuple(reports), tuple[RtlReport, ...])
+    else:
+        print_reports(reports)
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _chosen(specs: tuple[str, ...], every: bool, defaults: bool) -> list[Multiplier]:
+    if ((every or defaults) and specs) or (every and defaults):
+        given = " ".join(specs) or "--all --defaults"
+        raise AxdseError("SPECs, --all or --defaults", given, "leave the others out")
+    if every:
+        return [m for m in builtin_catalog().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
+    if defaults:
+        return [family.bind() for family in builtin_catalog().families.values()]
+    return multipliers_of(specs)
+
+
+def _only_one(multipliers: list[Multiplier]) -> Multiplier:
+    if len(multipliers) > 1:
+        raise AxdseError(
+            "--waves takes one design", f"{len(multipliers)} given", "verify the failing one"
+        )
+    return multipliers[0]
+
+
+def _check_own(
+    specs: tuple[str, ...],
+    model: Path | None,
+    rtl: Path | None,
+    pins: Pins,
+    seed: int,
+    waves: Path | None,
+) -> RtlReport:
+    if specs or not model or not rtl:
+        raise AxdseError(
+            "your own design is two files and no SPEC",
+            f"--model {model} --rtl {rtl} {' '.join(specs)}".strip(),
+            "write 'axdse verify --model X.c --rtl X.v'",
+        )
+    design = read_design(model, rtl, pins)
+    return check_design(design, order=pins.order, seed=seed, waves=waves)
+
+
+def _check_many(multipliers: list[Multiplier], seed: int, jobs: int | None) -> list[RtlReport]:
+    with progress_bar() as progress:
+        task = progress.add_task("verify", total=len(multipliers))
+        reports = []
+        for report in check_all(multipliers, seed=seed, jobs=jobs):
+            reports.append(report)
+            progress.advance(task)
+    return reports
+
+
+def print_reports(reports: list[RtlReport]) -> None:
+    """Print a table, of families if there are many designs, and every counter-example."""
+    if len(reports) > FEW:
+        _print_families(reports)
+    else:
+        rows = [(r.design, _verdict(r), f"{r.vectors:,}", f"{r.mismatches:,}") for r in reports]
+        print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
+    for report in reports:
+        for example in report.examples:
+            operands = f"a={example.a} b={example.b}"
+            expected = f"expected {example.expected:#x}, got 0x{example.got}"
+            click.echo(f"{report.design}: {operands}: {expected}")
+        for note in _notes(report):
+            click.echo(f"{report.design}: {note}")
+
+
+def _print_families(reports: Iterable[RtlReport]) -> None:
+    families: dict[str, list[RtlReport]] = {}
+    for report in reports:
+        families.setdefault(report.design.partition("(")[0], []).append(report)
+    rows = [
+        (
+            name,
+            str(len(every)),
+            str(sum(report.passed for report in every)),
+            f"{sum(report.vectors for report in every):,}",
+        )
+        for name, every in families.items()
+    ]
+    print_table("", ("family", "designs", "equal", "vectors"), rows)
+    total = sum(map(len, families.values()))
+    passed = sum(report.passed for every in families.values() for report in every)
+    click.echo(f"{passed} of {total} designs equal")
+
+
+def _notes(report: RtlReport) -> list[str]:
+    notes = []
+    if report.passed and report.order == "swapped":
+        notes.append(
+            f"{report.call}: called in the RTL's order, {report.other_order_mismatches:,} of "
+            f"{report.vectors:,} products would differ"
+        )
+    if report.only_order_is_wrong:
+        notes.append("the RTL equals the model with its operands swapped")
+    if report.latency:
+        notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
+    return notes
+
+
+def _verdict(report: RtlReport) -> str:
+    if report.passed:
+        return f"equal, {report.verdict}"
+    return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

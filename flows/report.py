@@ -1,0 +1,84 @@
+"""Stage 5, RTL check: what it says of a design; as JSON it is the certificate."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Order = Literal["straight", "swapped"]
+Verdict = Literal["exhaustive", "sampled", "mismatch"]
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One counter-example.
+
+    Attributes:
+        a: bit pattern of the RTL's first operand.
+        b: of the second one.
+        expected: what the model says, a bit pattern.
+        got: what the RTL says, in hex; may hold x or z, and X where bits of a digit are mixed.
+    """
+
+    a: int
+    b: int
+    expected: int
+    got: str
+
+
+@dataclass(frozen=True)
+class RtlReport:
+    """The verdict on one design.
+
+    Attributes:
+        design: spec of the core, name of the candidate whose unit it is, or function's name.
+        verdict: "exhaustive" and "sampled" are passes.
+        call: the C call, of the RTL's ports, that was compared with its product.
+        a_bits: width of the RTL's first operand.
+        b_bits: of the second one.
+        product_bits: of the product.
+        signed: operands and product are two's complement.
+        latency: clock edges from operands to product; 0: combinational.
+        vectors: operand pairs tried, all distinct.
+        mismatches: how many of them differ.
+        examples: the first of those.
+        order: "swapped": the C function takes the RTL's second operand first.
+        other_order_mismatches: how many pairs differ with the operands exchanged: 0 and a
+            mismatch: only the order is wrong; 0 and a pass: the design is symmetric.
+        model_digest: SHA-256 (hex) of the C source, its function and parameters.
+        rtl_digest: SHA-256 (hex) of the RTL.
+        table_digest: SHA-256 (hex) of all products, if all were compared.
+        tools: names and versions.
+        seed: of the random vectors.
+        seconds: wall time of the simulation, shared by the designs in it.
+        date: ISO 8601, UTC.
+    """
+
+    design: str
+    verdict: Verdict
+    call: str
+    a_bits: int
+    b_bits: int
+    product_bits: int
+    signed: bool
+    latency: int
+    vectors: int
+    mismatches: int
+    examples: tuple[Mismatch, ...]
+    order: Order
+    other_order_mismatches: int | None
+    model_digest: str
+    rtl_digest: str
+    table_digest: str
+    tools: tuple[str, ...]
+    seed: int
+    seconds: float
+    date: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether RTL and model agree on every vector."""
+        return self.verdict != "mismatch"
+
+    @property
+    def only_order_is_wrong(self) -> bool:
+        """Whether the RTL equals the model with its operands exchanged, and only so."""
+        return not self.passed and self.other_order_mismatches == 0
