@@ -1,9 +1,14 @@
+import dataclasses
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from axdse.multipliers.catalog import Multiplier, builtin_catalog
+
+Write = Callable[[str, str], Path]
 
 
 @pytest.fixture
@@ -52,3 +57,18 @@ def bare_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).symlink_to(found)
     monkeypatch.setenv("PATH", str(folder))
     return folder
+
+
+@pytest.fixture
+def with_rtl(write: Write) -> Callable[..., Multiplier]:
+    """The exact C model beside other Verilog, between module and endmodule."""
+
+    def make(body: str, bits: int = 4) -> Multiplier:
+        text = (
+            "module exact #(parameter N = 8) (input [N-1:0] a, b, output [2*N-1:0] p);\n"
+            f"{body}\nendmodule\n"
+        )
+        family = dataclasses.replace(builtin_catalog().family("exact"), rtl=write("exact.v", text))
+        return family.bind({"n": bits})
+
+    return make

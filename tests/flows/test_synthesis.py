@@ -18,7 +18,7 @@ PAIRS = np.array([(a, b) for a in range(4) for b in range(4)], dtype=np.uint64).
 
 
 def two_bit(body: str, header: str = HEADER) -> Rtl:
-    return Rtl("top", f"{header}{body}\nendmodule\n", ("a", "b", "p"), 2, 4, "top")
+    return Rtl("top", f"{header}{body}\nendmodule\n", ("a", "b", "p"), 2, 2, 4, "top")
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_a_model_that_never_ends_is_stopped(make_multiplier, monkeypatch):
 def test_an_orphan_that_never_ends_stops_itself(make_multiplier):
     model = make_multiplier(HEAD + "{ volatile int on = 1; while (on) {} return a; }")
 
-    result = subprocess.run([executable(model), "1", "4"], timeout=30, check=False)
+    result = subprocess.run([executable(model), "1", "4", "4"], timeout=30, check=False)
 
     assert result.returncode == -24  # SIGXCPU
 

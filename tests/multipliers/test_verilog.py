@@ -42,7 +42,7 @@ endmodule
 
 
 def simulate(rtl: Rtl, a: np.ndarray, b: np.ndarray, folder: Path) -> np.ndarray:
-    bits = rtl.operand_bits
+    bits = rtl.a_bits
     lines = (f"{int(x) << bits | int(y):x}" for x, y in zip(a, b, strict=True))
     (folder / "operands.hex").write_text("\n".join(lines))
     pa, pb, pp = rtl.ports
@@ -74,7 +74,7 @@ def test_the_unit_in_verilog_computes_what_the_oracle_says(number_format, tmp_pa
     multiplier = builtin_catalog().multiplier(f"exact(n={number_format.operand_bits})")
     candidate = Candidate(multiplier, number_format)
     rtl = unit_rtl(candidate)
-    a, b = operands(number_format, rtl.operand_bits, random=10_000)
+    a, b = operands(number_format, rtl.a_bits, random=10_000)
 
     np.testing.assert_array_equal(simulate(rtl, a, b, tmp_path), unit_products(candidate, a, b))
 
@@ -85,7 +85,7 @@ def test_a_core_is_wrapped_with_its_parameters_bound(tmp_path):
     a = np.arange(1024, dtype=np.uint64) >> np.uint64(5)
     b = np.arange(1024, dtype=np.uint64) & np.uint64(31)
 
-    assert (rtl.top, rtl.ports, rtl.operand_bits, rtl.product_bits) == (
+    assert (rtl.top, rtl.ports, rtl.a_bits, rtl.product_bits) == (
         "exact_n5",
         ("a", "b", "p"),
         5,
@@ -104,7 +104,7 @@ def test_a_significand_core_of_one_bit_fits_the_unit(make_multiplier, tmp_path):
     )
     candidate = Candidate(multiplier, FloatFormat(8, 1))
     rtl = unit_rtl(candidate)
-    a, b = operands(candidate.format, rtl.operand_bits, random=1000)
+    a, b = operands(candidate.format, rtl.a_bits, random=1000)
 
     np.testing.assert_array_equal(simulate(rtl, a, b, tmp_path), unit_products(candidate, a, b))
 
@@ -141,7 +141,7 @@ def test_an_unreadable_verilog_file_is_one_line(make_multiplier, content):
 @pytest.mark.parametrize("outside", ['`include "/other.v"', 'initial $readmemh("/t.hex", t);'])
 def test_rtl_that_reads_other_files_is_refused(outside):
     with pytest.raises(AxdseError, match=r"RTL top is complete in itself: (`include|\$readmemh)"):
-        Rtl("top", f"module top; {outside} endmodule", ("a", "b", "p"), 4, 8, "top")
+        Rtl("top", f"module top; {outside} endmodule", ("a", "b", "p"), 4, 4, 8, "top")
 
 
 def test_a_comment_may_name_what_reads_other_files():
@@ -149,6 +149,7 @@ def test_a_comment_may_name_what_reads_other_files():
         "top",
         "// no `include\n/* $readmemh */ module top; endmodule",
         ("a", "b", "p"),
+        4,
         4,
         8,
         "top",
