@@ -1,13 +1,16 @@
 """The command line: one door, where bad input becomes one line and exit code 2."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
-from axdse.dse import cli_designs, cli_runs, cli_verify, doctor
+from axdse.dse import cli_designs, cli_import, cli_runs, cli_verify, doctor
+from axdse.multipliers.catalog import CATALOG_VARIABLE
 from axdse.multipliers.errors import AxdseError
 
 BAD_INPUT = 2
@@ -17,18 +20,29 @@ INTERRUPTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
 @click.version_option(version("axdse"), prog_name="axdse")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.option(
+    "--catalog",
+    "catalogs",
+    type=click.Path(),
+    multiple=True,
+    metavar="FOLDER",
+    help="A catalogue beside the built-in one; may be given again.",
+)
+def cli(debug: bool, catalogs: tuple[str, ...]) -> None:
     """Which approximate multiplier should train and run this network, at what cost in silicon?
 
     A design is written name(parameter=value,...), such as 'drum(n=8,k=4)'; parameters left out
     take their defaults. 'axdse list' shows the families, 'axdse COMMAND --help' the rest.
     """
+    if catalogs:
+        os.environ[CATALOG_VARIABLE] = os.pathsep.join(str(Path(c).absolute()) for c in catalogs)
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING, format="axdse: %(message)s", force=True
     )
 
 
-for _command in (*cli_designs.COMMANDS, cli_verify.verify, *cli_runs.COMMANDS, doctor.doctor):
+_DESIGNS = (*cli_designs.COMMANDS, cli_verify.verify, cli_import.import_designs)
+for _command in (*_DESIGNS, *cli_runs.COMMANDS, doctor.doctor):
     cli.add_command(_command)
 
 

@@ -17,7 +17,7 @@ from axdse.dse.cli_options import (
 )
 from axdse.flows.cost import Cost, core_cost, unit_cost
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
+from axdse.multipliers.catalog import Family, Multiplier, full_catalog
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
@@ -28,7 +28,7 @@ from axdse.multipliers.lut import Lut, build_lut, lut_from_float_model, save_app
 @json_option
 def list_families(as_json: bool) -> None:
     """List the multiplier families of the catalogue."""
-    families = tuple(builtin_catalog().families.values())
+    families = tuple(full_catalog().families.values())
     if as_json:
         print_json(families, tuple[Family, ...])
         return

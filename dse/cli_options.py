@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 
@@ -34,7 +34,7 @@ def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
     """Read specs; a command without any has nothing to do, which is an error."""
     if not specs:
         raise AxdseError("a command needs at least one SPEC", "none given", "see 'axdse list'")
-    return [builtin_catalog().multiplier(spec) for spec in specs]
+    return [full_catalog().multiplier(spec) for spec in specs]
 
 
 def candidate_of(multiplier: Multiplier, format_text: str | None) -> Candidate:

@@ -1,7 +1,9 @@
 """The command that checks C models against Verilog: verify."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -17,13 +19,22 @@ from axdse.dse.cli_options import (
     seed_option,
 )
 from axdse.flows.bring_your_own import Pins, read_design
+from axdse.flows.certificate import (
+    Finding,
+    compare,
+    compare_unit,
+    read_certificate,
+    write_certificate,
+)
 from axdse.flows.report import Order, RtlReport
-from axdse.flows.rtl_check import check, check_all, check_design, check_unit
+from axdse.flows.rtl_check import check, check_all, check_design, check_unit, swapped
 from axdse.flows.stimulus import EXHAUSTIVE_BITS
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import core_rtl
 
 FEW = 60
+T = TypeVar("T")
 
 
 @click.command(short_help="Check C model against Verilog.")
@@ -47,6 +58,14 @@ FEW = 60
 @click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
 @click.option("--enable", default="", help="Clock enable of a pipeline.")
 @click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
+@click.option("--certificate", type=PATH, metavar="FILE.json", help="Write the certificate.")
+@click.option(
+    "--check",
+    "known",
+    type=PATH,
+    metavar="FILE.json",
+    help="Validate a certificate.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
 @seed_option
 @json_option
@@ -67,6 +86,8 @@ def verify(
     reset: str,
     enable: str,
     waves: Path | None,
+    certificate: Path | None,
+    known: Path | None,
     jobs: int | None,
     seed: int,
     as_json: bool,
@@ -77,6 +98,8 @@ def verify(
     two files need no more than --model and --rtl: the other options pin what they leave open.
     """
     pins = Pins(function, top, order, signed, clock, latency, reset, enable)
+    if known:
+        return _recheck(known, model, rtl, pins)
     if model or rtl or pins != Pins():
         reports = [_check_own(specs, model, rtl, pins, seed, waves)]
     else:
@@ -85,11 +108,13 @@ def verify(
             candidates = [candidate_of(m, format_text) for m in chosen]
             reports = [check_unit(candidate, seed=seed) for candidate in candidates]
         elif waves:
-            reports = [check(_only_one(chosen), seed=seed, waves=waves)]
+            reports = [check(_only_one(chosen, "--waves"), seed=seed, waves=waves)]
         else:
             reports = _check_many(chosen, seed, jobs)
     if waves and all(report.passed for report in reports):
         click.echo(f"no counter-example, so {waves} is not written", err=True)
+    if certificate:
+        write_certificate(_only_one(reports, "--certificate"), certificate)
     if as_json:
         print_json(tuple(reports), tuple[RtlReport, ...])
     else:
@@ -102,18 +127,44 @@ def _chosen(specs: tuple[str, ...], every: bool, defaults: bool) -> list[Multipl
         given = " ".join(specs) or "--all --defaults"
         raise AxdseError("SPECs, --all or --defaults", given, "leave the others out")
     if every:
-        return [m for m in builtin_catalog().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
+        return [m for m in full_catalog().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
     if defaults:
-        return [family.bind() for family in builtin_catalog().families.values()]
+        return [family.bind() for family in full_catalog().families.values()]
     return multipliers_of(specs)
 
 
-def _only_one(multipliers: list[Multiplier]) -> Multiplier:
-    if len(multipliers) > 1:
-        raise AxdseError(
-            "--waves takes one design", f"{len(multipliers)} given", "verify the failing one"
-        )
-    return multipliers[0]
+def _only_one(given: Sequence[T], option: str) -> T:
+    if len(given) > 1:
+        raise AxdseError(f"{option} takes one design", f"{len(given)} given", "verify just one")
+    return given[0]
+
+
+def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> int:
+    """Hold a certificate against two files, or against the catalogue."""
+    report = read_certificate(known)
+    if " in " in report.design:
+        spec, _, format_text = report.design.partition(" in ")
+        candidate = candidate_of(full_catalog().multiplier(spec), format_text)
+        return _print_findings(report, compare_unit(report, candidate))
+    if model and rtl:
+        design = read_design(model, rtl, replace(pins, signed=report.signed))
+        multiplier, device = design.multiplier, design.rtl
+        if report.order == "swapped":
+            multiplier = swapped(multiplier)
+    else:
+        multiplier = full_catalog().multiplier(report.design)
+        device = core_rtl(multiplier)
+    return _print_findings(report, compare(report, multiplier, device))
+
+
+def _print_findings(report: RtlReport, findings: tuple[Finding, ...]) -> int:
+    rows = [(f.what, f.certified, f.found, "holds" if f.holds else "DIFFERS") for f in findings]
+    print_table(
+        f"{report.design}, {report.verdict}, {report.date}",
+        ("what", "certified", "found", ""),
+        rows,
+    )
+    return 0 if all(finding.holds for finding in findings) else 1
 
 
 def _check_own(

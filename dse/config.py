@@ -12,7 +12,7 @@ from axdse.dse.dataset import check_name
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
 from axdse.multipliers import strict_yaml
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import MAX_FRACTION_BITS
@@ -129,7 +129,7 @@ def _check(config: SearchConfig) -> None:
     for text in config.formats:
         _check_format(text)
     for name in set(config.families) - {ALL}:
-        builtin_catalog().family(name)
+        full_catalog().family(name)
     _check_ranges(config)
     costs = set(config.objectives) - {"accuracy"}
     if "accuracy" not in config.objectives or not costs:
@@ -154,7 +154,7 @@ def _check_format(text: str) -> None:
 
 def _check_ranges(config: SearchConfig) -> None:
     for name, ranges in config.ranges.items():
-        family = builtin_catalog().family(name)
+        family = full_catalog().family(name)
         if not {name, ALL} & set(config.families):
             raise AxdseError(
                 "ranges belong to a family of the search", name, "list it under families"

@@ -14,7 +14,7 @@ from axdse.dse.workers import Ask, Workers
 from axdse.flows.report import RtlReport
 from axdse.flows.rtl_check import check_unit
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
@@ -76,7 +76,7 @@ def _is_reference(evaluation: Evaluation) -> bool:
 
 def candidate_of(evaluation: Evaluation) -> Candidate:
     """The candidate that was evaluated."""
-    multiplier = builtin_catalog().multiplier(evaluation.multiplier)
+    multiplier = full_catalog().multiplier(evaluation.multiplier)
     return Candidate(multiplier, parse_format(evaluation.format))
 
 

@@ -11,7 +11,7 @@ from optuna.trial import Trial
 
 from axdse.dse.config import ALL, REFERENCE, SearchConfig
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
+from axdse.multipliers.catalog import Family, Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 
@@ -104,7 +104,7 @@ def space_of(config: SearchConfig) -> Space:
     Raises:
         AxdseError: a family that it names can serve none of its formats.
     """
-    catalog = builtin_catalog()
+    catalog = full_catalog()
     names = catalog.families if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
     space = Space(tuple(map(parse_format, config.formats)), families, config.ranges)

@@ -99,6 +99,7 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
         rtl=rtl,
         parameters={},
         signed=_signed(prototype, top, pins),
+        function=prototype.function,
         takes_floats=prototype.takes_floats,
         module=top.name,
         ports=device.ports,

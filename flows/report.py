@@ -25,6 +25,15 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
+class Covered:
+    """How much of one class of vectors was tried, such as the corner pairs."""
+
+    name: str
+    covered: int
+    total: int
+
+
+@dataclass(frozen=True)
 class RtlReport:
     """The verdict on one design.
 
@@ -38,6 +47,7 @@ class RtlReport:
         signed: operands and product are two's complement.
         latency: clock edges from operands to product; 0: combinational.
         vectors: operand pairs tried, all distinct.
+        coverage: how many of what they met.
         mismatches: how many of them differ.
         examples: the first of those.
         order: "swapped": the C function takes the RTL's second operand first.
@@ -61,6 +71,7 @@ class RtlReport:
     signed: bool
     latency: int
     vectors: int
+    coverage: tuple[Covered, ...]
     mismatches: int
     examples: tuple[Mismatch, ...]
     order: Order

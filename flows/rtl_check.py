@@ -4,13 +4,15 @@ After Berkeley TestFloat (Hauser): the vectors (`stimulus`), the right answers (
 thing under test (`rtl_simulation`) and the comparison know nothing of each other.
 """
 
+import contextlib
 import functools
 import os
 import time
-from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,21 +20,22 @@ from axdse.flows.bring_your_own import Design
 from axdse.flows.devices import batches
 from axdse.flows.report import Order, RtlReport
 from axdse.flows.rtl_simulation import simulate
-from axdse.flows.stimulus import Stimulus, core_stimulus, unit_stimulus
+from axdse.flows.stimulus import Stimulus, core_coverage, core_stimulus, unit_stimulus
 from axdse.flows.tools import kill_running
 from axdse.flows.verdict import Oracle, Task, judge_all, verdict_on
 from axdse.flows.wide_nets import WIDE_BITS, split_wide_nets
-from axdse.multipliers.cache import digest, load
+from axdse.multipliers.cache import load
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import model_digest, products, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.unit import unit_digest, unit_products
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 BATCH = 12
 CONFIRMED_VECTORS = 256
+T = TypeVar("T")
 
 
 def check(multiplier: Multiplier, *, seed: int = 0, waves: Path | None = None) -> RtlReport:
@@ -57,15 +60,17 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
     """
     number_format, rtl = candidate.format, unit_rtl(candidate)
     if isinstance(number_format, IntFormat):
-        stimulus = core_stimulus(number_format.bits, number_format.bits, seed)
+        bits = number_format.bits
+        stimulus = core_stimulus(bits, bits, seed)
     else:
+        bits = 1 + number_format.exponent_bits + number_format.fraction_bits
         stimulus = unit_stimulus(number_format, seed)
     oracle = functools.partial(unit_products, candidate)
     return verdict_on(
         Task(
             design=candidate.name,
             function="unit_products",
-            model_digest=digest(model_digest(candidate.multiplier), number_format.name),
+            model_digest=unit_digest(candidate),
             rtl=rtl,
             device=rtl,
             signed=isinstance(number_format, IntFormat),
@@ -74,6 +79,7 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
             order="straight",
             free=False,
             stimulus=stimulus,
+            coverage=core_coverage(bits, bits, stimulus),
             seed=seed,
         )
     )
@@ -89,38 +95,63 @@ def check_all(
     Raises:
         AxdseError: as `check`, for the first design that fails to run.
     """
+    designs = [(multiplier, core_rtl(multiplier)) for multiplier in multipliers]
+    makers = [functools.partial(_core_task, *design, seed) for design in designs]
+    verdicts = _in_batches([rtl for _, rtl in designs], makers, jobs)
+    with contextlib.closing(verdicts):
+        for verdict in verdicts:
+            if isinstance(verdict, AxdseError):
+                raise verdict
+            yield verdict
+
+
+def check_designs(
+    designs: Sequence[Design], *, seed: int = 0, jobs: int | None = None
+) -> Generator[RtlReport | AxdseError]:
+    """Yield the reports of `check_design` in order, or why there is none."""
+    makers = [functools.partial(_design_task, design, None, seed) for design in designs]
+    return _in_batches([design.rtl for design in designs], makers, jobs)
+
+
+def _in_batches(
+    designs: Sequence[Rtl], makers: Sequence[Callable[[], Task]], jobs: int | None
+) -> Generator[RtlReport | AxdseError]:
     # Threads only wait here: compilers, models and simulators are processes of their own.
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
-    designs = list(multipliers)
-    groups = list(batches([core_rtl(design) for design in designs], BATCH))
     futures = [
-        pool.submit(_check_batch, [designs[index] for index in group], seed) for group in groups
+        pool.submit(_check_batch, [makers[index] for index in group])
+        for group in batches(designs, BATCH)
     ]
     try:
         for future in futures:
             yield from future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        _wait_for(futures)
+        while not all(future.done() for future in futures):
+            kill_running()
+            time.sleep(0.05)
 
 
-def _wait_for(futures: Sequence[Future[list[RtlReport]]]) -> None:
-    while not all(future.done() for future in futures):
-        kill_running()
-        time.sleep(0.05)
-
-
-def _check_batch(designs: Sequence[Multiplier], seed: int) -> list[RtlReport]:
+def _check_batch(makers: Sequence[Callable[[], Task]]) -> list[RtlReport | AxdseError]:
     """One simulation for all that have no verdict yet; if it fails, one each, to see whose."""
-    tasks = [_core_task(design, core_rtl(design), seed) for design in designs]
-    known = {task.key: load("rtl_check", task.key, RtlReport) for task in tasks}
-    fresh = [task for task in tasks if known[task.key] is None]
+    tasks = [_attempt(make) for make in makers]
+    ready = [task for task in tasks if isinstance(task, Task)]
+    fresh = [task for task in ready if load("rtl_check", task.key, RtlReport) is None]
     if len(fresh) > 1:
-        try:
-            known |= judge_all(fresh)
-        except AxdseError:
-            known |= {task.key: verdict_on(task) for task in fresh}
-    return [known[task.key] or verdict_on(task) for task in tasks]
+        # A failure comes again below, from the one design that is at fault.
+        with contextlib.suppress(AxdseError):
+            judge_all(fresh)
+    return [
+        _attempt(functools.partial(verdict_on, task)) if isinstance(task, Task) else task
+        for task in tasks
+    ]
+
+
+def _attempt(compute: Callable[[], T]) -> T | AxdseError:
+    try:
+        return compute()
+    except AxdseError as error:
+        return error
 
 
 def check_design(
@@ -137,15 +168,17 @@ def check_design(
     Raises:
         AxdseError: as `check`.
     """
-    multiplier = design.multiplier
-    if order == "swapped":
-        multiplier = swapped(multiplier)
+    return verdict_on(_design_task(design, order, seed), waves)
+
+
+def _design_task(design: Design, order: Order | None, seed: int) -> Task:
+    multiplier = swapped(design.multiplier) if order == "swapped" else design.multiplier
     task = _core_task(multiplier, design.rtl, seed, free=order is None)
-    if design.widest_net > WIDE_BITS:
-        device = split_wide_nets(design.rtl)
-        _confirm(design.rtl, device, task.stimulus)
-        task = replace(task, device=device)
-    return verdict_on(task, waves)
+    if design.widest_net <= WIDE_BITS:
+        return task
+    device = split_wide_nets(design.rtl)
+    _confirm(design.rtl, device, task.stimulus)
+    return replace(task, device=device)
 
 
 def _confirm(rtl: Rtl, device: Rtl, stimulus: Stimulus) -> None:
@@ -180,6 +213,7 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
         order="swapped" if family.swapped else "straight",
         free=free,
         stimulus=stimulus,
+        coverage=core_coverage(multiplier.a_bits, multiplier.b_bits, stimulus),
         seed=seed,
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from axdse.flows.report import Covered
 from axdse.multipliers.formats import FloatFormat
 
 EXHAUSTIVE_BITS = 16
@@ -41,6 +42,16 @@ def core_stimulus(a_bits: int, b_bits: int, seed: int) -> Stimulus:
     if a_bits + b_bits <= EXHAUSTIVE_BITS:
         return _every_pair(a_bits, b_bits)
     return _sampled(corners(a_bits), corners(b_bits), (a_bits, b_bits), seed)
+
+
+def core_coverage(a_bits: int, b_bits: int, stimulus: Stimulus) -> tuple[Covered, ...]:
+    """How many of all pairs, and of the pairs of corners, a stimulus has."""
+    a_corner, b_corner = corners(a_bits), corners(b_bits)
+    met = np.count_nonzero(np.isin(stimulus.a, a_corner) & np.isin(stimulus.b, b_corner))
+    return (
+        Covered("operand pairs", stimulus.vectors, 1 << (a_bits + b_bits)),
+        Covered("pairs of corners", int(met), a_corner.size * b_corner.size),
+    )
 
 
 def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:

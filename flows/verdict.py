@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.report import Mismatch, Order, RtlReport, Verdict
+from axdse.flows.report import Covered, Mismatch, Order, RtlReport, Verdict
 from axdse.flows.rtl_simulation import (
     BENCH_FILES,
     MAX_LATENCY,
@@ -51,6 +51,7 @@ class Task:
     order: Order
     free: bool
     stimulus: Stimulus
+    coverage: tuple[Covered, ...]
     seed: int
 
     @functools.cached_property
@@ -144,6 +145,7 @@ def _judge(task: Task, trace: Trace, seconds: float) -> RtlReport:
         signed=task.signed,
         latency=chosen.latency,
         vectors=stimulus.vectors,
+        coverage=task.coverage,
         mismatches=chosen.mismatches,
         examples=_examples(chosen, stimulus, rtl.product_bits),
         order=chosen.order,

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from axdse.multipliers.expression import Expression, evaluate
 
 STRICT = ConfigDict(extra="forbid")
 HERE = Path(__file__).parent
+CATALOG_VARIABLE = "AXDSE_CATALOG"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
@@ -304,6 +306,27 @@ def builtin_catalog() -> Catalog:
     return Catalog()
 
 
+def full_catalog() -> Catalog:
+    """The built-in catalogue with the families of the folders that `$AXDSE_CATALOG` lists.
+
+    Raises:
+        AxdseError: one of them is no catalogue, or a family is there twice.
+    """
+    return _merged(os.environ.get(CATALOG_VARIABLE, ""))
+
+
+@functools.cache
+def _merged(folders: str) -> Catalog:
+    merged = Catalog()
+    for folder in filter(None, folders.split(os.pathsep)):
+        for name, family in Catalog(Path(folder).absolute()).families.items():
+            if name in merged.families:
+                rule = "a family stands in one catalogue"
+                raise AxdseError(rule, name, f"rename it in {folder}")
+            merged.families[name] = family
+    return merged
+
+
 def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     """Split `name(parameter=integer, ...)` into the name and its values.
 
@@ -325,6 +348,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
 
 def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
     files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
+    entry = {"parameters": {}} | entry
     family = strict_yaml.build(Family, {"name": name, **files, **entry}, f"catalog.yaml, {name}")
     family.bind()  # every bound and default can be evaluated
     return family

@@ -6,9 +6,10 @@ checked against this file. Codes are uint64.
 
 import numpy as np
 
+from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import products
+from axdse.multipliers.cmodel import model_digest, products
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
@@ -38,6 +39,15 @@ def unit_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> np.ndar
     if isinstance(candidate.format, IntFormat):
         return _int_products(candidate.multiplier, candidate.format, a, b)
     return _float_products(candidate.multiplier, candidate.format, a, b)
+
+
+def unit_digest(candidate: Candidate) -> str:
+    """SHA-256 (hex) of the core's model and the format around it.
+
+    Raises:
+        AxdseError: the model cannot be read.
+    """
+    return digest(model_digest(candidate.multiplier), candidate.format.name)
 
 
 def corner_operands(number_format: Format) -> np.ndarray:

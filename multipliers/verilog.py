@@ -55,7 +55,7 @@ class Rtl:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of top and text."""
-        return digest(self.top, self.text)
+        return digest(self.top, self.text.rstrip())
 
 
 def core_rtl(multiplier: Multiplier) -> Rtl:

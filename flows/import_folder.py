@@ -1,0 +1,176 @@
+"""Stage 1, candidate: a folder of C and Verilog files -> a catalogue of verified designs."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from axdse.flows.bring_your_own import Design, Pins, design_of
+from axdse.flows.certificate import write_certificate
+from axdse.flows.module_ports import read_modules
+from axdse.flows.report import RtlReport
+from axdse.flows.rtl_check import check_designs, swapped
+from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.cmodel import MAX_TABLE_BITS
+from axdse.multipliers.error import ErrorMetrics, error_metrics
+from axdse.multipliers.errors import AxdseError
+
+MODELS = (".c", ".inl")
+# mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
+VARIANT = re.compile(r"_pdk\d+$")
+# EvoApproxLib prints two significant digits.
+PRINTED = 0.05
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files that belong together."""
+
+    name: str
+    model: Path
+    rtl: Path
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of one pair.
+
+    Attributes:
+        report: the verdict; None: there is none.
+        reason: why it is no candidate; empty: it is one.
+        figures: (name, published, measured) of the error figures that differ.
+    """
+
+    pair: Pair
+    multiplier: Multiplier | None
+    report: RtlReport | None
+    reason: str
+    figures: tuple[tuple[str, float, float], ...] = ()
+
+
+def find_pairs(folder: Path) -> tuple[Pair, ...]:
+    """Find C files with Verilog files of the same stem, at any depth; the first of a name counts.
+
+    Raises:
+        AxdseError: it is no folder, or has no such pair.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    models = {path.stem: path for path in reversed(files) if path.suffix in MODELS}
+    designs = {path.stem: path for path in reversed(files) if path.suffix in (".v", ".sv")}
+    pairs = []
+    for stem, rtl in sorted(designs.items()):
+        model = models.get(stem) or models.get(VARIANT.sub("", stem))
+        if model:
+            pairs.append(Pair(stem, model, rtl))
+    if not pairs:
+        raise AxdseError(
+            "a folder to import has pairs X.c and X.v", folder, "name the folder that holds them"
+        )
+    return tuple(pairs)
+
+
+def import_pairs(
+    pairs: tuple[Pair, ...], *, seed: int = 0, jobs: int | None = None
+) -> Iterator[Imported]:
+    """Read and verify each pair; yields in order."""
+    modules = read_modules([pair.rtl for pair in pairs])
+    designs: dict[str, Design | AxdseError] = {}
+    for pair, found in zip(pairs, modules, strict=True):
+        try:
+            if isinstance(found, AxdseError):
+                raise found
+            designs[pair.name] = design_of(pair.model, pair.rtl, found, Pins())
+        except AxdseError as error:
+            designs[pair.name] = error
+    readable = [design for design in designs.values() if isinstance(design, Design)]
+    verdicts = check_designs(readable, seed=seed, jobs=jobs)
+    for pair in pairs:
+        design = designs[pair.name]
+        if isinstance(design, AxdseError):
+            yield Imported(pair, None, None, str(design))
+        else:
+            yield _imported(pair, design, next(verdicts))
+
+
+def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Imported:
+    if isinstance(verdict, AxdseError):
+        return Imported(pair, design.multiplier, None, str(verdict))
+    if not verdict.passed:
+        return Imported(pair, design.multiplier, verdict, "RTL and C model differ")
+    called = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
+    multiplier = replace(called, family=replace(called.family, name=pair.name))
+    return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
+
+
+def _misprints(multiplier: Multiplier) -> tuple[tuple[str, float, float], ...]:
+    """Published error figures that the table does not bear out."""
+    published = {figure.name: figure.value for figure in multiplier.family.published}
+    if not published or multiplier.a_bits + multiplier.b_bits > MAX_TABLE_BITS:
+        return ()
+    measured = _in_their_words(error_metrics(multiplier))
+    return tuple(
+        (name, published[name], value)
+        for name, value in measured.items()
+        if name in published and abs(published[name] - value) > PRINTED * abs(value) + 1e-9
+    )
+
+
+def _in_their_words(error: ErrorMetrics) -> dict[str, float]:
+    return {
+        "MAE": error.med,
+        "WCE": error.wce,
+        "MSE": error.variance + error.bias**2,
+        "EP%": 100 * error.error_rate,
+        "MRE%": 100 * error.mred,
+        "WCRE%": 100 * error.wcre,
+    }
+
+
+def write_catalog(imported: list[Imported], folder: Path) -> int:
+    """Write those that passed as a catalogue, with their certificates; return how many.
+
+    Raises:
+        AxdseError: the folder holds a catalogue already, or cannot be written.
+    """
+    if (folder / "catalog.yaml").exists():
+        raise AxdseError("a catalogue is not overwritten", folder, "choose a new folder")
+    entries = {}
+    for item in imported:
+        if item.reason or not item.multiplier or not item.report:
+            continue
+        write_atomically(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
+        write_atomically(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
+        write_certificate(item.report, folder / "certificates" / f"{item.pair.name}.json")
+        entries[item.pair.name] = _entry(item.multiplier)
+    text = yaml.safe_dump(entries, sort_keys=False, width=99)
+    write_atomically(folder / "catalog.yaml", text.encode())
+    return len(entries)
+
+
+def _entry(multiplier: Multiplier) -> dict[str, Any]:
+    family = multiplier.family
+    entry: dict[str, Any] = {
+        "title": family.title,
+        "kind": family.kind,
+        "width": multiplier.a_bits,
+        "width_b": multiplier.b_bits,
+        "signed": family.signed,
+        "function": family.function or family.name,
+        "swapped": family.swapped,
+        "takes_floats": family.takes_floats,
+        "module": family.module,
+        "ports": list(family.port_names),
+        "published": [
+            {"name": figure.name, "value": figure.value, "unit": figure.unit}
+            for figure in family.published
+        ],
+    }
+    if family.pipeline:
+        entry["pipeline"] = {
+            key: value for key, value in vars(family.pipeline).items() if value is not None
+        }
+    return entry
