@@ -14,7 +14,7 @@ from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import executable
+from axdse.multipliers.cmodel import model_digest
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
@@ -87,9 +87,7 @@ def _cost(
     cells = read_library(library)
     tools = tuple(find_tool(name).version for name in TOOLS)
     recipe = f"# Yosys\n{synthesis_script(rtl.top)}# OpenSTA\n{timing_script(rtl.top)}"
-    # The program's name is the digest of the C model, without which the check is void.
-    model = executable(core).name
-    key = digest(design, model, rtl.digest, recipe, cells.digest, *tools)
+    key = digest(design, model_digest(core), rtl.digest, recipe, cells.digest, *tools)
 
     def compute() -> Cost:
         netlist = synthesise(rtl, cells)

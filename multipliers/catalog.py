@@ -108,6 +108,7 @@ class Family:
         signed: operands and product are two's complement; tables hold their bit patterns.
         error_sign: what is known of (approximate - exact) over the whole domain.
         commutative: whether f(a, b) = f(b, a) for all operands.
+        keeps_zero: whether a zero operand always gives zero.
         function: the C function; empty: the family's name.
         swapped: the C function takes the second operand first.
         takes_floats: it is `float f(float, float)`, see `axdse.multipliers.float_model`.
@@ -127,6 +128,7 @@ class Family:
     paper: Paper | None = None
     error_sign: Literal["exact", "never_positive", "never_negative", "any"] = "any"
     commutative: bool = True
+    keeps_zero: bool = True
     facts: tuple[Fact, ...] = ()
     width_b: Expression | None = None
     signed: bool = False

@@ -1,5 +1,8 @@
 """Stage 2, C model: the products of a multiplier, all of them or those asked for."""
 
+import contextlib
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import float_table
 
 TIME_LIMIT_S = 60.0
+_PREPROCESSED = re.compile(rb"^\s*#\s*(?:if|elif)\b|##|^\s*#\s*include\s*\"", re.MULTILINE)
 MAX_TABLE_BITS = 24
 
 
@@ -44,6 +48,8 @@ def products(multiplier: Multiplier, a: np.ndarray, b: np.ndarray) -> np.ndarray
     """
     if multiplier.family.takes_floats:
         return np.asarray(_float_model_table(multiplier)[a, b])
+    if not a.size:
+        return np.zeros(a.shape, dtype=np.uint64)
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)
     return _run(multiplier, a.size, pairs.tobytes()).reshape(a.shape)
 
@@ -69,17 +75,41 @@ def model_digest(multiplier: Multiplier) -> str:
     return digest(source, family.function or family.name, *parameters)
 
 
-def executable(multiplier: Multiplier) -> Path:
-    """Compile the model with its harness, or return the cached program.
+@dataclass(frozen=True)
+class Program:
+    """A compiled model and the values of its parameters, if it takes them when it runs."""
+
+    path: Path
+    values: tuple[int, ...]
+
+
+def program(multiplier: Multiplier) -> Program:
+    """Compile the model with its harness, or return what is cached.
+
+    One program serves a whole family, unless its source needs the parameters when it is compiled.
 
     Raises:
         AxdseError: the file is missing or does not compile; the compiler's line is shown.
     """
-    family = multiplier.family
-    macros = [f"{name}={value}" for name, value in multiplier.bindings.items()]
-    if family.swapped:
-        macros.append("AXDSE_SWAPPED=1")
-    return compiled(family.model, family.function or family.name, "harness.c", tuple(macros))
+    family, bindings = multiplier.family, multiplier.bindings
+    function = family.function or family.name
+    swapped = ("AXDSE_SWAPPED=1",) if family.swapped else ()
+    if bindings and _takes_variables(family.model):
+        names = (f"{name}=axdse_parameter[{i}]" for i, name in enumerate(bindings))
+        macros = (f"AXDSE_PARAMETERS={len(bindings)}", *names, *swapped)
+        with contextlib.suppress(AxdseError):
+            path = compiled(family.model, function, "harness.c", macros)
+            return Program(path, tuple(bindings.values()))
+    constants = (f"{name}={value}" for name, value in bindings.items())
+    return Program(compiled(family.model, function, "harness.c", (*constants, *swapped)), ())
+
+
+def _takes_variables(model: Path) -> bool:
+    """The preprocessor would take a variable in a condition for 0, and cannot paste it."""
+    try:
+        return not _PREPROCESSED.search(model.read_bytes())
+    except OSError as error:
+        raise AxdseError("a C model is a readable file", model, "check the path") from error
 
 
 def _float_model_table(multiplier: Multiplier) -> np.ndarray:
@@ -89,11 +119,12 @@ def _float_model_table(multiplier: Multiplier) -> np.ndarray:
 
 
 def _run(multiplier: Multiplier, count: int, operands: bytes | None = None) -> np.ndarray:
-    arguments = [str(multiplier.a_bits), str(multiplier.b_bits)]
-    arguments += [str(count)] if operands is not None else []
+    model = program(multiplier)
+    pairs = 0 if operands is None else count
+    numbers = (multiplier.a_bits, multiplier.b_bits, pairs, *model.values)
     try:
         output = run(
-            executable(multiplier), arguments, multiplier.spec, TIME_LIMIT_S, operands or b""
+            model.path, [*map(str, numbers)], multiplier.spec, TIME_LIMIT_S, operands or b""
         )
     except RefusedError as refusal:
         raise AxdseError(

@@ -1,13 +1,21 @@
 /* Tabulates an integer or significand model.
  *
- *   harness SECONDS A_BITS B_BITS          all operand pairs, a outermost
- *   harness SECONDS A_BITS B_BITS COUNT    COUNT operand pairs (two uint64 each) from stdin
- * Operands are bit patterns; a model with signed parameters gets their values. Products are
+ *   harness SECONDS A_BITS B_BITS 0 PARAMETER...       all operand pairs, a outermost
+ *   harness SECONDS A_BITS B_BITS COUNT PARAMETER...   COUNT pairs (two uint64 each) from stdin
+ * Built with -DAXDSE_PARAMETERS=2 -DN=axdse_parameter[0] -DK=axdse_parameter[1] one program serves
+ * all designs of a family. Operands are bit patterns; a model with signed parameters gets their values. Products are
  * uint64 on stdout, sign-extended if the model returns a signed type. Each is computed again in
  * reverse order, because only a pure function has a table: AXDSE_REFUSED and the operands on
  * stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
  */
 #include "harness.h"
+
+#ifdef AXDSE_PARAMETERS
+static int axdse_parameter[AXDSE_PARAMETERS];
+#else
+#define AXDSE_PARAMETERS 0
+static int axdse_parameter[1];
+#endif
 
 #include AXDSE_MODEL
 
@@ -82,10 +90,12 @@ static int axdse_given_products(axdse_domain *domain, uint64_t count) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4 || argc > 5 || !axdse_confine(argv[1])) return AXDSE_USAGE;
+    if (argc != 5 + AXDSE_PARAMETERS || !axdse_confine(argv[1])) return AXDSE_USAGE;
+    for (int i = 5; i < argc; i++) axdse_parameter[i - 5] = atoi(argv[i]);
     axdse_domain domain = {NULL, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3])};
     unsigned widest = domain.a_bits > domain.b_bits ? domain.a_bits : domain.b_bits;
     if (widest > AXDSE_PARAMETER % 100) return AXDSE_NARROW;
-    if (argc == 5) return axdse_given_products(&domain, strtoull(argv[4], NULL, 10));
+    uint64_t count = strtoull(argv[4], NULL, 10);
+    if (count) return axdse_given_products(&domain, count);
     return axdse_products(&domain, UINT64_C(1) << (domain.a_bits + domain.b_bits));
 }

@@ -12,9 +12,9 @@ module mbm #(
     input  [M-1:0] y,
     output [  M:0] p
 );
-  localparam [M+1:0] ONE = 1 << M;
-  localparam [M+1:0] CORRECTION = M < 5 ? 0 : 5 * ONE / 64;
-  localparam [M+1:0] CARRY_CORRECTION = M < 5 ? 0 : 5 * ONE / 128;
+  localparam [31:0] FIVE = 5 << M;
+  localparam [M+1:0] CORRECTION = M < 5 ? {M + 2{1'b0}} : FIVE[M+7:6];
+  localparam [M+1:0] CARRY_CORRECTION = M < 5 ? {M + 2{1'b0}} : FIVE[M+8:7];
 
   wire [M:0] sum = {1'b0, x[M-1:1], 1'b1} + {1'b0, y[M-1:1], 1'b1};
   wire carry = sum[M];

@@ -15,7 +15,8 @@ module truncated #(
     output [2*N-1:0] p
 );
   localparam [2*N-1:0] FORMED = {2 * N{1'b1}} << T;
-  localparam [2*N-1:0] CORRECTION = (C != 0 && T > 1) ? ((T - 1) << T) / 4 : 0;
+  localparam [31:0] MEAN = ((T - 1) << T) / 4;
+  localparam [2*N-1:0] CORRECTION = C != 0 && T > 1 ? {{N - 2{1'b0}}, MEAN[N+1:0]} : {2 * N{1'b0}};
 
   genvar i;
   generate

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from axdse.multipliers.catalog import Family, Multiplier, Parameter, builtin_catalog
 
+sys.path.insert(0, str(Path(__file__).parent / "statements"))
 MakeMultiplier = Callable[..., Multiplier]
 
 

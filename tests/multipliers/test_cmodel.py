@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ import pytest
 
 from axdse.multipliers import cmodel, compiled
 from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.cmodel import compiler, executable, products, tabulate
+from axdse.multipliers.cmodel import compiler, products, program, tabulate
 from axdse.multipliers.errors import AxdseError
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
@@ -104,7 +105,8 @@ def test_a_model_that_never_ends_is_stopped(make_multiplier, monkeypatch):
 def test_an_orphan_that_never_ends_stops_itself(make_multiplier):
     model = make_multiplier(HEAD + "{ volatile int on = 1; while (on) {} return a; }")
 
-    result = subprocess.run([executable(model), "1", "4", "4"], timeout=30, check=False)
+    call = [program(model).path, "1", "4", "4", "0", "4"]
+    result = subprocess.run(call, timeout=30, check=False)
 
     assert result.returncode == -24  # SIGXCPU
 
@@ -131,6 +133,72 @@ def test_parameters_narrower_than_the_operands_are_refused(make_multiplier):
         tabulate(make_multiplier(source, n=9))
 
 
+def test_one_program_serves_a_family(exact):
+    programs = {program(exact.bind({"n": n})).path for n in (3, 4, 8)}
+
+    assert len(programs) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{ return a * b + UINT64_C(0) * N; }",
+        "\n#if N > 4\n{ return a * b; }\n#else\n{ return a | b; }\n#endif\n",
+        "{ static const int sizes[N] = {0}; return a * b + (uint64_t)sizes[0]; }",
+        "{ switch (a) { case N: return 8 * b; default: return a * b; } }",
+        "{ enum { TWICE = 2 * N }; return a * b + TWICE - TWICE; }",
+        "\n#define JOIN(x, y) x##y\n{ return JOIN(a, ) * b; }",
+    ],
+    ids=["variable", "condition", "array", "case", "enum", "paste"],
+)
+@pytest.mark.parametrize("n", [4, 5])
+def test_parameters_mean_the_same_however_they_are_bound(make_multiplier, body, n):
+    multiplier = make_multiplier(HEAD + body, n=n)
+    a, b = np.ogrid[: 1 << n, : 1 << n]
+    expected = {"#if": a | b if n == 4 else a * b, "case": np.where(a == n, 8 * b, a * b)}
+    key = next((word for word in expected if word in body), None)
+
+    np.testing.assert_array_equal(tabulate(multiplier), expected.get(key, a * b))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "int64_t core(int64_t a, int64_t b) { return a * b; }",
+        "int16_t core(int8_t a, int8_t b) { return (int16_t)(a * b); }",
+        "int32_t core(int64_t a, int64_t b) { return (int32_t)(a * b) & 0xff; }",
+    ],
+    ids=["values", "narrow", "patterns"],
+)
+def test_signed_models_give_bit_patterns(make_multiplier, source):
+    multiplier = make_multiplier(source)
+    family = dataclasses.replace(multiplier.family, signed=True)
+    codes = np.arange(16)
+    values = codes - ((codes >> 3) << 4)
+
+    table = tabulate(dataclasses.replace(multiplier, family=family))
+
+    np.testing.assert_array_equal(table, np.outer(values, values) % 256)
+
+
+def test_unequal_widths_have_a_rectangular_table(make_multiplier):
+    multiplier = make_multiplier(HEAD + "{ return a * b + 1; }")
+    family = dataclasses.replace(multiplier.family, width_b=2)
+
+    table = tabulate(dataclasses.replace(multiplier, family=family))
+
+    np.testing.assert_array_equal(table, np.outer(np.arange(16), np.arange(4)) + 1)
+
+
+def test_a_function_may_take_its_operands_the_other_way_round(make_multiplier):
+    multiplier = make_multiplier(HEAD + "{ return a * (b >> 1); }")
+    family = dataclasses.replace(multiplier.family, swapped=True)
+
+    table = tabulate(dataclasses.replace(multiplier, family=family))
+
+    np.testing.assert_array_equal(table, tabulate(multiplier).T)
+
+
 def test_a_domain_too_large_to_tabulate_is_refused(make_multiplier):
     with pytest.raises(AxdseError, match=r"at most 2\^24 entries: core\(n=13\) needs 2\^26"):
         tabulate(make_multiplier(HEAD + "{ return a * b; }", n=13))
@@ -148,17 +216,17 @@ def test_a_missing_model_is_named(make_multiplier):
 def test_a_damaged_program_in_the_cache_is_compiled_again(exact, own_cache, caplog, damage):
     multiplier = exact.bind({"n": 3})
     whole = tabulate(multiplier)
-    program = executable(multiplier)
-    good = program.read_bytes()
+    binary = program(multiplier).path
+    good = binary.read_bytes()
     flipped = bytes([*good[:5000], good[5000] ^ 1, *good[5001:]])
     named = {"half": good[: len(good) // 2], "flipped": flipped}
-    program.write_bytes(named[damage] if isinstance(damage, str) else damage)
+    binary.write_bytes(named[damage] if isinstance(damage, str) else damage)
 
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(tabulate(multiplier), whole)
     assert [record.message.count("\n") for record in caplog.records] == [0]
     assert "is corrupt; computing it again" in caplog.text
-    assert program.read_bytes() == good
+    assert binary.read_bytes() == good
 
 
 def test_an_unwritable_cache_is_one_line(exact, tmp_path, monkeypatch):

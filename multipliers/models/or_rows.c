@@ -1,0 +1,17 @@
+/* Multiplier with OR-compressed rows: significance-driven logic compression, SDLC (Qiqieh et al.,
+ * 2017), with clusters as wide as the rows.
+ *
+ * The partial products are taken D at a time, from the least-significant on, and the bits of each
+ * column are ORed: one row, no carry. These rows are added exactly.
+ */
+#include <stdint.h>
+
+uint64_t or_rows(uint64_t a, uint64_t b) {
+    uint64_t sum = 0;
+    for (int first = 0; first < N; first += D) {
+        uint64_t cluster = 0;
+        for (int i = first; i < first + D && i < N; i++) cluster |= (b >> i & 1) * (a << i);
+        sum += cluster;
+    }
+    return sum;
+}
