@@ -36,3 +36,16 @@ def test_the_model_is_what_its_paper_says(design):
         table = twos_complement(table, design.product_bits)
 
     np.testing.assert_array_equal(table, statement(design.family)(**dict(design.values)))
+
+
+@pytest.mark.parametrize(
+    ("k", "rows"),
+    [
+        (4, "1354 39C5 5C93 4531"),
+        (8, "01122332 12457883 1469BC83 259CEB72 27BEC952 38CB9641 38875421 23322110"),
+    ],
+)
+def test_the_factors_of_realm_are_the_integrals(k, rows):
+    written = [[int(digit, 16) for digit in row[::-1]] for row in reversed(rows.split())]
+
+    assert tables_log.realm_factors(k).tolist() == written
