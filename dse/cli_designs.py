@@ -1,6 +1,5 @@
-"""Commands about designs: list, show, lut, cost. None of them needs torch."""
+"""Commands about designs: list, lut, cost. None of them needs torch."""
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -18,7 +17,6 @@ from axdse.dse.cli_options import (
 from axdse.flows.cost import Cost, core_cost, unit_cost
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family, Multiplier, full_catalog
-from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import Lut, build_lut, lut_from_float_model, save_approxtrain, save_npz
@@ -38,39 +36,6 @@ def list_families(as_json: bool) -> None:
 
 def _ranges(family: Family) -> str:
     return ", ".join(f"{name} {p.min}..{p.max}" for name, p in family.parameters.items())
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """What `axdse show` prints."""
-
-    spec: str
-    family: Family
-    error: ErrorMetrics
-
-
-@click.command(short_help="Parameters, paper and error of a design.")
-@click.argument("specs", nargs=-1, metavar="SPEC...")
-@json_option
-def show(specs: tuple[str, ...], as_json: bool) -> None:
-    """Show designs: parameters, paper, error over all operand pairs."""
-    shown = tuple(Description(m.spec, m.family, error_metrics(m)) for m in multipliers_of(specs))
-    if as_json:
-        print_json(shown, tuple[Description, ...])
-        return
-    for description in shown:
-        print_table(description.spec, ("what", "value"), _facts(description))
-
-
-def _facts(description: Description) -> list[tuple[str, str]]:
-    family, paper = description.family, description.family.paper
-    rows = [("title", family.title), ("kind", family.kind)]
-    if paper:
-        source = f"{paper.authors}: {paper.title}, {paper.venue}, {paper.year} {paper.doi}"
-        rows.append(("paper", source.strip()))
-    rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
-    metrics = dataclasses.asdict(description.error)
-    return rows + [(name, f"{value:.6g}") for name, value in metrics.items()]
 
 
 @click.command(short_help="Write the look-up table of a design.")
@@ -157,4 +122,4 @@ def _cost_row(cost: Cost) -> tuple[str, ...]:
     return cost.design, area, gates, f"{cost.delay_ns:.3f}", str(cost.cells)
 
 
-COMMANDS = (list_families, show, lut, cost)
+COMMANDS = (list_families, lut, cost)

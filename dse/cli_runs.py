@@ -25,6 +25,7 @@ from axdse.dse.cli_options import (
     seed_option,
 )
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.operands import Recording, save_recording
 
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
@@ -80,6 +81,12 @@ class ProgressBars:
 @click.option(
     "--checkpoint", type=PATH, metavar="FILE", help="Written every epoch; resumed if it exists."
 )
+@click.option(
+    "--record", type=PATH, metavar="FILE.npz", help="Written: the operands of the last epoch."
+)
+@click.option(
+    "--record-every", type=click.IntRange(1), help="Record one step in so many; default all."
+)
 @seed_option
 @json_option
 def train(
@@ -91,18 +98,22 @@ def train(
     epochs: int | None,
     seeds: int,
     checkpoint: Path | None,
+    record: Path | None,
+    record_every: int | None,
     seed: int,
     as_json: bool,
 ) -> None:
     """Train a network with a design in the forward and in both backward products.
 
-    Options override the configuration.
+    Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
+    design over the operands that --record wrote.
     """
     from axdse.dse import train as training
     from axdse.gpu.assignment import Assignment
 
     if checkpoint and seeds > 1:
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
+    every = _recorded(record, record_every, spec, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
     lut = _table_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
@@ -113,15 +124,46 @@ def train(
             bars.advance(f"{epoch.epoch} done: validation {100 * epoch.validation_accuracy:.2f} %")
             return True
 
-        histories = tuple(
-            training.train(network, assignment, settings, seed + i, watch, checkpoint).history
+        trained = [
+            training.train(network, assignment, settings, seed + i, watch, checkpoint, every)
             for i in range(seeds)
-        )
+        ]
+    histories = tuple(each.history for each in trained)
+    where = f"{network.name} on {network.dataset}"
     if as_json:
         print_json(histories, tuple[training.History, ...])
-        return
-    design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
-    _print_histories(f"{design}: {network.name} on {network.dataset}", histories)
+    else:
+        design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
+        _print_histories(f"{design}: {where}", histories)
+    if record and every and lut:
+        _save(Recording(trained[0].operands, where, lut.multiplier, seed, every), record)
+
+
+def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> int | None:
+    """Check the options of a recording; return one step in how many is recorded, if any."""
+    if not record:
+        if every:
+            raise AxdseError("--record-every goes with --record", every, "give --record FILE.npz")
+        return None
+    if record.suffix != ".npz":
+        raise AxdseError("a recording is written as .npz", record, "choose that ending")
+    if seeds > 1:
+        raise AxdseError("a recording is of one training", f"--seeds {seeds}", "give one --seed")
+    if spec == FP32:
+        raise AxdseError("a recording is of a design's operands", FP32, "train a SPEC: exact, say")
+    return every or 1
+
+
+def _save(recording: Recording, path: Path) -> None:
+    if not recording.histograms:
+        raise AxdseError(
+            "the operands of the last epoch are recorded while it is trained",
+            f"{path} is not written: it was not reached, or its checkpoint was there already",
+            "train fewer epochs, or without that checkpoint",
+        )
+    save_recording(recording, path)
+    products = sum(histogram.total for histogram in recording.histograms)
+    click.echo(f"{path}: the operands of {products:,} products", err=True)
 
 
 def _plan(

@@ -73,7 +73,7 @@ def error_figure(candidate: Candidate) -> Figure:
         AxdseError: as `error_surface`.
     """
     surface = error_surface(candidate)
-    pixels = _shrunk(surface.percent)
+    pixels = shrunk(surface.percent)
     limit = float(np.nanquantile(np.abs(surface.percent), QUANTILE)) or 1.0
     with rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(3.6, 3.05))
@@ -103,15 +103,16 @@ def error_figure(candidate: Candidate) -> Figure:
     return figure
 
 
-def _shrunk(percent: np.ndarray) -> np.ndarray:
-    """Means of square blocks, so that a wide design is no larger a picture."""
-    size = percent.shape[0]
-    block = -(-size // MAX_PIXELS)
-    if block == 1:
-        return percent
-    padded = np.pad(percent, (0, -size % block), constant_values=np.nan)
-    side = padded.shape[0] // block
-    blocks = padded.reshape(side, block, side, block)
+def shrunk(values: np.ndarray) -> np.ndarray:
+    """Means of blocks, NaN left out, so that a wide design is no larger a picture."""
+    height, width = (-(-size // MAX_PIXELS) for size in values.shape)
+    if height == width == 1:
+        return values
+    padding = [
+        (0, -size % block) for size, block in zip(values.shape, (height, width), strict=True)
+    ]
+    padded = np.pad(values, padding, constant_values=np.nan)
+    blocks = padded.reshape(len(padded) // height, height, -1, width)
     counts = np.isfinite(blocks).sum(axis=(1, 3))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.nansum(blocks, axis=(1, 3)) / counts)

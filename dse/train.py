@@ -4,6 +4,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,8 +20,10 @@ from axdse.dse.dataset import Split, load
 from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
+from axdse.gpu.recording import Recorder
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.operands import OperandHistogram
 
 EVALUATION_BATCH = 1_000
 
@@ -91,10 +94,17 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A model and how it came about."""
+    """A model and how it came about.
+
+    Attributes:
+        history: its course.
+        model: where it ended.
+        operands: what was recorded in the last epoch planned; empty if that was not trained.
+    """
 
     history: History
     model: nn.Module
+    operands: tuple[OperandHistogram, ...] = ()
 
 
 def train(
@@ -104,6 +114,7 @@ def train(
     seed: int,
     on_epoch: Callable[[Epoch], bool] | None = None,
     checkpoint: Path | None = None,
+    record_every: int | None = None,
 ) -> Trained:
     """Train a network; the same seed and number of threads give the same bits.
 
@@ -114,6 +125,7 @@ def train(
         seed: of initial weights and data order.
         on_epoch: is told of every epoch; returning False stops the training.
         checkpoint: written after every epoch; a training that finds its own goes on from there.
+        record_every: record the operands of the last epoch, one step in so many; None: do not.
 
     Raises:
         AxdseError: no images; or a checkpoint that is damaged, unwritable or another training's.
@@ -123,11 +135,14 @@ def train(
     if assignment:
         model = convert(model, assignment).model
     run = _Run(model, splits.train, settings, seed)
+    recorder = Recorder(model, record_every) if record_every else None
     identity = f"{workload.name} on {workload.dataset}, {assignment}, {settings}, seed {seed}"
     epochs = run.restore(checkpoint, identity) if checkpoint else []
     status: Literal["finished", "nan", "stopped"] = "finished"
     while len(epochs) < settings.epochs:
-        epochs.append(_epoch(run, splits.validation, len(epochs) + 1))
+        number = len(epochs) + 1
+        watching = recorder if number == settings.epochs else None
+        epochs.append(_epoch(run, splits.validation, number, watching))
         if not (math.isfinite(epochs[-1].train_loss) and _is_finite(model)):
             status = "nan"
             break
@@ -136,7 +151,8 @@ def train(
         if on_epoch and not on_epoch(epochs[-1]) and len(epochs) < settings.epochs:
             status = "stopped"
             break
-    return Trained(History(tuple(epochs), status, seed), model)
+    operands = recorder.histograms if recorder else ()
+    return Trained(History(tuple(epochs), status, seed), model, operands)
 
 
 @torch.no_grad()
@@ -228,8 +244,16 @@ class _Run:
         return list(state["epochs"])
 
 
-def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
+def _epoch(run: _Run, validation: Split, number: int, recorder: Recorder | None) -> Epoch:
     start = time.monotonic()
+    with recorder or nullcontext():
+        loss, correct = _pass(run, number)
+    score = accuracy(run.model, validation)
+    return Epoch(number, loss, correct, score, time.monotonic() - start)
+
+
+def _pass(run: _Run, number: int) -> tuple[float, float]:
+    """Train on all images once; return mean loss and accuracy on the way."""
     run.model.train()
     total, correct = 0.0, 0
     for images, labels in run.batches(number):
@@ -244,5 +268,4 @@ def _epoch(run: _Run, validation: Split, number: int) -> Epoch:
         run.schedule.step()
         correct += _correct(logits, labels)
     count = len(run.labels)
-    score = accuracy(run.model, validation)
-    return Epoch(number, total / count, correct / count, score, time.monotonic() - start)
+    return total / count, correct / count

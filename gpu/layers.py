@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from axdse.gpu.assignment import LayerProducts
 from axdse.gpu.autograd import rows_times_weight, weight_times_columns
+from axdse.gpu.recording import probes_of
 
 
 class ApproxLinear(nn.Linear):
@@ -26,7 +27,7 @@ class ApproxLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [..., in_features] to [..., out_features], FP32."""
         rows = input.reshape(-1, self.in_features)
-        output = rows_times_weight(rows, self.weight, self.products)
+        output = rows_times_weight(rows, self.weight, self.products, probes_of(self))
         output = output.reshape(*input.shape[:-1], self.out_features)
         return output if self.bias is None else output + self.bias
 
@@ -51,7 +52,8 @@ class ApproxConv2d(nn.Conv2d):
         columns = columns.reshape(batch, self.groups, size // self.groups, positions)
         columns = columns.permute(1, 2, 0, 3).flatten(2)
         weight = self.weight.reshape(self.groups, self.out_channels // self.groups, -1)
-        parts = map(weight_times_columns, columns, weight, repeat(self.products))
+        settings = repeat(self.products), repeat(probes_of(self))
+        parts = map(weight_times_columns, columns, weight, *settings)
         output = torch.cat(tuple(parts)).reshape(self.out_channels, batch, positions)
         output = output.transpose(0, 1).reshape(
             batch, self.out_channels, *self._output_size(padded)

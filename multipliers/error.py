@@ -1,4 +1,7 @@
-"""Stage 3, error: how far a design is from the exact product, over its whole operand domain."""
+"""Stage 3, error: how far a design is from the exact product, over its whole operand domain.
+
+Or over the operand pairs that a network feeds it: see `axdse.multipliers.operands`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +10,14 @@ import numpy as np
 
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate, twos_complement
+from axdse.multipliers.errors import AxdseError
 
 BLOCK_PAIRS = 1 << 20
 
 
 @dataclass(frozen=True)
 class ErrorMetrics:
-    """Error over all operand pairs, each equally likely.
+    """Error over all operand pairs, each equally likely unless weights are given.
 
     The error of a pair is e = approximate - exact, in units of the last place of the exact
     product: 1 for an integer core, signed or not; 2^-2m for a significand core, whose products
@@ -22,6 +26,9 @@ class ErrorMetrics:
     zero operand counts, against 1; this is the convention of EvoApproxLib (Mrazek et al., DATE
     2017, doi 10.23919/DATE.2017.7926993). Names follow Liang, Han and Lombardi (IEEE
     Transactions on Computers, 2013, doi 10.1109/TC.2012.146).
+
+    With weights, means are weighted, worst cases are over the pairs of positive weight, and nmed
+    still refers to the largest product of the domain, so that distributions compare.
 
     Attributes:
         error_rate: fraction of pairs with e != 0.
@@ -46,26 +53,65 @@ class ErrorMetrics:
     variance: float
 
 
-def error_metrics(multiplier: Multiplier) -> ErrorMetrics:
-    """Measure a multiplier over its whole domain.
+@dataclass(frozen=True, eq=False)
+class ErrorTable:
+    """The error of each operand pair, in the units of `ErrorMetrics`.
+
+    Attributes:
+        a: values of the first operand, in the order of its codes.
+        b: values of the second operand.
+        exact: exact products, int64 [len(a), len(b)].
+        error: approximate - exact, int64, of that shape.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    exact: np.ndarray
+    error: np.ndarray
+
+
+def error_table(multiplier: Multiplier) -> ErrorTable:
+    """Tabulate the error over the whole domain.
 
     Raises:
-        AxdseError: as `tabulate`; the domain has more than 2^24 pairs, say.
+        AxdseError: as `tabulate`.
     """
+    exact, error = map(np.concatenate, zip(*_blocks(multiplier), strict=True))
+    return ErrorTable(_operands(multiplier, 0), _operands(multiplier, 1), exact, error)
+
+
+def error_metrics(multiplier: Multiplier, weights: np.ndarray | None = None) -> ErrorMetrics:
+    """Measure a multiplier over its whole domain.
+
+    Args:
+        multiplier: the core.
+        weights: how often each operand pair occurs: counts or probabilities, of the shape of the
+            core's table; the row is the first operand. None: each pair once.
+
+    Raises:
+        AxdseError: as `tabulate`; the domain has more than 2^24 pairs, say. Or weights of
+            another shape, negative, not finite or all zero.
+    """
+    shares = None if weights is None else _shares(multiplier, weights)
     sums = np.zeros(6)
     largest = np.zeros(2)
+    row = 0
     for exact, error in _blocks(multiplier):
+        share = np.ones(1, int) if shares is None else shares[row : row + len(error)]
+        row += len(error)
         relative = error / np.maximum(np.abs(exact), 1)
         sums += [
-            np.count_nonzero(error),
-            np.abs(error).sum(),
-            np.abs(relative).sum(),
-            error.sum(),
-            relative.sum(),
-            np.square(error, dtype=float).sum(),
+            ((error != 0) * share).sum(),
+            (np.abs(error) * share).sum(),
+            (np.abs(relative) * share).sum(),
+            (error * share).sum(),
+            (relative * share).sum(),
+            (np.square(error, dtype=float) * share).sum(),
         ]
-        largest = np.maximum(largest, [np.abs(error).max(), np.abs(relative).max()])
-    rate, med, mred, bias, relative_bias, square = (sums / multiplier.pairs).tolist()
+        occurring = [np.abs(e).max(where=share > 0, initial=0) for e in (error, relative)]
+        largest = np.maximum(largest, occurring)
+    total = multiplier.pairs if shares is None else 1
+    rate, med, mred, bias, relative_bias, square = (sums / total).tolist()
     wce, wcre = largest.tolist()
     return ErrorMetrics(
         error_rate=rate,
@@ -76,8 +122,28 @@ def error_metrics(multiplier: Multiplier) -> ErrorMetrics:
         wcre=wcre,
         bias=bias,
         relative_bias=relative_bias,
-        variance=square - bias * bias,
+        variance=max(0.0, square - bias * bias),
     )
+
+
+def _shares(multiplier: Multiplier, weights: np.ndarray) -> np.ndarray:
+    """Weights as float64 probabilities."""
+    shape = (1 << multiplier.a_bits, 1 << multiplier.b_bits)
+    if weights.shape != shape:
+        raise AxdseError(
+            f"weights of {multiplier.spec} are {shape[0]} x {shape[1]}",
+            weights.shape,
+            "convert a histogram with axdse.multipliers.operands.core_weights",
+        )
+    shares = weights.astype(float)
+    total = float(shares.sum())
+    if not 0 < total < np.inf or shares.min() < 0:
+        raise AxdseError(
+            "weights are finite, never negative, and not all zero",
+            f"sum {total}, smallest {shares.min()}",
+            "count again",
+        )
+    return shares / total
 
 
 def _blocks(multiplier: Multiplier) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -152,3 +152,17 @@ def test_accuracy_counts_right_answers() -> None:
 def test_unknown_workload() -> None:
     with pytest.raises(AxdseError, match="did you mean 'lenet-5'"):
         find_workload("lenet-6")
+
+
+def test_recording_changes_no_bit_and_leaves_validation_out() -> None:
+    settings = dataclasses.replace(SHORT, epochs=2)
+    plain, recorded = (train(LENET, BF16, settings, 5, record_every=n) for n in (None, 1))
+    assert torch.equal(weights(plain.model), weights(recorded.model))
+    assert plain.operands == ()
+    first = recorded.operands[0]
+    assert (first.name, first.total + first.zero) == ("fc1 forward", 500 * 784 * 300)
+
+
+def test_a_training_that_ends_early_has_no_last_epoch() -> None:
+    settings = dataclasses.replace(SHORT, learning_rate=1e30)
+    assert train(LENET, BF16, settings, seed=0, record_every=1).operands == ()

@@ -90,3 +90,111 @@ def test_a_domain_too_large_to_tabulate_is_refused():
 
     with pytest.raises(AxdseError, match="at most 2"):
         error_metrics(design)
+
+
+def test_weights_of_one_pair_leave_its_error():
+    """DRUM keeps the three leading bits of 127 and sets the lowest of them: 112 x 112."""
+    weights = np.zeros((128, 128), dtype=np.int64)
+    weights[127, 127] = 10**15
+
+    metrics = error_metrics(builtin_catalog().multiplier("drum(n=7,k=3)"), weights)
+
+    error = 112 * 112 - 127 * 127
+    assert metrics == ErrorMetrics(
+        error_rate=1,
+        med=-error,
+        nmed=-error / 127**2,
+        mred=-error / 127**2,
+        wce=-error,
+        wcre=-error / 127**2,
+        bias=error,
+        relative_bias=error / 127**2,
+        variance=0,
+    )
+
+
+def bit_probabilities(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities that bits 0..3 are set, independently, and those of the numbers 0..15."""
+    bits = np.random.default_rng(seed).uniform(0, 1, 4)
+    is_set = (np.arange(16)[:, None] >> np.arange(4)) & 1
+    return bits, np.where(is_set, bits, 1 - bits).prod(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bias_of_truncation_over_independent_bits(seed):
+    """Columns 0 and 1 are not formed: e = -(a0 b0 + 2 a1 b0 + 2 a0 b1), bit by bit independent."""
+    (p, of_a), (q, of_b) = bit_probabilities(seed), bit_probabilities(seed + 10)
+    mean = p[0] * q[0] + 2 * p[1] * q[0] + 2 * p[0] * q[1]
+    square = (
+        p[0] * q[0]
+        + 4 * (p[1] * q[0] + p[0] * q[1])
+        + 4 * (p[0] * p[1] * q[0] + p[0] * q[0] * q[1])
+        + 8 * p[0] * p[1] * q[0] * q[1]
+    )
+    wrong = 1 - (1 - p[0]) * (1 - p[1] * q[0]) - p[0] * (1 - q[0]) * (1 - q[1])
+
+    design = builtin_catalog().multiplier("truncated(n=4,t=2,c=0)")
+    metrics = error_metrics(design, np.outer(of_a, of_b))
+
+    assert metrics.bias == pytest.approx(-mean)
+    assert metrics.med == pytest.approx(mean)
+    assert metrics.nmed == pytest.approx(mean / 15**2)
+    assert metrics.variance == pytest.approx(square - mean**2)
+    assert metrics.error_rate == pytest.approx(wrong)
+    assert metrics.wce == 5
+
+
+def test_worst_cases_are_those_that_occur():
+    """Mitchell errs most at 1.5 x 1.5; with b = 1 it never errs."""
+    weights = np.zeros((16, 16))
+    weights[:, 0] = 1 / 16
+
+    metrics = error_metrics(builtin_catalog().multiplier("mitchell(m=4)"), weights)
+
+    assert set(dataclasses.astuple(metrics)) == {0.0}
+
+
+@pytest.mark.parametrize("spec", ["drum(n=7,k=3)", "mbm(m=7)", "exact(n=8)"])
+@pytest.mark.parametrize("weight", [1, 0.25, 1 << 40])
+def test_equal_weights_are_none(spec, weight, monkeypatch):
+    design = builtin_catalog().multiplier(spec)
+    weights = np.full((1 << design.operand_bits,) * 2, weight)
+    monkeypatch.setattr(error, "BLOCK_PAIRS", 5000)
+
+    weighted = dataclasses.astuple(error_metrics(design, weights))
+
+    assert weighted == pytest.approx(dataclasses.astuple(error_metrics(design)), rel=1e-9)
+
+
+def test_rows_of_weights_are_first_operands(make_multiplier):
+    """The design errs where a = 1 only."""
+    source = "uint64_t core(uint64_t a, uint64_t b) { return a * b + (a == 1); }"
+    weights = np.array([[0, 0, 0, 0], [0, 1, 2, 3], [0, 4, 0, 0], [0, 0, 0, 0]])
+
+    assert error_metrics(make_multiplier(source, n=2), weights).error_rate == pytest.approx(0.6)
+
+
+def test_weights_follow_the_rows_however_the_domain_is_cut(monkeypatch):
+    design = builtin_catalog().multiplier("drum(n=7,k=3)")
+    weights = np.arange(128)[:, None] ** 2 + np.arange(128)
+    whole = dataclasses.astuple(error_metrics(design, weights))
+
+    monkeypatch.setattr(error, "BLOCK_PAIRS", 300)
+
+    assert dataclasses.astuple(error_metrics(design, weights)) == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "rule"),
+    [
+        (np.ones((8, 7)), "8 x 8"),
+        (np.ones(64), "8 x 8"),
+        (np.zeros((8, 8)), "not all zero"),
+        (np.full((8, 8), np.nan), "finite"),
+        (np.full((8, 8), np.inf), "finite"),
+        (np.diag([-1, 2, 2, 2, 2, 2, 2, 2]), "never negative"),
+    ],
+)
+def test_bad_weights_are_refused(weights, rule):
+    with pytest.raises(AxdseError, match=rule):
+        error_metrics(builtin_catalog().multiplier("exact(n=3)"), weights)

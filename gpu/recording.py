@@ -1,0 +1,185 @@
+"""Stage 7, layers: count the operand pairs of every product while a network runs.
+
+In c[i, n] = sum over k of T(a[i, k], b[k, n]), code x meets code y HA[k, x] HB[k, y] times for
+each k, where HA[k, x] counts x in column k of a, and HB[k, y] counts y in row k of b; so the
+joint histogram is HA^T HB, exact in FP64 below 2^53, and no product is enumerated. Only where
+M N is far below the square of the number of codes, as for the weight gradient of a convolution
+with few channels, does enumeration take less time.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from axdse.gpu.quantise import round_float
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import Format, IntFormat
+from axdse.multipliers.lut import Lut
+from axdse.multipliers.operands import PRODUCTS, OperandHistogram, ProductName, code_bits
+
+BLOCK_ELEMENTS = 1 << 18
+PAIR_COST = 40  # multiply-adds of an FP64 GEMM in the time of counting one pair; measured
+Probe = Callable[[Tensor, Tensor, Lut, bool], None]
+
+
+@dataclass(frozen=True)
+class LayerProbes:
+    """Who is told of the operands of a layer's products, with the arguments of `lut_gemm`."""
+
+    forward: Probe | None = None
+    input_gradient: Probe | None = None
+    weight_gradient: Probe | None = None
+
+
+SILENT = LayerProbes()
+_ACTIVE: ContextVar["Recorder | None"] = ContextVar("axdse_recorder", default=None)
+
+
+class Recorder:
+    """A context manager that records the approximate layers of a model, in bounded memory.
+
+    Gradients belong to their forward product: they are recorded if that ran inside the context,
+    whichever thread runs the backward pass. Entering it again adds to the same histograms.
+
+    Args:
+        model: layers go by their names in it; others are not recorded.
+        every: record one call of each layer in so many, from the first, with its gradients.
+
+    Raises:
+        AxdseError: `every` is below 1.
+    """
+
+    def __init__(self, model: nn.Module, every: int = 1) -> None:
+        if every < 1:
+            raise AxdseError("one call in N >= 1 is recorded", every, "choose 1 to record all")
+        self.every = every
+        self._names = {module: name for name, module in model.named_modules()}
+        self._calls: Counter[nn.Module] = Counter()
+        self._joint: dict[tuple[str, ProductName, Format], np.ndarray] = {}
+        self._lock = threading.Lock()
+        self._tokens: list[Token[Recorder | None]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_ACTIVE.set(self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _ACTIVE.reset(self._tokens.pop())
+
+    @property
+    def histograms(self) -> tuple[OperandHistogram, ...]:
+        """What was recorded until now: layers in the model's order, forward product first."""
+        order = list(self._names.values())
+        with self._lock:
+            items = sorted(
+                self._joint.items(),
+                key=lambda item: (order.index(item[0][0]), PRODUCTS.index(item[0][1])),
+            )
+            return tuple(_histogram(*key, joint) for key, joint in items)
+
+    def probes(self, layer: nn.Module) -> LayerProbes:
+        """The probes of one call of a layer; silent if it is not to be recorded."""
+        if layer not in self._names:
+            return SILENT
+        with self._lock:
+            call = self._calls[layer]
+            self._calls[layer] += 1
+        if call % self.every:
+            return SILENT
+        name = self._names[layer]
+        return LayerProbes(*(partial(self._add, name, product) for product in PRODUCTS))
+
+    def _add(
+        self, layer: str, product: ProductName, a: Tensor, b: Tensor, lut: Lut, swap: bool
+    ) -> None:
+        joint = joint_counts(a, b, lut.format)
+        key = layer, product, lut.format
+        with self._lock:
+            self._joint[key] = self._joint.get(key, 0) + (joint.T if swap else joint)
+
+
+def probes_of(layer: nn.Module) -> LayerProbes:
+    """The probes of the recorder that is active in this thread or task, if any."""
+    recorder = _ACTIVE.get()
+    return recorder.probes(layer) if recorder else SILENT
+
+
+def joint_counts(a: Tensor, b: Tensor, number_format: Format) -> np.ndarray:
+    """Count the operand pairs of the matrix product of a [M, K] and b [K, N].
+
+    Args:
+        a: operands as `axdse.gpu.ops.lut_gemm` takes them.
+        b: likewise.
+        number_format: of the product.
+
+    Returns:
+        int64 [2^w + 2, 2^w + 2] for codes of w bits; row and column 2^w count zero operands of
+        float formats, 2^w + 1 infinities and NaN.
+    """
+    classes = (1 << code_bits(number_format)) + 2
+    pairs = max(1, a.shape[0] * b.shape[1])
+    enumerate_pairs = PAIR_COST * pairs < classes**2
+    width = pairs if enumerate_pairs else max(classes, a.shape[0], b.shape[1])
+    count = _enumerated if enumerate_pairs else _multiplied
+    step = max(1, BLOCK_ELEMENTS // width)
+    joint = torch.zeros(classes, classes, dtype=torch.int64, device=a.device)
+    for start in range(0, a.shape[1], step):
+        columns = _classes(a[:, start : start + step], number_format)
+        rows = _classes(b[start : start + step].t(), number_format)
+        joint += count(columns, rows, classes)
+    return joint.cpu().numpy()
+
+
+def _enumerated(left: Tensor, right: Tensor, classes: int) -> Tensor:
+    """Count the pairs of codes [M, K] and [N, K] one by one."""
+    cells = left[:, None] * classes + right
+    return torch.bincount(cells.flatten(), minlength=classes**2).view(classes, classes)
+
+
+def _multiplied(left: Tensor, right: Tensor, classes: int) -> Tensor:
+    """HA^T HB of codes [M, K] and [N, K]."""
+    return (_column_counts(left, classes).t() @ _column_counts(right, classes)).long()
+
+
+def _classes(x: Tensor, number_format: Format) -> Tensor:
+    """Codes, int64; float zeros (subnormals too) and non-finite numbers get two further ones."""
+    count = 1 << code_bits(number_format)
+    if isinstance(number_format, IntFormat):
+        return x.long() & (count - 1)
+    bits = round_float(x, number_format).view(torch.int32)
+    fraction = (bits >> (23 - number_format.fraction_bits)) & (count - 1)
+    exponent = (bits >> 23) & 0xFF
+    special = torch.where(exponent == 255, count + 1, fraction)
+    return torch.where(exponent == 0, count, special).long()
+
+
+def _column_counts(codes: Tensor, classes: int) -> Tensor:
+    """Count the codes in each column of [M, K]: FP64 [K, classes]."""
+    columns = codes.shape[1]
+    cells = codes + classes * torch.arange(columns, device=codes.device)
+    counts = torch.bincount(cells.flatten(), minlength=columns * classes)
+    return counts.view(columns, classes).double()
+
+
+def _histogram(
+    layer: str, product: ProductName, number_format: Format, joint: np.ndarray
+) -> OperandHistogram:
+    size = joint.shape[0] - 2
+    non_finite = int(joint[-1].sum() + joint[:-1, -1].sum())
+    zero = int(joint[size, :-1].sum() + joint[:size, size].sum())
+    counts = np.ascontiguousarray(joint[:size, :size])
+    return OperandHistogram(layer, product, number_format, counts, zero, non_finite)
