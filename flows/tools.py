@@ -4,7 +4,6 @@ import contextlib
 import functools
 import math
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -15,8 +14,12 @@ from pathlib import Path
 from typing import IO
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.fence import fenced, limit
 
 VERSION_LIMIT_S = 20
+MEMORY_BYTES = 8 << 30
+FILE_BYTES = 2 << 30
+LOG_BYTES = 64 << 20
 _running: set[int] = set()
 
 
@@ -28,11 +31,13 @@ class KnownTool:
         name: the command.
         package: the Debian and Ubuntu package that ships it.
         version_arguments: arguments that make it print its version.
+        scratch: where it writes whatever TMPDIR says; empty: nowhere.
     """
 
     name: str
     package: str
     version_arguments: tuple[str, ...]
+    scratch: str = ""
 
     @property
     def variable(self) -> str:
@@ -48,7 +53,7 @@ class KnownTool:
 TOOLS = (
     KnownTool("iverilog", "iverilog", ("-V",)),
     KnownTool("vvp", "iverilog", ("-V",)),
-    KnownTool("yosys", "yosys", ("-V",)),
+    KnownTool("yosys", "yosys", ("-V",), scratch="/tmp"),
     KnownTool("yosys-abc", "yosys", ("-q", "version")),
     KnownTool("sta", "opensta", ("-version",)),
     KnownTool("cc", "gcc", ("--version",)),
@@ -99,7 +104,8 @@ class Tool:
         """Run in `folder`, which also gets the log, `NAME.log`; see `run_process`."""
         command = [str(self.path), *arguments]
         log_file = folder / f"{self.name}.log"
-        return run_process(self.name, command, folder, log_file, limit_s, environment)
+        scratch = (Path(known),) if (known := _known(self.name).scratch) else ()
+        return run_process(self.name, command, folder, log_file, limit_s, environment, scratch)
 
 
 def find_tool(name: str) -> Tool:
@@ -125,8 +131,12 @@ def run_process(
     log_file: Path,
     limit_s: float,
     environment: Mapping[str, str] | None = None,
+    scratch: Sequence[Path] = (),
 ) -> Run:
     """Run a command without input; nothing that it started outlives this call.
+
+    What it reads may be hostile: memory and file sizes are limited; where the kernel has Landlock,
+    it can write in `folder` and `scratch` alone and open no TCP connection.
 
     Args:
         subject: what errors call it.
@@ -134,22 +144,26 @@ def run_process(
         folder: working directory.
         log_file: gets standard output and error.
         limit_s: wall time after which the whole process group is killed, in seconds.
-        environment: all variables of the process; default: those of this one.
+        environment: all variables of the process but TMPDIR, which is `folder`; default: those
+            of this one.
+        scratch: other folders that it may write in.
 
     Raises:
-        AxdseError: it does not start, or does not end within the limit.
+        AxdseError: it does not start, does not end within the limit, or writes too much.
     """
     start = time.monotonic()
     with (
         log_file.open("wb") as log,
-        _process_group(subject, command, folder, log, limit_s, environment) as process,
+        _process_group(subject, command, folder, log, limit_s, environment, scratch) as process,
     ):
         try:
             exit_code = process.wait(limit_s)
         except subprocess.TimeoutExpired as error:
+            _check_sizes(subject, folder, log_file)
             rule = f"{subject} must end within {limit_s:g} s"
             raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
     seconds = time.monotonic() - start
+    _check_sizes(subject, folder, log_file)
     return Run(exit_code, seconds, log_file.read_text(errors="replace"), log_file)
 
 
@@ -161,23 +175,28 @@ def _process_group(
     log: IO[bytes],
     limit_s: float,
     environment: Mapping[str, str] | None,
+    scratch: Sequence[Path],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    try:
-        process = subprocess.Popen(
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env={**(os.environ if environment is None else environment), "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    try:
+        process = fenced(start, [folder, *scratch])
     except OSError as error:
         raise AxdseError(
             f"{subject} must start", f"{command[0]} ({error.strerror})", "install it again"
         ) from error
     _running.add(process.pid)
-    _limit_cpu(process.pid, limit_s)
+    # A loop ends even when this process is killed and can no longer look after it.
+    limit(process.pid, math.ceil(limit_s) + 1, _memory_bytes(), FILE_BYTES)
     try:
         yield process
     finally:
@@ -192,12 +211,26 @@ def kill_running() -> None:
         _kill(group)
 
 
-def _limit_cpu(pid: int, limit_s: float) -> None:
-    """Make a loop end even when this process is killed and can no longer look after it."""
-    seconds = math.ceil(limit_s) + 1
-    if hasattr(resource, "prlimit"):  # Linux
-        with contextlib.suppress(OSError):
-            resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
+def _memory_bytes() -> int:
+    """A tool must not push the machine itself out of memory."""
+    return min(MEMORY_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _check_sizes(subject: str, folder: Path, log_file: Path) -> None:
+    """A file that was cut off must not be taken for a whole one, nor be read into memory."""
+    sizes = {
+        path: path.stat().st_size for path in {*folder.rglob("*"), log_file} if path.is_file()
+    }
+    full = [
+        path.name
+        for path, size in sizes.items()
+        if size >= FILE_BYTES or (path.suffix == ".log" and size > LOG_BYTES)
+    ]
+    if full:
+        rule = (
+            f"{subject} must write less than {FILE_BYTES >> 20} MiB, and {LOG_BYTES >> 20} of log"
+        )
+        raise AxdseError(rule, full[0], "look for a loop that prints")
 
 
 def _kill(group: int) -> None:

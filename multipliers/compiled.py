@@ -1,7 +1,7 @@
 """Stage 2, C model: compile it with a harness, cached by content, and run it under limits.
 
-The model runs in a process of its own, so one that crashes, never ends or eats memory becomes
-an error message.
+The model runs in a process of its own, started by `confine.c`, which leaves it nothing but to
+compute: one that crashes, never ends, eats memory or wants files becomes an error message.
 """
 
 import errno
@@ -10,22 +10,38 @@ import hashlib
 import logging
 import math
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+from axdse.multipliers.bounded import Ended, run_compiler, run_confined
 from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
 
 HERE = Path(__file__).parent
-FLAGS = ("-std=gnu11", "-O2", "-fno-strict-aliasing", "-ffp-contract=off")
+# Bounds: an index past an array ends the model, which would go on with what happens to lie there.
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+    "-fsanitize=bounds",
+    "-fsanitize-undefined-trap-on-error",
+)
+# A program that is all there needs to open nothing, and no plug-in reads a stranger's sections.
+LINK = ("-static", "-s", "-fno-lto", "-lm")
+CONFINED_MACHINES = ("x86_64", "aarch64")
 COMPILE_LIMIT_S = 60
+MESSAGE_CHARACTERS = 300
 SEAL_BYTES = 32
-REFUSED, NO_SPACE, NARROW = 101, 102, 103
+REFUSED, NO_SPACE, NARROW, NOT_CONFINED, NOT_STARTED = 101, 102, 103, 110, 111
 _OWN_INCLUDE = re.compile(rb"^\s*#\s*include(?!\s*<\w+\.h>)", re.MULTILINE)
+_CULPRIT = re.compile(r"error|undefined|out of memory|cannot find -l")
 log = logging.getLogger(__name__)
 
 
@@ -71,11 +87,26 @@ def compiled(model: Path, function: str, harness: str, macros: tuple[str, ...] =
     call = [command, *FLAGS, *definitions, str(HERE / harness)]
     sources = [(HERE / name).read_bytes() for name in ("harness.h", harness)]
     content = _content(model, [command, *FLAGS, *definitions])
-    program = cache_dir("cmodel") / digest(content, *sources, function, *macros, *FLAGS, version)
-    if not _is_whole(program):
-        binary = _compile(call, model)
-        write_atomically(program, binary + hashlib.sha256(binary).digest(), mode=0o755)
-    return program
+    name = digest(content, *sources, function, *macros, *FLAGS, *LINK, version)
+    return _program("cmodel", name, call, model)
+
+
+def launcher() -> Path:
+    """Compile `confine.c`, or return the cached program.
+
+    Raises:
+        AxdseError: this machine cannot confine a model, or does not compile.
+    """
+    if sys.platform != "linux" or platform.machine() not in CONFINED_MACHINES:
+        raise AxdseError(
+            "C models run confined, on Linux and 64-bit x86 or Arm",
+            f"this is {sys.platform} on {platform.machine()}",
+            "run axdse there, in a virtual machine or a container",
+        )
+    command, version = compiler()
+    source = HERE / "confine.c"
+    name = digest(source.read_bytes(), *FLAGS, *LINK, version)
+    return _program("confine", name, [command, *FLAGS, str(source)], source)
 
 
 def run(
@@ -87,9 +118,10 @@ def run(
         RefusedError: the harness refused the model; the text names the operands.
         AxdseError: the model crashes, does not end, or needs too much memory.
     """
+    call = [str(launcher()), str(program), str(math.ceil(limit_s)), *arguments]
     try:
-        result = _start([str(program), str(math.ceil(limit_s)), *arguments], operands, limit_s)
-    except subprocess.TimeoutExpired as error:
+        ended = _start(call, operands, limit_s)
+    except TimeoutError as error:
         raise _endless(design, limit_s) from error
     except OSError as error:
         raise AxdseError(
@@ -97,13 +129,22 @@ def run(
             f"{program} ({error.strerror})",
             "set AXDSE_CACHE to a folder where programs may run",
         ) from error
-    if result.returncode == REFUSED:
-        raise RefusedError(result.stderr.decode(errors="replace"))
-    if result.returncode == -signal.SIGXCPU:
+    if ended.code == REFUSED:
+        raise RefusedError(ended.message.decode(errors="replace"))
+    if ended.code == -signal.SIGXCPU:
         raise _endless(design, limit_s)
-    if result.returncode != 0:
-        raise _crash(design, result.returncode)
-    return result.stdout
+    if ended.code != 0:
+        raise _crash(design, ended)
+    return ended.output
+
+
+def _program(kind: str, name: str, call: list[str], source: Path) -> Path:
+    """The program of that name in the cache, made by `call` where it is not whole."""
+    program = cache_dir(kind) / name
+    if not _is_whole(program):
+        binary = _compile(call, source)
+        write_atomically(program, binary + hashlib.sha256(binary).digest(), mode=0o755)
+    return program
 
 
 def _content(model: Path, preprocess: list[str]) -> bytes:
@@ -114,7 +155,8 @@ def _content(model: Path, preprocess: list[str]) -> bytes:
         raise AxdseError("a C model is a readable file", model, "check the path") from error
     if not _OWN_INCLUDE.search(source):
         return source
-    return _checked([*preprocess, "-E", "-P", str(model)], model)
+    with temporary_folder() as folder:
+        return _checked([*preprocess, "-E", "-P", str(model.resolve())], model, folder)
 
 
 def _is_whole(program: Path) -> bool:
@@ -134,7 +176,7 @@ def _is_whole(program: Path) -> bool:
 def _compile(call: list[str], model: Path) -> bytes:
     with temporary_folder() as folder:
         output = folder / "model"
-        _checked([*call, "-o", str(output), "-lm"], model)
+        _checked([*call, "-o", str(output), *LINK], model, folder)
         try:
             return output.read_bytes()
         except OSError as error:
@@ -143,33 +185,34 @@ def _compile(call: list[str], model: Path) -> bytes:
             ) from error
 
 
-def _checked(call: list[str], model: Path) -> bytes:
-    environment = {**os.environ, "LC_ALL": "C"}
+def _checked(call: list[str], model: Path, folder: Path) -> bytes:
     try:
-        result = subprocess.run(
-            call, capture_output=True, env=environment, timeout=COMPILE_LIMIT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
+        ended = run_compiler(call, folder, COMPILE_LIMIT_S)
+    except TimeoutError as error:
         raise AxdseError(
             f"the C model {model.name} must compile within {COMPILE_LIMIT_S} s",
             "the compiler was stopped",
             "simplify the model",
         ) from error
-    if result.returncode == 0:
-        return result.stdout
-    lines = result.stderr.decode(errors="replace").splitlines()
-    culprits = (line for line in lines if "error" in line or "undefined" in line)
-    line = next(culprits, lines[-1] if lines else "no message")
-    raise AxdseError(f"the C model {model.name} must compile", line.strip(), "correct that line")
+    if ended.code == 0:
+        return ended.output
+    lines = ended.message.decode(errors="replace").splitlines()
+    culprits = (line for line in lines if _CULPRIT.search(line))
+    line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
+    if "cannot find -l" in line:
+        rule = "C models are linked statically, so that they need no files when they run"
+        raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
+    raise AxdseError(f"the C model {model.name} must compile", line, "correct that line")
 
 
-def _start(call: list[str], operands: bytes, limit_s: float) -> subprocess.CompletedProcess[bytes]:
+def _start(call: list[str], operands: bytes, limit_s: float) -> Ended:
     """Run; a program that another thread's fork still holds open for writing is tried again."""
     for attempt in range(20):
         try:
-            return subprocess.run(
-                call, input=operands, capture_output=True, timeout=limit_s, check=False
-            )
+            ended = run_confined(call, operands, limit_s)
+            if ended.code == NOT_STARTED and ended.message.isdigit():
+                raise OSError(int(ended.message), os.strerror(int(ended.message)))
+            return ended
         except OSError as error:
             if error.errno != errno.ETXTBSY:
                 raise
@@ -181,7 +224,26 @@ def _endless(design: str, limit_s: float) -> AxdseError:
     return AxdseError(f"a C model must answer within {limit_s:g} s", design, "look for a loop")
 
 
-def _crash(design: str, code: int) -> AxdseError:
+def _crash(design: str, ended: Ended) -> AxdseError:
+    code = ended.code
+    if code == NOT_CONFINED:
+        reason = ended.message.decode(errors="replace") or "0"
+        return AxdseError(
+            "C models run confined",
+            f"the kernel refuses ({os.strerror(int(reason)) if reason.isdigit() else reason})",
+            "allow seccomp filters here: a kernel with CONFIG_SECCOMP_FILTER, a container whose "
+            "profile lets seccomp(2) pass",
+        )
+    if code == -signal.SIGSYS:
+        return AxdseError(
+            "a C model computes and does nothing else",
+            f"{design} asked for a file, a process, a signal, a clock to wait for or the network",
+            "remove that call",
+        )
+    if code == -signal.SIGXFSZ:
+        return AxdseError(
+            "a C model prints no more than its products", design, "remove its output"
+        )
     if code == NARROW:
         return AxdseError(
             "operands must fit the parameters of the C model",
@@ -191,6 +253,8 @@ def _crash(design: str, code: int) -> AxdseError:
     if code == NO_SPACE:
         return AxdseError("a C model must fit 1 GiB of memory", design, "choose a narrower design")
     reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if -code in (signal.SIGILL, signal.SIGTRAP):
+        reason += " (an index past an array, or other undefined behaviour)"
     return AxdseError(
         "a C model must not crash", f"{design} ended with {reason}", "run it under a debugger"
     )

@@ -15,6 +15,7 @@ import pytest
 from axdse.flows import cost, netlist_check, synthesis, timing, yosys
 from axdse.flows.cost import core_cost, unit_cost
 from axdse.flows.liberty import DEFAULT_LIBRARY, Library, read_library
+from axdse.multipliers import fence
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.errors import AxdseError
@@ -220,6 +221,7 @@ def test_a_hanging_tool_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     empty_cache: Path,
 ) -> None:
+    monkeypatch.setattr(fence, "fence_version", lambda: 0)  # so that it can tell us its child
     fake_tool(tmp_path, name, f"sleep 60 & echo $! > {tmp_path}/child; wait", monkeypatch)
     monkeypatch.setattr(module, "TIME_LIMIT_S", 1)
     with pytest.raises(AxdseError, match=f"{name} must end within 1 s"):

@@ -1,4 +1,6 @@
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -6,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows import tools
 from axdse.flows.tools import TOOLS, KnownTool, find_tool, run_process
+from axdse.multipliers import fence
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.fence import fence_version
 
 MakeTool = Callable[[str, str], Path]
 
@@ -122,6 +127,80 @@ def test_a_loop_ends_even_when_nobody_looks_after_it(tmp_path: Path) -> None:
     """SIGKILL to us must not leave a process that spins for ever."""
     run = run_process("sh", ["sh", "-c", "sleep 0.2; ulimit -t"], tmp_path, tmp_path / "log", 7)
     assert run.log == "8\n"
+
+
+def test_a_tool_writes_in_its_folder_and_its_scratch_alone(tmp_path: Path) -> None:
+    """All but the folder is closed, by Landlock; a kernel without it fails this test."""
+    assert fence_version() > 0
+    for name in ("folder", "scratch", "closed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kept").touch()
+    attacks = [
+        f"echo x > {place}/new; rm -f {place}/kept; ln kept {place}/link"
+        for place in (tmp_path / "closed", tmp_path / "scratch")
+    ]
+    command = [
+        "sh",
+        "-c",
+        f"{'; '.join(attacks)}; mktemp; echo $TMPDIR; echo > /dev/null; echo end",
+    ]
+    folder = tmp_path / "folder"
+    run = run_process("sh", command, folder, folder / "log", 10, None, [tmp_path / "scratch"])
+    assert run.log.endswith(f"{folder}\nend\n")
+    assert len([*folder.glob("tmp.*")]) == 1
+    assert [path.name for path in (tmp_path / "closed").iterdir()] == ["kept"]
+    assert [path.name for path in (tmp_path / "scratch").glob("[!l]*")] == ["new"]
+
+
+def test_a_tool_opens_no_connection(tmp_path: Path) -> None:
+    if fence_version() < 4:
+        pytest.skip("Landlock closes TCP from version 4 on")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))"
+        run = run_process("py", [sys.executable, "-c", code], tmp_path, tmp_path / "log", 20)
+    assert "PermissionError" in run.log
+
+
+def test_a_tool_signals_nobody(tmp_path: Path) -> None:
+    if fence_version() < 6:
+        pytest.skip("Landlock holds signals back from version 6 on")
+    command = ["sh", "-c", f"kill -USR1 {os.getpid()}"]
+    run = run_process("sh", command, tmp_path, tmp_path / "log", 10)
+    assert run.exit_code
+    assert "not permitted" in run.log
+
+
+def test_without_landlock_tools_run_unfenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "fence_version", lambda: 0)
+    (folder := tmp_path / "folder").mkdir()
+    run_process("sh", ["sh", "-c", "echo > ../free"], folder, folder / "log", 10)
+    assert (tmp_path / "free").exists()
+
+
+def test_memory_and_files_of_a_tool_are_limited(tmp_path: Path) -> None:
+    run = run_process("sh", ["sh", "-c", "ulimit -v; ulimit -f"], tmp_path, tmp_path / "log", 10)
+    memory, blocks = map(int, run.log.split())
+    assert memory * 1024 <= tools.MEMORY_BYTES
+    assert blocks * 512 == tools.FILE_BYTES
+
+
+def test_a_memory_bomb_is_contained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "MEMORY_BYTES", 1 << 28)
+    command = [sys.executable, "-c", "x = bytes(1 << 30)"]
+    run = run_process("py", command, tmp_path, tmp_path / "log", 20)
+    assert "MemoryError" in run.log
+
+
+@pytest.mark.parametrize("script", ["yes", "yes > big", "echo > run.log; yes >> run.log; exit 0"])
+def test_a_tool_that_writes_too_much_is_one_line(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "FILE_BYTES", 1 << 20)
+    with pytest.raises(AxdseError, match=r"yes must write less than 1 MiB.*loop") as error:
+        run_process("yes", ["sh", "-c", script], tmp_path, tmp_path / "log", 20)
+    assert "\n" not in str(error.value)
 
 
 def _ended(pid: int) -> bool:

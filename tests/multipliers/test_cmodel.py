@@ -9,6 +9,7 @@ import pytest
 from axdse.multipliers import cmodel, compiled
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.cmodel import compiler, products, program, tabulate
+from axdse.multipliers.compiled import launcher
 from axdse.multipliers.errors import AxdseError
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
@@ -105,7 +106,7 @@ def test_a_model_that_never_ends_is_stopped(make_multiplier, monkeypatch):
 def test_an_orphan_that_never_ends_stops_itself(make_multiplier):
     model = make_multiplier(HEAD + "{ volatile int on = 1; while (on) {} return a; }")
 
-    call = [program(model).path, "1", "4", "4", "0", "4"]
+    call = [launcher(), program(model).path, "1", "4", "4", "0", "4"]
     result = subprocess.run(call, timeout=30, check=False)
 
     assert result.returncode == -24  # SIGXCPU
@@ -121,9 +122,9 @@ def test_a_model_writes_no_files(make_multiplier, tmp_path):
     path = tmp_path / "written"
     body = f'{{ FILE *f = fopen("{path}", "w"); fputs("x", f); fclose(f); return a; }}'
 
-    with pytest.raises(AxdseError, match="SIGXFSZ"):
+    with pytest.raises(AxdseError, match="computes and does nothing else"):
         tabulate(make_multiplier("#include <stdio.h>\n" + HEAD + body))
-    assert path.read_bytes() == b""
+    assert not path.exists()
 
 
 def test_parameters_narrower_than_the_operands_are_refused(make_multiplier):

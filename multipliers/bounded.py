@@ -1,0 +1,117 @@
+"""Stage 2, C model: run a program whose time, memory and output have an end.
+
+Output goes to memory files that stop growing at a limit; a pipe would fill the reader's memory.
+"""
+
+import contextlib
+import math
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from axdse.multipliers.fence import fenced, limit
+
+COMPILER_MEMORY_BYTES = 2 << 30
+COMPILER_OUTPUT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a program.
+
+    Attributes:
+        code: exit code; negative: the number of the signal that ended it.
+        output: what it wrote to standard output.
+        message: what it wrote to standard error.
+    """
+
+    code: int
+    output: bytes
+    message: bytes
+
+
+def run_confined(call: Sequence[str], operands: bytes, limit_s: float) -> Ended:
+    """Run a launcher that sets the limits itself.
+
+    Raises:
+        TimeoutError: it did not end; it is dead now.
+        OSError: it does not start.
+    """
+    with _memory_file(operands) as given, _memory_file() as output, _memory_file() as message:
+        process = subprocess.Popen(call, stdin=given, stdout=output, stderr=message)
+        code = _wait(process, limit_s)
+        return Ended(code, _content(output), _content(message))
+
+
+def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
+    """Run a compiler, which can write in `folder` alone; nothing that it started outlives this.
+
+    Raises:
+        TimeoutError: it did not end; it is dead now.
+        OSError: it does not start.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
+    with _memory_file() as output, _memory_file() as message:
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                call,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=message,
+                start_new_session=True,
+            )
+
+        process = fenced(start, [folder])
+        seconds = math.ceil(limit_s) + 1
+        limit(process.pid, seconds, COMPILER_MEMORY_BYTES, COMPILER_OUTPUT_BYTES)
+        try:
+            code = _wait(process, limit_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return Ended(code, _content(output), _content(message))
+
+
+def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
+    """Popen.wait() with a limit polls, up to 50 ms apart; a timer does not."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(limit_s, stop)
+    timer.start()
+    try:
+        code = process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+    if late.is_set():
+        raise TimeoutError
+    return code
+
+
+@contextlib.contextmanager
+def _memory_file(content: bytes = b"") -> Iterator[int]:
+    descriptor = os.memfd_create("axdse", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> bytes:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        return file.read()
