@@ -1,9 +1,10 @@
 """The command line: one door, where bad input becomes one line and exit code 2."""
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,17 +29,32 @@ INTERRUPTED = 130
     metavar="FOLDER",
     help="A catalogue beside the built-in one; may be given again.",
 )
-def cli(debug: bool, catalogs: tuple[str, ...]) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
     """Which approximate multiplier should train and run this network, at what cost in silicon?
 
     A design is written name(parameter=value,...), such as 'drum(n=8,k=4)'; parameters left out
     take their defaults. 'axdse list' shows the families, 'axdse COMMAND --help' the rest.
     """
     if catalogs:
-        os.environ[CATALOG_VARIABLE] = os.pathsep.join(str(Path(c).absolute()) for c in catalogs)
+        context.with_resource(_beside(catalogs))
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING, format="axdse: %(message)s", force=True
     )
+
+
+@contextlib.contextmanager
+def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
+    """Name the catalogues to this process and to the workers that it starts."""
+    before = os.environ.get(CATALOG_VARIABLE)
+    folders = [str(Path(folder).absolute()) for folder in catalogs]
+    os.environ[CATALOG_VARIABLE] = os.pathsep.join(folders)
+    try:
+        yield
+    finally:
+        del os.environ[CATALOG_VARIABLE]
+        if before is not None:
+            os.environ[CATALOG_VARIABLE] = before
 
 
 _DESIGNS = (*cli_designs.COMMANDS, cli_show.show, cli_verify.verify, cli_import.import_designs)

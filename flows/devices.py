@@ -82,7 +82,7 @@ def instances(designs: Sequence[Rtl]) -> str:
         held = [f"p{n}" for n in range(layout.count) if layout.place(n)[0] == word]
         lines.append(f"  wire [{WORD_BITS - 1}:0] word{word} = {{{', '.join(held[::-1])}}};")
     formats, words = "%z" * layout.words, ", ".join(f"word{n}" for n in range(layout.words))
-    lines.append(f'  task record; $fwrite(results_file, "{formats}", {words}); endtask')
+    lines.append(f'  task rtl_bench_record; $fwrite(results_file, "{formats}", {words}); endtask')
     return "\n".join(lines) + "\n"
 
 
@@ -94,4 +94,4 @@ def _instance(number: int, design: Rtl) -> str:
         names = zip(control, ("clock", "reset", "enable"), strict=True)
         pins += [f".{port}({signal})" for port, signal in names if port]
     wire = f"  wire [{design.product_bits - 1}:0] p{number};\n"
-    return f"{wire}  {design.top} device{number} ({', '.join(pins)});"
+    return f"{wire}  {design.top} rtl_bench_device{number} ({', '.join(pins)});"

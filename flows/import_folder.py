@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from axdse.flows.bring_your_own import Design, Pins, design_of
+from axdse.flows.bring_your_own import IDENTIFIER, Design, Pins, design_of
 from axdse.flows.certificate import write_certificate
 from axdse.flows.module_ports import read_modules
 from axdse.flows.report import RtlReport
@@ -83,7 +83,8 @@ def import_pairs(
         try:
             if isinstance(found, AxdseError):
                 raise found
-            designs[pair.name] = design_of(pair.model, pair.rtl, found, Pins())
+            design = design_of(pair.model, pair.rtl, found, Pins())
+            designs[pair.name] = replace(design, multiplier=_named(design.multiplier, pair.name))
         except AxdseError as error:
             designs[pair.name] = error
     readable = [design for design in designs.values() if isinstance(design, Design)]
@@ -96,13 +97,19 @@ def import_pairs(
             yield _imported(pair, design, next(verdicts))
 
 
+def _named(multiplier: Multiplier, name: str) -> Multiplier:
+    """Files tell designs apart, functions need not."""
+    if not IDENTIFIER.fullmatch(name):
+        raise AxdseError("a family is named by letters, digits and _", name, "rename the file")
+    return replace(multiplier, family=replace(multiplier.family, name=name))
+
+
 def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Imported:
     if isinstance(verdict, AxdseError):
         return Imported(pair, design.multiplier, None, str(verdict))
     if not verdict.passed:
         return Imported(pair, design.multiplier, verdict, "RTL and C model differ")
-    called = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
-    multiplier = replace(called, family=replace(called.family, name=pair.name))
+    multiplier = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
     return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
 
 

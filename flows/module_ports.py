@@ -8,6 +8,7 @@ from typing import Any
 
 from axdse.flows.c_source import read_source
 from axdse.flows.tools import find_tool
+from axdse.flows.verilog_safety import refuse_unsafe
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
@@ -85,6 +86,7 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
         script = []
         for number, path in enumerate(paths):
             text = read_source(path, "RTL is a readable Verilog file")
+            refuse_unsafe(text, path.name)
             (folder / f"{number}.v").write_text(text)
             script.append(
                 f"design -reset\nread_verilog -sv {number}.v\nproc\nwrite_json {number}.json\n"

@@ -3,7 +3,7 @@
 // here, and the order of the walk is chosen outside (`walk.py`).
 //
 // rtl_devices.v is written for each run: the wires and instances of the devices, and the task
-// `record`. With AXDSE_CLOCKED the one device is a pipeline: operands change after the rising
+// `rtl_bench_record`. Names that a device could reach start with rtl_bench, which it may not use. With AXDSE_CLOCKED the one device is a pipeline: operands change after the rising
 // edge and products are read before the next one, once more often than there are pairs.
 `timescale 1ns / 1ps
 module rtl_bench;
@@ -28,7 +28,7 @@ module rtl_bench;
     i = $fread(answers, answers_file);
     $dumpfile("waves.vcd");
     $dumpvars(1, clock, a, b, p0, expected, equal);
-    $dumpvars(0, device0);
+    $dumpvars(0, rtl_bench_device0);
   end
 `endif
 
@@ -38,7 +38,7 @@ module rtl_bench;
     i = $fread(vectors, vectors_file);
     results_file = $fopen("results.bin", "wb");
 `ifdef AXDSE_CLOCKED
-    repeat (4) tick;
+    repeat (4) rtl_bench_tick;
     reset = !`AXDSE_RESET;
     #1;
 `endif
@@ -49,14 +49,14 @@ module rtl_bench;
       expected = answers[i];
 `endif
       // Long enough for any delays inside the device; silent time costs nothing.
-      #1000 record;
+      #1000 rtl_bench_record;
 `ifdef AXDSE_CLOCKED
-      tick;
+      rtl_bench_tick;
       // What an idle pipeline is offered must leave no trace.
       for (idle = `AXDSE_STALLS & (vectors[i] ^ vectors[i] >> 33); idle[0]; idle = idle >> 1) begin
         enable = 0;
         a = ~a;
-        #1000 tick;
+        #1000 rtl_bench_tick;
         enable = 1;
       end
 `endif
@@ -65,7 +65,7 @@ module rtl_bench;
     done = 1;
   end
 
-  task tick;
+  task rtl_bench_tick;
     begin
       #1 clock = 1;
       #1 clock = 0;

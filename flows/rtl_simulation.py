@@ -13,6 +13,7 @@ import numpy as np
 from axdse.flows.devices import Layout, instances, sources
 from axdse.flows.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.tools import find_tool, run_process
+from axdse.flows.verilog_safety import refuse_unsafe
 from axdse.flows.walk import disputed, fold, walk
 from axdse.multipliers.cache import temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
@@ -100,8 +101,8 @@ def simulate(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace]:
         stimulus: at least one vector.
 
     Raises:
-        AxdseError: a tool is missing, or the RTL does not elaborate, crashes, hangs or ends the
-            simulation before its last vector.
+        AxdseError: the RTL could do more than compute; a tool is missing; or the RTL does not
+            elaborate, crashes, hangs or ends the simulation before its last vector.
     """
     order = walk(stimulus)
     tail = np.resize(order, MAX_LATENCY if designs[0].pipeline else 0)
@@ -140,6 +141,8 @@ def _run(
     rtl = designs[0]
     if not stimulus.vectors:
         raise AxdseError("a check tries at least one vector", "0 vectors", "choose a wider design")
+    for design in designs:
+        refuse_unsafe(design.text, design.top)
     (folder / f"{rtl.top}.v").write_text(sources(designs))
     (folder / "rtl_devices.v").write_text(instances(designs))
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]

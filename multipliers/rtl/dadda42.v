@@ -8,6 +8,8 @@
 //
 // A column is a queue: counters take its oldest dots, which lie in the low bits; sums and then
 // arriving carries are appended. Widths suit N <= 16.
+/* verilator lint_off DECLFILENAME */
+/* verilator lint_off UNUSEDSIGNAL */
 module dadda42 #(
     parameter integer N = 8,
     parameter integer C = 12
@@ -18,27 +20,28 @@ module dadda42 #(
 );
   localparam integer STAGES = 3;
 
-  // Column j in stage s: {carries that it passes on, dots that it starts with}.
-  function [9:0] flow(input integer s, input integer j);
-    reg [39:0] carries;
+  // For each column and stage, {carries passed on, dots at the start}: found once for all columns.
+  function [10*STAGES*C-1:0] schedule(input integer columns);
+    reg [5*STAGES-1:0] carries;
     integer column, stage, height, excess;
     begin
       carries = 0;
-      flow = 0;
-      for (column = 0; column <= j; column = column + 1) begin
+      schedule = 0;
+      for (column = 0; column < columns; column = column + 1) begin
         height = column < N ? column + 1 : 2 * N - 1 - column;
-        for (stage = 0; stage <= s; stage = stage + 1) begin
-          flow[4:0] = height[4:0];
+        for (stage = 0; stage < STAGES; stage = stage + 1) begin
+          schedule[10*(STAGES*column+stage)+:5] = height[4:0];
           height = height + {27'b0, carries[5*stage+:5]};
           excess = height > (8 >> stage) ? height - (8 >> stage) : 0;
           height = height - excess;
           excess = (excess + 2) / 3;
-          flow[9:5] = excess[4:0];
-          carries[5*stage+:5] = flow[9:5];
+          schedule[10*(STAGES*column+stage)+5+:5] = excess[4:0];
+          carries[5*stage+:5] = excess[4:0];
         end
       end
     end
   endfunction
+  localparam [10*STAGES*C-1:0] FLOWS = schedule(C);
 
   wire [2*N-1:0] first, second;  // the two dots that stay in each column
   wire [4*STAGES-1:0] spilled;   // the carries into column C
@@ -49,16 +52,19 @@ module dadda42 #(
   generate
     for (s = 0; s < STAGES; s = s + 1) begin : stage
       for (j = 0; j < C; j = j + 1) begin : column
-        localparam [9:0] FLOW = flow(s, j);
-        localparam [9:0] RIGHT = j == 0 ? 10'd0 : flow(s, j - 1);
+        localparam [9:0] FLOW = FLOWS[10*(STAGES*j+s)+:10];
+        localparam [9:0] RIGHT = j > 0 ? FLOWS[10*(STAGES*(j>0?j-1:0)+s)+:10] : 10'd0;
         localparam integer FIRST_ROW = j < N ? 0 : j - N + 1;
         wire [15:0] dots, left;
         wire [3:0] arriving, carries;
 
-        for (i = 0; i < 16; i = i + 1) begin : dot
-          if (s > 0) assign dots[i] = stage[s-1].column[j].left[i];
-          else if (i < FLOW[4:0]) assign dots[i] = a[j-FIRST_ROW-i] & b[FIRST_ROW+i];
-          else assign dots[i] = 1'b0;
+        if (s > 0) begin : later
+          assign dots = stage[s-1].column[j].left;
+        end else begin : first_stage
+          for (i = 0; i < 16; i = i + 1) begin : dot
+            if (i < FLOW[4:0]) assign dots[i] = a[j-FIRST_ROW-i] & b[FIRST_ROW+i];
+            else assign dots[i] = 1'b0;
+          end
         end
         if (j == 0) assign arriving = 0;
         else assign arriving = stage[s].column[j-1].carries;

@@ -161,7 +161,7 @@ def _assert_fails(run: Callable[[], RtlReport]) -> None:
     try:
         report = run()
     except AxdseError as error:
-        assert re.search(r"\.v:\d+", str(error)), error  # noqa: PT017
+        assert re.search(r"\.v:\d+|line \d+", str(error)), error  # noqa: PT017
     else:
         assert report.verdict == "mismatch"
         assert report.examples
