@@ -25,7 +25,8 @@ format_option = click.option(
     "--format",
     "format_text",
     metavar="FORMAT",
-    help="int8, bf16, approxtrain or float(8,m,round=nearest|truncate,product=narrow|wide); "
+    help="int8, bf16, approxtrain, fp16, fp8_e4m3, fp8_e5m2 or "
+    "float(e,m,round=nearest|truncate,product=narrow|wide); "
     "default: the narrow float(8,m) that fits the design.",
 )
 

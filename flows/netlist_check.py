@@ -3,7 +3,8 @@
 import numpy as np
 
 from axdse.flows.netlist import Netlist
-from axdse.flows.stimulus import Stimulus, core_stimulus, unit_stimulus
+from axdse.flows.stimulus import Stimulus, core_stimulus
+from axdse.flows.unit_stimulus import unit_stimulus
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import products, tabulate
@@ -29,7 +30,7 @@ def check_core(netlist: Netlist, multiplier: Multiplier) -> None:
 
 
 def check_unit(netlist: Netlist, candidate: Candidate) -> None:
-    """Compare a mapped unit with its oracle: a proof for int8, a sample for floats.
+    """Compare a mapped unit with its oracle: a proof up to 9 bits, beyond a sample.
 
     Raises:
         AxdseError: they differ; the first operands are shown.

@@ -20,8 +20,9 @@ from axdse.flows.bring_your_own import Design
 from axdse.flows.devices import batches
 from axdse.flows.report import Order, RtlReport
 from axdse.flows.rtl_simulation import simulate
-from axdse.flows.stimulus import Stimulus, core_coverage, core_stimulus, unit_stimulus
+from axdse.flows.stimulus import Stimulus, core_coverage, core_stimulus
 from axdse.flows.tools import kill_running
+from axdse.flows.unit_stimulus import unit_stimulus
 from axdse.flows.verdict import Oracle, Task, judge_all, verdict_on
 from axdse.flows.wide_nets import WIDE_BITS, split_wide_nets
 from axdse.multipliers.cache import load

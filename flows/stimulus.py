@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.flows.report import Covered
-from axdse.multipliers.formats import FloatFormat
 
 EXHAUSTIVE_BITS = 16
 MAX_OPERAND_BITS = 32
@@ -15,7 +14,9 @@ RANDOM_PAIRS = 24_000
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:
-    """Distinct operand pairs in counting order: simulators are slow on a random one.
+    """Distinct operand pairs in counting order, of whole operands or of one field after another.
+
+    Simulators are slow on a random one.
 
     Attributes:
         a: first operands, uint64 of shape [vectors].
@@ -40,7 +41,7 @@ class Stimulus:
 def core_stimulus(a_bits: int, b_bits: int, seed: int) -> Stimulus:
     """All pairs up to 8 x 8 bits; beyond, pairs of corners and 20,000 or more random ones."""
     if a_bits + b_bits <= EXHAUSTIVE_BITS:
-        return _every_pair(a_bits, b_bits)
+        return every_pair(a_bits, b_bits)
     return _sampled(corners(a_bits), corners(b_bits), (a_bits, b_bits), seed)
 
 
@@ -54,30 +55,6 @@ def core_coverage(a_bits: int, b_bits: int, stimulus: Stimulus) -> tuple[Covered
     )
 
 
-def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
-    """Codes of float operands: corners of every field, random, and every pair of fractions.
-
-    The corners meet on both sides of underflow and overflow, with and without a carry.
-    The pairs of fractions (up to m = 7, with the exponent of 1.0) put the whole domain of the
-    core through the unit.
-    """
-    e, m = number_format.exponent_bits, number_format.fraction_bits
-    bias, top = number_format.bias, (1 << e) - 1
-    codes = [
-        (sign << (e + m)) | (exponent << m) | fraction
-        for sign in (0, 1)
-        for exponent in (0, 1, bias - 1, bias, bias + 1, top - 1, top)
-        for fraction in (0, 1, 1 << (m - 1), (1 << m) - 1)
-    ]
-    special, width = np.array(codes, dtype=np.uint64), 1 + e + m
-    stimulus = _sampled(special, special, (width, width), seed)
-    if 2 * m >= EXHAUSTIVE_BITS:
-        return stimulus
-    one = np.uint64(bias << m)
-    every = _every_pair(m, m)
-    return _distinct([(stimulus.a, stimulus.b), (every.a | one, every.b | one)])
-
-
 def corners(bits: int) -> np.ndarray:
     """The two smallest and largest, powers of two, their neighbours, alternating bits: uint64."""
     top = (1 << bits) - 1
@@ -86,7 +63,8 @@ def corners(bits: int) -> np.ndarray:
     return np.array(sorted(value for value in near if value <= top), dtype=np.uint64)
 
 
-def _every_pair(a_bits: int, b_bits: int) -> Stimulus:
+def every_pair(a_bits: int, b_bits: int) -> Stimulus:
+    """All pairs that exist."""
     pairs = np.arange(1 << (a_bits + b_bits), dtype=np.uint64)
     return Stimulus(pairs >> np.uint64(b_bits), pairs & np.uint64((1 << b_bits) - 1), True)
 

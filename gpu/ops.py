@@ -18,7 +18,7 @@ from torch import Tensor
 from axdse.gpu.ops_cpu import lut_gemm_cpu
 from axdse.gpu.ops_reference import lut_gemm_reference
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import IntFormat, parse_format
+from axdse.multipliers.formats import IntFormat, check_exponent_of_fp32, parse_format
 from axdse.multipliers.lut import Lut
 
 torch.library.define(
@@ -40,7 +40,7 @@ def lut_gemm(a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
     """Multiply matrices with `lut` in place of every product; see the module's docstring.
 
     Raises:
-        AxdseError: shapes, dtypes or devices do not fit.
+        AxdseError: shapes, dtypes or devices do not fit, or a float format has not e = 8.
     """
     _check(a, b, lut)
     result: Tensor = torch.ops.axdse.lut_gemm(a, b, _table(lut, a.device), lut.format.name, swap)
@@ -53,6 +53,7 @@ def _table(lut: Lut, device: torch.device) -> Tensor:
 
 
 def _check(a: Tensor, b: Tensor, lut: Lut) -> None:
+    check_exponent_of_fp32(lut.format)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise AxdseError("operands are [M, K] and [K, N]", shapes, "reshape or transpose them")

@@ -7,7 +7,7 @@ e = 8 they are the upper bits of the FP32 word.
 import torch
 from torch import Tensor
 
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.formats import FloatFormat, check_exponent_of_fp32
 
 _SIGN, _SIZE = -(1 << 31), (1 << 31) - 1
 _INFINITY, _QUIET_NAN, _SMALLEST_NORMAL = 0x7F80_0000, 0x7FC0_0000, 0x0080_0000
@@ -26,7 +26,11 @@ def round_float(x: Tensor, number_format: FloatFormat) -> Tensor:
 
     Returns:
         FP32 of the same shape.
+
+    Raises:
+        AxdseError: e is not 8.
     """
+    check_exponent_of_fp32(number_format)
     bits = x.contiguous().view(torch.int32)
     sign, size = bits & _SIGN, bits & _SIZE
     drop = 23 - number_format.fraction_bits

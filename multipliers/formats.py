@@ -87,39 +87,61 @@ class IntFormat:
 Format = FloatFormat | IntFormat
 
 _ALIASES: dict[str, Format] = {
+    "int8": IntFormat(8),
     "bf16": FloatFormat(8, 7, "nearest", "wide"),
     "approxtrain": FloatFormat(8, 7, "truncate", "narrow"),
-    "int8": IntFormat(8),
+    "fp16": FloatFormat(5, 10),
+    "fp8_e5m2": FloatFormat(5, 2),
+    "fp8_e4m3": FloatFormat(4, 3),
 }
 _FLOAT = re.compile(
-    r"float\((?:e=)?8,(?:m=)?(?P<m>\d{1,2})"
+    r"float\((?:e=)?(?P<e>[2-8]),(?:m=)?(?P<m>[1-9]|1\d|2[0-3])"
     r"(?:,round=(?P<rounding>truncate|nearest))?(?:,product=(?P<product>narrow|wide))?\)",
     re.ASCII,
 )
 
 
 def parse_format(text: str) -> Format:
-    """Read `float(8,5)`, `float(e=8,m=5,round=truncate,product=wide)`, `bf16`, `int8`, ...
+    """Read `float(8,5)`, `float(e=5,m=2,round=truncate,product=wide)`, `bf16`, `int8`, ...
 
     `bf16` is float(8,7) with nearest-even operands and a wide product; `approxtrain` is
-    float(8,7) with truncated operands and a narrow product.
+    float(8,7) with truncated operands and a narrow product. `fp16`, `fp8_e5m2` and `fp8_e4m3`
+    are float(5,10), float(5,2) and float(4,3), whose largest exponent holds infinity and NaN,
+    as in IEEE 754. The E4M3 of the Open Compute Project is another format: it has no infinity,
+    takes that exponent for finite numbers up to 448 and keeps one code for NaN, while the
+    largest number of float(4,3) is 240.
 
     Raises:
-        AxdseError: the text is none of these, or m is not within 1..23.
+        AxdseError: the text is none of these, e is not within 2..8 or m not within 1..23.
     """
     plain = text.replace(" ", "").lower()
     if plain in _ALIASES:
         return _ALIASES[plain]
     match = _FLOAT.fullmatch(plain)
-    if match is None or not 1 <= int(match["m"]) <= 23:
+    if match is None:
         raise AxdseError(
-            "a format is int8, bf16, approxtrain or float(8,m,round=..,product=..), m in 1..23",
+            f"a format is {', '.join(_ALIASES)} or float(e,m,round=..,product=..), "
+            "e in 2..8, m in 1..23",
             repr(text),
             "write for example float(8,5,round=nearest,product=wide)",
         )
     return FloatFormat(
-        8,
+        int(match["e"]),
         int(match["m"]),
         "truncate" if match["rounding"] == "truncate" else "nearest",
         "wide" if match["product"] == "wide" else "narrow",
     )
+
+
+def check_exponent_of_fp32(number_format: Format) -> None:
+    """Refuse what tables and training cannot do: their float operands are cut FP32 words.
+
+    Raises:
+        AxdseError: a float format with e other than 8.
+    """
+    if isinstance(number_format, FloatFormat) and number_format.exponent_bits != 8:
+        raise AxdseError(
+            "tables and training take float formats with the exponent of FP32, e=8",
+            number_format.name,
+            f"choose float(8,{number_format.fraction_bits}); verify --unit and cost take any e",
+        )

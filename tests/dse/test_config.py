@@ -57,6 +57,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("formats: [int9]", "a format is .*'int9'"),
         ("formats: []", "schema: formats"),
         ('formats: ["float(8,9)"]', "m = 7: float.8,9.; choose fewer fraction bits"),
+        ("formats: [fp8_e5m2]", "exponent of FP32, e=8: float.e=5,m=2,.*choose float.8,2."),
         ("objectives: [accuracy]", "accuracy and at least one of area and delay: accuracy"),
         ("objectives: [area, delay]", "accuracy and at least one of area and delay"),
         ("objectives: [accuracy, area, area]", "each objective stands once"),

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from axdse.flows.stimulus import Stimulus, core_stimulus, corners, unit_stimulus
-from axdse.multipliers.formats import FloatFormat
+from axdse.flows.stimulus import Stimulus, core_stimulus, corners
 
 
 def _pairs(stimulus: Stimulus) -> set[tuple[int, int]]:
@@ -57,19 +56,3 @@ def test_vectors_come_in_counting_order() -> None:
     stimulus = core_stimulus(12, 12, seed=0)
     codes = (stimulus.a << np.uint64(12)) | stimulus.b
     assert np.all(np.diff(codes.astype(np.int64)) > 0)
-
-
-@pytest.mark.parametrize("m", [1, 7, 10, 23])
-def test_float_units_meet_zeros_infinities_nans_and_both_signs(m: int) -> None:
-    stimulus = unit_stimulus(FloatFormat(8, m), seed=0)
-    zero, one, infinity, nan = 0, 127 << m, 255 << m, (255 << m) | 1
-    minus = 1 << (8 + m)
-    special = (zero, one, infinity, nan, minus | zero, minus | one, minus | infinity)
-    assert {(a, b) for a in special for b in special} <= _pairs(stimulus)
-    assert not stimulus.exhaustive
-
-
-def test_narrow_float_units_meet_every_pair_of_fractions() -> None:
-    stimulus = unit_stimulus(FloatFormat(8, 5), seed=0)
-    one = 127 << 5
-    assert {(one | x, one | y) for x in range(32) for y in range(32)} <= _pairs(stimulus)

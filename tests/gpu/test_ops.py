@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from gemm_contract import assert_same_bits, operands, table
@@ -5,7 +6,8 @@ from torch import Tensor
 
 from axdse.gpu.ops import lut_gemm
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.lut import Lut
 
 NARROW, BF16 = "float(8,4,round=nearest,product=narrow)", "float(8,7,round=nearest,product=wide)"
 
@@ -63,3 +65,12 @@ def test_bf16_core_follows_torch_bf16_operands() -> None:
 def test_bad_operands_are_refused(a: Tensor, b: Tensor, message: str) -> None:
     with pytest.raises(AxdseError, match=message):
         lut_gemm(a, b, table("exact", NARROW))
+
+
+def test_tables_of_another_exponent_than_that_of_fp32_are_refused() -> None:
+    def multiply() -> None:
+        lut = Lut("of a test", FloatFormat(5, 2), np.zeros((4, 4), dtype=np.uint8))
+        lut_gemm(torch.zeros(2, 3), torch.zeros(3, 5), lut)
+
+    with pytest.raises(AxdseError, match="exponent of FP32, e=8"):
+        multiply()

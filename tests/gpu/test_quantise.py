@@ -6,6 +6,7 @@ import torch
 from gemm_contract import FLOATS, wild_operands
 
 from axdse.gpu.quantise import float_codes, float_values, quantise_int8, round_float
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
 
 MAX = torch.finfo(torch.float32).max
@@ -51,6 +52,11 @@ def test_every_nan_stays_nan(payload: int) -> None:
     x = torch.tensor([payload], dtype=torch.int32).view(torch.float32)
     assert x.isnan().all()
     assert round_float(x, number_format).isnan().all()
+
+
+def test_formats_with_another_exponent_are_refused() -> None:
+    with pytest.raises(AxdseError, match=r"exponent of FP32, e=8: float\(e=5,m=10"):
+        round_float(torch.ones(1), FloatFormat(5, 10))
 
 
 def test_bf16_operands_round_as_torch_rounds() -> None:
