@@ -83,8 +83,8 @@ def import_pairs(
         try:
             if isinstance(found, AxdseError):
                 raise found
-            design = design_of(pair.model, pair.rtl, found, Pins())
-            designs[pair.name] = replace(design, multiplier=_named(design.multiplier, pair.name))
+            read = design_of(pair.model, pair.rtl, found, Pins())
+            designs[pair.name] = replace(read, multiplier=_named(read.multiplier, pair.name))
         except AxdseError as error:
             designs[pair.name] = error
     readable = [design for design in designs.values() if isinstance(design, Design)]

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from axdse.flows.bring_your_own import Design
+from axdse.flows.coverage import unit_coverage
 from axdse.flows.devices import batches
 from axdse.flows.report import Order, RtlReport
 from axdse.flows.rtl_simulation import simulate
@@ -32,6 +33,7 @@ from axdse.multipliers.cmodel import model_digest, products, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.unit import unit_digest, unit_products
+from axdse.multipliers.unit_model import unit_model_products
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 BATCH = 12
@@ -54,23 +56,28 @@ def check(multiplier: Multiplier, *, seed: int = 0, waves: Path | None = None) -
 
 
 def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
-    """Compare the whole unit's RTL with `axdse.multipliers.unit.unit_products`.
+    """Compare the whole unit's RTL with its C model, `axdse.multipliers.unit_model`.
+
+    That model is tested against `axdse.multipliers.unit`, which int8 units are compared with.
 
     Raises:
         AxdseError: as `check`.
     """
     number_format, rtl = candidate.format, unit_rtl(candidate)
+    oracle = functools.partial(unit_products, candidate)
     if isinstance(number_format, IntFormat):
         bits = number_format.bits
         stimulus = core_stimulus(bits, bits, seed)
+        coverage = core_coverage(bits, bits, stimulus)
     else:
-        bits = 1 + number_format.exponent_bits + number_format.fraction_bits
         stimulus = unit_stimulus(number_format, seed)
-    oracle = functools.partial(unit_products, candidate)
+        coverage = unit_coverage(number_format, stimulus)
+        if not candidate.multiplier.family.takes_floats:
+            oracle = functools.partial(unit_model_products, candidate)
     return verdict_on(
         Task(
             design=candidate.name,
-            function="unit_products",
+            function="unit",
             model_digest=unit_digest(candidate),
             rtl=rtl,
             device=rtl,
@@ -80,7 +87,7 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
             order="straight",
             free=False,
             stimulus=stimulus,
-            coverage=core_coverage(bits, bits, stimulus),
+            coverage=coverage,
             seed=seed,
         )
     )

@@ -32,7 +32,7 @@ class Candidate:
             raise AxdseError(
                 f"{self.format.name} needs an integer core of {self.format.operand_bits} bits",
                 self.multiplier.spec,
-                "choose n to fit: m + 1 for float(8,m), 8 for int8",
+                "choose n to fit: m + 1 for float(e,m), 8 for int8",
             )
 
     def _check_significand(self) -> None:
@@ -40,7 +40,7 @@ class Candidate:
             raise AxdseError(
                 "a significand core gives m fraction bits: float formats, product=narrow only",
                 f"{self.multiplier.spec} in {self.format.name}",
-                "choose float(8,m,product=narrow) or an integer family",
+                "choose float(e,m,product=narrow) or an integer family",
             )
         if self.multiplier.operand_bits != self.format.fraction_bits:
             raise AxdseError(

@@ -23,7 +23,14 @@ from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate, twos_complement
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import float_table
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
+from axdse.multipliers.formats import (
+    FloatFormat,
+    Format,
+    IntFormat,
+    Rounding,
+    check_exponent_of_fp32,
+    parse_format,
+)
 from axdse.multipliers.unit import normalised
 
 MAX_FRACTION_BITS = 7
@@ -116,8 +123,9 @@ def check_size(number_format: FloatFormat) -> None:
     """Refuse formats whose table would be too large.
 
     Raises:
-        AxdseError: m > 7.
+        AxdseError: m > 7, or an exponent that is not FP32's.
     """
+    check_exponent_of_fp32(number_format)
     if number_format.fraction_bits > MAX_FRACTION_BITS:
         raise AxdseError(
             f"tables go up to m = {MAX_FRACTION_BITS}",
