@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from axdse.flows.bring_your_own import IDENTIFIER, Design, Pins, design_of
@@ -16,7 +17,7 @@ from axdse.flows.rtl_check import check_designs, swapped
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS
-from axdse.multipliers.error import ErrorMetrics, error_metrics
+from axdse.multipliers.error import error_metrics
 from axdse.multipliers.errors import AxdseError
 
 MODELS = (".c", ".inl")
@@ -118,7 +119,7 @@ def _misprints(multiplier: Multiplier) -> tuple[tuple[str, float, float], ...]:
     published = {figure.name: figure.value for figure in multiplier.family.published}
     if not published or multiplier.a_bits + multiplier.b_bits > MAX_TABLE_BITS:
         return ()
-    measured = _in_their_words(error_metrics(multiplier))
+    measured = _in_their_words(multiplier)
     return tuple(
         (name, published[name], value)
         for name, value in measured.items()
@@ -126,14 +127,18 @@ def _misprints(multiplier: Multiplier) -> tuple[tuple[str, float, float], ...]:
     )
 
 
-def _in_their_words(error: ErrorMetrics) -> dict[str, float]:
+def _in_their_words(multiplier: Multiplier) -> dict[str, float]:
+    """Their relative errors are over the pairs whose exact product is not zero."""
+    nonzero = np.ones((1 << multiplier.a_bits, 1 << multiplier.b_bits))
+    nonzero[0] = nonzero[:, 0] = 0
+    error, relative = error_metrics(multiplier), error_metrics(multiplier, nonzero)
     return {
         "MAE": error.med,
         "WCE": error.wce,
         "MSE": error.variance + error.bias**2,
         "EP%": 100 * error.error_rate,
-        "MRE%": 100 * error.mred,
-        "WCRE%": 100 * error.wcre,
+        "MRE%": 100 * relative.mred,
+        "WCRE%": 100 * relative.wcre,
     }
 
 

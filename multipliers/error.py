@@ -23,9 +23,10 @@ class ErrorMetrics:
     product: 1 for an integer core, signed or not; 2^-2m for a significand core, whose products
     2^carry (1 + fraction) in [1, 4) are compared as integers, (2^m + x)(2^m + y) with
     2^carry (2^m + fraction) 2^m. Relative errors are e / max(1, |exact|), so that a pair with a
-    zero operand counts, against 1; this is the convention of EvoApproxLib (Mrazek et al., DATE
-    2017, doi 10.23919/DATE.2017.7926993). Names follow Liang, Han and Lombardi (IEEE
-    Transactions on Computers, 2013, doi 10.1109/TC.2012.146).
+    zero operand counts, against 1. Some leave such pairs out, as EvoApproxLib does in the figures
+    that it publishes (Mrazek et al., DATE 2017, doi 10.23919/DATE.2017.7926993): give them no
+    weight. Names follow Liang, Han and Lombardi (IEEE Transactions on Computers, 2013, doi
+    10.1109/TC.2012.146).
 
     With weights, means are weighted, worst cases are over the pairs of positive weight, and nmed
     still refers to the largest product of the domain, so that distributions compare.

@@ -6,6 +6,8 @@
 // its left. From at most FROM bits to at most TO, it passes on
 //     max(0, min(j + 1, FROM, LEFT + 1) - TO)
 // carries. Once reduced to FROM it has FROM bits up to where the array had FROM - 1.
+//
+// Every bit is a net of its own: vectors of a column's bits make Icarus several times slower.
 module dadda #(
     parameter integer N = 8
 ) (
@@ -25,72 +27,53 @@ module dadda #(
 
       for (j = 0; j < 2 * N; j = j + 1) begin : column
         localparam integer LEFT = 2 * N - 1 - j;
-        localparam integer UNTOUCHED = j + 1 < LEFT ? j + 1 : LEFT;
+        localparam integer UNREDUCED = j + 1 < LEFT ? j + 1 : LEFT;
         localparam integer REDUCED = LEFT >= FROM - 1 ? FROM : LEFT;
-        localparam integer HEIGHT = FROM == N ? UNTOUCHED : j + 1 < REDUCED ? j + 1 : REDUCED;
+        localparam integer HEIGHT = FROM == N ? UNREDUCED : j + 1 < REDUCED ? j + 1 : REDUCED;
         // Its right neighbour has LEFT + 1; column 0 has none.
         localparam integer RISE = j < FROM ? j : FROM;
         localparam integer NEXT = RISE < LEFT + 2 ? RISE : LEFT + 2;
         localparam integer ARRIVING = NEXT > TO ? NEXT - TO : 0;
+        // Full adders take three bits, a last half adder two, so that TO are left.
+        localparam integer EXCESS = HEIGHT + ARRIVING > TO ? HEIGHT + ARRIVING - TO : 0;
+        localparam integer ADDERS = (EXCESS + 1) / 2;
+        localparam integer TAKEN = EXCESS + ADDERS;
+        localparam integer SUMS = HEIGHT - TAKEN;  // what stays: bits not taken, sums, carries
+        localparam integer CARRIES = SUMS + ADDERS;
 
-        wire [12:0] dots, left, arriving, carries;
-        for (i = 0; i < 13; i = i + 1) begin : dot
-          if (i >= HEIGHT) assign dots[i] = 1'b0;
-          else if (s > 0) assign dots[i] = stage[s-1].column[j].left[i];
-          else if (j < N) assign dots[i] = a[j-i] & b[i];
-          else assign dots[i] = a[N-1-i] & b[j-N+1+i];
+        for (i = 0; i < HEIGHT; i = i + 1) begin : dot
+          wire x;
+          if (s > 0) assign x = stage[s-1].column[j].kept[i].x;
+          else if (j < N) assign x = a[j-i] & b[i];
+          else assign x = a[N-1-i] & b[j-N+1+i];
         end
-        if (j == 0) assign arriving = 0;
-        else assign arriving = stage[s].column[j-1].carries;
-        dadda_column #(
-            .HEIGHT(HEIGHT),
-            .ARRIVING(ARRIVING),
-            .TO(TO)
-        ) adders (
-            .dots(dots),
-            .arriving(arriving),
-            .left(left),
-            .carries(carries)
-        );
-        if (s == STAGES - 1) assign {second[j], first[j]} = left[1:0];
+        for (i = 0; i < ADDERS; i = i + 1) begin : adder
+          wire sum, carry;
+          wire x = dot[3*i].x, y = dot[3*i+1].x;
+          if (i < EXCESS / 2) begin : full
+            wire z = dot[3*i+2].x;
+            assign sum = x ^ y ^ z;
+            assign carry = x & y | z & (x | y);
+          end else begin : half
+            assign sum = x ^ y;
+            assign carry = x & y;
+          end
+        end
+        for (i = 0; i < CARRIES + ARRIVING; i = i + 1) begin : kept
+          wire x;
+          if (i < SUMS) assign x = dot[TAKEN+i].x;
+          else if (i < CARRIES) assign x = adder[i-SUMS].sum;
+          else assign x = stage[s].column[j-1].adder[i-CARRIES].carry;
+        end
+
+        if (s == STAGES - 1) begin : row
+          if (CARRIES + ARRIVING > 0) assign first[j] = kept[0].x;
+          else assign first[j] = 1'b0;
+          if (CARRIES + ARRIVING > 1) assign second[j] = kept[1].x;
+          else assign second[j] = 1'b0;
+        end
       end
     end
   endgenerate
   assign p = first + second;
-endmodule
-
-// One column in one stage: full adders take three dots, a last half adder two, so that with the
-// arriving carries TO are left.
-module dadda_column #(
-    parameter integer HEIGHT = 8,
-    parameter integer ARRIVING = 0,
-    parameter integer TO = 6
-) (
-    input  [12:0] dots,
-    input  [12:0] arriving,
-    output [12:0] left,
-    output [12:0] carries
-);
-  localparam integer EXCESS = HEIGHT + ARRIVING > TO ? HEIGHT + ARRIVING - TO : 0;
-  localparam integer ADDERS = (EXCESS + 1) / 2;
-  localparam integer TAKEN = EXCESS + ADDERS;
-  wire [15:0] sums, outs;
-
-  genvar k;
-  generate
-    for (k = 0; k < 16; k = k + 1) begin : adder
-      if (k < EXCESS / 2) begin : full
-        assign sums[k] = dots[3*k] ^ dots[3*k+1] ^ dots[3*k+2];
-        assign outs[k] = dots[3*k] & dots[3*k+1] | dots[3*k+2] & (dots[3*k] | dots[3*k+1]);
-      end else if (k < ADDERS) begin : half
-        assign sums[k] = dots[3*k] ^ dots[3*k+1];
-        assign outs[k] = dots[3*k] & dots[3*k+1];
-      end else begin : none
-        assign {sums[k], outs[k]} = 2'b00;
-      end
-    end
-  endgenerate
-  assign carries = outs[12:0];
-  assign left = dots >> TAKEN | sums[12:0] << (HEIGHT - TAKEN)
-              | arriving << (HEIGHT - TAKEN + ADDERS);
 endmodule

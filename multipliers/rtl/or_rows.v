@@ -1,5 +1,5 @@
-// Multiplier with OR-compressed rows: significance-driven logic compression, SDLC (Qiqieh et al.,
-// 2017), with clusters as wide as the rows.
+// Multiplier with OR-compressed rows, after significance-driven logic compression (Qiqieh et al.,
+// 2017), whose clusters of rows are ORed in their less significant columns only.
 //
 // The partial products are taken D at a time, from the least-significant on, and the bits of each
 // column are ORed: one row, no carry. These rows are added exactly.

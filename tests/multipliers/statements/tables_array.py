@@ -24,7 +24,8 @@ def fixed_width(n, k):
             total = total + sum(bits) * 2**weight
         elif weight == n - k - 1:
             total = total + sum(bits) * 2 ** (weight + 1)
-    return total // 2**n * 2**n
+    rounding = sum(2**weight for weight in range(n - k, n - 1))
+    return (total + rounding) // 2**n * 2**n
 
 
 def lower_or(n, v):
