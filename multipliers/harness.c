@@ -3,10 +3,10 @@
  *   harness SECONDS A_BITS B_BITS 0 PARAMETER...       all operand pairs, a outermost
  *   harness SECONDS A_BITS B_BITS COUNT PARAMETER...   COUNT pairs (two uint64 each) from stdin
  * Built with -DAXDSE_PARAMETERS=2 -DN=axdse_parameter[0] -DK=axdse_parameter[1] one program serves
- * all designs of a family. Operands are bit patterns; a model with signed parameters gets their values. Products are
- * uint64 on stdout, sign-extended if the model returns a signed type. Each is computed again in
- * reverse order, because only a pure function has a table: AXDSE_REFUSED and the operands on
- * stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
+ * all designs of a family. Operands are bit patterns; a model with signed parameters gets their
+ * values. Products are uint64 on stdout, sign-extended if the model returns a signed type. Each is
+ * computed again in reverse order, because only a pure function has a table: AXDSE_REFUSED and the
+ * operands on stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
  */
 #include "harness.h"
 

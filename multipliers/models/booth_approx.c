@@ -1,26 +1,33 @@
-/* Radix-4 approximate Booth multiplier (Liu et al., 2017): approximate encoders R4ABE1 and R4ABE2 in
- * the V least-significant columns.
+/* Radix-4 Booth multiplier with approximate encoders (Liu et al., 2017).
  *
- * A cell gets bit j of a times a digit of b, -2..2, that is encoded in three bits of b. D = 1 takes
- * 2a for a: the cell is bit j of a, complemented for a negative digit, or 0 for the digit 0 (wrong in
- * 4 of 32 cases). D = 2 does without the 0 as well (8 of 32). The one that a negative row adds in its
- * lowest column stays exact, as do the columns from V on.
+ * A row holds digit times a, inverted if the digit is negative, plus one then. Bit j of the row
+ * for the triple t2 t1 t0 of b is
+ *     exact        (t1 ^ t0) (t2 ^ a[j]) | ~(t1 ^ t0) (t2 ^ t1) (t2 ^ a[j-1]),
+ *     D = 1        (t1 ^ t0) (t2 ^ a[j]), R4ABE1: 2a and -2a give 0; 4 of 32 entries, all 1 to 0,
+ *     D = 2        t2 ^ a[j], R4ABE2: every digit gives a or its inverse; 8 of 32 entries.
+ * The latter two are used in the V least-significant columns of the array. Row signs, j = N, and
+ * the ones of negation are exact. Of the paper we take the encoders alone: its array also leaves
+ * out the last of these ones. A zero operand does not give zero.
  */
 #include <stdint.h>
 
+/* Bits j of row i that lie in the approximate columns. */
+static inline int64_t booth_approx_low(int i) {
+    int bits = V - 2 * i;
+    bits = bits < 0 ? 0 : bits < N ? bits : N;
+    return ((int64_t)1 << bits) - 1;
+}
+
 int64_t booth_approx(int64_t a, int64_t b) {
-    uint64_t low = ((uint64_t)1 << V) - 1, bits_a = (uint64_t)a, bits_b = (uint64_t)b << 1, sum = 0;
-    for (int i = 0; i < N; i += 2) {
-        uint64_t high = bits_b >> (i + 2) & 1, middle = bits_b >> (i + 1) & 1, right = bits_b >> i & 1;
-        int nonzero = !(high == middle && middle == right);
-        uint64_t multiple = middle + right == 1 ? bits_a : nonzero ? bits_a << 1 : 0;
-        uint64_t approximate = nonzero || D == 2 ? bits_a : 0;
-        uint64_t complement = high && nonzero ? ~(uint64_t)0 : 0;
-        uint64_t complement_low = high && (nonzero || D == 2) ? ~(uint64_t)0 : 0;
-        uint64_t exact_row = (multiple ^ complement) << i;
-        uint64_t approximate_row = (approximate ^ complement_low) << i;
-        sum += (exact_row & ~low) + (approximate_row & low) + ((complement & 1) << i);
+    int64_t sum = 0;
+    for (int i = 0; 2 * i < N; i++) {
+        int triple = (int)((uint64_t)b << 1 >> 2 * i & 7);
+        int one = (triple ^ triple >> 1) & 1;
+        int digit = (triple & 1) + (triple >> 1 & 1) - 2 * (triple >> 2);
+        int64_t exact = digit < 0 ? ~(-digit * a) : digit * a;
+        int64_t approximate = D == 1 && !one ? 0 : triple >> 2 ? ~a : a;
+        int64_t low = booth_approx_low(i);
+        sum += ((exact & ~low) + (approximate & low) + (digit < 0)) * ((int64_t)1 << 2 * i);
     }
-    uint64_t sign = (uint64_t)1 << (2 * N - 1);
-    return (int64_t)(((sum & (2 * sign - 1)) ^ sign) - sign);
+    return sum;
 }

@@ -1,8 +1,9 @@
 /* Broken-array multiplier (Mahdiani et al., 2010) on Baugh and Wooley's two's complement array.
  *
- * In the rows above the horizontal break level H the bit of b counts as 0: what remains of such a row
- * is the constant that Baugh and Wooley's array puts in place of a sign. Of the other rows the cells
- * to the right of the vertical break level V are omitted (i + j < V <= N - 1: no sign bit is there).
+ * In the rows above the horizontal break level H the bit of b counts as 0: what remains of such a
+ * row is the constant that Baugh and Wooley's array puts in place of a sign. Of the other rows
+ * the cells to the right of the vertical break level V are omitted (i + j < V <= N - 1: no sign
+ * bit is there).
  */
 #include <stdint.h>
 

@@ -1,20 +1,22 @@
-/* Broken-Booth multiplier, BBM (Farshchi, Abrishami and Fakhraie, 2013).
+/* Broken-Booth multiplier (Farshchi, Abrishami and Fakhraie, 2013).
  *
- * Of the rows of a radix-4 Booth multiplier all that lies to the right of the vertical break level V
- * is omitted, with the ones that negative rows add there.
+ * Rows of the radix-4 Booth array, a digit -2..2 of b times a, lose their bits to the right of
+ * the vertical break level, in columns below V. T = 0 breaks finished two's complement numbers:
+ * each row is rounded down to a multiple of 2^V. T = 1 breaks the array as it is built, where a
+ * negative row is inverted and has a one added in its lowest column: if that column is omitted,
+ * so is the one. These are our readings of types 0 and 1 of the paper. With T = 1, a zero operand
+ * a does not give zero. With V <= N no row loses its sign.
  */
 #include <stdint.h>
 
 int64_t broken_booth(int64_t a, int64_t b) {
-    uint64_t formed = ~(uint64_t)0 << V, bits_a = (uint64_t)a, bits_b = (uint64_t)b << 1, sum = 0;
-    for (int i = 0; i < N; i += 2) {
-        uint64_t high = bits_b >> (i + 2) & 1, middle = bits_b >> (i + 1) & 1, right = bits_b >> i & 1;
-        int zero = high == middle && middle == right;
-        uint64_t multiple = middle + right == 1 ? bits_a : zero ? 0 : bits_a << 1;
-        uint64_t row = high && !zero ? ~multiple : multiple;
-        uint64_t one = (uint64_t)(high && !zero) << i;
-        sum += (row << i & formed) + (one & formed);
+    int64_t sum = 0;
+    for (int i = 0; 2 * i < N; i++) {
+        int triple = (int)((uint64_t)b << 1 >> 2 * i & 7);
+        int digit = (triple & 1) + (triple >> 1 & 1) - 2 * (triple >> 2);
+        int lost = T && digit < 0 && 2 * i < V;
+        int64_t row = (digit * a - lost) * ((int64_t)1 << 2 * i);
+        sum += row & -((int64_t)1 << V);
     }
-    uint64_t sign = (uint64_t)1 << (2 * N - 1);
-    return (int64_t)(((sum & (2 * sign - 1)) ^ sign) - sign);
+    return sum;
 }

@@ -1,9 +1,9 @@
 /* Fixed-width multiplier with variable correction, VCT (King and Swartzlander, 1997).
  *
  * Of the partial products only the N + K most-significant columns are formed, and N bits of their
- * sum are kept. The next lower column stands for all that is missing: its bits are added one column
- * further up, at twice their weight. Ones in the formed columns below, but for the highest, make up
- * for cutting the sum, which loses half a unit on average.
+ * sum are kept. The next lower column stands for all that is missing: its bits are added one
+ * column further up, at twice their weight. Ones in the formed columns below, but for the
+ * highest, make up for cutting the sum, which loses half a unit on average.
  */
 #include <stdint.h>
 

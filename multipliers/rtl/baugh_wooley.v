@@ -1,7 +1,7 @@
 // Two's complement array multiplier (Baugh and Wooley, 1973), in its modified form.
 //
-// Cells of the sign bits weigh negatively: they are complemented, and two constant ones, in columns
-// N and 2N - 1, make up for that. So all cells are added.
+// Cells of the sign bits weigh negatively: they are complemented, and two constant ones, in
+// columns N and 2N - 1, make up for that. So all cells are added.
 module baugh_wooley #(
     parameter N = 8
 ) (

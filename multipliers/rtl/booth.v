@@ -1,8 +1,9 @@
 // Radix-4 Booth multiplier (MacSorley, 1961).
 //
-// Each digit of b, -2..2, comes from three bits of b that overlap by one. A row is a times the digit:
-// complemented if the digit is negative, with a one added in its lowest column. Instead of sign
-// extension a row ends with its complemented sign bit, and constant ones are added once for all.
+// Each digit of b, -2..2, comes from three bits of b that overlap by one. A row is a times the
+// digit: complemented if the digit is negative, with a one added in its lowest column. Instead of
+// sign extension a row ends with its complemented sign bit, and constant ones are added once for
+// all.
 module booth #(
     parameter N = 8
 ) (
@@ -11,7 +12,8 @@ module booth #(
     output [2*N-1:0] p
 );
   localparam DIGITS = (N + 1) / 2;
-  // Sign extension of row i is -2^(N + 2i) where its sign is set: 2^(N + 2i) (1 - sign) - 2^(N + 2i).
+  // Sign extension of row i is -2^(N + 2i) where its sign is set:
+  // 2^(N + 2i) (1 - sign) - 2^(N + 2i).
   localparam [2*N-1:0] FOURS = {N{2'b01}};
   localparam [2*N-1:0] CONSTANTS = -(FOURS << N);
   wire [N+1:0] digits_b = {b[N-1], b, 1'b0};

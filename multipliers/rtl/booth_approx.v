@@ -1,10 +1,9 @@
-// Radix-4 approximate Booth multiplier (Liu et al., 2017): approximate encoders R4ABE1 and R4ABE2 in
-// the V least-significant columns.
+// Radix-4 Booth multiplier with approximate encoders (Liu et al., 2017).
 //
-// A cell gets bit j of a times a digit of b, -2..2, that is encoded in three bits of b. D = 1 takes
-// 2a for a: the cell is bit j of a, complemented for a negative digit, or 0 for the digit 0 (wrong in
-// 4 of 32 cases). D = 2 does without the 0 as well (8 of 32). The one that a negative row adds in its
-// lowest column stays exact, as do the columns from V on.
+// A row holds digit times a, inverted if the digit is negative. In the V least-significant columns
+// its bits are simplified: D = 1, encoder R4ABE1, takes 0 for 2a and -2a; D = 2, R4ABE2, takes a
+// or its inverse, whatever the digit. Row signs and the ones of negation are exact and lie as in
+// booth.v.
 module booth_approx #(
     parameter N = 8,
     parameter V = 8,
@@ -14,34 +13,36 @@ module booth_approx #(
     input  [  N-1:0] b,
     output [2*N-1:0] p
 );
-  localparam DIGITS = (N + 1) / 2;
-  // Sign extension of row i is -2^(N + 2i) where its sign is set: 2^(N + 2i) (1 - sign) - 2^(N + 2i).
-  localparam [2*N-1:0] FOURS = {N{2'b01}};
-  localparam [2*N-1:0] CONSTANTS = -(FOURS << N);
-  wire [N+1:0] digits_b = {b[N-1], b, 1'b0};
-  wire [N:0] extended_a = {a[N-1], a};
+  localparam ROWS = (N + 1) / 2;
+  localparam [2*N-1:0] SIGNS = {{2 * N - 2 * ROWS{1'b0}}, {ROWS{2'b01}}} << N;
+  wire [2*ROWS:0] triples = {{2 * ROWS - N{b[N-1]}}, b, 1'b0};
+  wire [ROWS-1:0] negative;
 
-  genvar i, j;
+  genvar i;
   generate
-    for (i = 0; i < DIGITS; i = i + 1) begin : row
-      wire [2:0] triplet = digits_b[2*i+:3];
-      wire nonzero = ~(&triplet | ~|triplet);
-      wire one = triplet[1] ^ triplet[0];
-      wire two = nonzero & ~one;
-      wire negative = triplet[2] & nonzero;
-      wire [N:0] multiple = extended_a & {N + 1{one}} | {a, 1'b0} & {N + 1{two}};
-      wire [N:0] cells;
-      for (j = 0; j <= N; j = j + 1) begin : bits
-        if (2 * i + j >= V) assign cells[j] = multiple[j] ^ negative;
-        else if (D == 1) assign cells[j] = nonzero & (extended_a[j] ^ triplet[2]);
-        else assign cells[j] = extended_a[j] ^ triplet[2];
-      end
-      wire [2*N:0] shifted = {{N{1'b0}}, ~cells[N], cells[N-1:0]} << 2 * i;
-      wire [2*N-1:0] correction = {{2 * N - 1{1'b0}}, negative} << 2 * i;
+    for (i = 0; i < ROWS; i = i + 1) begin : row
+      localparam BITS = V < 2 * i ? 0 : V - 2 * i < N ? V - 2 * i : N;
+      localparam [N:0] LOW = ~({N + 1{1'b1}} << BITS);
+      wire [2:0] triple = triples[2*i+:3];
+      wire one = triple[1] ^ triple[0];
+      wire two = ~one & (triple[2] ^ triple[1]);
+      assign negative[i] = triple[2] & ~(triple[1] & triple[0]);
+
+      wire [N:0] signed_a = {a[N-1], a} ^ {N + 1{triple[2]}};
+      wire [N:0] single = signed_a & {N + 1{one}};
+      wire [N:0] exact = single | {signed_a[N-1:0], triple[2]} & {N + 1{two}};
+      wire [N:0] approximate = D == 1 ? single : signed_a;
+      wire [N:0] dots = (exact & ~LOW | approximate & LOW) ^ {1'b1, {N{1'b0}}};
+
       wire [2*N-1:0] sum;
-      if (i == 0) assign sum = CONSTANTS + shifted[2*N-1:0] + correction;
-      else assign sum = row[i-1].sum + shifted[2*N-1:0] + correction;
+      if (i == 0) begin : first
+        wire [2*N-1:0] last_one = {{2 * N - 1{1'b0}}, negative[ROWS-1]} << 2 * ROWS - 2;
+        assign sum = {{N - 1{1'b0}}, dots} + (-SIGNS | last_one);
+      end else begin : next
+        wire [N+2:0] line = {dots, 1'b0, negative[i-1]};
+        assign sum = row[i-1].sum + ({{N - 3{1'b0}}, line} << 2 * i - 2);
+      end
     end
   endgenerate
-  assign p = row[DIGITS-1].sum;
+  assign p = row[ROWS-1].sum;
 endmodule

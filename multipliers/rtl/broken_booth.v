@@ -1,39 +1,44 @@
-// Broken-Booth multiplier, BBM (Farshchi, Abrishami and Fakhraie, 2013).
+// Broken-Booth multiplier (Farshchi, Abrishami and Fakhraie, 2013).
 //
-// Of the rows of a radix-4 Booth multiplier all that lies to the right of the vertical break level V
-// is omitted, with the ones that negative rows add there.
+// The radix-4 Booth array of booth.v without its V least-significant columns. T = 0 keeps the
+// carries that the ones of negation send into column V, which happens if all bits below are ones,
+// T = 1 drops them.
 module broken_booth #(
     parameter N = 8,
-    parameter V = 6
+    parameter V = 6,
+    parameter T = 0
 ) (
     input  [  N-1:0] a,
     input  [  N-1:0] b,
     output [2*N-1:0] p
 );
-  localparam DIGITS = (N + 1) / 2;
-  localparam [2*N-1:0] FORMED = {2 * N{1'b1}} << V;
-  // Sign extension of row i is -2^(N + 2i) where its sign is set: 2^(N + 2i) (1 - sign) - 2^(N + 2i).
-  localparam [2*N-1:0] FOURS = {N{2'b01}};
-  localparam [2*N-1:0] CONSTANTS = -(FOURS << N);
-  wire [N+1:0] digits_b = {b[N-1], b, 1'b0};
-  wire [N:0] extended_a = {a[N-1], a};
+  localparam ROWS = (N + 1) / 2;
+  localparam [2*N-1:0] SIGNS = {{2 * N - 2 * ROWS{1'b0}}, {ROWS{2'b01}}} << N;
+  wire [2*ROWS:0] triples = {{2 * ROWS - N{b[N-1]}}, b, 1'b0};
 
   genvar i;
   generate
-    for (i = 0; i < DIGITS; i = i + 1) begin : row
-      wire [2:0] triplet = digits_b[2*i+:3];
-      wire one = triplet[1] ^ triplet[0];
-      wire two = triplet == 3'b011 | triplet == 3'b100;
-      wire negative = triplet[2] & ~&triplet;
-      wire [N:0] multiple = extended_a & {N + 1{one}} | {a, 1'b0} & {N + 1{two}};
-      wire [N:0] cells = multiple ^ {N + 1{negative}};
-      wire [2*N:0] shifted = {{N{1'b0}}, ~cells[N], cells[N-1:0]} << 2 * i;
-      wire [2*N-1:0] correction = {{2 * N - 1{1'b0}}, negative} << 2 * i;
-      wire [2*N-1:0] formed = shifted[2*N-1:0] & FORMED;
+    for (i = 0; i < ROWS; i = i + 1) begin : row
+      localparam CUT = V > 2 * i ? V - 2 * i : 0;
+      localparam [N-1:0] BELOW = ~({N{1'b1}} << CUT) >> 1;  // bits that all multiples lose
+      wire [2:0] triple = triples[2*i+:3];
+      wire one = triple[1] ^ triple[0];
+      wire two = ~one & (triple[2] ^ triple[1]);
+      wire [N:0] multiple = {a[N-1], a} & {N + 1{one}} | {a, 1'b0} & {N + 1{two}};
+
+      wire negative = triple[2] & ~(triple[1] & triple[0]);
+      wire carry;
+      if (CUT == 0) assign carry = negative;
+      else if (T == 0) assign carry = negative & ~(one & a[CUT-1]) & ~|(a & BELOW);
+      else assign carry = 1'b0;
+
+      wire [N-CUT:0] dots = multiple[N:CUT] ^ {~negative, {N - CUT{negative}}};
+      wire [2*N-1:0] line = {{N + CUT - 1{1'b0}}, dots} << 2 * i + CUT;
+      wire [2*N-1:0] broken = {{2 * N - 1{1'b0}}, carry} << 2 * i + CUT;
       wire [2*N-1:0] sum;
-      if (i == 0) assign sum = CONSTANTS + formed + (correction & FORMED);
-      else assign sum = row[i-1].sum + formed + (correction & FORMED);
+      if (i == 0) assign sum = line + broken - SIGNS;
+      else assign sum = row[i-1].sum + line + broken;
     end
   endgenerate
-  assign p = row[DIGITS-1].sum;
+  assign p = row[ROWS-1].sum;
 endmodule

@@ -107,8 +107,8 @@ def test_a_zero_operand_gives_zero_as_the_catalogue_claims(family):
         ("booth_approx", "v", {"n": 5, "d": 1}, 1),
         ("booth_approx", "v", {"n": 5, "d": 2}, 1),
         ("broken_array_signed", "v", {"n": 6, "h": 1}, 1),
-        ("broken_booth", "v", {"n": 6}, 1),
-        ("drum_signed", "k", {"n": 8}, -1),
+        ("broken_booth", "v", {"n": 6, "t": 0}, 1),
+        ("drum_signed", "k", {"n": 8, "s": 0}, -1),
     ],
 )
 def test_the_error_grows_with_what_is_left_out(family, parameter, fixed, direction):
