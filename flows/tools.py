@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.fence import fenced, limit
+from axdse.multipliers.fence import fenced, limited
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30
@@ -178,8 +178,10 @@ def _process_group(
     scratch: Sequence[Path],
 ) -> Iterator[subprocess.Popen[bytes]]:
     def start() -> subprocess.Popen[bytes]:
+        # A loop ends even when this process is killed and can no longer look after it.
+        seconds = math.ceil(limit_s) + 1
         return subprocess.Popen(
-            command,
+            limited(command, seconds, _memory_bytes(), FILE_BYTES),
             cwd=folder,
             env={**(os.environ if environment is None else environment), "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
@@ -195,8 +197,6 @@ def _process_group(
             f"{subject} must start", f"{command[0]} ({error.strerror})", "install it again"
         ) from error
     _running.add(process.pid)
-    # A loop ends even when this process is killed and can no longer look after it.
-    limit(process.pid, math.ceil(limit_s) + 1, _memory_bytes(), FILE_BYTES)
     try:
         yield process
     finally:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.multipliers.fence import fenced, limit
+from axdse.multipliers.fence import fenced, limited
 
 COMPILER_MEMORY_BYTES = 2 << 30
 COMPILER_OUTPUT_BYTES = 64 << 20
@@ -55,11 +55,12 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
         OSError: it does not start.
     """
     environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
+    seconds = math.ceil(limit_s) + 1
     with _memory_file() as output, _memory_file() as message:
 
         def start() -> subprocess.Popen[bytes]:
             return subprocess.Popen(
-                call,
+                limited(call, seconds, COMPILER_MEMORY_BYTES, COMPILER_OUTPUT_BYTES),
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -69,8 +70,6 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
             )
 
         process = fenced(start, [folder])
-        seconds = math.ceil(limit_s) + 1
-        limit(process.pid, seconds, COMPILER_MEMORY_BYTES, COMPILER_OUTPUT_BYTES)
         try:
             code = _wait(process, limit_s)
         finally:

@@ -4,10 +4,10 @@ The compiler and the simulator are not hostile, their input may be. A fence is p
 thread, and all that the thread starts is inside it for ever.
 """
 
-import contextlib
 import ctypes
+import errno
 import os
-import resource
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -74,24 +74,20 @@ def fenced(start: Callable[[], T], writable: Sequence[Path]) -> T:
     return answers[0]
 
 
-def limit(pid: int, seconds: int, memory_bytes: int, file_bytes: int) -> None:
-    """Limit processor time, address space and file size of a process and of all its children.
+def limited(command: Sequence[str], seconds: int, memory_bytes: int, file_bytes: int) -> list[str]:
+    """Return a command that runs this one under limits, which all its children inherit.
 
-    Nothing is raised above what it was, and a process that has ended is left alone.
+    A shell sets them before the program starts: limits that are set on a running process come too
+    late for what it has started. Those that would raise a limit are left as they are.
+
+    Raises:
+        OSError: there is no such program.
     """
-    if not hasattr(resource, "prlimit"):  # not Linux
-        return
-    limits = {
-        resource.RLIMIT_CPU: seconds,
-        resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_FSIZE: file_bytes,
-        resource.RLIMIT_CORE: 0,
-    }
-    with contextlib.suppress(OSError):
-        for name, value in limits.items():
-            hard = resource.prlimit(pid, name)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.prlimit(pid, name, (value, value))
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    limits = f"-c 0,-t {seconds},-v {memory_bytes >> 10},-f {file_bytes >> 9}".split(",")
+    script = "".join(f"ulimit {each} 2>/dev/null; " for each in limits)
+    return ["/bin/sh", "-c", f'{script}exec "$@"', "sh", *command]
 
 
 def _restrict(version: int, writable: Sequence[Path]) -> None:
