@@ -57,6 +57,13 @@ T = TypeVar("T")
 @click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
 @click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
 @click.option("--enable", default="", help="Clock enable of a pipeline.")
+@click.option(
+    "--prove",
+    "prove_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Compare gates and model on every pair, within that time; up to 24 operand bits always.",
+)
 @click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
 @click.option("--certificate", type=PATH, metavar="FILE.json", help="Write the certificate.")
 @click.option(
@@ -85,6 +92,7 @@ def verify(
     latency: int | None,
     reset: str,
     enable: str,
+    prove_s: float | None,
     waves: Path | None,
     certificate: Path | None,
     known: Path | None,
@@ -94,21 +102,23 @@ def verify(
 ) -> int:
     """Check that C model and Verilog agree; exit code 1 and a counter-example if they do not.
 
-    Up to 8 x 8 bits every operand pair is tried, beyond that corners and random ones. Your own
+    Up to 16 operand bits every pair is simulated; up to 24 every pair is proved on gates; beyond
+    that corners and random pairs are simulated. Your own
     two files need no more than --model and --rtl: the other options pin what they leave open.
     """
     pins = Pins(function, top, order, signed, clock, latency, reset, enable)
     if known:
         return _recheck(known, model, rtl, pins)
     if model or rtl or pins != Pins():
-        reports = [_check_own(specs, model, rtl, pins, seed, waves)]
+        reports = [_check_own(specs, model, rtl, pins, seed, waves, prove_s)]
     else:
         chosen = _chosen(specs, every, defaults)
         if unit:
             candidates = [candidate_of(m, format_text) for m in chosen]
             reports = [check_unit(candidate, seed=seed) for candidate in candidates]
-        elif waves:
-            reports = [check(_only_one(chosen, "--waves"), seed=seed, waves=waves)]
+        elif waves or prove_s:
+            one = _only_one(chosen, "--waves or --prove")
+            reports = [check(one, seed=seed, waves=waves, prove_s=prove_s)]
         else:
             reports = _check_many(chosen, seed, jobs)
     if waves and all(report.passed for report in reports):
@@ -174,6 +184,7 @@ def _check_own(
     pins: Pins,
     seed: int,
     waves: Path | None,
+    prove_s: float | None,
 ) -> RtlReport:
     if specs or not model or not rtl:
         raise AxdseError(
@@ -182,7 +193,7 @@ def _check_own(
             "write 'axdse verify --model X.c --rtl X.v'",
         )
     design = read_design(model, rtl, pins)
-    return check_design(design, order=pins.order, seed=seed, waves=waves)
+    return check_design(design, order=pins.order, seed=seed, waves=waves, prove_s=prove_s)
 
 
 def _check_many(multipliers: list[Multiplier], seed: int, jobs: int | None) -> list[RtlReport]:
@@ -239,6 +250,8 @@ def _notes(report: RtlReport) -> list[str]:
         )
     if report.only_order_is_wrong:
         notes.append("the RTL equals the model with its operands swapped")
+    if report.proof and report.proof.verdict == "unknown":
+        notes.append(f"no proof: {report.proof.pairs:,} of {report.proof.total:,} pairs in time")
     if report.latency:
         notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
     return notes

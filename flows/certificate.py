@@ -76,7 +76,10 @@ def read_certificate(path: Path) -> RtlReport:
         raise AxdseError("a certificate must match its seal", f"{path} was changed", remedy)
     pairs = 1 << (report.a_bits + report.b_bits)
     sound = report.vectors > 0 and not report.mismatches and not report.examples
-    if not sound or (report.verdict == "exhaustive") != (report.vectors == pairs):
+    whole = report.verdict == "exhaustive", report.vectors == pairs
+    proof = report.proof
+    proved = proof is not None and proof.verdict == "proved" and proof.pairs == pairs
+    if not sound or whole[0] != whole[1] or (report.verdict == "proved" and not proved):
         raise AxdseError(
             "a certificate must agree with itself",
             f"{path}: {report.verdict}, {report.vectors} vectors, {report.mismatches} mismatches",

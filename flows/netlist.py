@@ -57,14 +57,14 @@ class Netlist:
         nets = {0: np.zeros(-(-a.size // LANES), dtype=np.uint64)}
         nets[1] = ~nets[0]
         for port, codes in ((self.a, a), (self.b, b)):
-            nets.update(zip(port.nets, _lanes(codes.ravel(), len(port.nets)), strict=True))
+            nets.update(zip(port.nets, lanes_of(codes.ravel(), len(port.nets)), strict=True))
         for instance in self.instances:
             pins = dict(instance.pins)
             operands = {pin: nets[pins[pin]] for pin, _ in instance.cell.inputs}
             for pin, value in instance.cell.evaluate(operands).items():
                 if pin in pins:
                     nets[pins[pin]] = value
-        return _codes([nets[net] for net in self.product.nets], a.size).reshape(a.shape)
+        return codes_of([nets[net] for net in self.product.nets], a.size).reshape(a.shape)
 
     def verilog(self) -> str:
         """Structural Verilog with one assignment for each bit, as OpenSTA 2.0 demands."""
@@ -175,7 +175,7 @@ def _check_driven(netlist: Netlist) -> None:
         )
 
 
-def _lanes(codes: np.ndarray, width: int) -> np.ndarray:
+def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
     """Transpose codes into bit planes, uint64 of shape (width, vectors / 64)."""
     shifts = np.arange(width, dtype=np.uint64)[:, None]
     bits = ((codes.astype(np.uint64) >> shifts) & np.uint64(1)).astype(np.uint8)
@@ -183,8 +183,8 @@ def _lanes(codes: np.ndarray, width: int) -> np.ndarray:
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
 
-def _codes(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """Undo `_lanes`."""
+def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Undo `lanes_of`."""
     codes = np.zeros(count, dtype=np.uint64)
     for bit, lane in enumerate(lanes):
         bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")

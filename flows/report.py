@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Order = Literal["straight", "swapped"]
-Verdict = Literal["exhaustive", "sampled", "mismatch"]
+Verdict = Literal["proved", "exhaustive", "sampled", "mismatch"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,43 @@ class Covered:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """Whether RTL computes what its C model does, on every operand pair.
+
+    Attributes:
+        design: spec of the multiplier.
+        verdict: "unknown": the time limit left pairs that were not compared.
+        method: "exhaustion": gates, as Yosys reads the RTL, against the model on every pair.
+        pairs: operand pairs compared, all distinct.
+        total: operand pairs that exist.
+        gates: two-input ands that were compared.
+        examples: the first pairs that differ, if any.
+        model_digest: SHA-256 (hex) of the C source, its function and parameters.
+        rtl_digest: SHA-256 (hex) of the RTL.
+        tools: names and versions.
+        seconds: wall time.
+    """
+
+    design: str
+    verdict: Literal["proved", "different", "unknown"]
+    method: Literal["exhaustion"]
+    pairs: int
+    total: int
+    gates: int
+    examples: tuple[Mismatch, ...]
+    model_digest: str
+    rtl_digest: str
+    tools: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RtlReport:
     """The verdict on one design.
 
     Attributes:
         design: spec of the core, name of the candidate whose unit it is, or function's name.
-        verdict: "exhaustive" and "sampled" are passes.
+        verdict: all but "mismatch" are passes; "proved": sampled, and proved by `proof`.
         call: the C call, of the RTL's ports, that was compared with its product.
         a_bits: width of the RTL's first operand.
         b_bits: of the second one.
@@ -60,6 +91,7 @@ class RtlReport:
         seed: of the random vectors.
         seconds: wall time of the simulation, shared by the designs in it.
         date: ISO 8601, UTC.
+        proof: beyond simulation, if there is one.
     """
 
     design: str
@@ -83,6 +115,7 @@ class RtlReport:
     seed: int
     seconds: float
     date: str
+    proof: Proof | None = None
 
     @property
     def passed(self) -> bool:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +19,10 @@ import numpy as np
 from axdse.flows.bring_your_own import Design
 from axdse.flows.coverage import unit_coverage
 from axdse.flows.devices import batches
+from axdse.flows.formal import ALWAYS_BITS, prove
 from axdse.flows.report import Order, RtlReport
 from axdse.flows.rtl_simulation import simulate
-from axdse.flows.stimulus import Stimulus, core_coverage, core_stimulus
+from axdse.flows.stimulus import EXHAUSTIVE_BITS, Stimulus, core_coverage, core_stimulus
 from axdse.flows.tools import kill_running
 from axdse.flows.unit_stimulus import unit_stimulus
 from axdse.flows.verdict import Oracle, Task, judge_all, verdict_on
@@ -38,21 +39,78 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 BATCH = 12
 CONFIRMED_VECTORS = 256
+PROOF_LIMIT_S = 300.0
 T = TypeVar("T")
 
 
-def check(multiplier: Multiplier, *, seed: int = 0, waves: Path | None = None) -> RtlReport:
+@dataclass(frozen=True)
+class _Job:
+    """A design to check and, where simulation is a sample, to prove.
+
+    Attributes:
+        multiplier: the model.
+        rtl: the design.
+        free: take whichever order of operands agrees.
+        widest_net: bits of the design's widest net.
+    """
+
+    multiplier: Multiplier
+    rtl: Rtl
+    seed: int
+    free: bool = False
+    widest_net: int = 0
+    prove_s: float | None = None
+
+    def task(self) -> Task:
+        """What is to be simulated."""
+        task = _core_task(self.multiplier, self.rtl, self.seed, self.free)
+        if self.widest_net <= WIDE_BITS:
+            return task
+        device = split_wide_nets(self.rtl)
+        _confirm(self.rtl, device, task.stimulus)
+        return replace(task, device=device)
+
+    def report(self, task: Task, waves: Path | None = None) -> RtlReport:
+        """The verdict: of the simulation, and of a proof where it is asked for or quick."""
+        report, model = verdict_on(task, waves), self.multiplier
+        few = 1 << EXHAUSTIVE_BITS < model.pairs <= 1 << ALWAYS_BITS
+        if not report.passed or self.rtl.pipeline or not (few or self.prove_s):
+            return report
+        if report.order != task.order:
+            model = swapped(model)
+        proof = prove(model, self.rtl, self.prove_s or PROOF_LIMIT_S)
+        if proof.verdict == "different":
+            return replace(report, verdict="mismatch", examples=proof.examples, proof=proof)
+        proved = proof.verdict == "proved" and report.verdict == "sampled"
+        return replace(report, verdict="proved" if proved else report.verdict, proof=proof)
+
+    def run(self, waves: Path | None = None) -> RtlReport:
+        """Do both."""
+        return self.report(self.task(), waves)
+
+
+def check(
+    multiplier: Multiplier,
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
+    prove_s: float | None = None,
+) -> RtlReport:
     """Compare the core's RTL with its C model, cached by the content of both.
+
+    Up to 2^16 operand pairs are all simulated; beyond, up to 2^24 pairs are proved, see
+    `axdse.flows.formal.prove`.
 
     Args:
         multiplier: the design.
-        seed: of the random vectors, for more than 2^16 operand pairs.
+        seed: of the random vectors, where not all pairs are simulated.
         waves: where to leave a VCD of the counter-examples, if there are any.
+        prove_s: prove it whatever its size, within that many seconds.
 
     Raises:
         AxdseError: a tool is missing, or model or RTL do not compile, crash or hang.
     """
-    return verdict_on(_core_task(multiplier, core_rtl(multiplier), seed), waves)
+    return _Job(multiplier, core_rtl(multiplier), seed, prove_s=prove_s).run(waves)
 
 
 def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
@@ -103,9 +161,8 @@ def check_all(
     Raises:
         AxdseError: as `check`, for the first design that fails to run.
     """
-    designs = [(multiplier, core_rtl(multiplier)) for multiplier in multipliers]
-    makers = [functools.partial(_core_task, *design, seed) for design in designs]
-    verdicts = _in_batches([rtl for _, rtl in designs], makers, jobs)
+    todo = [_Job(multiplier, core_rtl(multiplier), seed) for multiplier in multipliers]
+    verdicts = _in_batches(todo, jobs)
     with contextlib.closing(verdicts):
         for verdict in verdicts:
             if isinstance(verdict, AxdseError):
@@ -117,18 +174,15 @@ def check_designs(
     designs: Sequence[Design], *, seed: int = 0, jobs: int | None = None
 ) -> Generator[RtlReport | AxdseError]:
     """Yield the reports of `check_design` in order, or why there is none."""
-    makers = [functools.partial(_design_task, design, None, seed) for design in designs]
-    return _in_batches([design.rtl for design in designs], makers, jobs)
+    return _in_batches([_own(design, None, seed, None) for design in designs], jobs)
 
 
-def _in_batches(
-    designs: Sequence[Rtl], makers: Sequence[Callable[[], Task]], jobs: int | None
-) -> Generator[RtlReport | AxdseError]:
+def _in_batches(todo: Sequence[_Job], jobs: int | None) -> Generator[RtlReport | AxdseError]:
     # Threads only wait here: compilers, models and simulators are processes of their own.
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
     futures = [
-        pool.submit(_check_batch, [makers[index] for index in group])
-        for group in batches(designs, BATCH)
+        pool.submit(_check_batch, [todo[index] for index in group])
+        for group in batches([job.rtl for job in todo], BATCH)
     ]
     try:
         for future in futures:
@@ -140,9 +194,9 @@ def _in_batches(
             time.sleep(0.05)
 
 
-def _check_batch(makers: Sequence[Callable[[], Task]]) -> list[RtlReport | AxdseError]:
+def _check_batch(batch: Sequence[_Job]) -> list[RtlReport | AxdseError]:
     """One simulation for all that have no verdict yet; if it fails, one each, to see whose."""
-    tasks = [_attempt(make) for make in makers]
+    tasks = [_attempt(job.task) for job in batch]
     ready = [task for task in tasks if isinstance(task, Task)]
     fresh = [task for task in ready if load("rtl_check", task.key, RtlReport) is None]
     if len(fresh) > 1:
@@ -150,8 +204,8 @@ def _check_batch(makers: Sequence[Callable[[], Task]]) -> list[RtlReport | Axdse
         with contextlib.suppress(AxdseError):
             judge_all(fresh)
     return [
-        _attempt(functools.partial(verdict_on, task)) if isinstance(task, Task) else task
-        for task in tasks
+        _attempt(functools.partial(job.report, task)) if isinstance(task, Task) else task
+        for job, task in zip(batch, tasks, strict=True)
     ]
 
 
@@ -163,7 +217,12 @@ def _attempt(compute: Callable[[], T]) -> T | AxdseError:
 
 
 def check_design(
-    design: Design, *, order: Order | None = None, seed: int = 0, waves: Path | None = None
+    design: Design,
+    *,
+    order: Order | None = None,
+    seed: int = 0,
+    waves: Path | None = None,
+    prove_s: float | None = None,
 ) -> RtlReport:
     """Compare a design of the user's own, see `axdse.flows.bring_your_own`.
 
@@ -172,21 +231,17 @@ def check_design(
         order: of the operands; None: the one that agrees.
         seed: of the random vectors.
         waves: as `check`.
+        prove_s: as `check`.
 
     Raises:
         AxdseError: as `check`.
     """
-    return verdict_on(_design_task(design, order, seed), waves)
+    return _own(design, order, seed, prove_s).run(waves)
 
 
-def _design_task(design: Design, order: Order | None, seed: int) -> Task:
-    multiplier = swapped(design.multiplier) if order == "swapped" else design.multiplier
-    task = _core_task(multiplier, design.rtl, seed, free=order is None)
-    if design.widest_net <= WIDE_BITS:
-        return task
-    device = split_wide_nets(design.rtl)
-    _confirm(design.rtl, device, task.stimulus)
-    return replace(task, device=device)
+def _own(design: Design, order: Order | None, seed: int, prove_s: float | None) -> _Job:
+    model = swapped(design.multiplier) if order == "swapped" else design.multiplier
+    return _Job(model, design.rtl, seed, order is None, design.widest_net, prove_s)
 
 
 def _confirm(rtl: Rtl, device: Rtl, stimulus: Stimulus) -> None:

@@ -53,10 +53,37 @@ def test_every_family_agrees_at_its_defaults(name: str) -> None:
         assert report.vectors >= 20_000
 
 
-def test_wide_designs_are_sampled() -> None:
+def test_wide_designs_are_sampled_and_proved() -> None:
     report = check(_exact(12), seed=3)
-    assert (report.verdict, report.seed, report.passed) == ("sampled", 3, True)
+    assert (report.verdict, report.seed, report.passed) == ("proved", 3, True)
     assert report.vectors >= 20_000
+    assert report.proof is not None
+    assert report.proof.pairs == report.proof.total == 1 << 24
+
+
+def test_what_a_sample_misses_a_proof_finds(with_rtl: WithRtl) -> None:
+    a, b = 1234, 3210
+    report = check(with_rtl(f"assign p = a * b + (a == {a} && b == {b});", 12))
+    assert report.verdict == "mismatch"
+    assert (report.examples[0].a, report.examples[0].b) == (a, b)
+    assert report.proof is not None
+    assert report.proof.verdict == "different"
+
+
+def test_a_narrow_design_is_proved_on_request() -> None:
+    report = check(_exact(4), prove_s=30)
+    assert report.verdict == "exhaustive"
+    assert report.proof is not None
+    assert (report.proof.verdict, report.proof.pairs) == ("proved", 256)
+
+
+def test_a_proof_that_takes_too_long_is_none(with_rtl: WithRtl) -> None:
+    wide = dataclasses.replace(with_rtl("assign p = a * b;"), values=(("n", 16),))
+    report = check(wide, prove_s=1)
+    assert report.verdict == "sampled"
+    assert report.proof is not None
+    assert report.proof.verdict == "unknown"
+    assert 0 < report.proof.pairs < report.proof.total
 
 
 def test_a_report_names_what_it_is_about() -> None:

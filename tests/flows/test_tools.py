@@ -180,9 +180,7 @@ def test_without_landlock_tools_run_unfenced(
 
 
 def test_memory_and_files_of_a_tool_are_limited(tmp_path: Path) -> None:
-    run = run_process(
-        "sh", ["sh", "-c", "ulimit -v; ulimit -f"], tmp_path, tmp_path / "log", 10
-    )
+    run = run_process("sh", ["sh", "-c", "ulimit -v; ulimit -f"], tmp_path, tmp_path / "log", 10)
     memory, blocks = map(int, run.log.split())
     assert memory * 1024 <= tools.MEMORY_BYTES
     assert blocks * 512 == tools.FILE_BYTES
