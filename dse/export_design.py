@@ -13,11 +13,13 @@ from axdse.dse.report import environment
 from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist
 from axdse.dse.train import Epoch, History
+from axdse.flows.certificate import write_certificate
 from axdse.flows.cost import Cost
-from axdse.flows.report import RtlReport
+from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.formats import Format, IntFormat
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.lut import build_lut, save_approxtrain, save_npz
+from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 
@@ -25,6 +27,7 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 class Commands:
     """The command lines that make the numbers of a design again."""
 
+    validate: str
     verify_core: str
     verify_unit: str
     cost: str
@@ -47,8 +50,10 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
     model = folder / f"{finalist.candidate.multiplier.family.name}.c"
     model.write_text(standalone_model(finalist.candidate.multiplier))
     _write_tables(finalist, core.top, folder)
-    _write_json(RtlReport, finalist.certificate, folder / "certificate_core.json")
-    _write_json(RtlReport, finalist.point.unit_certificate, folder / "certificate_unit.json")
+    if isinstance(finalist.candidate.format, FloatFormat):
+        (folder / f"{unit.top}.c").write_text(standalone_unit_model(finalist.candidate))
+    write_certificate(finalist.certificate, folder / "certificate_core.json")
+    write_certificate(finalist.point.unit_certificate, folder / "certificate_unit.json")
     _write_json(Cost, finalist.cost, folder / "cost.json")
     _write_json(tuple[History, ...], finalist.point.histories, folder / "training.json")
     (folder / "training.csv").write_text(_training_csv(finalist.point.histories))
@@ -62,7 +67,7 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
         files=files,
         config=run.config,
         info=run.info,
-        commands=_commands(finalist, run.config),
+        commands=_commands(finalist, core, run.config),
     )
     (folder / "README.md").write_text(text)
 
@@ -72,6 +77,15 @@ def standalone_model(multiplier: Multiplier) -> str:
     defines = [f"#define {name} {value}" for name, value in multiplier.bindings.items()]
     header = f"/* {multiplier.spec}, with its parameters bound. */"
     return "\n".join([header, *defines, "", multiplier.family.model.read_text()])
+
+
+def standalone_unit_model(candidate: Candidate) -> str:
+    """The C model of the whole float unit: definitions, the core, `fp_multiply`."""
+    macros = (macro.partition("=") for macro in unit_macros(candidate))
+    defines = [f"#define {name} {value}" for name, _, value in macros if name != "FP_CORE_FILE"]
+    header = f"/* {candidate.name}: uint64_t fp_multiply(uint64_t a, uint64_t b) on codes. */"
+    core = candidate.multiplier.family.model.read_text()
+    return "\n".join([header, *defines, "", core, UNIT_MODEL.read_text()])
 
 
 def _write_rtl(rtl: Rtl, folder: Path) -> None:
@@ -100,11 +114,13 @@ def _training_csv(histories: tuple[History, ...]) -> str:
     return text.getvalue()
 
 
-def _commands(finalist: Finalist, config: SearchConfig) -> Commands:
+def _commands(finalist: Finalist, core: Rtl, config: SearchConfig) -> Commands:
     spec, form = f"'{finalist.spec}'", f"--format '{finalist.format}'"
     library = f" --library {config.library}" if config.library else ""
     training, recipe = config.training, "--config ../config.yaml"
     return Commands(
+        validate="axdse verify --check certificate_core.json "
+        f"--model {finalist.candidate.multiplier.family.name}.c --rtl {core.top}.v",
         verify_core=f"axdse verify {spec} --seed {finalist.certificate.seed}",
         verify_unit=f"axdse verify {spec} --unit {form} "
         f"--seed {finalist.point.unit_certificate.seed}",

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from axdse.dse.cli import cli
+from axdse.dse.cli import cli, run
 from axdse.dse.export import Export, export_run
 from axdse.dse.export_design import standalone_model
 from axdse.dse.run_dir import RunDir
+from axdse.flows.certificate import read_certificate
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.cmodel import compiler, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.lut import build_lut, load_approxtrain, load_npz
+from axdse.multipliers.unit import unit_products
 
 # The front of `finished_run`, by area.
 DESIGNS = (
@@ -82,8 +84,8 @@ def test_a_c_model_compiles_alone_without_a_warning(spec: str, tmp_path: Path) -
 def test_an_exported_c_model_multiplies_as_the_catalogue_does(
     index: int, stem: str, exported: Export, tmp_path: Path
 ) -> None:
-    (model,) = exported.designs[index].glob("*.c")
     multiplier = builtin_catalog().multiplier(DESIGNS[index][0])
+    model = exported.designs[index] / f"{multiplier.family.name}.c"
     size = 1 << multiplier.operand_bits
     (tmp_path / "main.c").write_text(
         f'#include <stdio.h>\n#include "{model}"\nint main(void) {{\n'
@@ -94,6 +96,37 @@ def test_an_exported_c_model_multiplies_as_the_catalogue_does(
     printed = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
     products = np.array(printed.split(), dtype=np.uint64).reshape(size, size)
     assert np.array_equal(products, tabulate(multiplier))
+
+
+@pytest.mark.parametrize(("index", "stem"), CORES)
+def test_an_exported_c_unit_multiplies_as_the_unit_does(
+    index: int, stem: str, exported: Export, tmp_path: Path
+) -> None:
+    spec, form, _ = DESIGNS[index]
+    candidate = Candidate(builtin_catalog().multiplier(spec), parse_format(form))
+    (unit,) = exported.designs[index].glob("unit_*.c")
+    codes = np.random.default_rng(0).integers(0, 1 << 12, (2, 1000))
+    calls = ", ".join(f"fp_multiply({a}, {b})" for a, b in codes.T)
+    (tmp_path / "main.c").write_text(
+        f'#include <stdio.h>\n#include "{unit}"\nint main(void) {{\n'
+        f"  unsigned long long p[] = {{{calls}}};\n"
+        '  for (int i = 0; i < 1000; i++) printf("%llu ", p[i]);\n}\n'
+    )
+    subprocess.run([compiler()[0], "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    printed = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    assert np.array_equal(
+        np.array(printed.split(), dtype=np.uint64), unit_products(candidate, *codes)
+    )
+
+
+@pytest.mark.parametrize(("index", "stem"), CORES)
+def test_an_exported_core_holds_against_its_certificate(
+    index: int, stem: str, exported: Export
+) -> None:
+    folder = exported.designs[index]
+    name = builtin_catalog().multiplier(DESIGNS[index][0]).family.name
+    files = ["--model", str(folder / f"{name}.c"), "--rtl", str(folder / f"{stem}.v")]
+    assert run(["verify", "--check", str(folder / "certificate_core.json"), *files]) == 0
 
 
 @pytest.mark.parametrize(("spec", "form", "stem"), DESIGNS)
@@ -129,9 +162,9 @@ def test_the_front_is_in_both_tables(exported: Export) -> None:
 def test_certificates_cost_and_training_are_complete(exported: Export) -> None:
     folder = exported.designs[0]
     for part in ("core", "unit"):
-        certificate = json.loads((folder / f"certificate_{part}.json").read_text())
-        assert certificate["verdict"] in ("exhaustive", "sampled")
-        assert certificate["vectors"] > 0
+        certificate = read_certificate(folder / f"certificate_{part}.json")
+        assert certificate.verdict in ("exhaustive", "sampled")
+        assert certificate.vectors > 0
     cost = json.loads((folder / "cost.json").read_text())
     assert cost["area_um2"] > 0
     assert len(cost["library_digest"]) == 64
