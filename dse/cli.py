@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -88,4 +89,6 @@ def _report(message: str, code: int, debug: bool) -> int:
 
 def main() -> None:
     """Entry point of the `axdse` command."""
+    # Tools run in sessions of their own: they end only if we get to end them.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))

@@ -24,7 +24,8 @@ def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> i
     """
     if (output / "catalog.yaml").exists():
         raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
-    pairs = find_pairs(folder)
+    found = find_pairs(folder)
+    pairs = found.pairs
     imported = []
     with progress_bar() as progress:
         for item in progress.track(
@@ -36,6 +37,8 @@ def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> i
     for item in imported:
         if item.reason:
             click.echo(f"{item.pair.name}: {item.reason}")
+    for path in found.alone:
+        click.echo(f"{path.name}: no C file beside it", err=True)
     count = write_catalog(imported, output)
     click.echo(f"{output}: {count} of {len(pairs)} designs")
     return 0 if count == len(pairs) else 1

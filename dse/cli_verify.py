@@ -56,6 +56,7 @@ T = TypeVar("T")
 @click.option("--clock", default="", help="Clock of a pipeline; default: the input named so.")
 @click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
 @click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
+@click.option("--reset-level", type=click.IntRange(0, 1), help="The level that resets.")
 @click.option("--enable", default="", help="Clock enable of a pipeline.")
 @click.option(
     "--prove",
@@ -91,6 +92,7 @@ def verify(
     clock: str,
     latency: int | None,
     reset: str,
+    reset_level: int | None,
     enable: str,
     prove_s: float | None,
     waves: Path | None,
@@ -106,7 +108,14 @@ def verify(
     that corners and random pairs are simulated. Your own
     two files need no more than --model and --rtl: the other options pin what they leave open.
     """
-    pins = Pins(function, top, order, signed, clock, latency, reset, enable)
+    pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
+    chosen_otherwise = bool(specs or every or defaults or unit or format_text)
+    if (model or rtl or known) and chosen_otherwise:
+        raise AxdseError(
+            "two files of your own, or a certificate, are all that is verified",
+            "there are SPECs, --all, --defaults, --unit or --format too",
+            "leave them out",
+        )
     if known:
         return _recheck(known, model, rtl, pins)
     if model or rtl or pins != Pins():
@@ -152,6 +161,12 @@ def _only_one(given: Sequence[T], option: str) -> T:
 def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> int:
     """Hold a certificate against two files, or against the catalogue."""
     report = read_certificate(known)
+    if (model is None) != (rtl is None) or (model is None and pins != Pins()):
+        raise AxdseError(
+            "a certificate is held against two files, or against the catalogue",
+            f"--model {model} --rtl {rtl}",
+            "give both files, or neither",
+        )
     if " in " in report.design:
         spec, _, format_text = report.design.partition(" in ")
         candidate = candidate_of(full_catalog().multiplier(spec), format_text)
@@ -252,6 +267,8 @@ def _notes(report: RtlReport) -> list[str]:
         notes.append("the RTL equals the model with its operands swapped")
     if report.proof and report.proof.verdict == "unknown":
         notes.append(f"no proof: {report.proof.pairs:,} of {report.proof.total:,} pairs in time")
+    if not report.passed and report.latency:
+        notes.append("no latency fits, or not the one given; the nearest is shown")
     if report.latency:
         notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
     return notes

@@ -114,6 +114,7 @@ def _shares(first: int, end: int) -> list[int]:
 def _program(multiplier: Multiplier) -> Path:
     family = multiplier.family
     macros = [f"{name}={value}" for name, value in multiplier.bindings.items()]
+    macros.append(f"AXDSE_SIGNED={int(family.signed)}")
     macros += ["AXDSE_SWAPPED=1"] if family.swapped else []
     # The harness includes another one, on which the program depends too.
     macros.append(f"AXDSE_INCLUDED={digest((HERE / INCLUDED).read_bytes())}")

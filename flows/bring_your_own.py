@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from axdse.flows.c_source import Prototype, find_prototype, published_figures, read_source
 from axdse.flows.module_ports import Module, ModulePort, read_modules
@@ -20,7 +21,7 @@ from axdse.multipliers.verilog import Rtl
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
-    r"(i_)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
+    r"(i_)?(?P<not>n_?)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )
 ENABLE = re.compile(r"(i_)?(clk_?)?(en|ena|enable|ce)(_i|_in)?", re.IGNORECASE)
 # mul8s_1KV8: the only sign of signedness in EvoApproxLib files with unsigned prototypes.
@@ -39,6 +40,7 @@ class Pins:
         signed: whether operands and product are two's complement.
         clock, reset, enable: input ports.
         latency: clock edges from operands to product.
+        reset_level: the level that resets.
     """
 
     function: str = ""
@@ -48,6 +50,7 @@ class Pins:
     clock: str = ""
     latency: int | None = None
     reset: str = ""
+    reset_level: int | None = None
     enable: str = ""
 
 
@@ -89,10 +92,16 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
     text = read_source(rtl, "RTL is a readable Verilog file")
     device = _fitting(top, text, pipeline)
     prototype = find_prototype(model, pins.function)
+    if prototype.takes_floats and not (_is_significand(device) and device.a_bits <= 7):
+        raise AxdseError(
+            "a model of floats needs a significand core: m bits and m bits to m + 1, m in 2..7",
+            f"{device.a_bits} x {device.b_bits} -> {device.product_bits}",
+            "verify the core of the unit",
+        )
     family = Family(
         name=prototype.function,
         title=f"{model.name} and {rtl.name}",
-        kind="significand" if device.product_bits == device.a_bits + 1 else "integer",
+        kind="significand" if _is_significand(device) else "integer",
         width=device.a_bits,
         width_b=device.b_bits,
         model=model,
@@ -107,6 +116,10 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
         published=published_figures(model),
     )
     return Design(family.bind(), device, prototype, max(module.widest_net for module in used))
+
+
+def _is_significand(device: Rtl) -> bool:
+    return 1 < device.a_bits == device.b_bits == device.product_bits - 1
 
 
 def _signed(prototype: Prototype, top: Module, pins: Pins) -> bool:
@@ -157,14 +170,20 @@ def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | N
     if not clock:
         return None
     reset = _control(pins.reset, inputs, RESET.fullmatch)
-    low = RESET.fullmatch(reset)
     return Pipeline(
         clock=clock,
         latency=pins.latency,
         reset=reset,
-        reset_level=0 if low and low["low"] else 1,
+        reset_level=_reset_level(reset, pins),
         enable=_control(pins.enable, inputs, ENABLE.fullmatch),
     )
+
+
+def _reset_level(reset: str, pins: Pins) -> Literal[0, 1]:
+    if pins.reset_level is not None:
+        return 1 if pins.reset_level else 0
+    named = RESET.fullmatch(reset)
+    return 0 if named and (named["not"] or named["low"]) else 1
 
 
 def _control(pinned: str, inputs: list[str], named: Callable[[str], object]) -> str:

@@ -8,7 +8,10 @@ from axdse.multipliers.catalog import Published
 from axdse.multipliers.errors import AxdseError, unreadable
 from axdse.multipliers.verilog import COMMENT
 
-_TYPE = r"(?:u?int(?:8|16|32|64)_t|float)"
+_TYPE = (
+    r"(?:u?int(?:8|16|32|64)_t|unsigned[ ]+(?:char|short|int|long[ ]+long|long)|unsigned|short"
+    r"|long[ ]+long|long|int|float)"
+)
 _PARAMETER = rf"(?:const\s+)?({_TYPE})\s+(?:const\s+)?(\w+)\s*"
 _DEFINITION = re.compile(
     rf"((?:\b(?:static|inline|__inline__|__device__|__host__|__forceinline__|const)\s+)*)"
@@ -16,8 +19,11 @@ _DEFINITION = re.compile(
 )
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
-    r"^\s*(?://|\*)\s*([A-Za-z]\w*%?)\s*=\s*(-?[\d.]+(?:e-?\d+)?)\s*(\S*)\s*$", re.M
+    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w*%?)[ \t]*=[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
+    r"[ \t]*((?![\d.])\S*)[ \t]*$",
+    re.MULTILINE,
 )
+LARGEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Prototype:
     @property
     def signed(self) -> bool:
         """Whether its parameters are signed integers."""
-        return self.types[0].startswith("int")
+        return not self.types[0].startswith("u")
 
     def __str__(self) -> str:
         (first, second), (a, b) = self.types, self.names
@@ -63,7 +69,13 @@ def find_prototype(path: Path, function: str = "") -> Prototype:
         AxdseError: there is none, or it cannot be told.
     """
     text = COMMENT.sub(" ", read_source(path, "a C model is a readable file"))
-    found = {prototype.function: prototype for prototype in _prototypes(text)}
+    every = _prototypes(text)
+    found = {prototype.function: prototype for prototype in every}
+    if len(found) < len(every):
+        twice = next(p.function for p in every if found[p.function] is not p)
+        raise AxdseError(
+            "a function is defined once", f"{twice} in {path.name}", "drop the others"
+        )
     wanted = function or path.stem
     if wanted in found:
         return found[wanted]
@@ -106,7 +118,11 @@ def read_source(path: Path, rule: str) -> str:
     Raises:
         AxdseError: it is missing, or not UTF-8; `rule` says what it should be.
     """
+    if path.exists() and not path.is_file():
+        raise AxdseError(rule, f"{path} is no regular file", "name another")
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise AxdseError(rule, f"{path} has more than 4 MiB", "choose a smaller design")
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(rule, path, error) from error

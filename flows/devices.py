@@ -7,35 +7,58 @@ from dataclasses import dataclass
 from axdse.multipliers.verilog import COMMENT, Rtl
 
 WORD_BITS = 64
+_STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*', re.DOTALL)
+_NAME = re.compile(r"\w+")
 _MODULE = re.compile(r"\bmodule\s+(\w+).*?\bendmodule\b", re.DOTALL)
 
 
 def modules(text: str) -> dict[str, str] | None:
-    """Return the modules of a text by name; None if it holds more, such as directives."""
+    """Return the modules of a text by name; None if it holds more, such as directives.
+
+    Strings are more too: what looks like a comment may lie in one.
+    """
+    if any(match[0].startswith('"') for match in _STRING_OR_COMMENT.finditer(text)):
+        return None
     plain = COMMENT.sub(" ", text)
     found = {match[1]: match[0] for match in _MODULE.finditer(plain)}
-    alone = _MODULE.sub("", plain).strip() or "`" in plain or len(found) < plain.count("endmodule")
-    return None if alone else found
+    alone = _MODULE.sub("", plain).strip() or len(found) < plain.count("endmodule")
+    return None if alone or "`" in plain else found
 
 
 def batches(designs: Sequence[Rtl], size: int) -> Iterator[list[int]]:
     """Group the indices of designs that one simulation can hold.
 
-    They have the same widths, no registers, and no two modules of one name that differ.
+    They have the same widths and no registers; modules of one name are the same; and none names a
+    module of another, which it would not find if it stood alone.
     """
     batch: list[int] = []
     known: dict[str, str] = {}
     for index, design in enumerate(designs):
         own = None if design.pipeline else modules(design.text)
-        fits = own is not None and all(known.get(name, own[name]) == own[name] for name in own)
         alike = not batch or _widths(designs[batch[0]]) == _widths(design)
-        if batch and not (fits and known and alike and len(batch) < size):
+        fits = own is not None and bool(known) and _apart(own, known)
+        if batch and not (fits and alike and len(batch) < size):
             yield batch
             batch, known = [], {}
         batch.append(index)
         known |= own or {}
     if batch:
         yield batch
+
+
+def _apart(own: dict[str, str], known: dict[str, str]) -> bool:
+    """Whether shared modules are the same, and neither side names a module of the other alone."""
+    shared = own.keys() & known.keys()
+    mine, theirs = own.keys() - shared, known.keys() - shared
+    return (
+        all(own[name] == known[name] for name in shared)
+        and not _names(own) & theirs
+        and not _names(known) & mine
+    )
+
+
+def _names(texts: dict[str, str]) -> set[str]:
+    return {name for text in texts.values() for name in _NAME.findall(text)}
 
 
 def _widths(design: Rtl) -> tuple[int, int, int]:
@@ -75,7 +98,7 @@ class Layout:
 
 
 def instances(designs: Sequence[Rtl]) -> str:
-    """The file rtl_devices.v, see `rtl_bench.v`."""
+    """The file rtl_bench_devices.v, see `rtl_bench.v`."""
     layout = Layout(len(designs), designs[0].product_bits)
     lines = [_instance(number, design) for number, design in enumerate(designs)]
     for word in range(layout.words):

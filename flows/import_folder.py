@@ -11,12 +11,13 @@ import yaml
 
 from axdse.flows.bring_your_own import IDENTIFIER, Design, Pins, design_of
 from axdse.flows.certificate import write_certificate
-from axdse.flows.module_ports import read_modules
+from axdse.flows.module_ports import Module, read_modules
 from axdse.flows.report import RtlReport
 from axdse.flows.rtl_check import check_designs, swapped
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS
+from axdse.multipliers.compiled import source_content
 from axdse.multipliers.error import error_metrics
 from axdse.multipliers.errors import AxdseError
 
@@ -53,25 +54,39 @@ class Imported:
     figures: tuple[tuple[str, float, float], ...] = ()
 
 
-def find_pairs(folder: Path) -> tuple[Pair, ...]:
-    """Find C files with Verilog files of the same stem, at any depth; the first of a name counts.
+@dataclass(frozen=True)
+class Found:
+    """The pairs of a folder, and the Verilog files that have no C file."""
+
+    pairs: tuple[Pair, ...]
+    alone: tuple[Path, ...]
+
+
+def find_pairs(folder: Path) -> Found:
+    """Find C files with Verilog files of the same stem in the same folder, at any depth.
+
+    Copies of a pair, equal to the byte, count once.
 
     Raises:
         AxdseError: it is no folder, or has no such pair.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    models = {path.stem: path for path in reversed(files) if path.suffix in MODELS}
-    designs = {path.stem: path for path in reversed(files) if path.suffix in (".v", ".sv")}
-    pairs = []
-    for stem, rtl in sorted(designs.items()):
-        model = models.get(stem) or models.get(VARIANT.sub("", stem))
-        if model:
-            pairs.append(Pair(stem, model, rtl))
+    models = {(path.parent, path.stem): path for path in files if path.suffix in MODELS}
+    pairs: dict[tuple[str, bytes, bytes], Pair] = {}
+    alone = []
+    for rtl in (path for path in files if path.suffix in (".v", ".sv")):
+        stems = (rtl.stem, VARIANT.sub("", rtl.stem))
+        model = next((m for stem in stems if (m := models.get((rtl.parent, stem)))), None)
+        if model is None:
+            alone.append(rtl)
+            continue
+        pair = Pair(rtl.stem, model, rtl)
+        pairs.setdefault((rtl.stem, model.read_bytes(), rtl.read_bytes()), pair)
     if not pairs:
         raise AxdseError(
             "a folder to import has pairs X.c and X.v", folder, "name the folder that holds them"
         )
-    return tuple(pairs)
+    return Found(tuple(sorted(pairs.values(), key=lambda pair: pair.name)), tuple(alone))
 
 
 def import_pairs(
@@ -79,23 +94,36 @@ def import_pairs(
 ) -> Iterator[Imported]:
     """Read and verify each pair; yields in order."""
     modules = read_modules([pair.rtl for pair in pairs])
-    designs: dict[str, Design | AxdseError] = {}
+    designs: list[Design | AxdseError] = []
+    names: set[str] = set()
     for pair, found in zip(pairs, modules, strict=True):
-        try:
-            if isinstance(found, AxdseError):
-                raise found
-            read = design_of(pair.model, pair.rtl, found, Pins())
-            designs[pair.name] = replace(read, multiplier=_named(read.multiplier, pair.name))
-        except AxdseError as error:
-            designs[pair.name] = error
-    readable = [design for design in designs.values() if isinstance(design, Design)]
+        designs.append(_design(pair, found, pair.name in names))
+        names.add(pair.name)
+    readable = [design for design in designs if isinstance(design, Design)]
     verdicts = check_designs(readable, seed=seed, jobs=jobs)
-    for pair in pairs:
-        design = designs[pair.name]
+    for pair, design in zip(pairs, designs, strict=True):
         if isinstance(design, AxdseError):
             yield Imported(pair, None, None, str(design))
         else:
             yield _imported(pair, design, next(verdicts))
+
+
+def _design(
+    pair: Pair, modules: tuple[Module, ...] | AxdseError, named_before: bool
+) -> Design | AxdseError:
+    if isinstance(modules, AxdseError):
+        return modules
+    try:
+        if named_before:
+            raise AxdseError("two designs have two names", pair.rtl, "rename one")
+        if source_content(pair.model) != pair.model.read_bytes():
+            raise AxdseError(
+                "a C model to import is one file", pair.model, "paste in what it reads"
+            )
+        design = design_of(pair.model, pair.rtl, modules, Pins())
+        return replace(design, multiplier=_named(design.multiplier, pair.name))
+    except AxdseError as error:
+        return error
 
 
 def _named(multiplier: Multiplier, name: str) -> Multiplier:

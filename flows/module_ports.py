@@ -1,6 +1,7 @@
 """Stage 1, candidate: the modules of a Verilog file, as Yosys reads them."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
 
 TIME_LIMIT_S = 120
+_PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")
 # What remembers: flip-flops, latches and memories, as Yosys calls them after `proc`.
 _REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$mem")
 _LATCHES = ("$dlatch", "$adlatch", "$sr")
@@ -87,6 +89,7 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
         for number, path in enumerate(paths):
             text = read_source(path, "RTL is a readable Verilog file")
             refuse_unsafe(text, path.name)
+            _refuse_two_readings(text, path.name)
             (folder / f"{number}.v").write_text(text)
             script.append(
                 f"design -reset\nread_verilog -sv {number}.v\nproc\nwrite_json {number}.json\n"
@@ -98,6 +101,14 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
             _modules(json.loads((folder / f"{number}.json").read_bytes()))
             for number in range(len(paths))
         ]
+
+
+def _refuse_two_readings(text: str, name: str) -> None:
+    """What a simulator reads must be what a synthesiser reads."""
+    pragma = _PRAGMA.search(text)
+    if pragma:
+        rule = f"the RTL {name} is the same in simulation and synthesis"
+        raise AxdseError(rule, " ".join(pragma[0].split()), "remove it")
 
 
 def _elaborate(folder: Path, name: str) -> None:

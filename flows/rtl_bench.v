@@ -2,7 +2,7 @@
 // the products of all devices go to results.bin in four states; `done` ends it. Nothing is judged
 // here, and the order of the walk is chosen outside (`walk.py`).
 //
-// rtl_devices.v is written for each run: the wires and instances of the devices, and the task
+// rtl_bench_devices.v is written for each run: the wires and instances of the devices, and the task
 // `rtl_bench_record`. Names that a device could reach start with rtl_bench, which it may not use. With AXDSE_CLOCKED the one device is a pipeline: operands change after the rising
 // edge and products are read before the next one, once more often than there are pairs.
 `timescale 1ns / 1ps
@@ -15,7 +15,7 @@ module rtl_bench;
   reg [`AXDSE_B_BITS-1:0] b;
   integer vectors_file, results_file, i, idle;
 
-`include "rtl_devices.v"
+`include "rtl_bench_devices.v"
 
 `ifdef AXDSE_WAVES
   // The model's answers, for the reader of the waves.
@@ -56,6 +56,7 @@ module rtl_bench;
       for (idle = `AXDSE_STALLS & (vectors[i] ^ vectors[i] >> 33); idle[0]; idle = idle >> 1) begin
         enable = 0;
         a = ~a;
+        b = ~b;
         #1000 rtl_bench_tick;
         enable = 1;
       end

@@ -27,8 +27,16 @@ BENCH_FILES = tuple(
         "rtl_simulation.py",
         "rtl_testbench.py",
         "cocotb_run.py",
+        "coverage.py",
         "devices.py",
+        "rtl_check.py",
+        "stimulus.py",
+        "unit_stimulus.py",
+        "verdict.py",
+        "verilog_safety.py",
+        "verilog_tokens.py",
         "walk.py",
+        "wide_nets.py",
     )
 )
 TIME_LIMIT_S = 300
@@ -144,7 +152,7 @@ def _run(
     for design in designs:
         refuse_unsafe(design.text, design.top)
     (folder / f"{rtl.top}.v").write_text(sources(designs))
-    (folder / "rtl_devices.v").write_text(instances(designs))
+    (folder / "rtl_bench_devices.v").write_text(instances(designs))
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
     command = [sys.executable, "-P", "-m", "axdse.flows.cocotb_run", f"{rtl.top}.v"]

@@ -33,9 +33,12 @@ class Stimulus:
         """Number of pairs."""
         return int(self.a.size)
 
-    def every(self, step: int) -> "Stimulus":
-        """Each step-th pair."""
-        return Stimulus(self.a[::step], self.b[::step], self.exhaustive and step == 1)
+    def some(self, count: int) -> "Stimulus":
+        """That many of the pairs, or all if there are fewer, drawn at random."""
+        if self.vectors <= count:
+            return self
+        drawn = np.sort(np.random.default_rng(0).choice(self.vectors, count, replace=False))
+        return Stimulus(self.a[drawn], self.b[drawn], exhaustive=False)
 
 
 def core_stimulus(a_bits: int, b_bits: int, seed: int) -> Stimulus:
@@ -58,9 +61,12 @@ def core_coverage(a_bits: int, b_bits: int, stimulus: Stimulus) -> tuple[Covered
 def corners(bits: int) -> np.ndarray:
     """The two smallest and largest, powers of two, their neighbours, alternating bits: uint64."""
     top = (1 << bits) - 1
-    near = {(1 << k) + step for k in range(bits + 1) for step in (-1, 0, 1)}
+    powers = [1 << k for k in range(bits + 1)]
+    # As two's complement the latter are the negative ones.
+    near = {power + step for power in powers for step in (-1, 0, 1)}
+    near |= {top + 1 - power + step for power in powers for step in (-1, 0, 1)}
     near |= {top - 1, 0x5555_5555_5555_5555 & top, 0xAAAA_AAAA_AAAA_AAAA & top}
-    return np.array(sorted(value for value in near if value <= top), dtype=np.uint64)
+    return np.array(sorted(value for value in near if 0 <= value <= top), dtype=np.uint64)
 
 
 def every_pair(a_bits: int, b_bits: int) -> Stimulus:

@@ -9,13 +9,15 @@ import numpy as np
 
 from axdse.multipliers.cache import digest
 from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.compiled import RefusedError, compiled, run
+from axdse.multipliers.compiled import RefusedError, compiled, run, source_content
 from axdse.multipliers.compiled import compiler as compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import float_table
 
 TIME_LIMIT_S = 60.0
-_PREPROCESSED = re.compile(rb"^\s*#\s*(?:if|elif)\b|##|^\s*#\s*include\s*\"", re.MULTILINE)
+_PREPROCESSED = re.compile(
+    rb"^[ \t]*(?:#|%:)[ \t]*(?:if|elif)\b|##|%:%:|include[ \t]*\"", re.MULTILINE
+)
 MAX_TABLE_BITS = 24
 
 
@@ -68,11 +70,7 @@ def model_digest(multiplier: Multiplier) -> str:
     """
     family = multiplier.family
     parameters = (f"{name}={value}" for name, value in multiplier.bindings.items())
-    try:
-        source = family.model.read_bytes()
-    except OSError as error:
-        raise AxdseError("a C model is a readable file", family.model, "check the path") from error
-    return digest(source, family.function or family.name, *parameters)
+    return digest(source_content(family.model), family.function or family.name, *parameters)
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,16 @@ def program(multiplier: Multiplier) -> Program:
     """
     family, bindings = multiplier.family, multiplier.bindings
     function = family.function or family.name
-    swapped = ("AXDSE_SWAPPED=1",) if family.swapped else ()
+    traits = [f"AXDSE_SIGNED={int(family.signed)}"]
+    traits += ["AXDSE_SWAPPED=1"] if family.swapped else []
     if bindings and _takes_variables(family.model):
         names = (f"{name}=axdse_parameter[{i}]" for i, name in enumerate(bindings))
-        macros = (f"AXDSE_PARAMETERS={len(bindings)}", *names, *swapped)
+        macros = (f"AXDSE_PARAMETERS={len(bindings)}", *names, *traits)
         with contextlib.suppress(AxdseError):
             path = compiled(family.model, function, "harness.c", macros)
             return Program(path, tuple(bindings.values()))
     constants = (f"{name}={value}" for name, value in bindings.items())
-    return Program(compiled(family.model, function, "harness.c", (*constants, *swapped)), ())
+    return Program(compiled(family.model, function, "harness.c", (*constants, *traits)), ())
 
 
 def _takes_variables(model: Path) -> bool:

@@ -30,7 +30,7 @@ FLAGS = (
     "-O2",
     "-fno-strict-aliasing",
     "-ffp-contract=off",
-    "-fsanitize=bounds",
+    "-fsanitize=bounds,shift-exponent",
     "-fsanitize-undefined-trap-on-error",
 )
 # A program that is all there needs to open nothing, and no plug-in reads a stranger's sections.
@@ -40,7 +40,9 @@ COMPILE_LIMIT_S = 60
 MESSAGE_CHARACTERS = 300
 SEAL_BYTES = 32
 REFUSED, NO_SPACE, NARROW, NOT_CONFINED, NOT_STARTED = 101, 102, 103, 110, 111
-_OWN_INCLUDE = re.compile(rb"^\s*#\s*include(?!\s*<\w+\.h>)", re.MULTILINE)
+_INCLUDE = re.compile(rb"include")
+_SYSTEM_INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include[ \t]*<\w+\.h>", re.MULTILINE)
+_CHECKER = re.compile(rb"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _CULPRIT = re.compile(r"error|undefined|out of memory|cannot find -l")
 log = logging.getLogger(__name__)
 
@@ -147,13 +149,25 @@ def _program(kind: str, name: str, call: list[str], source: Path) -> Path:
     return program
 
 
+def source_content(model: Path) -> bytes:
+    """What a model depends on: its source, or all that it includes but <name.h>.
+
+    Raises:
+        AxdseError: it cannot be read, names what belongs to its checker, or does not preprocess.
+    """
+    return _content(model, [compiler()[0], *FLAGS])
+
+
 def _content(model: Path, preprocess: list[str]) -> bytes:
-    """What the program depends on: the source, or all that it includes but <name.h>."""
     try:
         source = model.read_bytes()
     except OSError as error:
         raise AxdseError("a C model is a readable file", model, "check the path") from error
-    if not _OWN_INCLUDE.search(source):
+    foreign = _CHECKER.search(source)
+    if foreign:
+        rule = f"the C model {model.name} knows nothing of its checker"
+        raise AxdseError(rule, foreign[0].decode(), "use other names")
+    if len(_INCLUDE.findall(source)) == len(_SYSTEM_INCLUDE.findall(source)):
         return source
     with temporary_folder() as folder:
         return _checked([*preprocess, "-E", "-P", str(model.resolve())], model, folder)

@@ -3,13 +3,16 @@
  *   harness SECONDS A_BITS B_BITS 0 PARAMETER...       all operand pairs, a outermost
  *   harness SECONDS A_BITS B_BITS COUNT PARAMETER...   COUNT pairs (two uint64 each) from stdin
  * Built with -DAXDSE_PARAMETERS=2 -DN=axdse_parameter[0] -DK=axdse_parameter[1] one program serves
- * all designs of a family. Operands are bit patterns; a model with signed parameters gets their
- * values. Products are uint64 on stdout, sign-extended if the model returns a signed type. Each is
+ * all designs of a family. Operands are bit patterns; with -DAXDSE_SIGNED=1 a model with
+ * signed parameters gets their values. Products are uint64 on stdout, sign-extended if the model returns a signed type. Each is
  * computed again in reverse order, because only a pure function has a table: AXDSE_REFUSED and the
  * operands on stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
  */
 #include "harness.h"
 
+#ifndef AXDSE_SIGNED
+#define AXDSE_SIGNED 0
+#endif
 #ifdef AXDSE_PARAMETERS
 static int axdse_parameter[AXDSE_PARAMETERS];
 #else
@@ -47,7 +50,7 @@ typedef struct {
 
 static uint64_t axdse_extended(uint64_t pattern, unsigned bits) {
     uint64_t sign = UINT64_C(1) << (bits - 1);
-    return AXDSE_PARAMETER > 100 ? (pattern ^ sign) - sign : pattern;
+    return AXDSE_SIGNED && AXDSE_PARAMETER > 100 ? (pattern ^ sign) - sign : pattern;
 }
 
 static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {

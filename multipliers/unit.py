@@ -4,6 +4,8 @@ The Verilog unit (`rtl/fp_multiply.v`, `rtl/int_multiply.v`), the kernels and th
 checked against this file. Codes are uint64.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from axdse.multipliers.cache import digest
@@ -47,7 +49,8 @@ def unit_digest(candidate: Candidate) -> str:
     Raises:
         AxdseError: the model cannot be read.
     """
-    return digest(model_digest(candidate.multiplier), candidate.format.name)
+    wrapper = Path(__file__).with_name("fp_multiply.c").read_bytes()
+    return digest(model_digest(candidate.multiplier), candidate.format.name, wrapper)
 
 
 def corner_operands(number_format: Format) -> np.ndarray:

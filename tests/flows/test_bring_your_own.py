@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,10 +166,11 @@ def test_a_pipeline_is_run_and_its_latency_found(design: MakeDesign) -> None:
     assert pipeline.ports == ("clk", "rst_n", "en")
     assert pipeline.reset_level == 0
     report = check_design(found)
-    assert (report.verdict, report.latency, report.vectors) == ("exhaustive", 2, 256)
+    # All pairs, but not all pasts.
+    assert (report.verdict, report.latency, report.vectors) == ("sampled", 2, 256)
 
 
-@pytest.mark.parametrize(("latency", "verdict"), [(2, "exhaustive"), (1, "mismatch")])
+@pytest.mark.parametrize(("latency", "verdict"), [(2, "sampled"), (1, "mismatch")])
 def test_a_pinned_latency_is_kept(latency: int, verdict: str, design: MakeDesign) -> None:
     report = check_design(design(PIPELINE, pins=Pins(latency=latency)))
     assert (report.verdict, report.latency) == (verdict, latency)
@@ -184,17 +186,18 @@ def test_a_clock_of_another_name_is_pinned(design: MakeDesign) -> None:
         "input tick, input [3:0] a, b, output reg [7:0] p", "always @(posedge tick) p <= a*b;"
     )
     report = check_design(design(rtl, pins=Pins(clock="tick")))
-    assert (report.verdict, report.latency) == ("exhaustive", 1)
+    assert (report.verdict, report.latency) == ("sampled", 1)
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ("else if (en) begin", "else begin"),
+        ("else if (en) begin", "else if (en | b[0]) begin"),
         ("p <= product;", "p <= product + (a == 3 && b == 5);"),
         ("product <= a * b;", "product <= a * b - (p == 225);"),
     ],
-    ids=["ignores enable", "mixes stages", "feeds back"],
+    ids=["ignores enable", "forgets enable", "mixes stages", "feeds back"],
 )
 def test_a_faulty_pipeline_is_a_mismatch(before: str, after: str, design: MakeDesign) -> None:
     assert before in PIPELINE
@@ -218,6 +221,60 @@ def test_what_remembers_without_a_clock_is_refused(
 def test_a_pipeline_needs_no_wrong_pin(design: MakeDesign) -> None:
     with pytest.raises(AxdseError, match="no such 1-bit input: clok; did you mean 'clk'"):
         design(PIPELINE, pins=Pins(clock="clok"))
+
+
+@pytest.mark.parametrize(
+    ("reset", "level", "pins"),
+    [
+        ("nreset", 0, Pins()),
+        ("rst", 1, Pins()),
+        ("clear_it", 0, Pins(reset="clear_it", reset_level=0)),
+    ],
+)
+def test_the_level_that_resets_shows_in_the_name_or_is_pinned(
+    reset: str, level: int, pins: Pins, design: MakeDesign
+) -> None:
+    text = PIPELINE.replace("rst_n", reset)
+    if level:
+        text = text.replace(f"!{reset}", reset).replace(f"negedge {reset}", f"posedge {reset}")
+    found = design(text, pins=pins)
+    assert found.rtl.pipeline is not None
+    assert found.rtl.pipeline.reset_level == level
+    assert check_design(found).passed
+
+
+def test_a_clock_that_nothing_uses_does_no_harm(design: MakeDesign) -> None:
+    ports = "input clk, input [3:0] a, b, output [7:0] p"
+    report = check_design(design(_v(ports, "assign p = a * b;")))
+    assert (report.passed, report.latency) == (True, 0)
+
+
+# What simulates may not be what is synthesised.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "`ifdef SYNTHESIS\nassign p = a * b + 1;\n`else\nassign p = a * b;\n`endif",
+        "wire on; reg [7:0] q; always @* if (on) q = {a, b}; else q = a * b; assign p = q;",
+        "wire q; assign q = (a == 0 && b == 0) | q; assign p = q ? a * b : 8'hde;",
+    ],
+    ids=["macro of the tool", "undriven net", "loop"],
+)
+def test_what_only_simulates_well_does_not_pass(body: str, design: MakeDesign) -> None:
+    found = design(_v("input [3:0] a, b, output [7:0] p", body))
+    try:
+        verdict = check_design(found).verdict
+    except AxdseError as error:
+        assert re.search("loop|no driver", str(error)), error  # noqa: PT017
+    else:
+        assert verdict == "mismatch"
+
+
+def test_text_for_the_simulator_alone_is_refused(design: MakeDesign) -> None:
+    body = "assign p = a * b; // synthesis translate_off\n// synthesis translate_on"
+    with pytest.raises(AxdseError, match=r"same in simulation and synthesis: .* translate_off"):
+        design(_v("input [3:0] a, b, output [7:0] p", body))
 
 
 # Float models.

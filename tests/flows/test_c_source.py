@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,10 @@ TWO = (
         ),
         (f"int16_t other(int8_t a, int8_t b) {BODY}", "int16_t other(int8_t a, int8_t b)"),
         (
+            f"unsigned int other(unsigned int a, unsigned int b) {BODY}",
+            "unsigned int other(unsigned int a, unsigned int b)",
+        ),
+        (
             f"__device__ __forceinline__ float other(float a, float b) {BODY}",
             "float other(float a, float b)",
         ),
@@ -55,6 +60,7 @@ TWO = (
         "const and (B, A)",
         "comments",
         "signed",
+        "plain C types",
         "float",
         "file name",
         "static",
@@ -73,7 +79,7 @@ def test_a_function_is_pinned(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("int mine(int a, int b) { return a * b; }", "none found"),
+        ("double mine(double a, double b) { return a * b; }", "none found"),
         ("uint64_t mine(uint64_t a) { return a; }", "none found"),
         ("float mine(float a, int32_t b) { return a * b; }", "none found"),
         (TWO.replace("x(a, b)", "a"), "x, y; name it with --function"),
@@ -83,6 +89,30 @@ def test_a_function_is_pinned(write: Write) -> None:
 def test_a_function_that_cannot_be_told_is_one_line(text: str, found: str, write: Write) -> None:
     with pytest.raises(AxdseError, match=f"or just one such: {found}"):
         find_prototype(write("mine.c", text))
+
+
+def test_a_function_that_is_defined_twice_is_one_line(write: Write) -> None:
+    first, second = (f"{t} f({t} a, {t} b) {BODY}\n" for t in ("uint8_t", "int8_t"))
+    text = f"#if 1\n{first}#else\n{second}#endif\n"
+    with pytest.raises(AxdseError, match=r"a function is defined once: f in mine\.c"):
+        find_prototype(write("mine.c", text))
+
+
+def test_what_is_no_file_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.c")
+    with pytest.raises(AxdseError, match=r"pipe\.c is no regular file"):
+        find_prototype(tmp_path / "pipe.c")
+
+
+def test_a_file_that_is_far_too_large_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "large.c").write_bytes(b" " * (4 << 20) + b" ")
+    with pytest.raises(AxdseError, match="more than 4 MiB"):
+        find_prototype(tmp_path / "large.c")
+
+
+@pytest.mark.parametrize("line", ["// VERSION = 1.2.3", "\n" * 60_000, "// A = ."])
+def test_what_is_no_figure_is_passed_over(line: str, write: Write) -> None:
+    assert published_figures(write("mine.c", f"{line}\nint f;")) == ()
 
 
 def test_the_figures_of_a_header_are_read(write: Write) -> None:

@@ -52,11 +52,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _by_name(folder: Path) -> dict[str, Imported]:
-    return {item.pair.name: item for item in import_pairs(find_pairs(folder))}
+    return {item.pair.name: item for item in import_pairs(find_pairs(folder).pairs)}
 
 
 def test_files_of_one_stem_are_a_pair_and_mapped_netlists_too(folder: Path) -> None:
-    pairs = {pair.name: pair.model.name for pair in find_pairs(folder)}
+    pairs = {pair.name: pair.model.name for pair in find_pairs(folder).pairs}
     assert pairs == {
         "broken": "broken.c",
         "mul4s_2": "mul4s_2.c",
@@ -65,6 +65,38 @@ def test_files_of_one_stem_are_a_pair_and_mapped_netlists_too(folder: Path) -> N
         "mul4x2u_3": "mul4x2u_3.c",
         "wrong": "wrong.c",
     }
+
+
+def test_files_without_a_partner_are_named(folder: Path) -> None:
+    assert [path.name for path in find_pairs(folder).alone] == ["lonely.v"]
+
+
+def test_copies_of_a_pair_count_once_and_others_of_its_name_are_refused(folder: Path) -> None:
+    (folder / "copy").mkdir()
+    for name in ("mul4u_1.c", "mul4u_1.v"):
+        (folder / "copy" / name).write_text((folder / name).read_text())
+    assert len(find_pairs(folder).pairs) == 6
+    (folder / "copy" / "mul4u_1.c").write_text((folder / "mul4s_2.c").read_text())
+    reasons = [
+        i.reason for i in import_pairs(find_pairs(folder).pairs) if i.pair.name == "mul4u_1"
+    ]
+    assert len(reasons) == 2
+    assert sum("two designs have two names" in reason for reason in reasons) == 1
+
+
+def test_a_design_that_leans_on_another_is_refused(folder: Path) -> None:
+    """Beside the other one it would elaborate."""
+    body = "input [3:0] A, B, output [7:0] O"
+    (folder / "lean.c").write_text((folder / "mul4s_2.c").read_text().replace("mul4s_2", "lean"))
+    (folder / "lean.v").write_text(f"module lean({body});\n  mul4s_2 m(A, B, O);\nendmodule\n")
+    assert "mul4s_2" in _by_name(folder)["lean"].reason
+
+
+def test_a_model_that_includes_another_file_is_refused(folder: Path) -> None:
+    (folder / "k.h").write_text("#define K 0\n")
+    text = (folder / "mul4s_2.c").read_text()
+    (folder / "mul4s_2.c").write_text('#include "k.h"\n' + text)
+    assert "is one file" in _by_name(folder)["mul4s_2"].reason
 
 
 def test_each_pair_gets_a_verdict_or_a_reason(folder: Path) -> None:
