@@ -2,7 +2,8 @@
  *
  * log2(1 + x) is taken as x, so the logarithm of the product is x + y: its integer part is the
  * carry and its fractional part, read as a mantissa again, the fraction. The sum {carry, fraction}
- * is the whole multiplier.
+ * is the whole multiplier. With the exponents before it, it adds bit patterns of floats: that is
+ * piecewise-affine multiplication, PAM (Kosson and Jaggi, 2023).
  */
 #include <stdint.h>
 

@@ -19,10 +19,10 @@ module cfpu #(
       wire unused = &{1'b0, y[M-2:0]};
     end else begin : tuned
       wire exact = |y[M-1:M-T] & ~&y[M-1:M-T];
-      wire [2*M+1:0] product = {1'b1, x} * {exact, y & {M{exact}}};
+      wire [2*M+1:0] product = {1'b1, x} * {1'b1, y & {M{exact}}};
       wire carry = product[2*M+1];
       wire [M-1:0] fraction = carry ? product[2*M:M+1] : product[2*M-1:M];
-      assign p = exact ? {carry, fraction} : discarded;
+      assign p = {carry | y[M-1] & ~exact, fraction};
       wire unused = &{1'b0, product[M-1:0]};
     end
   endgenerate

@@ -8,8 +8,6 @@
 //
 // A column is a queue: counters take its oldest dots, which lie in the low bits; sums and then
 // arriving carries are appended. Widths suit N <= 16.
-/* verilator lint_off DECLFILENAME */
-/* verilator lint_off UNUSEDSIGNAL */
 module dadda42 #(
     parameter integer N = 8,
     parameter integer C = 12
@@ -55,78 +53,61 @@ module dadda42 #(
         localparam [9:0] FLOW = FLOWS[10*(STAGES*j+s)+:10];
         localparam [9:0] RIGHT = j > 0 ? FLOWS[10*(STAGES*(j>0?j-1:0)+s)+:10] : 10'd0;
         localparam integer FIRST_ROW = j < N ? 0 : j - N + 1;
-        wire [15:0] dots, left;
-        wire [3:0] arriving, carries;
+        localparam integer HEIGHT = {27'b0, FLOW[4:0]};
+        localparam integer ARRIVING = {27'b0, RIGHT[9:5]};
+        localparam integer EXCESS = HEIGHT + ARRIVING > (8 >> s) ? HEIGHT + ARRIVING - (8 >> s) : 0;
+        localparam integer SUMS = (EXCESS + 2) / 3;
+        localparam integer UNTOUCHED = HEIGHT - EXCESS - SUMS;
 
-        if (s > 0) begin : later
-          assign dots = stage[s-1].column[j].left;
-        end else begin : first_stage
-          for (i = 0; i < 16; i = i + 1) begin : dot
-            if (i < FLOW[4:0]) assign dots[i] = a[j-FIRST_ROW-i] & b[FIRST_ROW+i];
-            else assign dots[i] = 1'b0;
-          end
+        for (i = 0; i < HEIGHT; i = i + 1) begin : dot
+          wire x;
+          if (s > 0) assign x = stage[s-1].column[j].kept[i].x;
+          else assign x = a[j-FIRST_ROW-i] & b[FIRST_ROW+i];
         end
-        if (j == 0) assign arriving = 0;
-        else assign arriving = stage[s].column[j-1].carries;
-
-        dadda42_column #(
-            .HEIGHT({27'b0, FLOW[4:0]}),
-            .ARRIVING({27'b0, RIGHT[9:5]}),
-            .TARGET(8 >> s)
-        ) reduction (
-            .dots(dots),
-            .arriving(arriving),
-            .left(left),
-            .carries(carries)
-        );
-        if (s == STAGES - 1) assign {second[j], first[j]} = left[1:0];
+        for (i = 0; i < SUMS; i = i + 1) begin : counter
+          wire w = dot[4*i].x, x = dot[4*i+1].x;
+          wire y, z, sum, carry;
+          if (EXCESS > 3 * i + 1) assign y = dot[4*i+2].x;
+          else assign y = 1'b0;
+          if (EXCESS > 3 * i + 2) assign z = dot[4*i+3].x;
+          else assign z = 1'b0;
+          assign sum = ^{z, y, x, w} | &{z, y, x, w};
+          assign carry = w & x | y & z | (w | x) & (y | z);
+        end
+        for (i = 0; i < UNTOUCHED + SUMS + ARRIVING; i = i + 1) begin : kept
+          wire x;
+          if (i < UNTOUCHED) assign x = dot[HEIGHT-UNTOUCHED+i].x;
+          else if (i < UNTOUCHED + SUMS) assign x = counter[i-UNTOUCHED].sum;
+          else assign x = stage[s].column[j-1].counter[i-UNTOUCHED-SUMS].carry;
+        end
+        if (s == STAGES - 1) begin : row
+          if (UNTOUCHED + SUMS + ARRIVING > 0) assign first[j] = kept[0].x;
+          else assign first[j] = 1'b0;
+          if (UNTOUCHED + SUMS + ARRIVING > 1) assign second[j] = kept[1].x;
+          else assign second[j] = 1'b0;
+        end
       end
-      assign spilled[4*s+:4] = stage[s].column[C-1].carries;
+      for (i = 0; i < 4; i = i + 1) begin : spills
+        if (i < FLOWS[10*(STAGES*(C-1)+s)+5+:5])
+          assign spilled[4*s+i] = stage[s].column[C-1].counter[i].carry;
+        else assign spilled[4*s+i] = 1'b0;
+      end
     end
 
     for (i = 0; i < N; i = i + 1) begin : row
       wire [2*N-1:0] shifted = {{N{1'b0}}, a & {N{b[i]}}} << i;
-      wire [2*N-1:0] sum;
-      if (i == 0) assign sum = first + second + {shifted[2*N-1:C], {C{1'b0}}};
-      else assign sum = row[i-1].sum + {shifted[2*N-1:C], {C{1'b0}}};
+      wire [2*N-1:C] sum;
+      if (i == 0) assign sum = shifted[2*N-1:C];
+      else assign sum = row[i-1].sum + shifted[2*N-1:C];
     end
     for (i = 0; i < 4 * STAGES; i = i + 1) begin : spill
-      wire [2*N-1:0] shifted = {{2 * N - 1{1'b0}}, spilled[i]} << C;
-      wire [2*N-1:0] sum;
-      if (i == 0) assign sum = row[N-1].sum + shifted;
-      else assign sum = spill[i-1].sum + shifted;
+      wire [2*N-1:C] sum;
+      if (i == 0) assign sum = row[N-1].sum + {{2 * N - C - 1{1'b0}}, spilled[0]};
+      else if (i % 4 < FLOWS[10*(STAGES*(C-1)+i/4)+5+:5])
+        assign sum = spill[i-1].sum + {{2 * N - C - 1{1'b0}}, spilled[i]};
+      else assign sum = spill[i-1].sum;
     end
   endgenerate
-  assign p = spill[4*STAGES-1].sum;
+  assign p = {spill[4*STAGES-1].sum, {C{1'b0}}} + first + second;
 endmodule
 
-// One column in one stage: takes dots away until, with the arriving carries, TARGET are left.
-module dadda42_column #(
-    parameter integer HEIGHT = 8,
-    parameter integer ARRIVING = 0,
-    parameter integer TARGET = 4
-) (
-    input  [15:0] dots,
-    input  [ 3:0] arriving,
-    output [15:0] left,
-    output [ 3:0] carries
-);
-  localparam integer EXCESS = HEIGHT + ARRIVING > TARGET ? HEIGHT + ARRIVING - TARGET : 0;
-  localparam integer SUMS = (EXCESS + 2) / 3;
-  localparam integer UNTOUCHED = HEIGHT - EXCESS - SUMS;
-  wire [3:0] sums;
-
-  genvar k;
-  generate
-    for (k = 0; k < 4; k = k + 1) begin : counter
-      localparam [3:0] TAKEN = EXCESS > 3 * k + 2 ? 4'b1111
-                             : EXCESS > 3 * k + 1 ? 4'b0111
-                             : EXCESS > 3 * k ? 4'b0011 : 4'b0000;
-      wire [3:0] x = dots[4*k+:4] & TAKEN;
-      assign sums[k] = ^x | &x;
-      assign carries[k] = x[0] & x[1] | x[2] & x[3] | (x[0] | x[1]) & (x[2] | x[3]);
-    end
-  endgenerate
-  assign left = dots >> (HEIGHT - UNTOUCHED) | {12'b0, sums} << UNTOUCHED
-              | {12'b0, arriving} << (UNTOUCHED + SUMS);
-endmodule

@@ -18,9 +18,9 @@ module roba_signed #(
   wire [4:0] log_r, log_s;
   roba_signed_magnitude #(.N(N), .S(S)) left (.a(a), .magnitude(magnitude_a));
   roba_signed_magnitude #(.N(N), .S(S)) right (.a(b), .magnitude(magnitude_b));
-  /* verilator lint_off PINCONNECTEMPTY */
   roba_signed_round #(.N(N)) first (.a(magnitude_a), .exponent(log_r), .rest(rest));
-  roba_signed_round #(.N(N)) second (.a(magnitude_b), .exponent(log_s), .rest());
+  wire [N-1:0] unused;
+  roba_signed_round #(.N(N)) second (.a(magnitude_b), .exponent(log_s), .rest(unused));
   /* verilator lint_on PINCONNECTEMPTY */
 
   wire [N-1:0] shifted_b = magnitude_b & {N{|magnitude_a}};
@@ -29,8 +29,14 @@ module roba_signed #(
   wire [2*N-1:0] correction = {{N{shifted_rest[N-1]}}, shifted_rest} << log_s;
 
   wire negative = a[N-1] ^ b[N-1];
-  wire [2*N-1:0] ones = {{2 * N - 2{1'b0}}, S == 0 ? {negative, 1'b0} : {1'b0, negative}};
-  assign p = (row ^ {2 * N{negative}}) + (correction ^ {2 * N{negative}}) + ones;
+  wire [2*N-1:0] product = row + correction;
+  generate
+    if (S == 0) begin : exact
+      assign p = negative ? -product : product;
+    end else begin : inverted
+      assign p = product ^ {2 * N{negative}};
+    end
+  endgenerate
 endmodule
 
 module roba_signed_magnitude #(

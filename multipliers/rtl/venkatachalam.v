@@ -10,7 +10,6 @@
 //
 // Group g takes rows 4g to 4g + 3, and its results are rows 16 + 2g and 17 + 2g: 16 rows become
 // 8, 4, then the last two. Suits N <= 16.
-/* verilator lint_off DECLFILENAME */
 module venkatachalam #(
     parameter N = 8,
     parameter C = 8
@@ -45,12 +44,13 @@ module venkatachalam #(
   genvar g, i, j;
   generate
     for (i = 0; i < 16; i = i + 1) begin : partial
-      wire [2*N-1:0] shifted, sum;
+      wire [2*N-1:0] shifted;
+      wire [2*N-1:C] sum;
       if (i < N) assign shifted = {{N{1'b0}}, a & {N{b[i]}}} << i;
       else assign shifted = 0;
       assign rows[i] = shifted[C-1:0];
-      if (i == 0) assign sum = {shifted[2*N-1:C], {C{1'b0}}};
-      else assign sum = partial[i-1].sum + {shifted[2*N-1:C], {C{1'b0}}};
+      if (i == 0) assign sum = shifted[2*N-1:C];
+      else assign sum = partial[i-1].sum + shifted[2*N-1:C];
     end
 
     for (g = 0; g < 7; g = g + 1) begin : group
@@ -78,12 +78,13 @@ module venkatachalam #(
     end
 
     for (g = 0; g < 7; g = g + 1) begin : spill
-      wire [2*N-1:0] sum;
-      if (g == 0) assign sum = partial[15].sum + ({{2 * N - 1{1'b0}}, spilled[0]} << C);
-      else assign sum = spill[g-1].sum + ({{2 * N - 1{1'b0}}, spilled[g]} << C);
+      wire [2*N-1:C] sum;
+      if (g == 0) assign sum = partial[N-1].sum + {{2 * N - C - 1{1'b0}}, spilled[0]};
+      else assign sum = spill[g-1].sum + {{2 * N - C - 1{1'b0}}, spilled[g]};
     end
   endgenerate
-  assign p = spill[6].sum + {{2 * N - C{1'b0}}, rows[28]} + {{2 * N - C{1'b0}}, rows[29]};
+  assign p = {spill[6].sum, {C{1'b0}}}
+           + {{2 * N - C{1'b0}}, rows[28]} + {{2 * N - C{1'b0}}, rows[29]};
 endmodule
 
 module venkatachalam_counter #(

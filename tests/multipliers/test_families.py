@@ -103,7 +103,7 @@ def test_a_zero_operand_gives_zero_as_the_catalogue_claims(family):
         ("ssm", "s", {"n": 8}, -1),
         ("dadda42", "c", {"n": 5}, 1),
         ("lower_or", "v", {"n": 5}, 1),
-        ("etm", "k", {"n": 5}, 1),
+        ("etm", "k", {"n": 8}, 1),
         ("booth_approx", "v", {"n": 5, "d": 1}, 1),
         ("booth_approx", "v", {"n": 5, "d": 2}, 1),
         ("broken_array_signed", "v", {"n": 6, "h": 1}, 1),
