@@ -1,6 +1,8 @@
 """Stage 5, RTL check: proofs: RTL against its C model, and RTL against RTL."""
 
 import importlib.metadata
+import itertools
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
 
 ALWAYS_BITS = 24
-FIRST_SLICE, SLICE = 1 << 20, 1 << 26
+FIRST_SLICES, SLICE = (1 << 20, 1 << 24), 1 << 26
 CONFLICTS = 100_000  # of ABC, at each node; its default leaves more undecided
 SEED = 0
 
@@ -48,7 +50,7 @@ def prove(multiplier: Multiplier, rtl: Rtl, limit_s: float = 300.0) -> Proof:
     """Compare RTL with its C model on all pairs; 2^24 take about a second, 2^32 minutes.
 
     An x or z in the RTL is whatever harms most: it must not reach the product. Beyond 2^24 pairs
-    nothing is begun that, by the time of the first 2^20, would not end within the limit.
+    nothing is begun that, by the time of those before, would not end within the limit.
 
     Args:
         multiplier: the model.
@@ -106,26 +108,29 @@ def _exhaust(multiplier: Multiplier, rtl: Rtl, limit_s: float) -> Proof:
     start = time.monotonic()
     gates = read_gates(rtl)
     bounds = gates.bounds()
-    begun = time.monotonic()
-    pairs, examples = 0, tuple[Mismatch, ...]()
-    while pairs < multiplier.pairs and not examples:
+    total, pairs, examples = multiplier.pairs, 0, tuple[Mismatch, ...]()
+    rate = math.inf
+    for size in itertools.chain(FIRST_SLICES, itertools.repeat(SLICE)):
+        count = min(size, total - pairs)
         left_s = limit_s - (time.monotonic() - start)
-        if pairs and multiplier.pairs > 1 << ALWAYS_BITS:
-            rate = pairs / (time.monotonic() - begun)
-            if (multiplier.pairs - pairs) / rate > left_s:
-                break
-        count = min(SLICE if pairs else FIRST_SLICE, multiplier.pairs - pairs)
+        # The first slice also compiles the model: its rate tells nothing of all the others.
+        ahead = count if size in FIRST_SLICES else total - pairs
+        late = total > 1 << ALWAYS_BITS and ahead / rate > left_s
+        if not count or examples or late:
+            break
+        begun = time.monotonic()
         for graph in dict.fromkeys(bounds):
             found = sweep(multiplier, graph, first=pairs, count=count, limit_s=max(left_s, 1))
             examples = examples or found.examples
         pairs += count
-    complete: Literal["proved", "unknown"] = "proved" if pairs == multiplier.pairs else "unknown"
+        rate = count / (time.monotonic() - begun)
+    complete: Literal["proved", "unknown"] = "proved" if pairs == total else "unknown"
     return Proof(
         design=multiplier.spec,
         verdict="different" if examples else complete,
         method="exhaustion",
         pairs=pairs,
-        total=multiplier.pairs,
+        total=total,
         gates=len(gates.ands),
         examples=tuple(_with_unknowns(example, bounds) for example in examples),
         model_digest=model_digest(multiplier),
