@@ -26,7 +26,7 @@ from axdse.flows.certificate import (
     read_certificate,
     write_certificate,
 )
-from axdse.flows.report import Order, RtlReport
+from axdse.flows.report import Order, RtlReport, Simulator
 from axdse.flows.rtl_check import check, check_all, check_design, check_unit, swapped
 from axdse.flows.stimulus import EXHAUSTIVE_BITS
 from axdse.multipliers.catalog import Multiplier, full_catalog
@@ -74,6 +74,13 @@ T = TypeVar("T")
     metavar="FILE.json",
     help="Validate a certificate.",
 )
+@click.option(
+    "--simulator",
+    type=click.Choice(["icarus", "verilator"]),
+    default="icarus",
+    show_default=True,
+    help="For designs of a catalogue; Verilator has two states and takes no pipelines.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
 @seed_option
 @json_option
@@ -98,6 +105,7 @@ def verify(
     waves: Path | None,
     certificate: Path | None,
     known: Path | None,
+    simulator: Simulator,
     jobs: int | None,
     seed: int,
     as_json: bool,
@@ -129,7 +137,7 @@ def verify(
             one = _only_one(chosen, "--waves or --prove")
             reports = [check(one, seed=seed, waves=waves, prove_s=prove_s)]
         else:
-            reports = _check_many(chosen, seed, jobs)
+            reports = _check_many(chosen, seed, jobs, simulator)
     if waves and all(report.passed for report in reports):
         click.echo(f"no counter-example, so {waves} is not written", err=True)
     if certificate:
@@ -211,11 +219,13 @@ def _check_own(
     return check_design(design, order=pins.order, seed=seed, waves=waves, prove_s=prove_s)
 
 
-def _check_many(multipliers: list[Multiplier], seed: int, jobs: int | None) -> list[RtlReport]:
+def _check_many(
+    multipliers: list[Multiplier], seed: int, jobs: int | None, simulator: Simulator
+) -> list[RtlReport]:
     with progress_bar() as progress:
         task = progress.add_task("verify", total=len(multipliers))
         reports = []
-        for report in check_all(multipliers, seed=seed, jobs=jobs):
+        for report in check_all(multipliers, seed=seed, jobs=jobs, simulator=simulator):
             reports.append(report)
             progress.advance(task)
     return reports

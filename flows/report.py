@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Order = Literal["straight", "swapped"]
+Simulator = Literal["icarus", "verilator"]
 Verdict = Literal["proved", "exhaustive", "sampled", "mismatch"]
 
 

@@ -20,7 +20,7 @@ from axdse.flows.bring_your_own import Design
 from axdse.flows.coverage import unit_coverage
 from axdse.flows.devices import batches
 from axdse.flows.formal import ALWAYS_BITS, prove
-from axdse.flows.report import Order, RtlReport
+from axdse.flows.report import Order, RtlReport, Simulator
 from axdse.flows.rtl_simulation import simulate
 from axdse.flows.stimulus import EXHAUSTIVE_BITS, Stimulus, core_coverage, core_stimulus
 from axdse.flows.tools import kill_running
@@ -60,10 +60,12 @@ class _Job:
     free: bool = False
     widest_net: int = 0
     prove_s: float | None = None
+    simulator: Simulator = "icarus"
 
     def task(self) -> Task:
         """What is to be simulated."""
         task = _core_task(self.multiplier, self.rtl, self.seed, self.free)
+        task = replace(task, simulator=self.simulator)
         if self.widest_net <= WIDE_BITS:
             return task
         device = split_wide_nets(self.rtl)
@@ -158,16 +160,24 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
 
 
 def check_all(
-    multipliers: Iterable[Multiplier], *, seed: int = 0, jobs: int | None = None
+    multipliers: Iterable[Multiplier],
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    simulator: Simulator = "icarus",
 ) -> Generator[RtlReport]:
     """Yield the reports of `check` in order; `jobs` simulators (default: cores) run at once.
 
-    A simulation holds several designs: its start takes longer than one of them.
+    A simulation holds several designs: its start takes longer than one of them. Verilator is far
+    faster once it is built, but knows neither x nor z.
 
     Raises:
         AxdseError: as `check`, for the first design that fails to run.
     """
-    todo = [_Job(multiplier, core_rtl(multiplier), seed) for multiplier in multipliers]
+    todo = [
+        _Job(multiplier, core_rtl(multiplier), seed, simulator=simulator)
+        for multiplier in multipliers
+    ]
     verdicts = _in_batches(todo, jobs)
     with contextlib.closing(verdicts):
         for verdict in verdicts:

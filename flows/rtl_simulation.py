@@ -158,7 +158,7 @@ def _run(
     command = [sys.executable, "-P", "-m", "axdse.flows.cocotb_run", f"{rtl.top}.v"]
     result = run_process(
         f"the simulation of {rtl.top}",
-        [*command, *_macros(rtl, len(order), waves)],
+        [*command, *bench_macros(rtl, len(order), waves)],
         folder,
         folder / "run.log",
         TIME_LIMIT_S,
@@ -168,14 +168,14 @@ def _run(
         raise _not_built(rtl, folder / "build.log", result.log)
     for design in designs:
         _check_widths(design, folder / "build.log")
-    if not _passed(folder / "results.xml"):
+    if not passed(folder / "results.xml"):
         raise _not_finished(rtl, folder / "simulation.log", result.log)
 
 
 def _check_widths(rtl: Rtl, log: Path) -> None:
     """Icarus would pad or cut at the ports, and the cut bits would never be seen."""
     name = rf"({re.escape(rtl.top)}|{re.escape(rtl.core)})"
-    misfit = re.search(rf"Port .* of {name} expects .*", "\n".join(_lines(log)))
+    misfit = re.search(rf"Port .* of {name} expects .*", "\n".join(log_lines(log)))
     if misfit:
         raise AxdseError(
             f"the ports of {rtl.top} have {rtl.a_bits}, {rtl.b_bits} and {rtl.product_bits} bits",
@@ -184,7 +184,8 @@ def _check_widths(rtl: Rtl, log: Path) -> None:
         )
 
 
-def _macros(rtl: Rtl, steps: int, waves: bool) -> list[str]:
+def bench_macros(rtl: Rtl, steps: int, waves: bool) -> list[str]:
+    """The definitions that a bench takes."""
     pipeline = rtl.pipeline
     macros = [
         f"AXDSE_A_BITS={rtl.a_bits}",
@@ -216,7 +217,7 @@ def _environment(folder: Path, waves: bool) -> dict[str, str]:
     }
 
 
-def _passed(results: Path) -> bool:
+def passed(results: Path) -> bool:
     """Exactly one test ran and passed; cocotb counts a skipped one as passed."""
     try:
         cases = ElementTree.parse(results).findall(".//testcase")
@@ -246,21 +247,23 @@ def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
 
 
 def _not_built(rtl: Rtl, log: Path, output: str) -> AxdseError:
-    lines = _lines(log)
-    line = next((line for line in lines if "error" in line), None) or _last(lines, output)
+    lines = log_lines(log)
+    line = next((line for line in lines if "error" in line), None) or last_words(lines, output)
     line = line.replace(f"{log.parent}/", "")
     return AxdseError(f"the RTL {rtl.top} must elaborate in Icarus", line, "correct that line")
 
 
 def _not_finished(rtl: Rtl, log: Path, output: str) -> AxdseError:
     rule = f"the simulation of {rtl.top} must run to its end"
-    return AxdseError(rule, _last(_lines(log), output), "remove system tasks from the RTL")
+    return AxdseError(rule, last_words(log_lines(log), output), "remove system tasks from the RTL")
 
 
-def _lines(log: Path) -> list[str]:
+def log_lines(log: Path) -> list[str]:
+    """What a log says; nothing if there is none."""
     return log.read_text(errors="replace").splitlines() if log.exists() else []
 
 
-def _last(lines: list[str], output: str) -> str:
+def last_words(lines: list[str], output: str) -> str:
+    """The last line that says anything."""
     said = [line.strip() for line in (*lines, *output.splitlines()) if line.strip()]
     return said[-1] if said else "no message"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.report import Covered, Mismatch, Order, RtlReport, Verdict
+from axdse.flows.report import Covered, Mismatch, Order, RtlReport, Simulator, Verdict
 from axdse.flows.rtl_simulation import (
     BENCH_FILES,
     MAX_LATENCY,
@@ -21,6 +21,8 @@ from axdse.flows.rtl_simulation import (
 )
 from axdse.flows.stimulus import Stimulus
 from axdse.flows.tools import find_tool
+from axdse.flows.verilator_simulation import VERILATOR_BENCH_FILES, simulate_verilator
+from axdse.flows.verilator_tool import need_verilator
 from axdse.multipliers.cache import digest, load, store
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.verilog import Rtl
@@ -53,6 +55,7 @@ class Task:
     stimulus: Stimulus
     coverage: tuple[Covered, ...]
     seed: int
+    simulator: Simulator = "icarus"
 
     @functools.cached_property
     def expected(self) -> np.ndarray:
@@ -77,8 +80,8 @@ class Task:
             repr((self.rtl.ports, self.rtl.pipeline, self.signed, self.order, self.free)),
             str(self.seed),
             *(np.ascontiguousarray(array).tobytes() for array in vectors),
-            *(file.read_bytes() for file in BENCH_FILES),
-            *_tools(),
+            *(file.read_bytes() for file in (*BENCH_FILES, *VERILATOR_BENCH_FILES)),
+            *_tools(self.simulator),
         )
 
 
@@ -95,7 +98,8 @@ def verdict_on(task: Task, waves: Path | None = None) -> RtlReport:
 def judge_all(tasks: Sequence[Task]) -> dict[str, RtlReport]:
     """Simulate tasks of one stimulus together; their reports by key, which are stored too."""
     start = time.monotonic()
-    traces = simulate([task.device for task in tasks], tasks[0].stimulus)
+    run = simulate_verilator if tasks[0].simulator == "verilator" else simulate
+    traces = run([task.device for task in tasks], tasks[0].stimulus)
     seconds = (time.monotonic() - start) / len(tasks)
     reports = {
         task.key: _judge(task, trace, seconds) for task, trace in zip(tasks, traces, strict=True)
@@ -105,8 +109,11 @@ def judge_all(tasks: Sequence[Task]) -> dict[str, RtlReport]:
     return reports
 
 
-def _tools() -> tuple[str, ...]:
-    simulator = (find_tool(name).version for name in ("iverilog", "vvp"))
+def _tools(chosen: Simulator) -> tuple[str, ...]:
+    if chosen == "verilator":
+        simulator = (need_verilator().text, "two states")
+    else:
+        simulator = (find_tool("iverilog").version, find_tool("vvp").version)
     return (*simulator, f"cocotb {importlib.metadata.version('cocotb')}", compiler()[1])
 
 
@@ -155,7 +162,7 @@ def _judge(task: Task, trace: Trace, seconds: float) -> RtlReport:
         model_digest=task.model_digest,
         rtl_digest=rtl.digest,
         table_digest=digest(chosen.expected.tobytes()) if stimulus.exhaustive else "",
-        tools=(f"axdse {importlib.metadata.version('axdse')}", *_tools()),
+        tools=(f"axdse {importlib.metadata.version('axdse')}", *_tools(task.simulator)),
         seed=task.seed,
         seconds=seconds,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
