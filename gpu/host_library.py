@@ -8,13 +8,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import torch  # noqa: F401  brings the OpenMP runtime that the kernels look for
+
 from axdse.multipliers.cache import cache_dir, digest, write_atomically
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 
 FOLDER = Path(__file__).parent
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
-LINK = ("-shared", "-fPIC")
+# Sums of int8 products wrap. OpenMP is compiled for but not linked: its runtime is the one that
+# torch has loaded, so kernels share torch's threads instead of fighting them with their own.
+SEMANTICS = ("-fwrapv", "-fopenmp", "-fPIC")
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -29,14 +33,16 @@ def load_kernel(source: str) -> ctypes.CDLL:
 
 
 def compile_kernel(source: str) -> Path:
-    """Compile `source` with `kernel.h`, or return the cached library.
+    """Compile `source` with the headers of this folder, or return the cached library.
 
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
-    contents = [(FOLDER / name).read_bytes() for name in (source, "kernel.h")]
+    headers = sorted(FOLDER.glob("*.h"))
+    contents = [path.read_bytes() for path in (FOLDER / source, *headers)]
     command, version = compiler()
-    key = digest(*contents, *FLAGS, command, version, cpu_name(), *sorted(cpu_flags()))
+    flags = (*FLAGS, *SEMANTICS)
+    key = digest(*contents, *flags, command, version, cpu_name(), *sorted(cpu_flags()))
     path = cache_dir("kernel") / f"{key}.so"
     if not _is_whole(path):
         library = _compile(command, FOLDER / source)
@@ -70,9 +76,10 @@ def _cpu_info(key: str) -> str:
 
 def _compile(command: str, source: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="axdse-") as folder:
-        output = Path(folder) / "kernel.so"
-        call = [command, *FLAGS, *LINK, str(source), "-o", str(output)]
-        result = subprocess.run(call, capture_output=True, text=True, check=False)
+        unit, output = Path(folder) / "kernel.o", Path(folder) / "kernel.so"
+        result = _run(command, *FLAGS, *SEMANTICS, "-c", str(source), "-o", str(unit))
+        if result.returncode == 0:
+            result = _run(command, "-shared", str(unit), "-o", str(output))
         if result.returncode == 0:
             return output.read_bytes()
     lines = result.stderr.splitlines() or ["no message"]
@@ -80,3 +87,7 @@ def _compile(command: str, source: Path) -> bytes:
     raise AxdseError(
         f"the kernel {source.name} must compile", line.strip(), "install a newer gcc or clang"
     )
+
+
+def _run(*call: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(call, capture_output=True, text=True, check=False)

@@ -1,74 +1,71 @@
-/* Portable host kernel of axdse::lut_gemm: one look-up at a time in FP32 (or int16) rows.
+/* Portable float kernel: one look-up at a time in table rows of FP32.
  *
  * The compiler vectorises all but the look-up itself, which runs at a load or two a cycle.
  */
-#include "kernel.h"
+#include <stdint.h>
 
-struct rows {
-    float of[MAX_INDEX][MAX_INDEX];
+enum { LANES = 64, ROWS = 4, DEPTH = 64 };
+
+struct columns {
+    uint8_t index[DEPTH][LANES];
+    float scale[DEPTH][LANES]; /* 0 of what is not multiplied here */
 };
 
-struct packed {
-    char none;
-};
+#include "gemm_float.h"
 
-static void prepare_rows(struct rows *rows, const uint16_t *entries, int fraction_bits) {
-    const int size = 1 << fraction_bits;
-    for (int x = 0; x < size; x++)
-        for (int y = 0; y < size; y++) {
-            const word value = {.bits = 0x3f800000u + ((uint32_t)entries[x * size + y] << 8)};
-            rows->of[x][y] = value.value;
-        }
+static uint32_t row_stride(const struct task *task) {
+    return (uint32_t)sizeof(float) << task->fraction_bits;
 }
 
-static void pack_more(struct packed *packed, const struct panel *panel, int depth) {
-    (void)packed, (void)panel, (void)depth;
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    (void)entry_bytes;
+    return (int64_t)sizeof(float) << (2 * fraction_bits);
 }
 
-static void add_row(float *restrict c, int width, const float *restrict row,
-                    const uint8_t *restrict index, const uint16_t *restrict scale,
-                    float scale_a) {
-    for (int n = 0; n < width; n++)
-        c[n] += row[index[n]] * scale_value(scale[n]) * scale_a;
+/* Entries (see gemm_float.h) as the numbers that they mean. */
+void prepare_table(void *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    float *values = table;
+    (void)entry_bytes;
+    for (int64_t i = 0; i < 1ll << (2 * fraction_bits); i++)
+        values[i] = ((word){.bits = 0x3f800000u + ((uint32_t)entries[i] << 8)}).value;
 }
 
-static void add_plain(float *c, const struct rows *rows, const struct panel *panel,
-                      const struct packed *packed, const struct plain *plain) {
-    (void)packed;
-    for (int i = 0; i < plain->count; i++) {
-        const int k = plain->k[i];
-        add_row(c, panel->width, rows->of[plain->row[i]], panel->index[k], panel->scale[k],
-                plain->scale[i]);
-    }
+static void pack_scales(struct row *row, int depth, const struct task *task) {
+    (void)task;
+    for (int k = 0; k < depth; k++) row->scale[k] = (uint32_t)scale_of(row->codes[k]) << 16;
 }
 
-struct scratch {
-    struct rows rows;
-    struct panel panel;
-};
-
-void lut_gemm_float(const struct task *task) {
-    static _Thread_local struct scratch own;
-    struct scratch *volatile scratch = &own; /* volatile: see kernel.h */
-    struct scratch *const s = scratch;
-    multiply_blocks(task, &s->rows, &s->panel, NULL);
-}
-
-static void add_int_row(uint32_t *restrict c, int width, const int16_t *restrict row,
-                        const uint8_t *restrict index) {
-    for (int n = 0; n < width; n++) c[n] += (uint32_t)row[index[n]];
-}
-
-void lut_gemm_int8(const struct int_task *task) {
-    for (int64_t n = task->n0; n < task->n1; n += BLOCK_N) {
-        const int width = (int)(task->n1 - n < BLOCK_N ? task->n1 - n : BLOCK_N);
-        for (int64_t k0 = 0; k0 < task->depth; k0 += BLOCK_K) {
-            const int64_t k1 = task->depth - k0 < BLOCK_K ? task->depth : k0 + BLOCK_K;
-            for (int64_t m = task->m0; m < task->m1; m++)
-                for (int64_t k = k0; k < k1; k++)
-                    add_int_row(task->c + m * task->columns + n, width,
-                                task->entries + 256 * task->a[m * task->depth + k],
-                                task->b + k * task->columns + n);
+static void pack_columns(struct columns *columns, struct block *block, int depth,
+                         const struct task *task) {
+    code codes[LANES] = {0};
+    for (int k = 0; k < depth; k++) {
+        load_codes(codes, block, k);
+        const struct bounds bounds = bounds_of(codes, block->width);
+        block->bounds.low = bounds.low < block->bounds.low ? bounds.low : block->bounds.low;
+        block->bounds.high = bounds.high > block->bounds.high ? bounds.high : block->bounds.high;
+        for (int n = 0; n < LANES; n++) {
+            const int exponent = exponent_of(codes[n]), kept = exponent != 0 && exponent <= 253;
+            columns->index[k][n] = (uint8_t)index_of(codes[n], task->fraction_bits);
+            columns->scale[k][n] = kept ? value_of(scale_of(codes[n])) : 0.0f;
         }
     }
+}
+
+static void multiply_one(float *restrict c, const struct row *row, const struct columns *columns,
+                         int depth, const uint8_t *table) {
+    float sums[LANES] = {0};
+    for (int k = 0; k < depth; k++) {
+        const float *restrict entries = (const float *)(table + row->at[k]);
+        const float scale = ((word){.bits = row->scale[k]}).value;
+        for (int n = 0; n < LANES; n++)
+            sums[n] += entries[columns->index[k][n]] * columns->scale[k][n] * scale;
+    }
+    for (int n = 0; n < LANES; n++) c[n] += sums[n];
+}
+
+static void multiply(float *const *c, const struct row *rows, int count,
+                     const struct columns *columns, const struct block *block, int depth,
+                     const struct task *task) {
+    (void)block;
+    for (int r = 0; r < count; r++) multiply_one(c[r], rows + r, columns, depth, task->table);
 }

@@ -1,38 +1,88 @@
-/* AVX-512 VBMI host kernel of axdse::lut_gemm: vpermi2b looks up 64 products at once.
+/* AVX-512 VBMI float kernel: vpermi2b looks 64 products up at once, in a table row of 128 bytes.
  *
- * A row of a table is 128 bytes, two registers, for each byte of an entry. Look-ups run over 64
- * columns of b in an order such that the in-lane unpacks to 16 and 32 bits end up in the order
- * of the columns: byte 16 l + 4 q + r of the registers is column 16 q + 4 l + r.
+ * A byte {carry, fraction} is added to sign and exponent of b: the carry lands on the exponent,
+ * and the sum is a bfloat16 number. vdpbf16ps multiplies those of two k by the scales of a, powers
+ * of two, and adds both to an FP32 sum. Entries of two bytes become FP32 words instead. Bytes lie
+ * in an order such that the in-lane unpacks give sums in the order of the columns: byte
+ * 16 l + 4 q + r of a register is column 16 q + 4 l + r.
+ *
+ * Operations per 64 columns and k, look-ups, unpacks, additions, products: 1 + 3 + 2 + 2 for
+ * entries of a byte, 2 + 8 + 2 + 4 for two. Zen 4 starts two such in a cycle at best.
  */
-#include "kernel.h"
-
 #include <immintrin.h>
+#include <stdint.h>
 
-enum { LANES = 64, BLOCKS = BLOCK_N / LANES };
+enum { LANES = 64, ROWS = 5, DEPTH = 256 };
 
-/* The bytes carry:fraction[14:8] and fraction[7:0] of the entries; the latter may be all zero. */
-struct rows {
-    _Alignas(64) uint8_t upper[MAX_INDEX][MAX_INDEX], lower[MAX_INDEX][MAX_INDEX];
-    int has_lower;
+struct columns {
+    _Alignas(64) uint8_t index[DEPTH][LANES];
+    _Alignas(64) uint16_t scale[DEPTH][LANES];
+    uint64_t not_zero[DEPTH];
+    int any_zero;
 };
 
-/* The panel in the order of the look-ups; not_zero masks entries, since a zero has no hidden one. */
-struct packed {
-    _Alignas(64) uint8_t index[BLOCKS][BLOCK_K][LANES];
-    _Alignas(64) uint16_t scale[BLOCKS][BLOCK_K][LANES];
-    uint64_t not_zero[BLOCKS][BLOCK_K];
-};
+#include "gemm_float.h"
 
-static void prepare_rows(struct rows *rows, const uint16_t *entries, int fraction_bits) {
+/* Up to 64 entries are one register, up to 128 two; upper bytes first, then the lower ones. */
+static int has_lower(const struct task *task) { return task->entry_bytes == 2; }
+static uint32_t plane_stride(int fraction_bits) { return fraction_bits < 7 ? 64 : 128; }
+static uint32_t row_stride(const struct task *task) {
+    return plane_stride(task->fraction_bits) * (uint32_t)task->entry_bytes;
+}
+
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    return ((int64_t)plane_stride(fraction_bits) * entry_bytes) << fraction_bits;
+}
+
+/* Lay entries (see gemm_float.h) out as table rows; `table` is 64-byte aligned and zeroed. */
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
     const int size = 1 << fraction_bits;
-    rows->has_lower = 0;
+    const uint32_t plane = plane_stride(fraction_bits);
     for (int x = 0; x < size; x++)
         for (int y = 0; y < size; y++) {
-            const uint16_t entry = entries[x * size + y];
-            rows->upper[x][y] = (uint8_t)(entry >> 8);
-            rows->lower[x][y] = (uint8_t)entry;
-            rows->has_lower |= entry & 0xff;
+            uint8_t *row = table + (size_t)x * plane * (uint32_t)entry_bytes;
+            row[y] = (uint8_t)(entries[x * size + y] >> 8);
+            if (entry_bytes == 2) row[plane + (uint32_t)y] = (uint8_t)entries[x * size + y];
         }
+}
+
+/* Pairs of k as vdpbf16ps takes them (two bytes each), or FP32 words. */
+static void pack_scales(struct row *row, int depth, const struct task *task) {
+    uint16_t *pairs = (uint16_t *)row->scale;
+    if (has_lower(task))
+        for (int k = 0; k < depth; k++) row->scale[k] = (uint32_t)scale_of(row->codes[k]) << 16;
+    else
+        for (int k = 0; k < depth; k++) pairs[k] = scale_of(row->codes[k]);
+}
+
+/* The runs of a block as masked loads of 32 columns; masked lanes touch no memory. */
+struct loads {
+    int64_t offset[2][LANES / 2 + 1];
+    __mmask32 lanes[2][LANES / 2 + 1];
+    int count[2];
+};
+
+static void plan_loads(struct loads *loads, const struct block *block) {
+    loads->count[0] = loads->count[1] = 0;
+    for (int i = 0; i < block->from_runs; i++) {
+        const struct run *run = block->from + i;
+        const uint64_t lanes = (~0ull >> (64 - run->length)) << run->first;
+        for (int half = 0; half < 2; half++) {
+            const int at = loads->count[half];
+            loads->offset[half][at] = run->offset + 32 * half;
+            loads->lanes[half][at] = (__mmask32)(lanes >> (32 * half));
+            loads->count[half] += (__mmask32)(lanes >> (32 * half)) != 0;
+        }
+    }
+}
+
+/* Columns 32 half .. 32 half + 31 of one k. */
+static inline __m512i load_half(const struct loads *loads, const code *from, int half) {
+    __m512i codes = _mm512_setzero_si512();
+    for (int i = 0; i < loads->count[half]; i++)
+        codes = _mm512_mask_loadu_epi16(codes, loads->lanes[half][i],
+                                        from + loads->offset[half][i]);
+    return codes;
 }
 
 static inline __m512i in_lookup_order(__m512i bytes) {
@@ -40,190 +90,214 @@ static inline __m512i in_lookup_order(__m512i bytes) {
     return _mm512_permutexvar_epi32(order, bytes);
 }
 
+static inline __m512i join_bytes(__m512i words0, __m512i words1) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(words0)),
+                              _mm512_cvtepi16_epi8(words1), 1);
+}
+
+/* Half a row of codes: zeros and what is left to multiply_slow() masked, exponents bounded. */
+struct half {
+    __m512i codes, low, high;
+    __mmask32 not_zero;
+};
+
+static inline struct half bound_half(__m512i codes, __m512i low, __m512i high) {
+    const __m512i exponents = _mm512_and_si512(_mm512_srli_epi16(codes, 7), _mm512_set1_epi16(255));
+    const __mmask32 nonzero = _mm512_test_epi16_mask(exponents, exponents);
+    const __mmask32 kept = _mm512_mask_cmple_epu16_mask(nonzero, exponents, _mm512_set1_epi16(253));
+    return (struct half){
+        .codes = _mm512_maskz_mov_epi16(kept, codes),
+        .low = _mm512_mask_min_epu16(low, nonzero, low, exponents),
+        .high = _mm512_max_epu16(high, exponents),
+        .not_zero = kept,
+    };
+}
+
+/* The scales of columns of one k as the unpacks of look-ups want them, for FP32 words. */
 static inline __m512i words_in_lookup_order(__m512i words) {
     return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), words);
 }
 
-static void pack_more(struct packed *packed, const struct panel *panel, int depth) {
-    const __m512i size = _mm512_set1_epi16(0x7fff);
-    for (int k = 0; k < depth; k++)
-        for (int block = 0; block * LANES < panel->width; block++) {
-            const uint16_t *natural = panel->scale[k] + block * LANES;
-            const __m512i scale0 = words_in_lookup_order(_mm512_loadu_si512(natural));
-            const __m512i scale1 = words_in_lookup_order(_mm512_loadu_si512(natural + 32));
-            const __m512i index = _mm512_loadu_si512(panel->index[k] + block * LANES);
-            _mm512_store_si512(packed->index[block][k], in_lookup_order(index));
-            _mm512_store_si512(packed->scale[block][k], scale0);
-            _mm512_store_si512(packed->scale[block][k] + 32, scale1);
-            /* Packing keeps the lanes of the two registers that unpacking made of one. */
-            const __m512i flag0 = _mm512_movm_epi16(_mm512_test_epi16_mask(scale0, size));
-            const __m512i flag1 = _mm512_movm_epi16(_mm512_test_epi16_mask(scale1, size));
-            packed->not_zero[block][k] = _mm512_movepi8_mask(_mm512_packs_epi16(flag0, flag1));
+static inline void store_pairs(uint16_t *to, __m512i even, __m512i odd) {
+    const __m512i first = _mm512_setr_epi32(
+        0x00200000, 0x00210001, 0x00220002, 0x00230003, 0x00240004, 0x00250005, 0x00260006, 0x00270007,
+        0x00280008, 0x00290009, 0x002a000a, 0x002b000b, 0x002c000c, 0x002d000d, 0x002e000e, 0x002f000f);
+    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+    _mm512_store_si512(to, _mm512_permutex2var_epi16(even, first, odd));
+    _mm512_store_si512(to + 32, _mm512_permutex2var_epi16(even, second, odd));
+}
+
+static inline int smallest(__m512i words) {
+    return _mm512_reduce_min_epi32(_mm512_min_epi32(_mm512_and_si512(words, _mm512_set1_epi32(0xffff)),
+                                                    _mm512_srli_epi32(words, 16)));
+}
+
+static inline int largest(__m512i words) {
+    return _mm512_reduce_max_epi32(_mm512_max_epi32(_mm512_and_si512(words, _mm512_set1_epi32(0xffff)),
+                                                    _mm512_srli_epi32(words, 16)));
+}
+
+static void pack_columns(struct columns *columns, struct block *block, int depth,
+                         const struct task *task) {
+    const __m512i size = _mm512_set1_epi16(0x7f), scale = _mm512_set1_epi16((short)0xff80);
+    const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
+    const uint64_t all = ~0ull >> (LANES - block->width);
+    struct half half[2];
+    struct loads loads;
+    __m512i low = _mm512_set1_epi16(255), high = _mm512_setzero_si512(), even[2] = {high, high};
+    columns->any_zero = 0;
+    plan_loads(&loads, block);
+    for (int k = 0; k < (depth + 1) / 2 * 2; k++) {
+        __m512i scales[2], index[2];
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            const __m512i codes = k < depth ? load_half(&loads, block->b + block->b_inner[k], h)
+                                            : _mm512_setzero_si512();
+            half[h] = bound_half(codes, low, high);
+            low = half[h].low;
+            high = half[h].high;
+            scales[h] = _mm512_and_si512(half[h].codes, scale);
+            index[h] = _mm512_srl_epi16(_mm512_and_si512(half[h].codes, size), drop);
         }
+        const uint64_t not_zero = half[0].not_zero | (uint64_t)half[1].not_zero << 32;
+        columns->any_zero |= (not_zero & all) != all;
+        columns->not_zero[k] = _mm512_movepi8_mask(in_lookup_order(_mm512_movm_epi8(not_zero)));
+        _mm512_store_si512(columns->index[k], in_lookup_order(join_bytes(index[0], index[1])));
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            if (has_lower(task))
+                _mm512_store_si512(columns->scale[k] + 32 * h, words_in_lookup_order(scales[h]));
+            else if (k % 2)
+                store_pairs(columns->scale[k - 1] + 64 * h, even[h], scales[h]);
+            even[h] = scales[h];
+        }
+    }
+    block->bounds = (struct bounds){.low = smallest(low), .high = largest(high)};
 }
 
-static inline __m512i look_up(const uint8_t *row, __m512i index, __mmask64 not_zero) {
-    return _mm512_maskz_permutex2var_epi8(not_zero, _mm512_load_si512(row), index,
-                                          _mm512_load_si512(row + 64));
+static inline __m512i look_up(const uint8_t *row, __m512i index, int registers) {
+    return registers == 1 ? _mm512_permutexvar_epi8(index, _mm512_load_si512(row))
+                          : _mm512_permutex2var_epi8(_mm512_load_si512(row), index,
+                                                     _mm512_load_si512(row + 64));
 }
 
-/* 64 sums of c, FP32 or (as bits) int32; named, since arrays would go through memory. */
-struct sums {
-    __m512i q0, q1, q2, q3;
-};
-
-static inline __mmask16 quarter(int width, int q) {
-    return (__mmask16)((1u << min_int(max_int(width - 16 * q, 0), 16)) - 1);
+static inline __m512i look_up_masked(__mmask64 mask, const uint8_t *row, __m512i index,
+                                     int registers) {
+    return registers == 1
+               ? _mm512_maskz_permutexvar_epi8(mask, index, _mm512_load_si512(row))
+               : _mm512_maskz_permutex2var_epi8(mask, _mm512_load_si512(row), index,
+                                                _mm512_load_si512(row + 64));
 }
 
-static inline struct sums load_sums(const void *c, int width) {
-    const int32_t *from = c;
-    return (struct sums){_mm512_maskz_loadu_epi32(quarter(width, 0), from),
-                         _mm512_maskz_loadu_epi32(quarter(width, 1), from + 16),
-                         _mm512_maskz_loadu_epi32(quarter(width, 2), from + 32),
-                         _mm512_maskz_loadu_epi32(quarter(width, 3), from + 48)};
+#define INLINE static inline __attribute__((always_inline))
+
+/* Loops over rows are unrolled whole: sums in an array would live in memory. */
+#define FOR_ROWS _Pragma("GCC unroll 5") for (int r = 0; r < count; r++)
+#define FOR_QUARTERS _Pragma("GCC unroll 4") for (int q = 0; q < 4; q++)
+
+INLINE void fetch_sums(float *const *c, int count) {
+    FOR_ROWS FOR_QUARTERS __builtin_prefetch(c[r] + 16 * q, 1);
 }
 
-static inline void store_sums(void *c, int width, struct sums sums) {
-    int32_t *to = c;
-    _mm512_mask_storeu_epi32(to, quarter(width, 0), sums.q0);
-    _mm512_mask_storeu_epi32(to + 16, quarter(width, 1), sums.q1);
-    _mm512_mask_storeu_epi32(to + 32, quarter(width, 2), sums.q2);
-    _mm512_mask_storeu_epi32(to + 48, quarter(width, 3), sums.q3);
+/* acc + even * scale_even + odd * scale_odd for the bfloat16 numbers of a pair of k. */
+static inline __m512 add_pair(__m512 acc, __m512i pair, __m512i scales) {
+#ifdef __AVX512BF16__
+    return _mm512_dpbf16_ps(acc, (__m512bh)pair, (__m512bh)scales);
+#else
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+    const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(pair, upper));
+    const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16));
+    acc = _mm512_fmadd_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(scales, upper)), acc);
+    return _mm512_fmadd_ps(even, _mm512_castsi512_ps(_mm512_slli_epi32(scales, 16)), acc);
+#endif
 }
 
-static inline __m512i add_product(__m512i sum, __m512i product, __m512 scale) {
-    return _mm512_castps_si512(
-        _mm512_fmadd_ps(_mm512_castsi512_ps(product), scale, _mm512_castsi512_ps(sum)));
+INLINE void store_sums(float *const *c, __m512 (*sums)[4], int count) {
+    FOR_ROWS FOR_QUARTERS _mm512_storeu_ps(
+        c[r] + 16 * q, _mm512_add_ps(_mm512_loadu_ps(c[r] + 16 * q), sums[r][q]));
 }
 
-/* 64 columns: entries become FP32 words {scale_b + upper, lower, 0}, times scale_a, into c. */
-static inline __attribute__((always_inline)) void add_block(
-    float *c, int width, const struct rows *rows, const struct packed *packed, int block,
-    const struct plain *plain, int has_lower) {
+INLINE void multiply_bytes(float *const *c, const struct row *rows, const struct columns *columns,
+                           int depth, const uint8_t *table, int registers, int masked, int count) {
     const __m512i zero = _mm512_setzero_si512();
-    struct sums sums = load_sums(c, width);
-    for (int i = 0; i < plain->count; i++) {
-        const int k = plain->k[i], row = plain->row[i];
-        const __mmask64 not_zero = packed->not_zero[block][k];
-        const __m512i index = _mm512_load_si512(packed->index[block][k]);
-        const __m512i upper = look_up(rows->upper[row], index, not_zero);
-        const __m512i high0 = _mm512_add_epi16(_mm512_unpacklo_epi8(upper, zero),
-                                               _mm512_load_si512(packed->scale[block][k]));
-        const __m512i high1 = _mm512_add_epi16(_mm512_unpackhi_epi8(upper, zero),
-                                               _mm512_load_si512(packed->scale[block][k] + 32));
-        const __m512i lower = has_lower ? look_up(rows->lower[row], index, not_zero) : zero;
-        const __m512i low0 = has_lower ? _mm512_unpacklo_epi8(zero, lower) : zero;
-        const __m512i low1 = has_lower ? _mm512_unpackhi_epi8(zero, lower) : zero;
-        const __m512 scale = _mm512_set1_ps(plain->scale[i]);
-        sums.q0 = add_product(sums.q0, _mm512_unpacklo_epi16(low0, high0), scale);
-        sums.q1 = add_product(sums.q1, _mm512_unpackhi_epi16(low0, high0), scale);
-        sums.q2 = add_product(sums.q2, _mm512_unpacklo_epi16(low1, high1), scale);
-        sums.q3 = add_product(sums.q3, _mm512_unpackhi_epi16(low1, high1), scale);
-    }
-    store_sums(c, width, sums);
-}
-
-static void add_plain(float *c, const struct rows *rows, const struct panel *panel,
-                      const struct packed *packed, const struct plain *plain) {
-    for (int block = 0; block * LANES < panel->width; block++) {
-        const int width = panel->width - block * LANES;
-        if (rows->has_lower)
-            add_block(c + block * LANES, width, rows, packed, block, plain, 1);
-        else
-            add_block(c + block * LANES, width, rows, packed, block, plain, 0);
-    }
-}
-
-struct scratch {
-    struct rows rows;
-    struct packed packed;
-    struct panel panel;
-};
-
-void lut_gemm_float(const struct task *task) {
-    static _Thread_local struct scratch own;
-    struct scratch *volatile scratch = &own; /* volatile: see kernel.h */
-    struct scratch *const s = scratch;
-    multiply_blocks(task, &s->rows, &s->panel, &s->packed);
-}
-
-/* The bytes of one plane of 64 products. */
-static inline __m512i look_up_plane(const uint8_t *row, __m512i index) {
-    const __m512i below = look_up(row, index, ~0ull), above = look_up(row + 128, index, ~0ull);
-    return _mm512_mask_mov_epi8(below, _mm512_movepi8_mask(index), above);
-}
-
-struct int_rows {
-    _Alignas(64) uint8_t planes[257][2][256]; /* the last row is zero */
-};
-
-static void split_planes(uint8_t *restrict lower, uint8_t *restrict upper,
-                         const int16_t *restrict entries) {
-    for (int b = 0; b < 256; b++) {
-        lower[b] = (uint8_t)entries[b];
-        upper[b] = (uint8_t)((uint16_t)entries[b] >> 8);
-    }
-}
-
-static void prepare_int_rows(struct int_rows *rows, const int16_t *entries) {
-    for (int a = 0; a < 256; a++)
-        split_planes(rows->planes[a][0], rows->planes[a][1], entries + 256 * a);
-}
-
-/* One row of c, 64 columns, two k at a time; `a` is padded to an even depth with row 256. */
-static void add_int_block(uint32_t *c, int width, const struct int_rows *rows, const uint16_t *a,
-                          uint8_t (*index)[LANES], int depth) {
-    const __m512i ones = _mm512_set1_epi16(1);
-    struct sums sums = load_sums(c, width);
+    __m512 sums[ROWS][4];
+    fetch_sums(c, count);
+    FOR_ROWS FOR_QUARTERS sums[r][q] = _mm512_setzero_ps();
     for (int k = 0; k < depth; k += 2) {
-        const __m512i index0 = _mm512_load_si512(index[k]), index1 = _mm512_load_si512(index[k + 1]);
-        const __m512i lower0 = look_up_plane(rows->planes[a[k]][0], index0);
-        const __m512i upper0 = look_up_plane(rows->planes[a[k]][1], index0);
-        const __m512i lower1 = look_up_plane(rows->planes[a[k + 1]][0], index1);
-        const __m512i upper1 = look_up_plane(rows->planes[a[k + 1]][1], index1);
-        const __m512i x0 = _mm512_unpacklo_epi8(lower0, upper0);
-        const __m512i x1 = _mm512_unpackhi_epi8(lower0, upper0);
-        const __m512i y0 = _mm512_unpacklo_epi8(lower1, upper1);
-        const __m512i y1 = _mm512_unpackhi_epi8(lower1, upper1);
-        sums.q0 = _mm512_dpwssd_epi32(sums.q0, _mm512_unpacklo_epi16(x0, y0), ones);
-        sums.q1 = _mm512_dpwssd_epi32(sums.q1, _mm512_unpackhi_epi16(x0, y0), ones);
-        sums.q2 = _mm512_dpwssd_epi32(sums.q2, _mm512_unpacklo_epi16(x1, y1), ones);
-        sums.q3 = _mm512_dpwssd_epi32(sums.q3, _mm512_unpackhi_epi16(x1, y1), ones);
-    }
-    store_sums(c, width, sums);
-}
-
-struct int_scratch {
-    struct int_rows rows;
-    _Alignas(64) uint8_t index[BLOCK_K][LANES];
-};
-
-static void pack_codes(uint8_t (*index)[LANES], const uint8_t *b, int64_t columns, int width,
-                       int depth) {
-    const __mmask64 inside = ~0ull >> (LANES - width);
-    for (int k = 0; k < depth; k++) {
-        const __m512i codes = _mm512_maskz_loadu_epi8(inside, b + k * columns);
-        _mm512_store_si512(index[k], in_lookup_order(codes));
-    }
-}
-
-void lut_gemm_int8(const struct int_task *task) {
-    static _Thread_local struct int_scratch own;
-    struct int_scratch *volatile scratch = &own;
-    struct int_scratch *const s = scratch;
-    uint16_t a[BLOCK_K];
-    prepare_int_rows(&s->rows, task->entries);
-    for (int64_t n = task->n0; n < task->n1; n += LANES) {
-        const int width = (int)(task->n1 - n < LANES ? task->n1 - n : LANES);
-        for (int64_t k0 = 0; k0 < task->depth; k0 += BLOCK_K) {
-            const int depth = (int)(task->depth - k0 < BLOCK_K ? task->depth - k0 : BLOCK_K);
-            pack_codes(s->index, task->b + k0 * task->columns + n, task->columns, width, depth);
-            for (int64_t m = task->m0; m < task->m1; m++) {
-                for (int k = 0; k < depth; k++) a[k] = task->a[m * task->depth + k0 + k];
-                if (depth % 2) a[depth] = 256;
-                add_int_block(task->c + m * task->columns + n, width, &s->rows, a, s->index, depth);
-            }
+        const __m512i index0 = _mm512_load_si512(columns->index[k]);
+        const __m512i index1 = _mm512_load_si512(columns->index[k + 1]);
+        const __mmask64 mask0 = columns->not_zero[k], mask1 = columns->not_zero[k + 1];
+        const __m512i scale_b[4] = {
+            _mm512_load_si512(columns->scale[k]), _mm512_load_si512(columns->scale[k] + 32),
+            _mm512_load_si512(columns->scale[k] + 64), _mm512_load_si512(columns->scale[k] + 96)};
+        FOR_ROWS {
+            const uint8_t *row0 = table + rows[r].at[k], *row1 = table + rows[r].at[k + 1];
+            const __m512i bytes0 = masked ? look_up_masked(mask0, row0, index0, registers)
+                                          : look_up(row0, index0, registers);
+            const __m512i bytes1 = masked ? look_up_masked(mask1, row1, index1, registers)
+                                          : look_up(row1, index1, registers);
+            const __m512i lower = _mm512_unpacklo_epi8(bytes0, bytes1);
+            const __m512i upper = _mm512_unpackhi_epi8(bytes0, bytes1);
+            const __m512i scales = _mm512_set1_epi32((int)rows[r].scale[k / 2]);
+            const __m512i pairs[4] = {
+                _mm512_unpacklo_epi8(lower, zero), _mm512_unpackhi_epi8(lower, zero),
+                _mm512_unpacklo_epi8(upper, zero), _mm512_unpackhi_epi8(upper, zero)};
+            FOR_QUARTERS sums[r][q] =
+                add_pair(sums[r][q], _mm512_add_epi16(pairs[q], scale_b[q]), scales);
         }
     }
+    store_sums(c, sums, count);
+}
+
+INLINE void multiply_words(float *const *c, const struct row *rows, const struct columns *columns,
+                           int depth, const uint8_t *table, int registers, int count) {
+    const __m512i zero = _mm512_setzero_si512();
+    __m512 sums[ROWS][4];
+    fetch_sums(c, count);
+    FOR_ROWS FOR_QUARTERS sums[r][q] = _mm512_setzero_ps();
+    for (int k = 0; k < depth; k++) {
+        const __m512i index = _mm512_load_si512(columns->index[k]);
+        const __mmask64 mask = columns->not_zero[k];
+        const __m512i scale0 = _mm512_load_si512(columns->scale[k]);
+        const __m512i scale1 = _mm512_load_si512(columns->scale[k] + 32);
+        FOR_ROWS {
+            const uint8_t *row = table + rows[r].at[k];
+            const __m512i upper = look_up_masked(mask, row, index, registers);
+            const __m512i lower = look_up_masked(mask, row + 64 * registers, index, registers);
+            const __m512i high0 = _mm512_add_epi16(_mm512_unpacklo_epi8(upper, zero), scale0);
+            const __m512i high1 = _mm512_add_epi16(_mm512_unpackhi_epi8(upper, zero), scale1);
+            const __m512i low0 = _mm512_unpacklo_epi8(zero, lower);
+            const __m512i low1 = _mm512_unpackhi_epi8(zero, lower);
+            const __m512 scale = _mm512_castsi512_ps(_mm512_set1_epi32((int)rows[r].scale[k]));
+            const __m512i words[4] = {
+                _mm512_unpacklo_epi16(low0, high0), _mm512_unpackhi_epi16(low0, high0),
+                _mm512_unpacklo_epi16(low1, high1), _mm512_unpackhi_epi16(low1, high1)};
+            FOR_QUARTERS sums[r][q] =
+                _mm512_fmadd_ps(_mm512_castsi512_ps(words[q]), scale, sums[r][q]);
+        }
+    }
+    store_sums(c, sums, count);
+}
+
+INLINE void multiply_count(float *const *c, const struct row *rows, const struct columns *columns,
+                           int depth, const struct task *task, int count) {
+    const uint8_t *table = task->table;
+    const int one = task->fraction_bits < 7, masked = columns->any_zero;
+    if (has_lower(task) && one) multiply_words(c, rows, columns, depth, table, 1, count);
+    else if (has_lower(task)) multiply_words(c, rows, columns, depth, table, 2, count);
+    else if (one && masked) multiply_bytes(c, rows, columns, depth, table, 1, 1, count);
+    else if (one) multiply_bytes(c, rows, columns, depth, table, 1, 0, count);
+    else if (masked) multiply_bytes(c, rows, columns, depth, table, 2, 1, count);
+    else multiply_bytes(c, rows, columns, depth, table, 2, 0, count);
+}
+
+static void multiply(float *const *c, const struct row *rows, int count,
+                     const struct columns *columns, const struct block *block, int depth,
+                     const struct task *task) {
+    (void)block;
+    if (count == 5) multiply_count(c, rows, columns, depth, task, 5);
+    else if (count == 4) multiply_count(c, rows, columns, depth, task, 4);
+    else if (count == 3) multiply_count(c, rows, columns, depth, task, 3);
+    else if (count == 2) multiply_count(c, rows, columns, depth, task, 2);
+    else multiply_count(c, rows, columns, depth, task, 1);
 }

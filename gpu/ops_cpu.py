@@ -1,123 +1,179 @@
-"""Stage 6, ops: `axdse::lut_gemm` on the CPU, by C kernels compiled for it on first use.
+"""Stage 6, ops: the operators of `axdse.gpu.ops` on the CPU, by C kernels compiled on first use.
 
-Both kernels give the same bits: `kernel_vbmi.c` where the CPU has AVX-512 VBMI,
-`kernel_portable.c` anywhere.
+Tensors are rounded once to codes, in the order and with the border that the kernel
+wants; `gemm.h` then packs its panels straight from them, by the lists of `axdse.gpu.offsets`. All
+kernels give products of the same bits.
 """
 
 import ctypes
-import functools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from axdse.gpu.host_library import cpu_flags, load_kernel
-from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
+from axdse.gpu import offsets
+from axdse.gpu.host_codes import codes_of, phases_of, threads
+from axdse.gpu.host_kernels import DEEP, Engine, current_kernel, engine_for
+from axdse.gpu.offsets import Convolution, Offsets, Window
 
-PORTABLE, VBMI = "kernel_portable.c", "kernel_vbmi.c"
-VBMI_NEEDS = frozenset({"avx512f", "avx512bw", "avx512vbmi", "avx512_vnni"})
-SERIAL_PRODUCTS = 1 << 18
 LANES = 64
+TRANSPOSED = 16  # look-ups in the time of writing one code or sum across memory; measured
+DEEP_COLUMNS = 12  # MAX_COLUMNS of kernel_deep.c; with more, other kernels are faster
 
 
 class _Task(ctypes.Structure):
-    """`struct task` and, without its last two fields, `struct int_task` of kernel.h."""
+    """`struct task` of operands.h."""
 
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("a", "b", "entries", "c")),
-        *((name, ctypes.c_int64) for name in ("depth", "columns", "m0", "m1", "n0", "n1")),
-        *((name, ctypes.c_int32) for name in ("fraction_bits", "nearest")),
+        *((name, ctypes.c_void_p) for name in ("a", "a_outer", "a_inner")),
+        *((name, ctypes.c_void_p) for name in ("b", "b_outer", "b_inner")),
+        *((name, ctypes.c_void_p) for name in ("c", "c_row", "c_column")),
+        *((name, ctypes.c_void_p) for name in ("a_base", "b_base", "c_base")),
+        *((name, ctypes.c_void_p) for name in ("table", "entries")),
+        *((name, ctypes.c_int64) for name in ("problems", "rows", "depth", "columns")),
+        *((name, ctypes.c_int32) for name in ("fraction_bits", "entry_bytes", "threads")),
     )
 
 
-def lut_gemm_cpu(a: Tensor, b: Tensor, table: Tensor, format: str, swap: bool) -> Tensor:  # noqa: A002
-    """Compute `axdse::lut_gemm` with the best kernel and `torch.get_num_threads()` threads.
+def gemm_cpu(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
+    """Compute `axdse::gemm`, a [G, M, K] times b [G, K, N].
 
     Raises:
         AxdseError: there is no C compiler, or the kernel does not compile.
     """
-    return run_kernel(best_kernel(), a, b, table, format, swap)
-
-
-def best_kernel() -> str:
-    """Return the source file of the fastest kernel that this CPU can run."""
-    return VBMI if has_vbmi() else PORTABLE
-
-
-def has_vbmi() -> bool:
-    """Whether this CPU can run `kernel_vbmi.c`."""
-    return cpu_flags() >= VBMI_NEEDS
-
-
-def run_kernel(
-    kernel: str,
-    a: Tensor,
-    b: Tensor,
-    table: Tensor,
-    format: str,  # noqa: A002
-    swap: bool,
-) -> Tensor:
-    """Compute `axdse::lut_gemm` with the kernel of that source file.
-
-    Raises:
-        AxdseError: there is no C compiler, or the kernel does not compile.
-    """
-    if b.shape[1] < min(LANES, a.shape[0]):  # kernels vectorise over columns
-        return run_kernel(kernel, b.t(), a.t(), table, format, not swap).t().contiguous()
-    number_format = parse_format(format)
-    a, b = a.contiguous(), b.contiguous()
-    entries = (table.t() if swap else table).contiguous()
-    library = load_kernel(kernel)
-    if isinstance(number_format, IntFormat):
-        result = torch.zeros(a.shape[0], b.shape[1], dtype=torch.int32)
-        _spread(library.lut_gemm_int8, (a, b, entries, result), (0, 0))
-    else:
-        settings = (number_format.fraction_bits, int(number_format.rounding == "nearest"))
-        result = torch.zeros(a.shape[0], b.shape[1])
-        entries = _aligned(entries, number_format)
-        _spread(library.lut_gemm_float, (a, b, entries, result), settings)
+    if _cost(b.mT, a.mT) < _cost(a, b):
+        return gemm_cpu(b.mT, a.mT, multiplication, not swap).mT.contiguous()
+    (count, rows, depth), columns = a.shape, b.shape[2]
+    engine = engine_for(current_kernel(), multiplication, swap)
+    result = _zeros((count, rows, columns), engine)
+    where = offsets.matrices(count, rows, depth, columns)
+    _multiply(engine, codes_of(a[None], engine), codes_of(b[None], engine), result, where)
     return result
 
 
-def _aligned(entries: Tensor, number_format: FloatFormat) -> Tensor:
-    """Return entries as the kernels want them: carry in bit 15, the fraction right below it."""
-    return (entries.int() << (15 - number_format.product_fraction_bits)).to(torch.uint16)
+def _cost(a: Tensor, b: Tensor) -> int:
+    """Look-ups of a kernel, which works on LANES columns at a time, and what else takes time."""
+    (count, rows, depth), columns = a.shape, b.shape[2]
+    lookups = rows * ((columns + LANES - 1) // LANES * LANES) * depth
+    across = (a.stride(2) != 1) * rows * depth + (b.stride(2) != 1) * depth * columns
+    return count * (lookups + TRANSPOSED * across)
 
 
-def _spread(
-    function: Callable[[object], object], tensors: tuple[Tensor, ...], settings: tuple[int, int]
-) -> None:
-    """Run the kernel over the result in one part a thread."""
-    (rows, depth), columns = tensors[0].shape, tensors[1].shape[1]
-    addresses = [tensor.data_ptr() for tensor in tensors]
-    tasks = [
-        _Task(*addresses, depth, columns, *part, *settings)
-        for part in _parts(rows, depth, columns)
-    ]
-    calls = [functools.partial(function, ctypes.byref(task)) for task in tasks]
-    if len(calls) > 1:
-        list(_pool(len(calls)).map(lambda call: call(), calls))
-    elif calls:
-        calls[0]()
+def conv2d_cpu(
+    image: Tensor,
+    weight: Tensor,
+    multiplication: str,
+    swap: bool,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Compute `axdse::conv2d`."""
+    window = _window(stride, padding, dilation)
+    shape = _convolution(image.shape[0], image.shape[2:], weight.shape, window, groups)
+    engine = engine_for(current_kernel(), multiplication, not swap)
+    result = _zeros((shape.batch, weight.shape[0], *shape.output), engine)
+    codes = phases_of(image, engine, shape)
+    _multiply(engine, codes_of(weight, engine), codes, result, offsets.forward(shape))
+    return result
 
 
-def _parts(rows: int, depth: int, columns: int) -> list[tuple[int, int, int, int]]:
-    """Split the result by its longer side into at most a part a thread: (m0, m1, n0, n1)."""
-    threads = torch.get_num_threads() if rows * depth * columns > SERIAL_PRODUCTS else 1
-    length = max(rows, columns)
-    step = max(1, -(-length // threads))
-    spans = [(start, min(start + step, length)) for start in range(0, length, step)]
-    if columns >= rows:
-        return [(0, rows, start, stop) for start, stop in spans]
-    return [(start, stop, 0, columns) for start, stop in spans]
+def conv2d_input_gradient_cpu(
+    grad: Tensor,
+    weight: Tensor,
+    multiplication: str,
+    swap: bool,
+    image_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Compute `axdse::conv2d_input_gradient`."""
+    window = _window(stride, padding, dilation)
+    shape = _convolution(grad.shape[0], image_size, weight.shape, window, groups)
+    engine = engine_for(current_kernel(), multiplication, not swap)
+    result = _zeros((shape.batch, groups * shape.inputs, *image_size), engine)
+    parts = offsets.input_gradient(shape)
+    codes = codes_of(grad, engine, before=parts.before, size=parts.padded, border=engine.border)
+    weights = codes_of(weight, engine)
+    for phase in parts.phases:
+        _multiply(engine, weights, codes, result, phase)
+    return result
 
 
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "axdse-gemm")
+def conv2d_weight_gradient_cpu(
+    grad: Tensor,
+    image: Tensor,
+    multiplication: str,
+    swap: bool,
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Compute `axdse::conv2d_weight_gradient`."""
+    window = _window(stride, padding, dilation)
+    size = torch.Size((grad.shape[1], image.shape[1] // groups, *kernel_size))
+    shape = _convolution(image.shape[0], image.shape[2:], size, window, groups)
+    engine = engine_for(current_kernel(), multiplication, swap)
+    is_table = engine.is_float and not engine.is_inlined
+    if is_table and shape.inputs * kernel_size[0] * kernel_size[1] <= DEEP_COLUMNS:
+        engine, where = engine_for(DEEP, multiplication, swap), offsets.deep_weight_gradient(shape)
+        codes = phases_of(image, engine, shape)
+    else:
+        where = offsets.weight_gradient(shape)
+        padded = window.padded(shape.image)
+        codes = codes_of(image, engine, window.padding, padded, channels_last=True)
+    result = _zeros(size, engine)
+    _multiply(engine, codes_of(grad, engine), codes, result, where)
+    return result
 
 
-# Threads do not survive a fork: the child starts its own.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+def _window(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> Window:
+    return Window((stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]))
+
+
+def _convolution(
+    batch: int, image: Sequence[int], weight: torch.Size, window: Window, groups: int
+) -> Convolution:
+    outputs, inputs, high, wide = weight
+    return Convolution(
+        batch, groups, inputs, outputs // groups, (image[0], image[1]), (high, wide), window
+    )
+
+
+def _zeros(size: Sequence[int], engine: Engine) -> Tensor:
+    return torch.zeros(size, dtype=torch.float32 if engine.is_float else torch.int32)
+
+
+def _multiply(engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets) -> None:
+    if not (c.numel() and len(where.a_inner)):
+        return
+    task = _Task(
+        a.data_ptr(),
+        where.a_outer.ctypes.data,
+        where.a_inner.ctypes.data,
+        b.data_ptr(),
+        where.b_outer.ctypes.data,
+        where.b_inner.ctypes.data,
+        c.data_ptr(),
+        where.c_row.ctypes.data,
+        where.c_column.ctypes.data,
+        where.a_base.ctypes.data,
+        where.b_base.ctypes.data,
+        where.c_base.ctypes.data,
+        engine.rows.ctypes.data,
+        engine.entries.ctypes.data,
+        len(where.a_base),
+        len(where.a_outer),
+        len(where.a_inner),
+        len(where.b_outer),
+        engine.fraction_bits,
+        engine.entry_bytes,
+        threads(),
+    )
+    if engine.library.multiply_task(ctypes.byref(task)):
+        raise MemoryError("a kernel of axdse had no memory for its panels")

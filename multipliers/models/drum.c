@@ -8,7 +8,7 @@
 
 static inline uint64_t drum_operand(uint64_t a) {
     int cut = 0;
-    while (a >> cut >> K) cut++;
+    for (int i = K; i < N; i++) cut += a >> i != 0;
     return cut ? (a >> cut | 1) << cut : a;
 }
 

@@ -11,6 +11,6 @@ uint64_t etm(uint64_t a, uint64_t b) {
     uint64_t upper_a = a >> K, upper_b = b >> K, either = (a | b) & (((uint64_t)1 << K) - 1);
     if ((upper_a | upper_b) == 0) return a * b;
     int ones = 0;
-    while (either >> ones) ones++;
+    for (int i = 0; i < K; i++) ones += either >> i != 0;
     return upper_a * upper_b << 2 * K | (((uint64_t)1 << 2 * ones) - 1);
 }

@@ -11,8 +11,7 @@
 #define ILM_ONE ((uint64_t)1 << M)
 
 uint64_t ilm(uint64_t x, uint64_t y) {
-    uint64_t half = ILM_ONE / 2;
-    if ((x < half) == (y < half)) return x + y;
-    uint64_t sum = x < y ? 2 * x + y : x + 2 * y;
-    return sum < ILM_ONE ? sum : (sum + ILM_ONE) / 2;
+    uint64_t alike = x + y, unlike = alike + (x < y ? x : y);
+    unlike = unlike < ILM_ONE ? unlike : (unlike + ILM_ONE) / 2;
+    return (x ^ y) & ILM_ONE / 2 ? unlike : alike;
 }

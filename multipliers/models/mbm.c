@@ -14,10 +14,8 @@
 
 uint64_t mbm(uint64_t x, uint64_t y) {
     uint64_t sum = (x | 1) + (y | 1);
-    if (sum < MBM_ONE) {
-        uint64_t unbiased = sum + MBM_CORRECTION;
-        return unbiased < MBM_ONE ? unbiased : (unbiased + MBM_ONE) / 2;
-    }
-    uint64_t unbiased = sum + MBM_CARRY_CORRECTION;
-    return unbiased < 2 * MBM_ONE ? unbiased : sum;
+    uint64_t below = sum + MBM_CORRECTION, above = sum + MBM_CARRY_CORRECTION;
+    below = below < MBM_ONE ? below : (below + MBM_ONE) / 2;
+    above = above < 2 * MBM_ONE ? above : sum;
+    return sum < MBM_ONE ? below : above;
 }

@@ -7,11 +7,10 @@
 #include <stdint.h>
 
 uint64_t or_rows(uint64_t a, uint64_t b) {
-    uint64_t sum = 0;
-    for (int first = 0; first < N; first += D) {
-        uint64_t cluster = 0;
-        for (int i = first; i < first + D && i < N; i++) cluster |= (b >> i & 1) * (a << i);
-        sum += cluster;
+    uint64_t sum = 0, cluster = 0;
+    for (int i = 0; i < N; i++) {
+        if (i % D == 0) sum += cluster, cluster = 0;
+        cluster |= (b >> i & 1) * (a << i);
     }
-    return sum;
+    return sum + cluster;
 }

@@ -17,8 +17,8 @@
 
 /* Nibble j of row i: the factor of segment (i, j). */
 static inline uint64_t realm_factor(uint64_t i, uint64_t j) {
-    const uint32_t of_4[4] = {0x4531, 0x5C93, 0x39C5, 0x1354};
-    const uint32_t of_8[8] = {0x23322110, 0x38875421, 0x38CB9641, 0x27BEC952,
+    static const uint32_t of_4[4] = {0x4531, 0x5C93, 0x39C5, 0x1354};
+    static const uint32_t of_8[8] = {0x23322110, 0x38875421, 0x38CB9641, 0x27BEC952,
                               0x259CEB72, 0x1469BC83, 0x12457883, 0x01122332};
     return (S == 2 ? of_4[i & 3] : of_8[i & 7]) >> 4 * j & 15;
 }

@@ -8,7 +8,7 @@
 
 static inline uint64_t roba_round(uint64_t a) {
     int leading = 0;
-    while (a >> leading > 1) leading++;
+    for (int i = 1; i < N; i++) leading += a >> i != 0;
     int up = leading > 1 && (a >> (leading - 1) & 1);
     return a ? (uint64_t)1 << (leading + up) : 0;
 }

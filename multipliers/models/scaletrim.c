@@ -14,7 +14,7 @@
 
 static inline int scaletrim_leading(uint64_t a) {
     int leading = 0;
-    while (a >> leading > 1) leading++;
+    for (int i = 1; i < N; i++) leading += a >> i != 0;
     return leading;
 }
 

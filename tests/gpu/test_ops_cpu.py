@@ -3,50 +3,91 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from conv_contract import ConvContract
 from gemm_contract import FORMATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
-from axdse.gpu import host_library, ops_cpu
-from axdse.gpu.ops import lut_gemm
-from axdse.gpu.ops_reference import lut_gemm_reference
+from axdse.gpu import host_kernels, host_library, ops_cpu
+from axdse.gpu.host_kernels import PORTABLE, VBMI, Kernel, use_kernel
+from axdse.gpu.multiplication import handle
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.lut import Lut
 
-
-def run(kernel: str, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-    entries = torch.from_numpy(lut.entries.copy())
-    return ops_cpu.run_kernel(kernel, a, b, entries, lut.format.name, swap)
+PORTABLE_SOURCE = PORTABLE.float_source
 
 
-class TestPortable(GemmContract):
+def run(kernel: Kernel, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
+    with use_kernel(kernel):
+        return ops_cpu.gemm_cpu(a[None], b[None], handle(lut), swap)[0]
+
+
+def needs(kernel: Kernel) -> pytest.MarkDecorator:
+    missing = sorted(kernel.needs - host_library.cpu_flags())
+    return pytest.mark.skipif(bool(missing), reason=f"this CPU has no {', '.join(missing)}")
+
+
+class Operators:
+    """The operators of the CPU, by one kernel."""
+
+    kernel: Kernel
+
     def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return run(ops_cpu.PORTABLE, a, b, lut, swap)
+        return run(self.kernel, a, b, lut, swap)
+
+    def conv2d(self, *arguments: Any) -> Tensor:
+        with use_kernel(self.kernel):
+            return ops_cpu.conv2d_cpu(*arguments)
+
+    def conv2d_input_gradient(self, *arguments: Any) -> Tensor:
+        with use_kernel(self.kernel):
+            return ops_cpu.conv2d_input_gradient_cpu(*arguments)
+
+    def conv2d_weight_gradient(self, *arguments: Any) -> Tensor:
+        with use_kernel(self.kernel):
+            return ops_cpu.conv2d_weight_gradient_cpu(*arguments)
 
 
-@pytest.mark.skipif(not ops_cpu.has_vbmi(), reason="this CPU has no AVX-512 VBMI")
-class TestVbmi(GemmContract):
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return run(ops_cpu.VBMI, a, b, lut, swap)
+class TestPortable(Operators, GemmContract):
+    kernel = PORTABLE
 
 
-@pytest.mark.parametrize("shape", [(67, 90, 500), (500, 90, 67), (300, 90, 20)])
-@pytest.mark.parametrize("name", FORMATS)
-def test_bits_depend_on_neither_kernel_nor_threads(name: str, shape: tuple[int, int, int]) -> None:
+class TestPortableConvolution(Operators, ConvContract):
+    kernel = PORTABLE
+
+
+@needs(VBMI)
+class TestVbmi(Operators, GemmContract):
+    kernel = VBMI
+
+
+@needs(VBMI)
+class TestVbmiConvolution(Operators, ConvContract):
+    kernel = VBMI
+
+
+@pytest.mark.parametrize("kernel", host_kernels.available_kernels(), ids=lambda k: k.name)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(67, 90, 500), (500, 90, 67), (300, 90, 20), (9, 9000, 70)])
+@pytest.mark.parametrize("name", [FORMATS[0], "int8"])
+def test_a_number_of_threads_always_gives_the_same_bits(
+    name: str, shape: tuple[int, int, int], threads: int, kernel: Kernel
+) -> None:
     rows, depth, columns = shape
     number_format, lut = parse_format(name), table("scramble", name)
     a = operands(rows * depth, number_format, 1).reshape(rows, depth)
     b = operands(depth * columns, number_format, 2).reshape(depth, columns)
-    entries = torch.from_numpy(lut.entries.copy())
-    expected = lut_gemm_reference(a, b, entries, lut.format.name, False)
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        assert_same_bits(run(ops_cpu.PORTABLE, a, b, lut), expected)
-        assert_same_bits(lut_gemm(a, b, lut), expected)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    results = [run(kernel, a, b, lut) for _ in range(3)]
+    torch.set_num_threads(before)
+    assert_same_bits(results[1], results[0])
+    assert_same_bits(results[2], results[0])
 
 
 def test_no_compiler_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,7 +95,7 @@ def test_no_compiler_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("CC", raising=False)
     compiler.cache_clear()
     with pytest.raises(AxdseError, match=r"C compiler is needed.*apt-get install gcc"):
-        host_library.load_kernel.__wrapped__(ops_cpu.PORTABLE)
+        host_library.load_kernel.__wrapped__(PORTABLE_SOURCE)
     compiler.cache_clear()
 
 
@@ -63,7 +104,6 @@ def test_refused_kernel_shows_the_line_of_the_compiler(
 ) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(host_library, "FOLDER", tmp_path)
-    (tmp_path / "kernel.h").touch()
     (tmp_path / "broken.c").write_text("int f(void) { return x; }")
     with pytest.raises(AxdseError, match=r"broken.c must compile.*x.* undeclared"):
         host_library.load_kernel.__wrapped__("broken.c")
@@ -72,15 +112,15 @@ def test_refused_kernel_shows_the_line_of_the_compiler(
 
 def test_corrupt_kernel_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path))
-    path = host_library.compile_kernel(ops_cpu.PORTABLE)
+    path = host_library.compile_kernel(PORTABLE_SOURCE)
     whole = path.read_bytes()
     path.write_bytes(whole[:5000])
-    assert host_library.compile_kernel(ops_cpu.PORTABLE).read_bytes() == whole
+    assert host_library.compile_kernel(PORTABLE_SOURCE).read_bytes() == whole
 
 
 LOAD = """
 from axdse.gpu.host_library import load_kernel
-print(load_kernel("kernel_portable.c").lut_gemm_float is not None)
+print(load_kernel("kernel_portable.c").multiply_task is not None)
 """
 
 
@@ -96,9 +136,9 @@ def test_works_in_a_forked_process_after_threads_have_run() -> None:
     number_format, lut = parse_format("int8"), table("scramble", "int8")
     a = operands(100 * 100, number_format, 1).reshape(100, 100)
     torch.set_num_threads(2)
-    expected = run(ops_cpu.PORTABLE, a, a, lut)
+    expected = run(PORTABLE, a, a, lut)
     child = os.fork()
     if child == 0:
         signal.alarm(20)  # a child that waits for threads of its parent never ends
-        os._exit(0 if torch.equal(run(ops_cpu.PORTABLE, a, a, lut), expected) else 1)
+        os._exit(0 if torch.equal(run(PORTABLE, a, a, lut), expected) else 1)
     assert os.waitpid(child, 0)[1] == 0
