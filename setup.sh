@@ -24,7 +24,10 @@ sta|opensta|measures the critical path
 cc|gcc libc6-dev|compiles the C models and the kernels
 /usr/share/qflow/tech/osu018/osu018_stdcells.lib|qflow-tech-osu018|the default cell library, OSU 0.18 um
 LIST
-    [ -z "$extras" ] || echo "verilator|verilator|lints the Verilog of the catalogue in the tests"
+    [ -z "$extras" ] || cat <<'LIST'
+g++|g++|runs the CUDA kernels on the host in the tests
+verilator|verilator|lints the Verilog of the catalogue in the tests
+LIST
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         echo "python3-venv|python3-venv|makes the virtual environment"
     "$python" -c 'import ctypes.util, sys, sysconfig, pathlib

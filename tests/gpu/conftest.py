@@ -1,5 +1,6 @@
 """The contracts that kernels inherit are importable by their file name."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-pytest.register_assert_rewrite("gemm_contract")
+pytest.register_assert_rewrite("gemm_contract", "conv_contract")
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
+
+from cuda_on_host import HostDevice  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +21,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def host_device(tmp_path_factory: pytest.TempPathFactory) -> HostDevice:
+    if shutil.which("g++") is None:
+        pytest.skip("NO g++: the CUDA kernels were not run on the host (apt-get install g++)")
+    return HostDevice(tmp_path_factory.mktemp("kernels"))
