@@ -25,12 +25,13 @@ from axdse.dse.cli_options import (
     seed_option,
 )
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.operands import Recording, save_recording
 
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
     from axdse.dse.workloads import Workload
-    from axdse.multipliers.lut import Lut
+    from axdse.gpu.multiplication import Multiplication
 
 FP32 = "fp32"
 
@@ -115,7 +116,7 @@ def train(
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
     every = _recorded(record, record_every, spec, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
-    lut = _table_of(spec, format_text)
+    lut = _multiplication_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
     with ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
@@ -182,12 +183,17 @@ def _plan(
     return find_workload(name).on(check_name(images)), settings
 
 
-def _table_of(spec: str, format_text: str | None) -> Lut | None:
-    from axdse.multipliers.lut import build_lut
+def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
+    from axdse.gpu.inlined import Inlined
+    from axdse.multipliers.lut import MAX_FRACTION_BITS, build_lut
 
     if spec == FP32:
         return None
-    return build_lut(candidate_of(multipliers_of((spec,))[0], format_text))
+    candidate = candidate_of(multipliers_of((spec,))[0], format_text)
+    number_format = candidate.format
+    if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
+        return Inlined(candidate)
+    return build_lut(candidate)
 
 
 def _print_histories(title: str, histories: tuple[History, ...]) -> None:

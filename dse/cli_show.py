@@ -2,11 +2,20 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
-from axdse.dse.cli_options import PATH, json_option, multipliers_of, print_json, print_table
+from axdse.dse.cli_options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+)
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.catalog import Family, Multiplier
 from axdse.multipliers.error import ErrorMetrics, error_metrics
@@ -19,6 +28,7 @@ from axdse.multipliers.operands import (
     load_recording,
 )
 
+Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]  # title, columns, rows
 SYMBOLS = ("ER", "MED", "NMED", "MRED", "WCE", "WCRE", "bias", "relative bias", "variance")
 
 
@@ -56,6 +66,10 @@ class Description:
     error: ErrorMetrics
     operands: tuple[OperandError, ...] = ()
 
+    def tables(self) -> tuple[Table, ...]:
+        """Tables to print below."""
+        return ()
+
 
 @click.command(short_help="Parameters, paper and error of a design.")
 @click.argument("specs", nargs=-1, metavar="SPEC...")
@@ -68,25 +82,43 @@ class Description:
 @click.option(
     "--surface", type=PATH, metavar="FILE.png", help="Draw the error of every operand pair."
 )
+@click.option("--plan", is_flag=True, help="Also what would compute it in a network, and why.")
+@format_option
 @json_option
 def show(
-    specs: tuple[str, ...], operands: Path | None, surface: Path | None, as_json: bool
+    specs: tuple[str, ...],
+    operands: Path | None,
+    surface: Path | None,
+    plan: bool,
+    format_text: str | None,
+    as_json: bool,
 ) -> None:
     """Show designs: parameters, paper, error over all operand pairs."""
+    if format_text and not plan:
+        raise AxdseError("--format is that of --plan", format_text, "add --plan")
     multipliers = multipliers_of(specs)
     if surface:
         _check_surface(surface, specs)
     recording = load_recording(operands) if operands else None
+    shown_type: Any = Description
     shown = tuple(_describe(multiplier, recording) for multiplier in multipliers)
     if surface:
         _draw(multipliers[0], shown[0].error, recording, surface)
+    if plan:
+        # torch takes a second to import, and only plans need it.
+        from axdse.dse.planned import Planned, planned
+
+        candidates = tuple(candidate_of(multiplier, format_text) for multiplier in multipliers)
+        shown, shown_type = planned(shown, candidates), Planned
     if as_json:
-        print_json(shown, tuple[Description, ...])
+        print_json(shown, tuple[shown_type, ...])
         return
     for description in shown:
         print_table(description.spec, ("what", "value"), _facts(description))
         if recording:
             _print_operands(description, recording)
+        for title, columns, rows in description.tables():
+            print_table(title, columns, rows)
     if surface:
         click.echo(f"{surface}: the error surface of {shown[0].spec}")
 

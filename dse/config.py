@@ -14,7 +14,7 @@ from axdse.dse.workloads import find_workload
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.formats import FloatFormat, check_exponent_of_fp32, parse_format
+from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import MAX_FRACTION_BITS
 
 Objective = Literal["accuracy", "area", "delay"]
@@ -144,7 +144,6 @@ def _check(config: SearchConfig) -> None:
 
 def _check_format(text: str) -> None:
     number_format = parse_format(text)
-    check_exponent_of_fp32(number_format)
     if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
         raise AxdseError(
             f"a search computes with tables: float formats up to m = {MAX_FRACTION_BITS}",

@@ -11,12 +11,12 @@ from axdse.flows.report import RtlReport
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import Format, IntFormat, parse_format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 
 # Two-sided 95 % quantiles of Student's t for 1..10 degrees of freedom.
 STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 NORMAL = 1.95996
-NAMED_FORMATS = ("bf16", "approxtrain")
+NAMED_FORMATS = ("bf16", "approxtrain", "fp16", "fp8_e5m2", "fp8_e4m3")
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,24 @@ def is_exact(candidate: Candidate) -> bool:
 
 def short_format(number_format: Format) -> str:
     """The shortest text that `parse_format` reads back: `bf16`, `float(8,5)`, `int8`."""
-    named = next((name for name in NAMED_FORMATS if parse_format(name) == number_format), None)
-    if named or isinstance(number_format, IntFormat):
-        return named or number_format.name
-    text = f"float({number_format.exponent_bits},{number_format.fraction_bits}"
-    if number_format.rounding == "truncate":
-        text += ",round=truncate"
-    return text + (",product=wide)" if number_format.product == "wide" else ")")
+    if isinstance(number_format, IntFormat):
+        return number_format.name
+    widths = number_format.exponent_bits, number_format.fraction_bits
+    texts = [_relative_to(f"float({widths[0]},{widths[1]})", FloatFormat(*widths), number_format)]
+    for name in NAMED_FORMATS:
+        known = parse_format(name)
+        if isinstance(known, FloatFormat) and widths == (known.exponent_bits, known.fraction_bits):
+            texts.append(_relative_to(name, known, number_format))
+    return min(texts, key=len)
+
+
+def _relative_to(name: str, known: FloatFormat, number_format: FloatFormat) -> str:
+    """A format by the name of another of the same widths, with the options that differ."""
+    options = {"round": "rounding", "product": "product", "sum": "sum", "scale": "scale"}
+    changes = ",".join(
+        f"{option}={getattr(number_format, field)}"
+        for option, field in options.items()
+        if getattr(known, field) != getattr(number_format, field)
+    )
+    opened = f"{name[:-1]}," if name.endswith(")") else f"{name}("
+    return f"{opened}{changes})" if changes else name

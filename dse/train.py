@@ -4,7 +4,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -164,7 +164,8 @@ def accuracy(model: nn.Module, split: Split) -> float:
     batches = zip(
         torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
     )
-    correct = sum(_correct(model(x), y) for x, y in batches)
+    with _chance(0, 0):
+        correct = sum(_correct(model(x), y) for x, y in batches)
     model.train(was_training)
     return correct / len(labels)
 
@@ -173,6 +174,15 @@ def _correct(logits: Tensor, labels: Tensor) -> int:
     # To argmax a NaN is the largest, so a diverged network would look like a constant guess.
     right = (logits.argmax(1) == labels) & ~logits.isnan().any(1)
     return int(right.sum())
+
+
+@contextmanager
+def _chance(seed: int, epoch: int) -> Iterator[None]:
+    """Within, stochastic rounding depends on seed and epoch alone; the global generator stays."""
+    with torch.random.fork_rng(devices=()):
+        state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
+        torch.manual_seed(int(state[0]))
+        yield
 
 
 def _is_finite(model: nn.Module) -> bool:
@@ -246,7 +256,7 @@ class _Run:
 
 def _epoch(run: _Run, validation: Split, number: int, recorder: Recorder | None) -> Epoch:
     start = time.monotonic()
-    with recorder or nullcontext():
+    with recorder or nullcontext(), _chance(run.seed, number):
         loss, correct = _pass(run, number)
     score = accuracy(run.model, validation)
     return Epoch(number, loss, correct, score, time.monotonic() - start)

@@ -1,5 +1,6 @@
 """Networks to train, with the images that they are trained on."""
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from axdse.dse.dataset import Split
+from axdse.dse.resnet import resnet
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 CLASSES = 10
@@ -93,9 +95,12 @@ def _lenet_5() -> OrderedDict[str, nn.Module]:
 
 
 # LeCun et al., 1998; with ReLU and max pooling, as is usual today.
-WORKLOADS = {
-    w.name: w for w in (Workload("lenet-300-100", _lenet_300_100), Workload("lenet-5", _lenet_5))
-}
+_LENETS = (Workload("lenet-300-100", _lenet_300_100), Workload("lenet-5", _lenet_5))
+_RESNETS = (
+    Workload("resnet-8", functools.partial(resnet, 8, 1, CLASSES)),
+    Workload("resnet-20", functools.partial(resnet, 20, 1, CLASSES)),
+)
+WORKLOADS = {workload.name: workload for workload in (*_LENETS, *_RESNETS)}
 
 
 def find_workload(name: str) -> Workload:

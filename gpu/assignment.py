@@ -1,33 +1,59 @@
-"""Stage 7, layers: which table multiplies which product of which layer.
+"""Stage 7, layers: which multiplication computes which product of which layer.
 
-A trained layer has three matrix products. T(a, b) is not commutative in general, so each has a
-first and a second operand:
+A trained layer has three products of tensors. T(a, b) is not commutative in general, so each has
+a first and a second operand:
 
     product           a                  b
     forward           activation         weight
     input gradient    output gradient    weight
     weight gradient   output gradient    activation
 
-`Product(lut, swap=True)` exchanges them.
+`Product(lut, swap=True)` exchanges them. Where two activations are multiplied, as in attention,
+the right one takes the place of the weight.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
-from axdse.multipliers.lut import Lut
+from axdse.gpu.multiplication import Multiplication, handle
+from axdse.multipliers.formats import Format
+
+
+class Call(NamedTuple):
+    """A product as operators take it: constants only, for graphs that torch compiles.
+
+    Attributes:
+        handle: of the multiplication; empty for native FP32.
+        swap: exchange the operands.
+        format: of the operands; None for native FP32.
+    """
+
+    handle: str = ""
+    swap: bool = False
+    format: Format | None = None
 
 
 @dataclass(frozen=True)
 class Product:
-    """One matrix product.
+    """One product of tensors.
 
     Attributes:
-        lut: the table that multiplies; None for native FP32.
+        lut: the table that multiplies, or an inlined C model; None for native FP32.
         swap: exchange the operands, T(b, a).
+        call: the same for operators.
     """
 
-    lut: Lut | None = None
+    lut: Multiplication | None = None
     swap: bool = False
+    call: Call = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        call = Call(handle(self.lut), self.swap, self.lut.format) if self.lut else Call()
+        object.__setattr__(self, "call", call)
+
+    def __reduce__(self) -> tuple[type["Product"], tuple[Multiplication | None, bool]]:
+        return Product, (self.lut, self.swap)  # handles are of a process: make another
 
 
 NATIVE = Product()
@@ -42,8 +68,8 @@ class LayerProducts:
     weight_gradient: Product = NATIVE
 
     @classmethod
-    def uniform(cls, lut: Lut | None) -> "LayerProducts":
-        """The same table in all three."""
+    def uniform(cls, lut: Multiplication | None) -> "LayerProducts":
+        """The same multiplication in all three."""
         return cls(Product(lut), Product(lut), Product(lut))
 
 
@@ -61,8 +87,8 @@ class Assignment:
     layers: tuple[tuple[str, LayerProducts], ...] = ()
 
     @classmethod
-    def uniform(cls, lut: Lut | None) -> "Assignment":
-        """The same table in every product of every layer; None for native FP32."""
+    def uniform(cls, lut: Multiplication | None) -> "Assignment":
+        """The same multiplication in every product of every layer; None for native FP32."""
         return cls(LayerProducts.uniform(lut))
 
     def products(self, layer: str) -> LayerProducts:

@@ -9,12 +9,28 @@ import torch
 from torch import nn
 
 from axdse.gpu.assignment import Assignment, LayerProducts
-from axdse.gpu.layers import ApproxConv2d, ApproxLinear
+from axdse.gpu.attention import ApproxMultiheadAttention
+from axdse.gpu.layers import (
+    ApproxConv1d,
+    ApproxConv2d,
+    ApproxConvTranspose1d,
+    ApproxConvTranspose2d,
+    ApproxLinear,
+)
+from axdse.gpu.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
-_PAIRS: tuple[tuple[type[nn.Module], type[ApproxLinear | ApproxConv2d]], ...] = (
+_PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
     (nn.Linear, ApproxLinear),
+    (nn.Conv1d, ApproxConv1d),
     (nn.Conv2d, ApproxConv2d),
+    (nn.ConvTranspose1d, ApproxConvTranspose1d),
+    (nn.ConvTranspose2d, ApproxConvTranspose2d),
+    (nn.MultiheadAttention, ApproxMultiheadAttention),
+    (nn.LSTM, ApproxLSTM),
+    (nn.LSTMCell, ApproxLSTMCell),
+    (nn.GRU, ApproxGRU),
+    (nn.GRUCell, ApproxGRUCell),
 )
 
 
@@ -34,21 +50,26 @@ class Conversion:
 
 
 def convert(model: nn.Module, assignment: Assignment) -> Conversion:
-    """Copy a model and make its Linear and Conv2d layers approximate.
+    """Copy a model and make its layers approximate: linear, convolutional, recurrent, attention.
 
     The model itself is left alone. The copy keeps weights, buffers, hooks, `state_dict` keys,
     device and training mode; a module that is used twice stays shared, under its first name.
+    Products that a forward method computes itself, with `@` or a function, are not modules: they
+    stay exact and unlisted. `axdse.gpu.autograd.approx_matmul` and
+    `axdse.gpu.attention.scaled_dot_product_attention` are there for those.
 
     Raises:
         AxdseError: a pattern of the assignment matches no layer that can be approximate.
     """
     converted = copy.deepcopy(model)
-    reasons = {name: _reason(converted, name, module) for name, module in _parametrised(converted)}
+    reasons = {name: _reason(module) for name, module in _parametrised(converted)}
     layers = tuple(name for name, reason in reasons.items() if not reason)
     _check_patterns(assignment, layers)
     approximate = tuple(name for name in layers if assignment.products(name) != LayerProducts())
     for name in layers:
         _assign(converted.get_submodule(name), assignment.products(name))
+    if approximate:
+        _call_all_layers(converted)
     exact = tuple(
         (name, reason or "native FP32 by assignment")
         for name, reason in reasons.items()
@@ -58,22 +79,24 @@ def convert(model: nn.Module, assignment: Assignment) -> Conversion:
 
 
 def _parametrised(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules with parameters of their own; the output projection is part of its attention."""
+    inner = {
+        module.out_proj for module in model.modules() if isinstance(module, nn.MultiheadAttention)
+    }
     for name, module in model.named_modules():
-        if any(True for _ in module.parameters(recurse=False)):
+        if module not in inner and any(True for _ in module.parameters(recurse=False)):
             yield name, module
 
 
-def _reason(model: nn.Module, name: str, module: nn.Module) -> str:
+def _reason(module: nn.Module) -> str:
     """Say why the module cannot be approximate; empty if it can."""
     kind = type(module)
     if not any(kind in pair for pair in _PAIRS):
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, tuple(exact for exact, _ in _PAIRS)):
             return f"{kind.__name__} may compute something else than the layer it derives from"
         return f"{kind.__name__} has no approximate form"
-    if isinstance(model.get_submodule(name.rpartition(".")[0]), nn.TransformerEncoderLayer):
-        return "TransformerEncoderLayer bypasses its layers in evaluation"
-    weight = module.get_parameter("weight")
-    return "" if weight.dtype == torch.float32 else f"its weights are {weight.dtype}, not FP32"
+    dtypes = {parameter.dtype for parameter in module.parameters()} - {torch.float32}
+    return f"its weights are {dtypes.pop()}, not FP32" if dtypes else ""
 
 
 def _assign(layer: nn.Module, products: LayerProducts) -> None:
@@ -84,6 +107,15 @@ def _assign(layer: nn.Module, products: LayerProducts) -> None:
     if products != LayerProducts():
         layer.__class__ = approximate
         layer.__dict__["products"] = products
+
+
+def _call_all_layers(model: nn.Module) -> None:
+    """Keep transformer encoders from computing with their layers' weights in evaluation."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # the kind of activation: none that is fused
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
 
 
 def _check_patterns(assignment: Assignment, layers: tuple[str, ...]) -> None:

@@ -49,9 +49,14 @@ static inline int is_in_range(struct bounds a, struct bounds b) {
            a.high + b.high + 1 <= 127 + 254;
 }
 
+/* No operand at all: the border of a gradient, whose products do not exist. A subnormal, that
+ * rounding never leaves; like other zeros to all but any_product(). */
+enum { MISSING = 1 };
+
 /* Any operands: integer exponent arithmetic. With a zero, an infinity or a NaN the native product
  * is right, whatever the fractions. */
 static inline float any_product(code a, code b, uint32_t entry) {
+    if (b == MISSING) return 0.0f;
     const int exponent_a = exponent_of(a), exponent_b = exponent_of(b);
     const int exponent = exponent_a + exponent_b - 127 + (int)(entry >> 15);
     const uint32_t sign = (uint32_t)((a ^ b) & 0x8000) << 16;

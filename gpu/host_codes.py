@@ -49,6 +49,11 @@ def codes_of(
     shape = (batch, rows, columns, channels) if channels_last else (batch, channels, rows, columns)
     whole = (rows, columns) == (high, wide)
     dtype = _dtype(engine)
+    if whole and not channels_last:
+        codes = torch.empty(shape, dtype=dtype)
+        if x.numel():
+            _round(x, codes, engine)
+        return codes
     codes = torch.empty(shape, dtype=dtype) if whole else torch.full(shape, border, dtype=dtype)
     inside = codes.permute(0, 3, 1, 2) if channels_last else codes
     inside = inside[:, :, before[0] : before[0] + high, before[1] : before[1] + wide]

@@ -17,6 +17,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 
 VOID = 256  # gemm_int8.h
+MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
 
 
@@ -43,8 +44,10 @@ VBMI = Kernel(
     "kernel_vbmi_int8.c",
     frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vbmi"}),
 )
+AVX2 = Kernel("avx2", "kernel_avx2.c", "kernel_avx2_int8.c", frozenset({"avx2", "fma"}))
+NEON = Kernel("neon", "kernel_neon.c", "kernel_neon_int8.c", frozenset({"asimd"}))
 PORTABLE = Kernel("portable", "kernel_portable.c", "kernel_portable_int8.c", frozenset())
-KERNELS = (VBMI, PORTABLE)
+KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 
@@ -115,9 +118,16 @@ class Engine:
     nearest: bool
 
     @functools.cached_property
+    def addresses(self) -> tuple[int, int]:
+        """Where `rows` and `entries` lie in memory; numpy takes its time to tell."""
+        return self.rows.ctypes.data, self.entries.ctypes.data
+
+    @functools.cached_property
     def border(self) -> int:
-        """The code of what is not there: zero, or no operand where zeros have products."""
-        return 0 if self.is_float or not self.entries[:, 0].any() else VOID
+        """The code of what is not there; zero where that has no products of its own."""
+        if self.is_float:
+            return MISSING
+        return VOID if self.entries[:, 0].any() else 0
 
 
 @functools.lru_cache(maxsize=64)

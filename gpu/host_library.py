@@ -65,7 +65,7 @@ def cpu_name() -> str:
 @functools.cache
 def cpu_flags() -> frozenset[str]:
     """The instruction-set extensions as Linux names them; empty where it is not known."""
-    return frozenset(_cpu_info("flags").split())
+    return frozenset((_cpu_info("flags") or _cpu_info("Features")).split())  # x86, ARM
 
 
 def _cpu_info(key: str) -> str:

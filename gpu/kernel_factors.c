@@ -58,10 +58,11 @@ static inline __m512i factors_of(__m512i codes, const uint16_t *by_fraction, int
                                                    _mm512_loadu_si512(by_fraction + 96));
     const __mmask32 upper = _mm512_test_epi16_mask(index, _mm512_set1_epi16(64));
     const __m512i factor = _mm512_mask_mov_epi16(low, upper, high);
-    const __mmask32 finite = _mm512_mask_cmple_epu16_mask(_mm512_test_epi16_mask(factor, factor),
-                                                          exponents,
-                                                          _mm512_set1_epi16(HIGHEST << 7));
-    const __mmask32 kept = _mm512_mask_test_epi16_mask(finite, exponents, exponents);
+    const __mmask32 not_zero = _mm512_test_epi16_mask(factor, factor);
+    const __mmask32 above = _mm512_mask_cmpge_epu16_mask(not_zero, exponents,
+                                                         _mm512_set1_epi16(LOWEST << 7));
+    const __mmask32 kept = _mm512_mask_cmple_epu16_mask(above, exponents,
+                                                        _mm512_set1_epi16(HIGHEST << 7));
     const __m512i shifted = _mm512_sub_epi16(_mm512_add_epi16(factor, exponents),
                                              _mm512_set1_epi16(127 << 7));
     const __m512i signs = _mm512_and_si512(codes, _mm512_set1_epi16((short)0x8000));
@@ -72,7 +73,8 @@ static inline __m512i factors_of(__m512i codes, const uint16_t *by_fraction, int
 static inline void store_pairs(uint32_t *to, __m512i even, __m512i odd) {
     const __m512i step = _mm512_set1_epi32(0x00010001);
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i first = _mm512_add_epi32(_mm512_mullo_epi32(lane, step), _mm512_set1_epi32(32 << 16));
+    const __m512i first = _mm512_add_epi32(_mm512_mullo_epi32(lane, step),
+                                           _mm512_set1_epi32(32 << 16));
     const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(16 << 16 | 16));
     _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, first, odd));
     _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi16(even, second, odd));

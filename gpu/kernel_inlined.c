@@ -20,6 +20,9 @@ struct columns {
 
 #include "gemm.h"
 
+/* The border of a gradient, no operand at all: a subnormal, that rounding never leaves. */
+enum { MISSING = 1 };
+
 static inline int smaller(int x, int y) { return x < y ? x : y; }
 static inline int larger(int x, int y) { return x > y ? x : y; }
 
@@ -149,7 +152,8 @@ static void multiply_slow(float *c, const struct row *row, const struct columns 
         if (is_plain(bounds_of(&a, 1), block->bounds_of_k[k])) continue;
         plain.codes[k] = 0;
         load_codes(codes, block, k);
-        for (int n = 0; n < block->width; n++) c[n] += any_product(a, codes[n]);
+        for (int n = 0; n < block->width; n++)
+            c[n] += codes[n] == MISSING ? 0.0f : any_product(a, codes[n]);
     }
     pack_row(&plain, depth, task);
     multiply(&c, &plain, 1, columns, block, depth, task);

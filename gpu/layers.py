@@ -1,17 +1,15 @@
-"""Stage 7, layers: Linear and Conv2d whose products are approximate; the bias is exact FP32.
+"""Stage 7, layers: linear and convolutional layers with approximate products; biases are FP32.
 
-They are `nn.Linear` and `nn.Conv2d` with one attribute more, `products`: the same constructor
-and the same `state_dict`, both ways. Set `products` or let `convert` do it.
+They are torch's layers with one attribute more, `products`: the same constructor and the same
+`state_dict`, both ways. Set `products` or let `convert` do it.
 """
 
-from itertools import repeat
-
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axdse.gpu.assignment import LayerProducts
-from axdse.gpu.autograd import rows_times_weight, weight_times_columns
+from axdse.gpu.autograd import approx_conv2d, approx_conv_transpose2d, approx_linear
+from axdse.gpu.probes import Window
 from axdse.gpu.recording import probes_of
 
 
@@ -19,16 +17,14 @@ class ApproxLinear(nn.Linear):
     """`nn.Linear` over inputs [..., in_features] with approximate products.
 
     Attributes:
-        products: the tables of its three products.
+        products: the multiplications of its three products.
     """
 
     products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [..., in_features] to [..., out_features], FP32."""
-        rows = input.reshape(-1, self.in_features)
-        output = rows_times_weight(rows, self.weight, self.products, probes_of(self))
-        output = output.reshape(*input.shape[:-1], self.out_features)
+        output = approx_linear(input, self.weight, self.products, probes_of(self))
         return output if self.bias is None else output + self.bias
 
 
@@ -36,7 +32,7 @@ class ApproxConv2d(nn.Conv2d):
     """`nn.Conv2d` with approximate products: every stride, padding, dilation and group.
 
     Attributes:
-        products: the tables of its three products.
+        products: the multiplications of its three products.
     """
 
     products: LayerProducts = LayerProducts()
@@ -45,25 +41,125 @@ class ApproxConv2d(nn.Conv2d):
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32."""
         if input.ndim == 3:
             return self.forward(input[None])[0]
-        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
-        padded = F.pad(input, self._reversed_padding_repeated_twice, mode)
-        columns = F.unfold(padded, self.kernel_size, self.dilation, stride=self.stride)
-        batch, size, positions = columns.shape
-        columns = columns.reshape(batch, self.groups, size // self.groups, positions)
-        columns = columns.permute(1, 2, 0, 3).flatten(2)
-        weight = self.weight.reshape(self.groups, self.out_channels // self.groups, -1)
-        settings = repeat(self.products), repeat(probes_of(self))
-        parts = map(weight_times_columns, columns, weight, *settings)
-        output = torch.cat(tuple(parts)).reshape(self.out_channels, batch, positions)
-        output = output.transpose(0, 1).reshape(
-            batch, self.out_channels, *self._output_size(padded)
-        )
+        image, window = _bordered(self, input)
+        output = approx_conv2d(image, self.weight, window, self.products, probes_of(self))
         return output if self.bias is None else output + self.bias[:, None, None]
 
-    def _output_size(self, padded: Tensor) -> tuple[int, ...]:
-        return tuple(
-            (size - reach * (kernel - 1) - 1) // step + 1
-            for size, reach, kernel, step in zip(
-                padded.shape[2:], self.dilation, self.kernel_size, self.stride, strict=True
-            )
+
+class ApproxConv1d(nn.Conv1d):
+    """`nn.Conv1d` with approximate products.
+
+    Attributes:
+        products: the multiplications of its three products.
+    """
+
+    products: LayerProducts = LayerProducts()
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32."""
+        if input.ndim == 2:
+            return self.forward(input[None])[0]
+        image, window = _bordered(self, input)
+        kernel = self.weight[:, :, None]
+        output = approx_conv2d(image[:, :, None], kernel, window, self.products, probes_of(self))[
+            :, :, 0
+        ]
+        return output if self.bias is None else output + self.bias[:, None]
+
+
+class ApproxConvTranspose2d(nn.ConvTranspose2d):
+    """`nn.ConvTranspose2d` with approximate products.
+
+    Attributes:
+        products: the multiplications of its three products.
+    """
+
+    products: LayerProducts = LayerProducts()
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+        """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32; sizes as in torch."""
+        if input.ndim == 3:
+            return self.forward(input[None], output_size)[0]
+        extra = self._output_padding(
+            input,
+            output_size,
+            list(self.stride),
+            list(_numbers(self)),
+            list(self.kernel_size),
+            2,
+            list(self.dilation),
         )
+        output = _transposed(self, input, self.weight, extra)
+        return output if self.bias is None else output + self.bias[:, None, None]
+
+
+class ApproxConvTranspose1d(nn.ConvTranspose1d):
+    """`nn.ConvTranspose1d` with approximate products.
+
+    Attributes:
+        products: the multiplications of its three products.
+    """
+
+    products: LayerProducts = LayerProducts()
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+        """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32; sizes as in torch."""
+        if input.ndim == 2:
+            return self.forward(input[None], output_size)[0]
+        extra = self._output_padding(
+            input,
+            output_size,
+            list(self.stride),
+            list(_numbers(self)),
+            list(self.kernel_size),
+            1,
+            list(self.dilation),
+        )
+        images, kernel = input[:, :, None], self.weight[:, :, None]
+        output = _transposed(self, images, kernel, extra)[:, :, 0]
+        return output if self.bias is None else output + self.bias[:, None]
+
+
+def _bordered(layer: nn.Conv1d | nn.Conv2d, image: Tensor) -> tuple[Tensor, Window]:
+    """The window of a layer, and the image with any border that is not as wide on both sides."""
+    stride, dilation = _pair(layer.stride, 1), _pair(layer.dilation, 1)
+    if layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+        return image, Window(stride, _pair(layer.padding, 0), dilation, layer.groups)
+    border = layer._reversed_padding_repeated_twice
+    if layer.padding_mode == "zeros" and border[::2] == border[1::2]:
+        padding = _pair(tuple(border[-2::-2]), 0)
+        return image, Window(stride, padding, dilation, layer.groups)
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.pad(image, border, mode), Window(stride, (0, 0), dilation, layer.groups)
+
+
+def _pair(values: tuple[int, ...], before: int) -> tuple[int, int]:
+    """(height, width) of what a layer of one or two dimensions says."""
+    return (before, values[0]) if len(values) == 1 else (values[0], values[1])
+
+
+def _transposed(
+    layer: "ApproxConvTranspose1d | ApproxConvTranspose2d",
+    x: Tensor,
+    weight: Tensor,
+    extra: list[int],
+) -> Tensor:
+    stride, padding = _pair(layer.stride, 1), _pair(_numbers(layer), 0)
+    dilation, more = _pair(layer.dilation, 1), _pair(tuple(extra), 0)
+    high, wide = (
+        (x.shape[2 + i] - 1) * stride[i]
+        - 2 * padding[i]
+        + dilation[i] * (weight.shape[2 + i] - 1)
+        + more[i]
+        + 1
+        for i in (0, 1)
+    )
+    window = Window(stride, padding, dilation, layer.groups)
+    return approx_conv_transpose2d(
+        x, weight, (high, wide), window, layer.products, probes_of(layer)
+    )
+
+
+def _numbers(layer: nn.ConvTranspose1d | nn.ConvTranspose2d) -> tuple[int, ...]:
+    assert not isinstance(layer.padding, str)  # transposed layers take numbers only
+    return tuple(layer.padding)

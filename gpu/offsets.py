@@ -7,7 +7,7 @@ should be many and adjacent in memory.
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -84,6 +84,17 @@ class Offsets:
     a_base: np.ndarray
     b_base: np.ndarray
     c_base: np.ndarray
+
+    @functools.cached_property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Problems, rows, depth, columns."""
+        return len(self.a_base), len(self.a_outer), len(self.a_inner), len(self.b_outer)
+
+    @functools.cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Where the arrays lie in memory, in the order above; numpy takes its time to tell."""
+        arrays = (getattr(self, field.name) for field in fields(self))
+        return tuple(array.ctypes.data for array in arrays)
 
 
 @dataclass(frozen=True, eq=False)

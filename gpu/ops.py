@@ -1,65 +1,138 @@
-"""Stage 6, ops: `axdse::lut_gemm`, one operator for every device, and the call that uses it.
+"""Stage 6, ops: four operators for every device, and the public calls that use them.
 
-    axdse::lut_gemm(Tensor a, Tensor b, Tensor table, str format, bool swap) -> Tensor
+    axdse::gemm(a, b, multiplication, swap)
+        a [G, M, K] times b [G, K, N] is [G, M, N]; products are T(a, b)
+    axdse::conv2d(image, weight, multiplication, swap, stride, padding, dilation, groups)
+        image [B, C, H, W], weight [O, C/G, Kh, Kw] to [B, O, H', W']; T(image, weight)
+    axdse::conv2d_input_gradient(grad, weight, multiplication, swap, image_size, ...)
+        [B, O, H', W'] to [B, C, H, W]; T(grad, weight), of pairs that exist
+    axdse::conv2d_weight_gradient(grad, image, multiplication, swap, kernel_size, ...)
+        to [O, C/G, Kh, Kw]; T(grad, image)
 
-c[i, n] = sum over k of T(a[i, k], b[k, n]), or of T(b[k, n], a[i, k]) with swap. a is [M, K], b
-[K, N], c [M, N]; `format` is the name of an `axdse.multipliers.formats` format and `table` the
-entries of a `Lut` in it. Float formats take FP32, round it to the format, and give FP32; int8
-takes int8 codes and gives int32 sums modulo 2^32, so they are exact up to K = 65,536. Products
-are bit-equal on all devices. FP32 sums start at +0, their order is free but fixed for a given
-shape, device and number of threads.
+`multiplication` is a handle of `axdse.gpu.multiplication`; with `swap`, products are T of the
+exchanged operands. Float formats take FP32, round it to float(8, m), and give FP32; int8 takes
+int8 codes and gives int32 sums modulo 2^32, exact up to K = 65,536. Zeros that pad an image are
+operands like others. Tensors may have any strides; results are contiguous. Products are bit-equal
+on all devices. FP32 sums start at +0, their order is free but fixed for a given shape, device and
+number of threads; those of formats with sum=bf16 or sum=fp16 are added in the order of k, as
+`axdse.gpu.ops_reference` has it, and rounded after each addition. What does not fit raises an
+AxdseError.
 """
 
-import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from axdse.gpu.ops_cpu import lut_gemm_cpu
-from axdse.gpu.ops_reference import lut_gemm_reference
+from axdse.gpu import dispatch, op_sizes, ops_reference
+from axdse.gpu.multiplication import Multiplication, handle, resolve
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import IntFormat, check_exponent_of_fp32, parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.formats import IntFormat
 
-torch.library.define(
-    "axdse::lut_gemm", "(Tensor a, Tensor b, Tensor table, str format, bool swap) -> Tensor"
-)
-torch.library.impl("axdse::lut_gemm", "CompositeExplicitAutograd", lut_gemm_reference)
-torch.library.impl("axdse::lut_gemm", "CPU", lut_gemm_cpu)
+_WINDOW = "int[] stride, int[] padding, int[] dilation, int groups"
 
 
-def _lut_gemm_fake(a: Tensor, b: Tensor, table: Tensor, format: str, swap: bool) -> Tensor:  # noqa: A002
-    is_int = isinstance(parse_format(format), IntFormat)
-    return a.new_empty((a.shape[0], b.shape[1]), dtype=torch.int32 if is_int else torch.float32)
+@dataclass(frozen=True)
+class _Operator:
+    """One operator; its parts take the arguments of its schema.
+
+    Attributes:
+        operands: names of both tensors.
+        settings: schema of what follows the multiplication and the order of operands.
+        size: of the result, from tensors and settings; refuses what does not fit.
+        reference: the oracle.
+        fastest: what the planner chooses.
+    """
+
+    operands: tuple[str, str]
+    settings: str
+    size: Callable[..., op_sizes.Size]
+    reference: Callable[..., Tensor]
+    fastest: Callable[..., Tensor]
+
+    def define(self, name: str) -> None:
+        first, second = self.operands
+        arguments = f"Tensor {first}, Tensor {second}, str multiplication, bool swap"
+        torch.library.define(f"axdse::{name}", f"({arguments}{self.settings}) -> Tensor")
+        torch.library.register_fake(f"axdse::{name}", self.traced)
+        torch.library.impl(f"axdse::{name}", "CompositeExplicitAutograd", self.by_reference)
+        torch.library.impl(f"axdse::{name}", "CPU", self.on_cpu)
+        torch.library.impl(f"axdse::{name}", "CUDA", self.on_gpu)
+
+    def traced(
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+    ) -> Tensor:
+        """An empty result."""
+        size = self._checked(first, second, multiplication, *settings)
+        is_int = isinstance(resolve(multiplication).format, IntFormat)
+        return first.new_empty(size, dtype=torch.int32 if is_int else torch.float32)
+
+    def by_reference(
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+    ) -> Tensor:
+        self._checked(first, second, multiplication, *settings)
+        return self.reference(first, second, multiplication, swap, *settings)
+
+    def on_cpu(
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+    ) -> Tensor:
+        # Its kernels add in FP32, in an order of theirs.
+        if getattr(resolve(multiplication).format, "sum", "fp32") != "fp32":
+            return self.by_reference(first, second, multiplication, swap, *settings)
+        return self.on_gpu(first, second, multiplication, swap, *settings)
+
+    def on_gpu(
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+    ) -> Tensor:
+        self._checked(first, second, multiplication, *settings)
+        return self.fastest(first, second, multiplication, swap, *settings)
+
+    def _checked(
+        self, first: Tensor, second: Tensor, multiplication: str, *settings: object
+    ) -> op_sizes.Size:
+        op_sizes.check_operands(first, second, resolve(multiplication).format)
+        return self.size(first, second, *settings)
 
 
-torch.library.register_fake("axdse::lut_gemm", _lut_gemm_fake)
+_OPERATORS = {
+    "gemm": _Operator(
+        ("a", "b"), "", op_sizes.gemm_size, ops_reference.gemm_reference, dispatch.gemm
+    ),
+    "conv2d": _Operator(
+        ("image", "weight"),
+        f", {_WINDOW}",
+        op_sizes.conv2d_size,
+        ops_reference.conv2d_reference,
+        dispatch.conv2d,
+    ),
+    "conv2d_input_gradient": _Operator(
+        ("grad", "weight"),
+        f", int[] image_size, {_WINDOW}",
+        op_sizes.input_gradient_size,
+        ops_reference.conv2d_input_gradient_reference,
+        dispatch.conv2d_input_gradient,
+    ),
+    "conv2d_weight_gradient": _Operator(
+        ("grad", "image"),
+        f", int[] kernel_size, {_WINDOW}",
+        op_sizes.weight_gradient_size,
+        ops_reference.conv2d_weight_gradient_reference,
+        dispatch.conv2d_weight_gradient,
+    ),
+}
+for _name, _operator in _OPERATORS.items():
+    _operator.define(_name)
 
 
-def lut_gemm(a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-    """Multiply matrices with `lut` in place of every product; see the module's docstring.
+def lut_gemm(a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool = False) -> Tensor:
+    """Multiply matrices [M, K] and [K, N]; see the module's docstring.
 
     Raises:
-        AxdseError: shapes, dtypes or devices do not fit, or a float format has not e = 8.
+        AxdseError: shapes, dtypes or devices do not fit.
     """
-    _check(a, b, lut)
-    result: Tensor = torch.ops.axdse.lut_gemm(a, b, _table(lut, a.device), lut.format.name, swap)
-    return result
-
-
-@functools.lru_cache(maxsize=64)
-def _table(lut: Lut, device: torch.device) -> Tensor:
-    return torch.from_numpy(lut.entries.copy()).to(device)
-
-
-def _check(a: Tensor, b: Tensor, lut: Lut) -> None:
-    check_exponent_of_fp32(lut.format)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise AxdseError("operands are [M, K] and [K, N]", shapes, "reshape or transpose them")
-    wanted = torch.int8 if isinstance(lut.format, IntFormat) else torch.float32
-    if a.dtype != wanted or b.dtype != wanted:
-        rule = f"{lut.format.name} multiplies {wanted} tensors"
-        raise AxdseError(rule, f"{a.dtype} and {b.dtype}", f"convert both to {wanted}")
-    if a.device != b.device:
-        raise AxdseError("operands are on one device", f"{a.device} and {b.device}", "move one")
+    result: Tensor = torch.ops.axdse.gemm(a[None], b[None], handle(multiplication), swap)
+    return result[0]

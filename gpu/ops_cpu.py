@@ -150,30 +150,18 @@ def _zeros(size: Sequence[int], engine: Engine) -> Tensor:
 
 
 def _multiply(engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets) -> None:
-    if not (c.numel() and len(where.a_inner)):
+    problems, rows, depth, columns = where.sizes
+    if not (c.numel() and depth):
         return
+    a_outer, a_inner, b_outer, b_inner, c_row, c_column, *bases = where.addresses
     task = _Task(
-        a.data_ptr(),
-        where.a_outer.ctypes.data,
-        where.a_inner.ctypes.data,
-        b.data_ptr(),
-        where.b_outer.ctypes.data,
-        where.b_inner.ctypes.data,
-        c.data_ptr(),
-        where.c_row.ctypes.data,
-        where.c_column.ctypes.data,
-        where.a_base.ctypes.data,
-        where.b_base.ctypes.data,
-        where.c_base.ctypes.data,
-        engine.rows.ctypes.data,
-        engine.entries.ctypes.data,
-        len(where.a_base),
-        len(where.a_outer),
-        len(where.a_inner),
-        len(where.b_outer),
-        engine.fraction_bits,
-        engine.entry_bytes,
-        threads(),
+        *(a.data_ptr(), a_outer, a_inner),
+        *(b.data_ptr(), b_outer, b_inner),
+        *(c.data_ptr(), c_row, c_column),
+        *bases,
+        *engine.addresses,
+        *(problems, rows, depth, columns),
+        *(engine.fraction_bits, engine.entry_bytes, threads()),
     )
     if engine.library.multiply_task(ctypes.byref(task)):
         raise MemoryError("a kernel of axdse had no memory for its panels")

@@ -9,9 +9,7 @@ with few channels, does enumeration take less time.
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -20,27 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from axdse.gpu.multiplication import Multiplication
+from axdse.gpu.probes import SILENT, LayerProbes
 from axdse.gpu.quantise import round_float
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
-from axdse.multipliers.lut import Lut
 from axdse.multipliers.operands import PRODUCTS, OperandHistogram, ProductName, code_bits
 
 BLOCK_ELEMENTS = 1 << 18
 PAIR_COST = 40  # multiply-adds of an FP64 GEMM in the time of counting one pair; measured
-Probe = Callable[[Tensor, Tensor, Lut, bool], None]
-
-
-@dataclass(frozen=True)
-class LayerProbes:
-    """Who is told of the operands of a layer's products, with the arguments of `lut_gemm`."""
-
-    forward: Probe | None = None
-    input_gradient: Probe | None = None
-    weight_gradient: Probe | None = None
-
-
-SILENT = LayerProbes()
 _ACTIVE: ContextVar["Recorder | None"] = ContextVar("axdse_recorder", default=None)
 
 
@@ -104,7 +90,13 @@ class Recorder:
         return LayerProbes(*(partial(self._add, name, product) for product in PRODUCTS))
 
     def _add(
-        self, layer: str, product: ProductName, a: Tensor, b: Tensor, lut: Lut, swap: bool
+        self,
+        layer: str,
+        product: ProductName,
+        a: Tensor,
+        b: Tensor,
+        lut: Multiplication,
+        swap: bool,
     ) -> None:
         joint = joint_counts(a, b, lut.format)
         key = layer, product, lut.format
@@ -114,6 +106,8 @@ class Recorder:
 
 def probes_of(layer: nn.Module) -> LayerProbes:
     """The probes of the recorder that is active in this thread or task, if any."""
+    if torch.compiler.is_compiling():
+        return SILENT  # a compiled graph would record when it is traced, once
     recorder = _ACTIVE.get()
     return recorder.probes(layer) if recorder else SILENT
 

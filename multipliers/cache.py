@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,6 +15,7 @@ from axdse.multipliers.errors import AxdseError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+_adapters: dict[type, TypeAdapter[Any]] = {}
 
 
 def cache_dir(kind: str) -> Path:
@@ -89,12 +90,19 @@ def _unwritable(path: Path, error: OSError) -> AxdseError:
     )
 
 
+def _adapter(result_type: type[T]) -> TypeAdapter[T]:
+    """One for each type: to make it takes longer than to read an entry."""
+    if result_type not in _adapters:
+        _adapters[result_type] = TypeAdapter(result_type)
+    return _adapters[result_type]
+
+
 def load(kind: str, key: str, result_type: type[T]) -> T | None:
     """Return the dataclass that `store` left, or None; a corrupt one is reported in a warning."""
     path = cache_dir(kind) / f"{key}.json"
     if path.exists():
         try:
-            return TypeAdapter(result_type).validate_json(path.read_bytes())
+            return _adapter(result_type).validate_json(path.read_bytes())
         except (ValidationError, OSError):
             log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
     return None
@@ -102,7 +110,7 @@ def load(kind: str, key: str, result_type: type[T]) -> T | None:
 
 def store(kind: str, key: str, result: object) -> None:
     """Keep a dataclass as JSON."""
-    data = TypeAdapter(type(result)).dump_json(result, indent=2)
+    data = _adapter(type(result)).dump_json(result, indent=2)
     write_atomically(cache_dir(kind) / f"{key}.json", data)
 
 

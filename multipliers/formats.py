@@ -1,51 +1,79 @@
 """Number formats as value objects: what the operands and the product of a unit look like."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from axdse.multipliers.errors import AxdseError
 
-Rounding = Literal["truncate", "nearest"]
+Rounding = Literal["truncate", "nearest", "stochastic"]
 Product = Literal["narrow", "wide"]
+Sum = Literal["fp32", "bf16", "fp16"]
+FloatScale = Literal["tensor", "none"]
+IntScale = Literal["tensor", "channel"]
 
 
 @dataclass(frozen=True)
 class FloatFormat:
-    """A binary floating-point format with an implied leading one.
+    """A binary floating-point format with an implied leading one, as in IEEE 754.
+
+    The largest exponent holds infinity and NaN. Units take subnormal operands as zeros.
 
     Attributes:
         exponent_bits: width of the biased exponent.
         fraction_bits: m, the stored fraction; the significand has m + 1 bits.
-        rounding: how FP32 operands become this format: "truncate" (as ApproxTrain) or
-            "nearest" (ties to even).
+        rounding: how FP32 operands become this format: "truncate" (as ApproxTrain), "nearest"
+            (ties to even) or "stochastic" (up with the probability of the part cut off).
         product: "narrow" keeps m fraction bits of the product (as ApproxTrain); "wide" keeps
             all 2m + 1, as a MAC with a wider accumulator does.
+        sum: the accumulator of a matrix product. "bf16" and "fp16" round it, nearest-even,
+            after each addition.
+        scale: how operands come into the range of e < 8: "tensor" divides each tensor by a power
+            of two, "none" lets them overflow and underflow. With e = 8 there is nothing to scale.
 
     Raises:
-        AxdseError: e is not within 2..8 or m not within 1..23.
+        AxdseError: e is not within 2..8 or m not within 1..23; or e = 8 with scale "none".
     """
 
     exponent_bits: int = 8
     fraction_bits: int = 7
     rounding: Rounding = "nearest"
     product: Product = "narrow"
+    sum: Sum = "fp32"
+    scale: FloatScale = "tensor"
 
     def __post_init__(self) -> None:
         if not (2 <= self.exponent_bits <= 8 and 1 <= self.fraction_bits <= 23):
             raise AxdseError(
                 "a float format has e in 2..8 and m in 1..23", self.name, "choose within these"
             )
+        if self.exponent_bits == 8 and self.scale == "none":
+            raise AxdseError(
+                "e=8 has the range of FP32 and is never scaled", self.name, "leave scale out"
+            )
 
     @property
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
         widths = f"e={self.exponent_bits},m={self.fraction_bits}"
-        return f"float({widths},round={self.rounding},product={self.product})"
+        total = "" if self.sum == "fp32" else f",sum={self.sum}"
+        scale = "" if self.scale == "tensor" else f",scale={self.scale}"
+        return f"float({widths},round={self.rounding},product={self.product}{total}{scale})"
+
+    @property
+    def unit(self) -> "FloatFormat":
+        """The format as a multiplier unit sees it: rounded operands in, one product out."""
+        return FloatFormat(self.exponent_bits, self.fraction_bits, product=self.product)
+
+    @property
+    def in_fp32(self) -> "FloatFormat":
+        """The float(8, m) whose FP32 words operators multiply, once operands are rounded."""
+        return dataclasses.replace(self, exponent_bits=8, scale="tensor")
 
     @property
     def bias(self) -> int:
-        """Exponent bias, 2^(e-1) - 1."""
+        """Exponent bias, 2^(e-1) - 1; the largest exponent of a number, too."""
         return (1 << (self.exponent_bits - 1)) - 1
 
     @property
@@ -61,13 +89,22 @@ class FloatFormat:
 
 @dataclass(frozen=True)
 class IntFormat:
-    """Two's complement integers; the core multiplies magnitudes, the sign is an xor.
+    """Two's complement integers, symmetric about zero.
+
+    An unsigned core multiplies magnitudes and the sign is an xor; a signed core is the whole
+    unit.
+
+    Attributes:
+        bits: width of a code.
+        scale: what shares a scale: "tensor", or each "channel", a row or column that one product
+            of matrices does not sum over.
 
     Raises:
         AxdseError: bits is not within 2..8.
     """
 
     bits: int = 8
+    scale: IntScale = "tensor"
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
@@ -76,7 +113,17 @@ class IntFormat:
     @property
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
-        return f"int{self.bits}"
+        return f"int{self.bits}" + ("" if self.scale == "tensor" else f"(scale={self.scale})")
+
+    @property
+    def unit(self) -> "IntFormat":
+        """The format as a multiplier unit sees it: codes, without a scale."""
+        return IntFormat(self.bits)
+
+    @property
+    def largest(self) -> int:
+        """The largest code; its negative is the smallest in use."""
+        return (1 << (self.bits - 1)) - 1
 
     @property
     def operand_bits(self) -> int:
@@ -94,54 +141,71 @@ _ALIASES: dict[str, Format] = {
     "fp8_e5m2": FloatFormat(5, 2),
     "fp8_e4m3": FloatFormat(4, 3),
 }
-_FLOAT = re.compile(
-    r"float\((?:e=)?(?P<e>[2-8]),(?:m=)?(?P<m>[1-9]|1\d|2[0-3])"
-    r"(?:,round=(?P<rounding>truncate|nearest))?(?:,product=(?P<product>narrow|wide))?\)",
-    re.ASCII,
-)
+_FLOAT_OPTIONS = {
+    "round": get_args(Rounding),
+    "product": get_args(Product),
+    "sum": get_args(Sum),
+    "scale": get_args(FloatScale),
+}
+_INT_OPTIONS = {"scale": get_args(IntScale)}
+_TEXT = re.compile(r"(?P<head>\w+)(?:\((?P<options>[^()]*)\))?", re.ASCII)
+_EXPONENT = re.compile(r"(?:e=)?([2-8])", re.ASCII)
+_FRACTION = re.compile(r"(?:m=)?([1-9]|1\d|2[0-3])", re.ASCII)
 
 
 def parse_format(text: str) -> Format:
     """Read `float(8,5)`, `float(e=5,m=2,round=truncate,product=wide)`, `bf16`, `int8`, ...
 
     `bf16` is float(8,7) with nearest-even operands and a wide product; `approxtrain` is
-    float(8,7) with truncated operands and a narrow product. `fp16`, `fp8_e5m2` and `fp8_e4m3`
-    are float(5,10), float(5,2) and float(4,3), whose largest exponent holds infinity and NaN,
-    as in IEEE 754. The E4M3 of the Open Compute Project is another format: it has no infinity,
-    takes that exponent for finite numbers up to 448 and keeps one code for NaN, while the
-    largest number of float(4,3) is 240.
+    float(8,7) with truncated operands and a narrow product; `fp16`, `fp8_e5m2` and `fp8_e4m3`
+    are float(5,10), float(5,2) and float(4,3). A name takes options, too: `bf16(sum=bf16)`,
+    `fp8_e4m3(product=wide)`, `int8(scale=channel)`.
+
+    The E4M3 of the Open Compute Project, `fp8_e4m3fn`, is refused: it has no infinity and takes
+    that exponent for finite numbers up to 448, which the units here take for infinities and NaN.
+    The largest number of float(4,3) is 240.
 
     Raises:
         AxdseError: the text is none of these, e is not within 2..8 or m not within 1..23.
     """
     plain = text.replace(" ", "").lower()
-    if plain in _ALIASES:
-        return _ALIASES[plain]
-    match = _FLOAT.fullmatch(plain)
+    match = _TEXT.fullmatch(plain)
     if match is None:
+        raise _unknown(text)
+    head, options = match["head"], (match["options"] or "").split(",")
+    if head == "fp8_e4m3fn":
         raise AxdseError(
-            f"a format is {', '.join(_ALIASES)} or float(e,m,round=..,product=..), "
-            "e in 2..8, m in 1..23",
+            "units take the largest exponent for infinity and NaN, fp8_e4m3fn for numbers",
             repr(text),
-            "write for example float(8,5,round=nearest,product=wide)",
+            "choose fp8_e4m3, whose largest number is 240",
         )
-    return FloatFormat(
-        int(match["e"]),
-        int(match["m"]),
-        "truncate" if match["rounding"] == "truncate" else "nearest",
-        "wide" if match["product"] == "wide" else "narrow",
+    if head == "float":
+        if len(options) < 2 or not (e := _EXPONENT.fullmatch(options[0])):
+            raise _unknown(text)
+        if not (m := _FRACTION.fullmatch(options[1])):
+            raise _unknown(text)
+        return _with_options(FloatFormat(int(e[1]), int(m[1])), options[2:], text)
+    if head not in _ALIASES or match["options"] == "":
+        raise _unknown(text)
+    return _with_options(_ALIASES[head], options if match["options"] else [], text)
+
+
+def _with_options(number_format: Format, options: list[str], text: str) -> Format:
+    known = _FLOAT_OPTIONS if isinstance(number_format, FloatFormat) else _INT_OPTIONS
+    chosen = dict(option.partition("=")[::2] for option in options)
+    for name, choice in chosen.items():
+        if choice not in known.get(name, ()) or len(chosen) < len(options):
+            raise _unknown(text)
+    if "round" in chosen:
+        chosen["rounding"] = chosen.pop("round")
+    # The choices were compared with the literals above, which mypy cannot know.
+    return dataclasses.replace(number_format, **chosen)  # type: ignore[arg-type]
+
+
+def _unknown(text: str) -> AxdseError:
+    return AxdseError(
+        f"a format is {', '.join(_ALIASES)} or float(e,m,round=..,product=..,sum=..), "
+        "e in 2..8, m in 1..23",
+        repr(text),
+        "write for example float(8,5,round=nearest,product=wide); docs/formats.md has all",
     )
-
-
-def check_exponent_of_fp32(number_format: Format) -> None:
-    """Refuse what tables and training cannot do: their float operands are cut FP32 words.
-
-    Raises:
-        AxdseError: a float format with e other than 8.
-    """
-    if isinstance(number_format, FloatFormat) and number_format.exponent_bits != 8:
-        raise AxdseError(
-            "tables and training take float formats with the exponent of FP32, e=8",
-            number_format.name,
-            f"choose float(8,{number_format.fraction_bits}); verify --unit and cost take any e",
-        )

@@ -2,10 +2,11 @@
 
 The only place that knows index order, sign, entry layout, digest and file formats.
 
-Layout. `entries[a, b]`: the row is the first operand. For float(8, m) an operand index is its
-m-bit fraction, an entry is (carry << F) | fraction, meaning 2^carry * (1 + fraction / 2^F),
-with F = m (narrow) or 2m + 1 (wide): uint8 where it fits, else uint16. For int8 an operand
-index is its two's complement byte, an entry the signed product as int16.
+Layout. `entries[a, b]`: the row is the first operand. For float(e, m), whatever e, an operand
+index is its m-bit fraction, an entry is (carry << F) | fraction, meaning
+2^carry * (1 + fraction / 2^F), with F = m (narrow) or 2m + 1 (wide): uint8 where it fits, else
+uint16. For int8 an operand index is its two's complement byte, an entry the signed product as
+int16.
 """
 
 import functools
@@ -23,14 +24,7 @@ from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate, twos_complement
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import float_table
-from axdse.multipliers.formats import (
-    FloatFormat,
-    Format,
-    IntFormat,
-    Rounding,
-    check_exponent_of_fp32,
-    parse_format,
-)
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
 from axdse.multipliers.unit import normalised
 
 MAX_FRACTION_BITS = 7
@@ -123,9 +117,8 @@ def check_size(number_format: FloatFormat) -> None:
     """Refuse formats whose table would be too large.
 
     Raises:
-        AxdseError: m > 7, or an exponent that is not FP32's.
+        AxdseError: m > 7.
     """
-    check_exponent_of_fp32(number_format)
     if number_format.fraction_bits > MAX_FRACTION_BITS:
         raise AxdseError(
             f"tables go up to m = {MAX_FRACTION_BITS}",

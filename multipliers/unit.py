@@ -44,13 +44,15 @@ def unit_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> np.ndar
 
 
 def unit_digest(candidate: Candidate) -> str:
-    """SHA-256 (hex) of the core's model and the format around it.
+    """SHA-256 (hex) of the core's model and the unit around it.
+
+    Rounding of operands, accumulator and scale are not the unit's.
 
     Raises:
         AxdseError: the model cannot be read.
     """
     wrapper = Path(__file__).with_name("fp_multiply.c").read_bytes()
-    return digest(model_digest(candidate.multiplier), candidate.format.name, wrapper)
+    return digest(model_digest(candidate.multiplier), candidate.format.unit.name, wrapper)
 
 
 def corner_operands(number_format: Format) -> np.ndarray:

@@ -97,7 +97,7 @@ def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
     n = number_format.bits
     if multiplier.family.signed:
         body = f"  {_instance(multiplier, 'a', 'b', 'p')}\n"
-        return _unit(multiplier, number_format.name, n, 2 * n, body, (multiplier.family.rtl,))
+        return _unit(multiplier, number_format.unit.name, n, 2 * n, body, (multiplier.family.rtl,))
     body = (
         f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
         f"  wire [{2 * n - 1}:0] magnitude;\n"
@@ -106,7 +106,7 @@ def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
         f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
     )
     files = (RTL_FOLDER / "int_multiply.v", multiplier.family.rtl)
-    return _unit(multiplier, number_format.name, n, 2 * n, body, files)
+    return _unit(multiplier, number_format.unit.name, n, 2 * n, body, files)
 
 
 def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:

@@ -24,8 +24,9 @@ _OPERANDS = {
 class _Rounding(TorchDispatchMode):
     """Below autograd, so that both gradients of a product see it too."""
 
-    def __init__(self) -> None:
+    def __init__(self, backwards: bool) -> None:
         super().__init__()
+        self.backwards = backwards
         self.products = 0
 
     def __torch_dispatch__(
@@ -37,11 +38,28 @@ class _Rounding(TorchDispatchMode):
         rounded = list(args)
         for index in _OPERANDS[func]:
             rounded[index] = args[index].bfloat16().float()
-        results = func(*rounded, **(kwargs or {}))
+        results = self._compute(func, rounded, kwargs or {})
         if func is aten.convolution_backward.default and args[-1][2]:
             dimensions = [d for d in range(args[0].ndim) if d != 1]
             return (*results[:2], args[0].sum(dimensions))  # gradients of biases are no products
         return results
+
+    def _compute(self, func: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """The product; `backwards`, of mirrored operands, which are added in another order."""
+        if not self.backwards:
+            return func(*args, **kwargs)
+        indices = _OPERANDS[func]
+        if "convolution" not in str(func):
+            left, right = indices
+            args[left], args[right] = args[left].flip(-1), args[right].flip(-2)
+            return func(*args, **kwargs)
+        for index in indices:
+            args[index] = args[index].flip(2, 3)
+        results = func(*args, **kwargs)
+        if isinstance(results, Tensor):
+            return results.flip(2, 3)
+        image, weight, bias = results
+        return image if image is None else image.flip(2, 3), weight.flip(2, 3), bias
 
 
 class Bf16Operands:
@@ -49,12 +67,15 @@ class Bf16Operands:
 
     Fused kernels, which keep their operands to themselves, are off.
 
+    Args:
+        backwards: add in another order; convolutions are two-dimensional then, of stride 1.
+
     Attributes:
         products: how many matrix products and convolutions there were.
     """
 
-    def __init__(self) -> None:
-        self._mode = _Rounding()
+    def __init__(self, backwards: bool = False) -> None:
+        self._mode = _Rounding(backwards)
         self._stack = ExitStack()
 
     @property

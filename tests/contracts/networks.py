@@ -1,4 +1,4 @@
-"""Networks that tests train: LeNet-5, and ResNet-20 of any width (He et al., 2016, section 4.2)."""
+"""Networks that tests train: LeNet-5, and ResNet-20 of any width (He et al., 2016, 4.2)."""
 
 from collections.abc import Callable
 
@@ -63,10 +63,13 @@ def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def train(
-    model: nn.Module, batches: list[Batch], loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
+    model: nn.Module,
+    batches: list[Batch],
+    loss: Callable[[nn.Module, Tensor, Tensor], Tensor] = loss_of,
+    rate: float = 0.05,
 ) -> list[float]:
     """The losses of one SGD step a batch."""
-    optimiser = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    optimiser = torch.optim.SGD(model.parameters(), rate)
     losses = []
     for images, labels in batches:
         optimiser.zero_grad()

@@ -92,14 +92,6 @@ def test_a_layer_can_be_the_whole_model() -> None:
     assert conversion.approximate == ("",)
 
 
-def test_layers_that_their_parent_bypasses_are_listed() -> None:
-    conversion = convert(nn.TransformerEncoderLayer(8, 2), UNIFORM)
-    assert conversion.approximate == ()
-    reasons = dict(conversion.exact)
-    assert reasons["linear1"] == "TransformerEncoderLayer bypasses its layers in evaluation"
-    assert reasons["self_attn"] == "MultiheadAttention has no approximate form"
-
-
 @pytest.mark.parametrize(
     ("pattern", "remedy"),
     [("0.O", "did you mean '0.0'"), ("classifier", "choose from 0.0, 1"), ("0.1", "did you mean")],

@@ -1,11 +1,32 @@
 import numpy as np
 import pytest
 import torch
-from gemm_contract import FLOATS, GemmContract, candidate, table, values, wild_operands
+from conv_contract import ConvContract
+from gemm_contract import (
+    FLOATS,
+    GemmContract,
+    all_products,
+    assert_same_bits,
+    candidate,
+    operands,
+    table,
+    values,
+    wild_operands,
+)
 from torch import Tensor
 
-from axdse.gpu.ops_reference import float_products, lut_gemm_reference
+from axdse.gpu.inlined import Inlined
+from axdse.gpu.multiplication import handle
+from axdse.gpu.ops_reference import (
+    conv2d_input_gradient_reference,
+    conv2d_reference,
+    conv2d_weight_gradient_reference,
+    float_products,
+    gemm_reference,
+)
 from axdse.gpu.quantise import float_codes, round_float
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import Lut
 from axdse.multipliers.unit import unit_products
@@ -13,8 +34,13 @@ from axdse.multipliers.unit import unit_products
 
 class TestReference(GemmContract):
     def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        entries = torch.from_numpy(lut.entries.copy())
-        return lut_gemm_reference(a, b, entries, lut.format.name, swap)
+        return gemm_reference(a[None], b[None], handle(lut), swap)[0]
+
+
+class TestConvolution(ConvContract):
+    conv2d = staticmethod(conv2d_reference)
+    conv2d_input_gradient = staticmethod(conv2d_input_gradient_reference)
+    conv2d_weight_gradient = staticmethod(conv2d_weight_gradient_reference)
 
 
 @pytest.mark.parametrize("name", FLOATS)
@@ -33,3 +59,37 @@ def test_products_have_the_bits_of_the_unit_even_zeros_and_nan(name: str) -> Non
     assert torch.equal(
         actual.view(torch.int32), values(unit_codes, number_format).view(torch.int32)
     )
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("mitchell", "float(8,23,round=nearest,product=narrow)"),
+        ("exact", "float(8,11,round=nearest,product=wide)"),
+    ],
+)
+def test_inlined_models_multiply_as_the_unit(family: str, name: str, swap: bool) -> None:
+    number_format = parse_format(name)
+    assert isinstance(number_format, FloatFormat)
+    bound = builtin_catalog().family(family)
+    width = {"m": number_format.fraction_bits, "n": number_format.operand_bits}
+    multiplier = bound.bind({bound.width: width[bound.width]})
+    unit = Candidate(multiplier, number_format)
+    a = wild_operands(90, number_format, 1).reshape(90, 1)
+    b = wild_operands(70, number_format, 2).reshape(1, 70)
+    actual = gemm_reference(a[None], b[None], handle(Inlined(unit)), swap)[0]
+    assert_same_bits(actual, all_products(a, b, unit, swap)[:, 0] + 0)
+
+
+@pytest.mark.parametrize(("total", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_narrow_accumulators_round_after_each_addition(total: str, dtype: torch.dtype) -> None:
+    name = f"float(8,7,round=nearest,product=wide,sum={total})"
+    a = operands(5 * 60, parse_format(name), 1).reshape(5, 60)
+    b = operands(60 * 7, parse_format(name), 2).reshape(60, 7)
+    expected = torch.zeros(5, 7, dtype=dtype)
+    for k in range(60):
+        products = a[:, k, None].bfloat16().float() * b[k].bfloat16().float()
+        expected = (expected.float() + products).to(dtype)
+    actual = gemm_reference(a[None], b[None], handle(table("exact", name)), False)[0]
+    assert_same_bits(actual, expected.float())

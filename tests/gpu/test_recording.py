@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from axdse.gpu import recording
 from axdse.gpu.assignment import Assignment, LayerProducts, Product
 from axdse.gpu.convert import convert
-from axdse.gpu.quantise import quantise_int8
+from axdse.gpu.quantise import encode
 from axdse.gpu.recording import Recorder, joint_counts
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 from axdse.multipliers.operands import PRODUCTS, OperandHistogram, code_bits
 
-Triples = tuple[Tensor, Tensor, Tensor]  # activation, weight, output gradient: one each a MAC
+Pairs = tuple[tuple[Tensor, Tensor], ...]  # operands a and b of each product of a layer
 LINEAR = nn.Linear(5, 4, bias=False)
 CONVOLUTION = nn.Conv2d(4, 6, 3, stride=2, padding=1, dilation=(1, 2), groups=2, bias=False)
+TRANSPOSED = nn.ConvTranspose2d(6, 4, 3, 2, 1, (0, 1), 2, False, (1, 2))
 
 
 def leaf(*shape: int, seed: int = 0) -> Tensor:
@@ -30,37 +31,39 @@ def leaf(*shape: int, seed: int = 0) -> Tensor:
     return torch.where(x < -0.5, 0.0, x)
 
 
-def linear_triples(x: Tensor, w: Tensor, g: Tensor) -> list[Triples]:
+def linear_pairs(x: Tensor, w: Tensor, g: Tensor) -> Pairs:
     grid = [(n, o, i) for n in range(len(x)) for o in range(len(w)) for i in range(w.shape[1])]
     n, o, i = torch.tensor(grid).t()
-    return [(x[n, i], w[o, i], g[n, o])]
+    return (x[n, i], w[o, i]), (g[n, o], w[o, i]), (g[n, o], x[n, i])
 
 
-def convolution_triples(x: Tensor, w: Tensor, g: Tensor) -> list[Triples]:
-    """One element a group: int8 scales are those of a group's operands."""
-    x = nn.functional.pad(x, (1, 1, 1, 1))
-    grids = [torch.arange(size) for size in (2, 3, 2, 3, 3, *g.shape[2:])]
-    n, o, c, i, j, row, column = (axis.flatten() for axis in torch.meshgrid(*grids, indexing="ij"))
-    return [
-        (
-            x[n, 2 * group + c, 2 * row + i, 2 * column + 2 * j],
-            w[3 * group + o, c, i, j],
-            g[n, 3 * group + o, row, column],
-        )
-        for group in range(2)
-    ]
+def convolution_pairs(x: Tensor, w: Tensor, g: Tensor) -> Pairs:
+    """Zeros around the image are operands; its gradient needs no products there."""
+    image, inside = (nn.functional.pad(t, (1, 1, 1, 1)) for t in (x, torch.ones_like(x)))
+    grids = [torch.arange(size) for size in (2, 2, 3, 2, 3, 3, *g.shape[2:])]
+    axes = (axis.flatten() for axis in torch.meshgrid(*grids, indexing="ij"))
+    group, n, o, c, i, j, row, column = axes
+    pixel = n, 2 * group + c, 2 * row + i, 2 * column + 2 * j
+    pixels, taps, grads = image[pixel], w[3 * group + o, c, i, j], g[n, 3 * group + o, row, column]
+    real = inside[pixel] != 0
+    return (pixels, taps), (grads[real], taps[real]), (grads, pixels)
 
 
-CASES: dict[str, tuple[nn.Module, tuple[int, ...], Callable[..., list[Triples]]]] = {
-    "linear": (LINEAR, (3, 5), linear_triples),
-    "convolution": (CONVOLUTION, (2, 4, 7, 8), convolution_triples),
+def transposed_pairs(x: Tensor, w: Tensor, g: Tensor) -> Pairs:
+    """The convolution of the output gradient, with the image in the place of its gradient."""
+    (grads, taps), forward, (images, also_grads) = convolution_pairs(g, w, x)
+    return forward, (grads, taps), (also_grads, images)
+
+
+CASES: dict[str, tuple[nn.Module, tuple[int, ...], Callable[..., Pairs]]] = {
+    "linear": (LINEAR, (3, 5), linear_pairs),
+    "convolution": (CONVOLUTION, (2, 4, 7, 8), convolution_pairs),
+    "transposed convolution": (TRANSPOSED, (2, 6, 4, 3), transposed_pairs),
 }
 
 
-def operand_codes(x: Tensor, number_format: Format) -> np.ndarray:
-    if isinstance(number_format, FloatFormat):
-        return codes(x, number_format)
-    return codes(quantise_int8(x)[0], number_format)
+def operand_codes(x: Tensor, number_format: Format) -> Tensor:
+    return x if isinstance(number_format, FloatFormat) else encode(x, number_format).codes
 
 
 def enumerated(first: np.ndarray, second: np.ndarray, number_format: Format) -> np.ndarray:
@@ -90,7 +93,7 @@ def assert_histogram(actual: OperandHistogram, joint: np.ndarray) -> None:
 @pytest.mark.parametrize("swap", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_a_layer_is_recorded_as_its_products_enumerate(case: str, swap: bool, form: str) -> None:
-    exact, shape, triples = CASES[case]
+    exact, shape, pairs = CASES[case]
     product = Product(table("exact", form), swap)
     layer = convert(exact, Assignment(LayerProducts(product, product, product))).model
     x = leaf(*shape).requires_grad_()
@@ -100,12 +103,11 @@ def test_a_layer_is_recorded_as_its_products_enumerate(case: str, swap: bool, fo
         y.backward(gradient)
 
     number_format = parse_format(form)
-    parts = [
-        [operand_codes(operand, number_format) for operand in part]
-        for part in triples(x.detach(), exact.weight.detach(), gradient)
-    ]
-    for histogram, (a, b) in zip(recorder.histograms, [(0, 1), (2, 1), (2, 0)], strict=True):
-        joint = sum(enumerated(part[a], part[b], number_format) for part in parts)
+    parts = (
+        operand_codes(t, number_format) for t in (x.detach(), exact.weight.detach(), gradient)
+    )
+    for histogram, pair in zip(recorder.histograms, pairs(*parts), strict=True):
+        joint = enumerated(*(codes(part, number_format) for part in pair), number_format)
         assert_histogram(histogram, joint.T if swap else joint)
     assert tuple(histogram.product for histogram in recorder.histograms) == PRODUCTS
 
@@ -198,7 +200,7 @@ def test_entering_again_adds(network: nn.Module) -> None:
 
 def test_an_error_inside_ends_the_recording(network: nn.Module) -> None:
     recorder = Recorder(network)
-    with pytest.raises(RuntimeError), recorder:
+    with pytest.raises(AxdseError), recorder:
         network(torch.ones(1, 1, 9, 9))
     recorded = totals(recorder)
     step(network)

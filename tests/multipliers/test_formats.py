@@ -1,7 +1,11 @@
+import dataclasses
+import re
+from pathlib import Path
+
 import pytest
 
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, IntFormat, check_exponent_of_fp32, parse_format
+from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
 
 
 @pytest.mark.parametrize(
@@ -9,14 +13,22 @@ from axdse.multipliers.formats import FloatFormat, IntFormat, check_exponent_of_
     [
         ("int8", IntFormat(8)),
         ("INT8", IntFormat(8)),
+        ("int8(scale=tensor)", IntFormat(8)),
+        ("int8(scale=channel)", IntFormat(8, "channel")),
         ("bf16", FloatFormat(8, 7, "nearest", "wide")),
+        ("bf16(sum=bf16)", FloatFormat(8, 7, "nearest", "wide", "bf16")),
+        ("bf16(product=narrow, round=stochastic)", FloatFormat(8, 7, "stochastic", "narrow")),
         ("approxtrain", FloatFormat(8, 7, "truncate", "narrow")),
+        ("approxtrain(sum=fp16)", FloatFormat(8, 7, "truncate", "narrow", "fp16")),
         ("float(8,5)", FloatFormat(8, 5, "nearest", "narrow")),
         ("float(e=8, m=5, round=truncate, product=wide)", FloatFormat(8, 5, "truncate", "wide")),
+        ("float(8,7,product=wide,round=nearest)", FloatFormat(8, 7, "nearest", "wide")),
         ("float(8,23,product=wide)", FloatFormat(8, 23, "nearest", "wide")),
         ("float(2,1)", FloatFormat(2, 1)),
         ("float(e=5, m=2, round=truncate)", FloatFormat(5, 2, "truncate")),
+        ("float(5,10,sum=fp16,scale=none)", FloatFormat(5, 10, sum="fp16", scale="none")),
         ("fp16", FloatFormat(5, 10)),
+        ("fp16(scale=none)", FloatFormat(5, 10, scale="none")),
         ("FP8_E5M2", FloatFormat(5, 2)),
         ("fp8_e4m3", FloatFormat(4, 3)),
     ],
@@ -29,15 +41,23 @@ def test_formats_are_read_and_their_names_read_back(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "int16", "float", "float(1,2)", "float(9,2)", "float(08,2)", "float(8,0)",
-        "float(8,24)", "float(8,-1)", "float(8,07)", "e4m3", "fp8", "float(m=3,e=4)",
-        "float(8,7,round=up)", "float(8,7,product=wide,round=nearest)", "float(8,7)x",
-        "float(8," + "9" * 5000 + ")", "float(8,\u0667)",
+        "", "int16", "float", "float()", "float(8)", "float(1,2)", "float(9,2)", "float(08,2)",
+        "float(8,0)", "float(8,24)", "float(8,-1)", "float(8,07)", "e4m3", "fp8",
+        "float(m=3,e=4)", "float(8,7,round=up)", "float(8,7,sum=fp64)", "float(8,7,)",
+        "float(8,7,sum=bf16,sum=bf16)", "float(8,7)x", "float(8,7", "float(8," + "9" * 5000 + ")",
+        "float(8,\u0667)", "bf16()", "bf16(wide)", "bf16(8,7)", "int8()", "int8(scale=none)",
+        "int8(round=truncate)", "float(5,2,scale=channel)",
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip
 def test_other_texts_are_refused(text):
     with pytest.raises(AxdseError, match=r"a format is int8.*write for example float\(8,5"):
+        parse_format(text)
+
+
+@pytest.mark.parametrize("text", ["fp8_e4m3fn", "fp8_e4m3fn(product=wide)"])
+def test_e4m3_without_infinity_is_no_format_of_the_units(text):
+    with pytest.raises(AxdseError, match=r"largest exponent.*choose fp8_e4m3, .* is 240"):
         parse_format(text)
 
 
@@ -47,23 +67,34 @@ def test_float_widths_out_of_range_are_refused(e, m):
         FloatFormat(e, m)
 
 
+def test_nothing_scales_the_range_of_fp32():
+    with pytest.raises(AxdseError, match=r"e=8 has the range of FP32.*leave scale out"):
+        parse_format("bf16(scale=none)")
+
+
 @pytest.mark.parametrize("e", range(2, 9))
 @pytest.mark.parametrize("m", [1, 9, 10, 19, 23])
-def test_every_float_format_has_a_name_that_reads_back(e, m):
-    assert parse_format(FloatFormat(e, m, product="wide").name) == FloatFormat(
-        e, m, product="wide"
-    )
+@pytest.mark.parametrize("rounding", ["truncate", "nearest", "stochastic"])
+@pytest.mark.parametrize("total", ["fp32", "bf16", "fp16"])
+def test_every_float_format_has_a_name_that_reads_back(e, m, rounding, total):
+    number_format = FloatFormat(e, m, rounding, "wide", total)
+    assert parse_format(number_format.name) == number_format
 
 
-@pytest.mark.parametrize("text", ["bf16", "approxtrain", "float(8,23)", "int8"])
-def test_formats_with_the_exponent_of_fp32_train(text):
-    check_exponent_of_fp32(parse_format(text))
-
-
-@pytest.mark.parametrize("text", ["fp16", "fp8_e4m3", "float(7,7)"])
-def test_formats_with_another_exponent_do_not_train(text):
-    with pytest.raises(AxdseError, match=r"the exponent of FP32, e=8: float.*choose float\(8,"):
-        check_exponent_of_fp32(parse_format(text))
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("bf16", "float(e=8,m=7,round=nearest,product=wide)"),
+        ("approxtrain", "float(e=8,m=7,round=truncate,product=narrow)"),
+        ("fp8_e5m2", "float(e=5,m=2,round=nearest,product=narrow)"),
+        ("int8", "int8"),
+        ("bf16(sum=bf16)", "float(e=8,m=7,round=nearest,product=wide,sum=bf16)"),
+        ("fp16(scale=none)", "float(e=5,m=10,round=nearest,product=narrow,scale=none)"),
+        ("int8(scale=channel)", "int8(scale=channel)"),
+    ],
+)
+def test_names_say_no_more_than_they_must(text, name):
+    assert parse_format(text).name == name
 
 
 @pytest.mark.parametrize("bits", [1, 9])
@@ -73,17 +104,70 @@ def test_integer_widths_out_of_range_are_refused(bits):
 
 
 @pytest.mark.parametrize(
-    ("text", "operand_bits", "product_fraction_bits"),
+    ("text", "operand_bits", "product_fraction_bits", "bias"),
     [
-        ("bf16", 8, 15),
-        ("approxtrain", 8, 7),
-        ("float(8,3)", 4, 3),
-        ("float(8,3,product=wide)", 4, 7),
+        ("bf16", 8, 15, 127),
+        ("approxtrain", 8, 7, 127),
+        ("float(8,3)", 4, 3, 127),
+        ("float(8,3,product=wide)", 4, 7, 127),
+        ("fp16", 11, 10, 15),
+        ("fp8_e4m3(product=wide)", 4, 7, 7),
     ],
 )
-def test_widths_that_follow_from_a_format(text, operand_bits, product_fraction_bits):
+def test_widths_that_follow_from_a_format(text, operand_bits, product_fraction_bits, bias):
     number_format = parse_format(text)
 
     assert number_format.operand_bits == operand_bits
     assert number_format.product_fraction_bits == product_fraction_bits
-    assert number_format.bias == 127
+    assert number_format.bias == bias
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"rounding": "truncate"}, True),
+        ({"rounding": "stochastic"}, True),
+        ({"sum": "bf16"}, True),
+        ({"scale": "none"}, True),
+        ({"product": "wide"}, False),
+        ({"exponent_bits": 4}, False),
+        ({"fraction_bits": 3}, False),
+    ],
+)
+def test_a_unit_sees_widths_and_product_alone(change, same):
+    number_format = FloatFormat(5, 2)
+    assert (dataclasses.replace(number_format, **change).unit == number_format.unit) == same
+
+
+def test_an_integer_unit_sees_no_scale():
+    assert IntFormat(8, "channel").unit == IntFormat(8)
+
+
+def test_operators_see_the_exponent_of_fp32():
+    in_fp32 = parse_format("fp16(scale=none,sum=bf16)").in_fp32
+    assert in_fp32 == parse_format("float(8,10,sum=bf16)")
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+ROWS = [line.strip("| ").split(" | ") for line in DOCUMENT.splitlines() if line[:3] == "| `"]
+EXAMPLES = re.findall(r"`(\w+\(\S*=\S*\))`", DOCUMENT.partition("## Refused")[0])
+NAMED = [row for row in ROWS if row[1].isdecimal() and row[2].isdecimal()]
+
+
+@pytest.mark.parametrize("row", NAMED, ids=lambda row: row[0])
+def test_the_document_says_what_a_name_means(row):
+    name, e, m, rounding, product, total, scale = row
+    number_format = parse_format(name.strip("`"))
+
+    assert number_format == FloatFormat(int(e), int(m), rounding, product, total)
+    assert scale == ("none needed" if e == "8" else number_format.scale)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_examples_of_the_document_are_formats(text):
+    assert parse_format(parse_format(text).name) == parse_format(text)
+
+
+def test_the_document_has_names_and_examples():
+    assert len(NAMED) == 5
+    assert "bf16(round=stochastic,sum=bf16)" in EXAMPLES

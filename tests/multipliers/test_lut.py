@@ -55,6 +55,36 @@ def test_digests_never_change_by_accident(case):
     assert lut_of(case["spec"], case["format"]).digest == case["digest"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "float(4,3)",
+        "float(8,3,round=stochastic)",
+        "float(8,3,sum=bf16)",
+        "float(5,3,scale=none,round=truncate)",
+    ],
+)
+def test_only_m_and_the_product_make_a_table(name, tmp_path):
+    plain, other = exact("float(8,3)"), exact(name)
+
+    assert np.array_equal(plain.entries, other.entries)
+    assert plain.digest != other.digest
+    save_npz(other, tmp_path / "table.npz")
+    assert load_npz(tmp_path / "table.npz").format == parse_format(name)
+
+
+def test_channels_multiply_as_tensors_do():
+    plain, channel = exact("int8"), exact("int8(scale=channel)")
+
+    assert np.array_equal(plain.entries, channel.entries)
+    assert plain.digest != channel.digest
+
+
+def test_fp16_is_too_wide_for_a_table():
+    with pytest.raises(AxdseError, match=r"up to m = 7: float\(e=5,m=10.*fewer fraction bits"):
+        exact("fp16")
+
+
 @pytest.mark.parametrize(("spec", "entries"), [("mitchell(m=7)", mit_7()), ("mbm(m=7)", mbm_7())])
 def test_log_multipliers_are_those_of_approxtrain(spec, entries, tmp_path):
     lut = lut_of(spec, "approxtrain")

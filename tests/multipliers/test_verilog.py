@@ -9,8 +9,8 @@ import pytest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.unit import corner_operands, unit_products
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
+from axdse.multipliers.unit import corner_operands, unit_digest, unit_products
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 FORMATS = [
@@ -118,14 +118,22 @@ def test_a_unit_elaborates_on_its_own_in_yosys(number_format, tmp_path):
     subprocess.run(["yosys", "-q", "-p", script], cwd=tmp_path, check=True)
 
 
-def test_operand_rounding_leaves_the_hardware_alone():
+@pytest.mark.parametrize(
+    ("plain", "optioned"),
+    [
+        ("float(8,7)", "float(8,7,round=truncate)"),
+        ("float(8,7)", "float(8,7,round=stochastic)"),
+        ("bf16", "bf16(sum=bf16)"),
+        ("float(5,7)", "float(5,7,scale=none)"),
+        ("int8", "int8(scale=channel)"),
+    ],
+)
+def test_what_happens_before_and_after_leaves_the_unit_alone(plain, optioned):
     multiplier = builtin_catalog().multiplier("exact(n=8)")
-    nearest, truncated = (
-        unit_rtl(Candidate(multiplier, FloatFormat(8, 7, rounding)))
-        for rounding in ("nearest", "truncate")
-    )
+    candidates = [Candidate(multiplier, parse_format(text)) for text in (plain, optioned)]
 
-    assert nearest.digest == truncated.digest
+    assert unit_rtl(candidates[0]).digest == unit_rtl(candidates[1]).digest
+    assert unit_digest(candidates[0]) == unit_digest(candidates[1])
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "binary"])
