@@ -127,7 +127,7 @@ def steps(count: int, stride: int = 1) -> np.ndarray:
 
 @functools.lru_cache(maxsize=256)
 def matrices(count: int, rows: int, depth: int, columns: int) -> Offsets:
-    """Multiply a [count, rows, depth] and b [count, depth, columns] into c [count, rows, columns]."""
+    """Multiply [count, rows, depth] and [count, depth, columns] into [count, rows, columns]."""
     return Offsets(
         a_outer=steps(rows, depth),
         a_inner=steps(depth),
