@@ -156,9 +156,9 @@ static int64_t panel_depth(int64_t height) {
 }
 
 static void multiply_problem(struct scratch *s, const struct task *task, int64_t problem, sum *c,
-                             struct range columns, struct range depth) {
-    for (int64_t m = 0; m < task->rows; m += MAX_ROWS) {
-        const struct range rows = {m, min64(m + MAX_ROWS, task->rows)};
+                             struct range all, struct range columns, struct range depth) {
+    for (int64_t m = all.first; m < all.last; m += MAX_ROWS) {
+        const struct range rows = {m, min64(m + MAX_ROWS, all.last)};
         const int64_t step = panel_depth(rows.last - rows.first);
         for (int64_t k = depth.first; k < depth.last; k += step) {
             const struct range part = {k, min64(k + step, depth.last)};
@@ -184,15 +184,16 @@ static struct scratch *own_scratch(const struct task *task) {
     return own;
 }
 
-/* Blocks of columns of all problems, [blocks), one after the other. */
-static void multiply_blocks(struct scratch *s, const struct task *task, struct range blocks) {
+/* Rows [rows) of blocks of columns of all problems, [blocks), one after the other. */
+static void multiply_blocks(struct scratch *s, const struct task *task, struct range rows,
+                            struct range blocks) {
     const int64_t each = (task->columns + LANES - 1) / LANES;
     const struct range depth = {0, task->depth};
     for (int64_t at = blocks.first; at < blocks.last;) {
         const int64_t problem = at / each, first = at % each;
         const int64_t last = min64(each, first + blocks.last - at);
         const struct range columns = {first * LANES, min64(last * LANES, task->columns)};
-        multiply_problem(s, task, problem, task->c, columns, depth);
+        multiply_problem(s, task, problem, task->c, rows, columns, depth);
         at += last - first;
     }
 }
@@ -210,7 +211,8 @@ static int multiply_split(const struct task *task, int parts) {
         sum *c = part ? partial + size * (part - 1) : task->c;
         failed |= !s;
         if (s && partial)
-            multiply_problem(s, task, 0, c, columns, share(task->depth, part, parts));
+            multiply_problem(s, task, 0, c, (struct range){0, task->rows}, columns,
+                             share(task->depth, part, parts));
     }
     for (int part = 1; part < parts && !failed; part++)
         for (int64_t i = 0; i < size; i++) task->c[i] += partial[size * (part - 1) + i];
@@ -227,12 +229,17 @@ int multiply_task(const struct task *task) {
     const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;
     if (blocks < 2 * threads && task->problems == 1 && task->depth >= SPLIT_DEPTH)
         return multiply_split(task, threads);
+    /* With few blocks, threads share their rows too: sums do not depend on that. */
+    const int64_t most = (task->rows + ROWS - 1) / ROWS, wanted = threads / (blocks ? blocks : 1);
+    const int row_parts = (int)(wanted < 2 ? 1 : min64(wanted, most)), lists = threads / row_parts;
     int failed = 0;
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(| : failed)
-    for (int part = 0; part < threads; part++) {
+    for (int part = 0; part < lists * row_parts; part++) {
         struct scratch *s = own_scratch(task);
         failed |= !s;
-        if (s) multiply_blocks(s, task, share(blocks, part, threads));
+        if (s)
+            multiply_blocks(s, task, share(task->rows, part % row_parts, row_parts),
+                            share(blocks, part / row_parts, lists));
     }
     return failed;
 }

@@ -12,7 +12,7 @@ from gemm_contract import FORMATS, GemmContract, assert_same_bits, operands, tab
 from torch import Tensor
 
 from axdse.gpu import host_kernels, host_library, ops_cpu
-from axdse.gpu.host_kernels import PORTABLE, VBMI, Kernel, use_kernel
+from axdse.gpu.host_kernels import AVX2, PORTABLE, VBMI, Kernel, use_kernel
 from axdse.gpu.multiplication import handle
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
@@ -59,6 +59,16 @@ class TestPortable(Operators, GemmContract):
 
 class TestPortableConvolution(Operators, ConvContract):
     kernel = PORTABLE
+
+
+@needs(AVX2)
+class TestAvx2(Operators, GemmContract):
+    kernel = AVX2
+
+
+@needs(AVX2)
+class TestAvx2Convolution(Operators, ConvContract):
+    kernel = AVX2
 
 
 @needs(VBMI)
