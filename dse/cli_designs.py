@@ -1,9 +1,10 @@
-"""Commands about designs: list, lut, cost. None of them needs torch."""
+"""Commands about designs: list, lut; none of them needs torch, nor does cost."""
 
 from pathlib import Path
 
 import click
 
+from axdse.dse.cli_cost import cost
 from axdse.dse.cli_options import (
     PATH,
     candidate_of,
@@ -12,11 +13,8 @@ from axdse.dse.cli_options import (
     multipliers_of,
     print_json,
     print_table,
-    progress_bar,
 )
-from axdse.flows.cost import Cost, core_cost, unit_cost
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, Multiplier, full_catalog
+from axdse.multipliers.catalog import Family, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import Lut, build_lut, lut_from_float_model, save_approxtrain, save_npz
@@ -79,47 +77,6 @@ def _writer_of(path: Path):  # type: ignore[no-untyped-def]
     if path.suffix not in writers:
         raise AxdseError("a table is written as .npz or .bin", path, "choose that ending")
     return writers[path.suffix]
-
-
-@click.command(short_help="Area and delay from real synthesis.")
-@click.argument("specs", nargs=-1, metavar="SPEC...")
-@format_option
-@click.option("--core", is_flag=True, help="The bare core instead of the whole unit.")
-@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty; default OSU 0.18 um.")
-@json_option
-def cost(
-    specs: tuple[str, ...],
-    format_text: str | None,
-    core: bool,
-    library: Path | None,
-    as_json: bool,
-) -> None:
-    """Area and delay of the mapped netlist: Yosys, ABC and OpenSTA with a real cell library."""
-    multipliers = multipliers_of(specs)
-    designs: list[Multiplier | Candidate] = [
-        m if core else candidate_of(m, format_text) for m in multipliers
-    ]
-    with progress_bar() as progress:
-        costs = tuple(
-            _cost_of(design, library) for design in progress.track(designs, description="cost")
-        )
-    if as_json:
-        print_json(costs, tuple[Cost, ...])
-        return
-    columns = ("design", "area um2", "NAND2 equivalents", "delay ns", "cells")
-    print_table("", columns, [_cost_row(cost) for cost in costs])
-    click.echo(f"{costs[0].library}; {', '.join(costs[0].tools)}; {costs[0].date}")
-
-
-def _cost_of(design: Multiplier | Candidate, library: Path | None) -> Cost:
-    if isinstance(design, Candidate):
-        return unit_cost(design, library)
-    return core_cost(design, library)
-
-
-def _cost_row(cost: Cost) -> tuple[str, ...]:
-    area, gates = f"{cost.area_um2:,.1f}", f"{cost.gate_equivalents:,.1f}"
-    return cost.design, area, gates, f"{cost.delay_ns:.3f}", str(cost.cells)
 
 
 COMMANDS = (list_families, lut, cost)

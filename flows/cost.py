@@ -1,23 +1,60 @@
-"""Stage 6, cost: RTL -> mapped netlist, checked against the model -> area, delay, cells."""
+"""Stage 6, cost: RTL -> mapped netlist, checked against the model -> area, delay, power."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from axdse.flows.liberty import read_library
+from axdse.flows.activity import simulate
+from axdse.flows.activity_source import Design, Source, Uniform
+from axdse.flows.delays import Delays, delays_of
+from axdse.flows.liberty import Library, read_library
 from axdse.flows.netlist import Netlist
-from axdse.flows.netlist_check import check_core, check_unit
-from axdse.flows.synthesis import synthesis_script, synthesise
+from axdse.flows.netlist_check import check_design
+from axdse.flows.power import power_of
+from axdse.flows.synthesis import synthesis_script, synthesise, timed_scripts
 from axdse.flows.timing import critical_path_ns, timing_script
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import model_digest
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
+# Our own estimate of power is as much a tool as the others, and has no other version.
+ESTIMATE = ("activity.c", "activity.py", "activity_source.py", "delays.py", "power.py")
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Power of one design under one activity, at the library's nominal voltage.
+
+    Attributes:
+        activity: which operands followed one another, for people.
+        activity_digest: SHA-256 (hex) of that.
+        multiplications: how many were simulated.
+        energy_fj: dynamic energy per multiplication, glitches included, fJ.
+        switching_fj: its part that charges pins; the rest is spent inside cells.
+        zero_delay_fj: dynamic energy per multiplication without glitches, fJ.
+        toggles: of all nets per multiplication, glitches included.
+        zero_delay_toggles: of all nets per multiplication without glitches.
+        leakage_nw: leakage power, nW.
+        voltage_v: supply.
+    """
+
+    activity: str
+    activity_digest: str
+    multiplications: int
+    energy_fj: float
+    switching_fj: float
+    zero_delay_fj: float
+    toggles: float
+    zero_delay_toggles: float
+    leakage_nw: float
+    voltage_v: float
 
 
 @dataclass(frozen=True)
@@ -36,6 +73,10 @@ class Cost:
         recipe: the commands of Yosys and OpenSTA that give these numbers again.
         rtl_digest: SHA-256 (hex) of the RTL.
         date: when it was computed, ISO 8601, UTC.
+        uniform: power under uniform operands; None: the library has no power tables.
+        recorded: power under the activity asked for; None: none, or it is the uniform one.
+        no_power: why there is no power; empty: there is.
+        clock_ns: delay target of the synthesis; None: none, the smallest area.
     """
 
     design: str
@@ -49,52 +90,91 @@ class Cost:
     recipe: str
     rtl_digest: str
     date: str
+    uniform: Energy | None = None
+    recorded: Energy | None = None
+    no_power: str = ""
+    clock_ns: float | None = None
+
+    @property
+    def slack_ns(self) -> float | None:
+        """What the clock leaves; below 0: the design is infeasible. None: there is no clock."""
+        return None if self.clock_ns is None else self.clock_ns - self.delay_ns
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the design meets its clock; always if there is none."""
+        return self.clock_ns is None or self.delay_ns <= self.clock_ns
 
 
-def core_cost(multiplier: Multiplier, library: Path | None = None) -> Cost:
-    """Cost of the bare core, cached; `library` is a Liberty file (default: OSU 0.18 um).
+def core_cost(
+    multiplier: Multiplier,
+    library: Path | None = None,
+    activity: Source | None = None,
+    clock_ns: float | None = None,
+) -> Cost:
+    """Cost of the bare core, cached.
+
+    Args:
+        multiplier: the core.
+        library: a Liberty file; default: OSU 0.18 um.
+        activity: operands, beside the uniform ones.
+        clock_ns: delay target; of the recipes in `synthesis`, the one that meets it with the
+            smallest area, or else the fastest.
 
     Raises:
         AxdseError: a tool or the library is missing or fails, the RTL is not combinational,
-            or the netlist differs from the C model.
+            the netlist differs from the C model, or the activity is of another format.
     """
-    rtl = core_rtl(multiplier)
-    return _cost(
-        multiplier.spec, multiplier, rtl, library, lambda netlist: check_core(netlist, multiplier)
-    )
+    return _cost(multiplier, core_rtl(multiplier), library, activity, clock_ns)
 
 
-def unit_cost(candidate: Candidate, library: Path | None = None) -> Cost:
+def unit_cost(
+    candidate: Candidate,
+    library: Path | None = None,
+    activity: Source | None = None,
+    clock_ns: float | None = None,
+) -> Cost:
     """Cost of the whole unit: the core with the sign, exponent and special-value logic.
 
     Raises:
         AxdseError: as `core_cost`.
     """
-    rtl = unit_rtl(candidate)
-    core = candidate.multiplier
-    return _cost(
-        candidate.name, core, rtl, library, lambda netlist: check_unit(netlist, candidate)
-    )
+    return _cost(candidate, unit_rtl(candidate), library, activity, clock_ns)
 
 
 def _cost(
-    design: str,
-    core: Multiplier,
+    design: Design,
     rtl: Rtl,
     library: Path | None,
-    check: Callable[[Netlist], None],
+    activity: Source | None,
+    clock_ns: float | None,
 ) -> Cost:
+    if clock_ns is not None and not clock_ns > 0:
+        raise AxdseError("a clock period is above 0 ns", clock_ns, "give --clock in ns")
     cells = read_library(library)
     tools = tuple(find_tool(name).version for name in TOOLS)
-    recipe = f"# Yosys\n{synthesis_script(rtl.top)}# OpenSTA\n{timing_script(rtl.top)}"
-    key = digest(design, model_digest(core), rtl.digest, recipe, cells.digest, *tools)
+    scripts = timed_scripts(clock_ns)
+    core = design.multiplier if isinstance(design, Candidate) else design
+    name = design.name if isinstance(design, Candidate) else design.spec
+    uniform = Uniform()
+    recorded = None if activity is None or activity.digest == uniform.digest else activity
+    key = digest(
+        *(name, model_digest(core), rtl.digest, cells.digest, _estimate(), *tools),
+        *(_recipe(rtl, script) for script in scripts),
+        str(clock_ns),
+        *(source.digest for source in (uniform, recorded) if source),
+    )
 
     def compute() -> Cost:
-        netlist = synthesise(rtl, cells)
-        check(netlist)
-        area = netlist.area_um2
+        netlist, script = _smallest(rtl, cells, scripts, clock_ns)
+        check_design(netlist, design)
+        area, delays = netlist.area_um2, delays_of(netlist)
+        energies = [
+            _energy(netlist, delays, cells, source, design) if source and not cells.lacks else None
+            for source in (uniform, recorded)
+        ]
         return Cost(
-            design=design,
+            design=name,
             area_um2=area,
             gate_equivalents=area / cells.nand2_area_um2,
             delay_ns=critical_path_ns(netlist, cells),
@@ -102,9 +182,62 @@ def _cost(
             library=cells.name,
             library_digest=cells.digest,
             tools=tools,
-            recipe=recipe,
+            recipe=_recipe(rtl, script),
             rtl_digest=rtl.digest,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
+            uniform=energies[0],
+            recorded=energies[1],
+            no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
+            clock_ns=clock_ns,
         )
 
     return cached("cost", key, Cost, compute)
+
+
+def _recipe(rtl: Rtl, script: str) -> str:
+    commands = synthesis_script(rtl.top, script=script)
+    return f"# Yosys\n{commands}# OpenSTA\n{timing_script(rtl.top)}"
+
+
+def _smallest(
+    rtl: Rtl, library: Library, scripts: Sequence[str], clock_ns: float | None
+) -> tuple[Netlist, str]:
+    """The smallest netlist that meets the clock, else the fastest, and the script that made it."""
+    if clock_ns is None:
+        return synthesise(rtl, library), scripts[0]
+    best: tuple[tuple[float, float], Netlist, str] | None = None
+    for script in scripts:
+        netlist = synthesise(rtl, library, script)
+        late = max(0.0, delays_of(netlist).critical_path_ns(netlist) - clock_ns)
+        rank = (late, netlist.area_um2)
+        if best is None or rank < best[0]:
+            best = rank, netlist, script
+    assert best is not None
+    return best[1], best[2]
+
+
+def _energy(
+    netlist: Netlist, delays: Delays, library: Library, source: Source, design: Design
+) -> Energy:
+    transitions = source.transitions(design)
+    timed = simulate(netlist, delays, transitions)
+    still = simulate(netlist, delays.without_time, transitions)
+    power = power_of(netlist, delays, timed, library)
+    return Energy(
+        activity=source.text,
+        activity_digest=source.digest,
+        multiplications=transitions.count,
+        energy_fj=power.energy_fj,
+        switching_fj=power.switching_fj,
+        zero_delay_fj=power_of(netlist, delays, still, library).energy_fj,
+        toggles=power.toggles,
+        zero_delay_toggles=still.toggles_per_transition,
+        leakage_nw=power.leakage_nw,
+        voltage_v=library.voltage_v,
+    )
+
+
+@functools.cache
+def _estimate() -> str:
+    folder = Path(__file__).parent
+    return digest(*((folder / name).read_bytes() for name in ESTIMATE))

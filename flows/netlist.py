@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from axdse.flows.liberty import Cell, Library, net_of
+from axdse.flows.liberty import Cell, Library
 from axdse.flows.yosys import read_modules
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
 
 LANES = 64
+# Yosys numbers nets from 2 in JSON, which leaves 0 and 1 to stand for themselves.
+CONSTANTS = {"0": 0, "1": 1}
+UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
         _port(module["ports"], name, width, rtl)
         for name, width in zip(rtl.ports, widths, strict=True)
     )
-    netlist = Netlist(rtl.top, a, b, product, _in_order(instances, rtl))
+    netlist = Netlist(rtl.top, a, b, product, in_order(instances, rtl))
     _check_driven(netlist)
     return netlist
 
@@ -135,7 +138,12 @@ def _instance(entry: dict[str, Any], known: dict[str, Cell], rtl: Rtl) -> Instan
     )
 
 
-def _in_order(instances: Sequence[Instance], rtl: Rtl) -> tuple[Instance, ...]:
+def in_order(instances: Sequence[Instance], rtl: Rtl) -> tuple[Instance, ...]:
+    """Return the cells, each after those that drive it.
+
+    Raises:
+        AxdseError: there is a loop.
+    """
     driver = {
         dict(instance.pins)[pin]: number
         for number, instance in enumerate(instances)
@@ -190,3 +198,8 @@ def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
         bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")
         codes |= bits.astype(np.uint64) << np.uint64(bit)
     return codes
+
+
+def net_of(bit: int | str) -> int:
+    """Return the net of one bit in Yosys' JSON; an undriven bit is `UNKNOWN`."""
+    return bit if isinstance(bit, int) else CONSTANTS.get(bit, UNKNOWN)

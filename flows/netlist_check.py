@@ -15,6 +15,18 @@ from axdse.multipliers.unit import unit_products
 SEED = 0
 
 
+def check_design(netlist: Netlist, design: Multiplier | Candidate) -> None:
+    """`check_core` or `check_unit`.
+
+    Raises:
+        AxdseError: they differ; the first operands are shown.
+    """
+    if isinstance(design, Candidate):
+        check_unit(netlist, design)
+    else:
+        check_core(netlist, design)
+
+
 def check_core(netlist: Netlist, multiplier: Multiplier) -> None:
     """Compare a mapped core with its model: a proof up to 8 x 8 bits, beyond that a sample.
 

@@ -1,5 +1,7 @@
 """Stage 6, cost: RTL -> netlist of library cells, with Yosys and ABC."""
 
+from pathlib import Path
+
 from axdse.flows.liberty import Library
 from axdse.flows.netlist import Netlist, read_netlist
 from axdse.flows.tools import find_tool
@@ -10,31 +12,52 @@ from axdse.multipliers.verilog import Rtl
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
 # about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.
 ABC_SCRIPT = "strash;ifraig;scorr;dc2;strash;dch,-f;amap,-m;topo"
+# Under a delay target, from the smallest to the fastest; ps stands for it.
+TIMED_SCRIPTS = (
+    ABC_SCRIPT,
+    f"{ABC_SCRIPT};upsize,-D,{{ps}};dnsize,-D,{{ps}}",
+    "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{ps};topo;buffer,-c;"
+    "upsize,-D,{ps};dnsize,-D,{ps}",
+    "strash;ifraig;scorr;dc2;strash;&get,-n;&syn3;&syn3;&put;dch,-f;map,-B,0.9;topo;buffer,-c;"
+    "upsize;dnsize,-D,{ps}",
+)
 STEPS = (
     "read_verilog rtl.v",
     "hierarchy -check -top {top}",
     "synth -flatten -noabc",
     "check -assert",
-    f"abc -exe {{abc}} -liberty library.lib -script +{ABC_SCRIPT}",
+    "abc -exe {abc} -liberty library.lib -script +{script}",
     "opt_clean -purge",
     "write_json netlist.json",
 )
 
 
-def synthesis_script(top: str, abc: str = "yosys-abc") -> str:
+def synthesis_script(top: str, abc: str = "yosys-abc", script: str = ABC_SCRIPT) -> str:
     """The Yosys commands, to be run beside `rtl.v` and `library.lib`; `abc` runs ABC."""
-    return "".join(f"{step.format(top=top, abc=abc)}\n" for step in STEPS)
+    return "".join(f"{step.format(top=top, abc=abc, script=script)}\n" for step in STEPS)
 
 
-def synthesise(rtl: Rtl, library: Library) -> Netlist:
-    """Map a combinational design to the cells of a library.
+def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
+    """The ABC scripts to try in turn; without a clock there is one."""
+    if clock_ns is None:
+        return (ABC_SCRIPT,)
+    return tuple(script.format(ps=round(clock_ns * 1000)) for script in TIMED_SCRIPTS)
+
+
+def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
+    """Map a combinational design to the cells of a library; `script` is for ABC.
 
     Raises:
         AxdseError: Yosys refuses the RTL, or the design has state, a loop, or other ports.
     """
     with temporary_folder() as folder:
         (folder / "rtl.v").write_text(rtl.text)
-        (folder / "library.lib").symlink_to(library.path.resolve())
-        script = synthesis_script(rtl.top, abc=str(find_tool("yosys-abc").path))
-        run_yosys(script, folder, rtl.top)
+        library_file(library, folder)
+        commands = synthesis_script(rtl.top, str(find_tool("yosys-abc").path), script)
+        run_yosys(commands, folder, rtl.top)
         return read_netlist(folder / "netlist.json", rtl, library)
+
+
+def library_file(library: Library, folder: Path) -> None:
+    """Put the library where scripts look for it, `library.lib`."""
+    (folder / "library.lib").symlink_to(library.plain_path)

@@ -38,7 +38,7 @@ def critical_path_ns(netlist: Netlist, library: Library) -> float:
     """
     with temporary_folder() as folder:
         (folder / "netlist.v").write_text(netlist.verilog())
-        (folder / "library.lib").symlink_to(library.path.resolve())
+        (folder / "library.lib").symlink_to(library.plain_path)
         (folder / "timing.tcl").write_text(timing_script(netlist.top))
         command = ["-no_init", "-no_splash", "-exit", "timing.tcl"]
         result = find_tool("sta").run(command, folder=folder, limit_s=TIME_LIMIT_S)

@@ -71,7 +71,11 @@ def phases_of(x: Tensor, engine: Engine, shape: Convolution) -> Tensor:
     for residue in range(down):
         index = max(0, -((residue - above) // down))
         part = x[:, :, residue + index * down - above :: down]
-        if part.numel():
+        if not part.numel():
+            continue
+        if right == 1:  # in any order of the dimensions, which a split has to keep
+            _round(part, codes[:, :, residue, 0, index:, left : left + x.shape[3]], engine)
+        else:
             _round(part, codes[:, :, residue, 0, index:], engine, left, right, codes.stride(3))
     return codes
 
@@ -126,6 +130,7 @@ def threads() -> int:
 def _enter_fork() -> None:
     global _IN_FORK
     _IN_FORK = True
+    torch.set_num_threads(1)  # torch's own operators would wait likewise
 
 
 os.register_at_fork(after_in_child=_enter_fork)

@@ -146,18 +146,22 @@ def _transposed(
 ) -> Tensor:
     stride, padding = _pair(layer.stride, 1), _pair(_numbers(layer), 0)
     dilation, more = _pair(layer.dilation, 1), _pair(tuple(extra), 0)
+    # A convolution of stride s cannot tell s sizes of its image apart; what is beyond is zero.
+    rest = [max(0, more[i] - stride[i] + 1) for i in (0, 1)]
     high, wide = (
         (x.shape[2 + i] - 1) * stride[i]
         - 2 * padding[i]
         + dilation[i] * (weight.shape[2 + i] - 1)
         + more[i]
+        - rest[i]
         + 1
         for i in (0, 1)
     )
     window = Window(stride, padding, dilation, layer.groups)
-    return approx_conv_transpose2d(
+    output = approx_conv_transpose2d(
         x, weight, (high, wide), window, layer.products, probes_of(layer)
     )
+    return F.pad(output, (0, rest[1], 0, rest[0])) if any(rest) else output
 
 
 def _numbers(layer: nn.ConvTranspose1d | nn.ConvTranspose2d) -> tuple[int, ...]:

@@ -7,7 +7,11 @@ should be many and adjacent in memory.
 """
 
 import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -91,6 +95,11 @@ class Offsets:
         return len(self.a_base), len(self.a_outer), len(self.a_inner), len(self.b_outer)
 
     @functools.cached_property
+    def size_bytes(self) -> int:
+        """Memory of the arrays."""
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
+
+    @functools.cached_property
     def addresses(self) -> tuple[int, ...]:
         """Where the arrays lie in memory, in the order above; numpy takes its time to tell."""
         arrays = (getattr(self, field.name) for field in fields(self))
@@ -114,6 +123,38 @@ class InputGradient:
     padded: Pair
     phases: tuple[Offsets, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all phases."""
+        return sum(phase.size_bytes for phase in self.phases)
+
+
+CACHE_BYTES = 1 << 26
+Shape = ParamSpec("Shape")
+Found = TypeVar("Found", Offsets, InputGradient)
+
+
+def remembered(compute: Callable[Shape, Found]) -> Callable[Shape, Found]:
+    """Keep the latest results, up to so many bytes: a large image has megabytes of offsets."""
+    kept: OrderedDict[tuple[object, ...], Found] = OrderedDict()
+    lock = threading.Lock()
+
+    @functools.wraps(compute)
+    def look_up(*arguments: Shape.args, **named: Shape.kwargs) -> Found:
+        key = arguments, *named.items()
+        with lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key]
+        result = compute(*arguments, **named)
+        with lock:
+            kept[key] = result
+            while len(kept) > 1 and sum(value.size_bytes for value in kept.values()) > CACHE_BYTES:
+                kept.popitem(last=False)
+        return result
+
+    return look_up
+
 
 def grid(*axes: np.ndarray) -> np.ndarray:
     """All sums of one element of each array, the last varying fastest."""
@@ -125,7 +166,7 @@ def steps(count: int, stride: int = 1) -> np.ndarray:
     return np.arange(count, dtype=np.int64) * stride
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def matrices(count: int, rows: int, depth: int, columns: int) -> Offsets:
     """Multiply [count, rows, depth] and [count, depth, columns] into [count, rows, columns]."""
     return Offsets(
@@ -141,7 +182,7 @@ def matrices(count: int, rows: int, depth: int, columns: int) -> Offsets:
     )
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def forward(shape: Convolution) -> Offsets:
     """Weights [O, I, Kh, Kw] times image [B, C, Sh, Sw, Qh, Qw] into [B, O, H', W'].
 
@@ -179,7 +220,7 @@ def _phased(shape: Convolution, axis: int, phase: int, step: int) -> np.ndarray:
     return np.asarray(reach % stride * phase + reach // stride * step)
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def weight_gradient(shape: Convolution) -> Offsets:
     """Gradient [B, O, H', W'] times image [B, Hp, Wp, C] into [O, I, Kh, Kw].
 
@@ -203,7 +244,7 @@ def weight_gradient(shape: Convolution) -> Offsets:
     )
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def deep_weight_gradient(shape: Convolution) -> Offsets:
     """`weight_gradient` over the image of `forward`, where the pixels of a tap are adjacent."""
     image, size = forward(shape), shape.inputs * shape.kernel[0] * shape.kernel[1]
@@ -255,7 +296,7 @@ def _residues(shape: Convolution, axis: int) -> list[_Residue]:
     return found
 
 
-@functools.lru_cache(maxsize=256)
+@remembered
 def input_gradient(shape: Convolution) -> InputGradient:
     """Weights [O, I, Kh, Kw] times gradient [B, O, H', W'] with a border into [B, C, H, W]."""
     rows, columns = (_residues(shape, axis) for axis in (0, 1))

@@ -39,12 +39,9 @@ from axdse.gpu.factor_sums import (
     sums_are_plain,
 )
 from axdse.gpu.host_kernels import use_kernel
-from axdse.gpu.host_library import cpu_flags
 from axdse.gpu.multiplication import resolve
 from axdse.multipliers.formats import IntFormat
 
-# Without them x86 saturates sums of two int8 products.
-EXACT_INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 Window = tuple[list[int], list[int], list[int]]  # stride, padding, dilation
 _TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
 
@@ -213,7 +210,7 @@ def int8_factors(
     factors = factors_of(multiplication)
     if factors is None or not isinstance(resolve(multiplication).format, IntFormat):
         return None
-    if device.type == "cpu" and not cpu_flags() & EXACT_INT8_FLAGS:
+    if device.type == "cpu" and not adds_int8_exactly():
         return None
     left, right = factors.left.T, factors.right
     # -128 fits and 128 does not; two signs that change together change nothing.
@@ -223,6 +220,17 @@ def int8_factors(
         return None
     first, second = both[::-1] if swap else both
     return _int8_tensor(first, device), _int8_tensor(second, device)
+
+
+@functools.cache
+def adds_int8_exactly() -> bool:
+    """Whether torch's int8 product on this CPU is exact, by trying the largest operands.
+
+    Without VNNI, or where ONEDNN_MAX_CPU_ISA forbids it, x86 saturates sums of two products.
+    """
+    signs = torch.tensor([[127], [-128], [-127]], dtype=torch.int8)
+    left, right = signs.expand(3, 256).contiguous(), signs.T.expand(256, 3).contiguous()
+    return torch.equal(torch._int_mm(left, right).long(), left.long() @ right.long())
 
 
 def _int8_tensor(values: np.ndarray, device: torch.device) -> Tensor:

@@ -71,6 +71,8 @@ SHAPES = {
     "strided": Shape(stride=(2, 3), padding=(1, 1)),
     "strided, rows left over": Shape(image=(8, 10), stride=(3, 2), kernel=(2, 3)),
     "stride beyond the kernel": Shape(kernel=(2, 1), stride=(3, 4), padding=(1, 0)),
+    "rows strided": Shape(stride=(2, 1), padding=(1, 2)),
+    "rows strided, one column": Shape(image=(9, 1), stride=(3, 1), padding=(1, 1)),
     "dilated": Shape(image=(11, 9), dilation=(3, 2), padding=(2, 1)),
     "dilated and strided": Shape(image=(11, 12), dilation=(2, 3), stride=(2, 2), padding=(3, 2)),
     "stride shares dilation": Shape(image=(12, 9), dilation=(2, 2), stride=(4, 2), padding=(1, 2)),
@@ -78,6 +80,7 @@ SHAPES = {
     "grouped, strided": Shape(groups=2, stride=(2, 2), padding=(1, 1), kernel=(3, 2)),
     "depthwise": Shape(groups=7, inputs=1, outputs=1, padding=(1, 1)),
     "depthwise, two outputs each": Shape(groups=5, inputs=1, outputs=2, stride=(2, 1)),
+    "depthwise, rows strided": Shape(groups=3, inputs=1, stride=(2, 1), padding=(1, 1)),
     "one tap": Shape(inputs=13, outputs=17, kernel=(1, 1)),
     "one tap, strided": Shape(kernel=(1, 1), stride=(2, 2)),
     "one output": Shape(image=(3, 3), inputs=5),
@@ -238,7 +241,18 @@ class ConvContract:
         result = self.conv2d_input_gradient(*arguments, size[2:], *ONE_CHANNEL.window)
         assert_same_bits(result.flatten(), expected)
 
-    @pytest.mark.parametrize("case", ["padded", "dilated and strided", "grouped", "depthwise"])
+    @pytest.mark.parametrize(
+        "case",
+        [
+            "padded",
+            "dilated and strided",
+            "grouped",
+            "depthwise",
+            "rows strided",
+            "rows strided, one column",
+            "depthwise, rows strided",
+        ],
+    )
     @pytest.mark.parametrize("name", [FLOATS[0], FLOATS[1], "int8"])
     def test_channels_last(self, name: str, case: str) -> None:
         shape = SHAPES[case]

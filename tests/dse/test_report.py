@@ -191,7 +191,21 @@ def test_differences_have_a_sign(mean: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["bf16", "approxtrain", "int8", "float(8,5)", "float(8,5,round=truncate,product=wide)"]
+    "text",
+    [
+        "bf16",
+        "approxtrain",
+        "int8",
+        "int8(scale=channel)",
+        "float(8,5)",
+        "float(8,5,round=truncate,product=wide)",
+        "bf16(round=stochastic,sum=bf16)",
+        "approxtrain(sum=fp16)",
+        "fp16",
+        "fp16(product=wide,scale=none)",
+        "fp8_e4m3(product=wide)",
+        "float(7,3,sum=bf16)",
+    ],
 )
 def test_short_formats_read_back(text: str) -> None:
     assert short_format(parse_format(text)) == text

@@ -30,8 +30,23 @@ def weights(model: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-@pytest.mark.parametrize("assignment", [None, BF16], ids=["fp32", "bf16"])
+STOCHASTIC = Assignment.uniform(
+    build_lut(
+        Candidate(
+            builtin_catalog().multiplier("exact(n=8)"), parse_format("bf16(round=stochastic)")
+        )
+    )
+)
+
+
+LONG = {"resnet-8", "resnet-20"}
+NETWORKS = [pytest.param(w, marks=[pytest.mark.slow] if w in LONG else []) for w in WORKLOADS]
+
+
+@pytest.mark.parametrize("workload", NETWORKS)
+@pytest.mark.parametrize(
+    "assignment", [None, BF16, STOCHASTIC], ids=["fp32", "bf16", "stochastic"]
+)
 def test_same_seed_same_bits(workload: str, assignment: Assignment | None) -> None:
     settings = dataclasses.replace(SHORT, epochs=1)
     runs = [train(find_workload(workload), assignment, settings, seed=3) for _ in range(2)]
@@ -45,11 +60,11 @@ def test_seeds_differ() -> None:
 
 def test_training_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    train(LENET, None, dataclasses.replace(SHORT, epochs=1), seed=0)
+    train(LENET, STOCHASTIC, dataclasses.replace(SHORT, epochs=1), seed=0)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("workload", NETWORKS)
 def test_it_learns(workload: str) -> None:
     history = train(find_workload(workload), None, TrainSettings(epochs=2), seed=0).history
     assert history.status == "finished"
@@ -103,11 +118,14 @@ def test_nan_logits_are_no_guess() -> None:
     assert accuracy(Nothing(), load("fashion-mnist-14k").validation) == 0.0
 
 
-def test_a_resumed_training_gives_the_same_bits(tmp_path: Path) -> None:
-    whole = train(LENET, None, SHORT, seed=5)
+@pytest.mark.parametrize("assignment", [None, STOCHASTIC], ids=["fp32", "stochastic"])
+def test_a_resumed_training_gives_the_same_bits(
+    tmp_path: Path, assignment: Assignment | None
+) -> None:
+    whole = train(LENET, assignment, SHORT, seed=5)
     file = tmp_path / "training.pt"
-    train(LENET, None, SHORT, 5, lambda epoch: epoch.epoch < 2, file)
-    resumed = train(LENET, None, SHORT, 5, None, file)
+    train(LENET, assignment, SHORT, 5, lambda epoch: epoch.epoch < 2, file)
+    resumed = train(LENET, assignment, SHORT, 5, None, file)
     assert torch.equal(weights(whole.model), weights(resumed.model))
     assert [e.train_loss for e in resumed.history.epochs] == [
         e.train_loss for e in whole.history.epochs

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import time
 import warnings
@@ -10,10 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from axdse.flows import cost, netlist_check, synthesis, timing, yosys
+from axdse.flows.activity_source import Trace
 from axdse.flows.cost import core_cost, unit_cost
+from axdse.flows.cost_batch import costs_of
 from axdse.flows.liberty import DEFAULT_LIBRARY, Library, read_library
 from axdse.multipliers import fence
 from axdse.multipliers.candidate import Candidate
@@ -52,6 +56,10 @@ def test_golden_values(golden: dict[str, object]) -> None:
     assert got.gate_equivalents == pytest.approx(golden["gate_equivalents"], rel=tolerance)
     assert got.delay_ns == pytest.approx(golden["delay_ns"], rel=tolerance)
     assert got.cells == pytest.approx(golden["cells"], rel=tolerance)
+    assert got.uniform is not None
+    assert got.uniform.energy_fj == pytest.approx(golden["energy_fj"], rel=tolerance)
+    assert got.uniform.zero_delay_fj == pytest.approx(golden["zero_delay_fj"], rel=tolerance)
+    assert got.uniform.leakage_nw == pytest.approx(golden["leakage_nw"], rel=tolerance)
 
 
 def test_provenance_is_complete() -> None:
@@ -101,6 +109,81 @@ def test_our_recipe_beats_the_default_script_of_yosys() -> None:
     assert core_cost(core("exact(n=8)")).area_um2 < 0.9 * 11021
 
 
+# Power.
+
+
+def test_a_trace_that_stands_still_takes_no_energy() -> None:
+    still = Trace(np.full(9, 7, np.uint64), np.full(9, 5, np.uint64), None, "still")
+    got = core_cost(core("exact(n=4)"), activity=still)
+    assert got.recorded is not None
+    assert (got.recorded.energy_fj, got.recorded.toggles) == (0.0, 0.0)
+    assert got.recorded.leakage_nw > 0
+    assert got.recorded.activity == "still: 9 pairs in order"
+    assert got.uniform == core_cost(core("exact(n=4)")).uniform
+
+
+def test_glitches_and_their_energy_are_beyond_zero_delay() -> None:
+    got = core_cost(core("exact(n=8)")).uniform
+    assert got is not None
+    assert got.toggles > 1.5 * got.zero_delay_toggles
+    assert 1.3 < got.energy_fj / got.zero_delay_fj < 2.5
+
+
+def test_a_library_without_power_tables_gives_area_and_delay(tmp_path: Path) -> None:
+    path = tmp_path / "plain.lib"
+    blocks = re.compile(r"internal_power\(\) \{.*?\n    \}\n", re.DOTALL)
+    text = blocks.sub("", DEFAULT_LIBRARY.read_text(encoding="latin-1"))
+    path.write_text(text)
+    got = core_cost(core("exact(n=4)"), path)
+    assert got.uniform is None
+    assert got.no_power == "plain lacks internal_power tables"
+    assert got.area_um2 == core_cost(core("exact(n=4)")).area_um2
+
+
+# A clock.
+
+
+def test_a_clock_buys_speed_with_area() -> None:
+    relaxed = core_cost(core("exact(n=6)"))
+    tight = core_cost(core("exact(n=6)"), clock_ns=0.8 * relaxed.delay_ns)
+    assert tight.feasible
+    assert tight.slack_ns == pytest.approx(0.8 * relaxed.delay_ns - tight.delay_ns)
+    assert tight.area_um2 > relaxed.area_um2
+    assert "upsize" in tight.recipe
+
+
+def test_a_clock_that_is_met_anyway_costs_nothing() -> None:
+    relaxed = core_cost(core("exact(n=4)"))
+    slow = core_cost(core("exact(n=4)"), clock_ns=10 * relaxed.delay_ns)
+    assert slow.feasible
+    assert slow.area_um2 <= relaxed.area_um2
+
+
+def test_a_clock_that_nothing_meets_is_infeasible() -> None:
+    got = core_cost(core("exact(n=4)"), clock_ns=0.1)
+    assert not got.feasible
+    assert got.slack_ns is not None
+    assert got.slack_ns < 0
+
+
+@pytest.mark.parametrize("clock_ns", [0.0, -1.0, float("nan")])
+def test_a_clock_is_above_zero(clock_ns: float) -> None:
+    with pytest.raises(AxdseError, match="above 0 ns"):
+        core_cost(core("exact(n=4)"), clock_ns=clock_ns)
+
+
+def test_one_bad_design_does_not_stop_the_others(tmp_path: Path, empty_cache: Path) -> None:
+    exact = core("exact(n=3)")
+    wrong = tmp_path / "exact.v"
+    wrong.write_text(exact.family.rtl.read_text().replace("a * b", "a | b"))
+    bad = replace(exact, family=replace(exact.family, rtl=wrong))
+    first, second, third = costs_of([core("exact(n=4)"), bad, exact], jobs=2)
+    assert isinstance(second, AxdseError)
+    assert isinstance(first, cost.Cost)
+    assert isinstance(third, cost.Cost)
+    assert first.area_um2 > third.area_um2
+
+
 # A wrong netlist.
 
 
@@ -108,8 +191,8 @@ def test_our_recipe_beats_the_default_script_of_yosys() -> None:
 def test_a_wrong_netlist_is_caught(
     spec: str, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
 ) -> None:
-    def tampered(rtl: Rtl, library: Library) -> synthesis.Netlist:
-        netlist = synthesis.synthesise(rtl, library)
+    def tampered(rtl: Rtl, library: Library, *script: str) -> synthesis.Netlist:
+        netlist = synthesis.synthesise(rtl, library, *script)
         cells = {cell.name: cell for cell in library.cells}
         swap = {"NAND2X1": cells["NOR2X1"], "NOR2X1": cells["NAND2X1"]}
         index = max(i for i, entry in enumerate(netlist.instances) if entry.cell.name in swap)

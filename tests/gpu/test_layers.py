@@ -214,3 +214,11 @@ def test_products_round_their_operands() -> None:
     x = torch.tensor([[[[1.001, 2.7, -1 / 3]]]])
     expected = x.bfloat16().float() * layer.weight.detach().bfloat16().float()
     assert torch.equal(layer(x), expected)
+
+
+def test_output_padding_beyond_the_stride_is_zero() -> None:
+    """As torch has it: it may be as large as the dilation allows."""
+    settings = (3, 2, 3, 1, 0, 1, 1, True, 2)  # stride 1, output padding 1, dilation 2
+    layer, exact = ApproxConvTranspose2d(*settings), nn.ConvTranspose2d(*settings)
+    twin(layer, exact)
+    assert_same_layer(layer, exact, eighths(2, 3, 5, 6))

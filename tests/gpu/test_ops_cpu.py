@@ -144,7 +144,7 @@ def test_processes_may_compile_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_works_in_a_forked_process_after_threads_have_run() -> None:
     number_format, lut = parse_format("int8"), table("scramble", "int8")
-    a = operands(100 * 100, number_format, 1).reshape(100, 100)
+    a = operands(300 * 300, number_format, 1).reshape(300, 300)  # torch, too, takes threads
     torch.set_num_threads(2)
     expected = run(PORTABLE, a, a, lut)
     child = os.fork()

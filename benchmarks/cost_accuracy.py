@@ -1,0 +1,122 @@
+"""How far costs can be trusted: toggles against Icarus, figures against those of EvoApproxLib.
+
+usage: python benchmarks/cost_accuracy.py     writes benchmarks/results/cost_accuracy.json
+
+Activity: the mapped netlist of every family, VECTORS uniform pairs, against Icarus with the cells'
+own Verilog and the delays that OpenSTA writes as SDF. Delay: against OpenSTA. Published figures:
+of the 8-bit unsigned designs in the catalogues that $AXDSE_CATALOG lists (`axdse import`); left
+out if there are none. Monotony: within a family, one step of a parameter that leaves hardware out
+must not cost 2% more area; what does is listed.
+"""
+
+import json
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from axdse.flows.activity import simulate
+from axdse.flows.activity_source import Uniform
+from axdse.flows.cost import Cost, core_cost
+from axdse.flows.cost_batch import costs_of
+from axdse.flows.delays import delays_of
+from axdse.flows.gate_simulation import gate_toggles
+from axdse.flows.liberty import read_library
+from axdse.flows.published import compare_published
+from axdse.flows.synthesis import synthesise
+from axdse.flows.timing import critical_path_ns
+from axdse.flows.tools import find_tool
+from axdse.multipliers.catalog import Family, builtin_catalog, full_catalog
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import core_rtl
+
+RESULTS = Path(__file__).with_name("results") / "cost_accuracy.json"
+TARGETS = {"toggles_within": 0.05, "area_spearman": 0.99, "power_spearman": 0.99}
+VECTORS = 1024
+# Families and a parameter whose growth leaves out hardware.
+FEWER = (
+    ("truncated", "t", {"n": 8, "c": 0}),
+    ("broken_array", "v", {"n": 8, "h": 0}),
+    ("broken_array", "h", {"n": 8, "v": 0}),
+    ("perforated", "k", {"n": 8, "s": 0}),
+)
+TOLERANCE = 0.02
+
+
+def main() -> None:
+    families = list(builtin_catalog().families.values())
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        activity = list(pool.map(_activity, families))
+    result = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "tools": [find_tool(name).version for name in ("yosys", "yosys-abc", "sta", "iverilog")],
+        "library": read_library().name,
+        "targets": TARGETS,
+        "vectors": VECTORS,
+        "worst_toggles": max(abs(row["toggles_off"]) for row in activity),
+        "worst_delay_ns": max(abs(row["delay_off_ns"]) for row in activity),
+        "activity": activity,
+        "published": _published(),
+        "monotony_violations": [v for family in FEWER for v in _violations(*family)],
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print(RESULTS.read_text())
+
+
+def _activity(family: Family) -> dict[str, Any]:
+    design = family.bind()
+    library = read_library()
+    netlist = synthesise(core_rtl(design), library)
+    delays = delays_of(netlist)
+    transitions = Uniform(VECTORS).transitions(design)
+    ours = simulate(netlist, delays, transitions)
+    longest = delays.critical_path_ns(netlist)
+    theirs = gate_toggles(netlist, library, transitions, 2 * longest + 1)
+    nets = list(theirs.nets)
+    total, known = int(ours.toggles[nets].sum()), sum(theirs.toggles)
+    return {
+        "design": design.spec,
+        "toggles": round(total / VECTORS, 2),
+        "icarus_toggles": round(known / VECTORS, 2),
+        "toggles_off": round(total / known - 1, 5),
+        "zero_delay_toggles": round(int(ours.steady[nets].sum()) / VECTORS, 2),
+        "delay_ns": round(longest, 6),
+        "delay_off_ns": round(longest - critical_path_ns(netlist, library), 9),
+    }
+
+
+def _published() -> list[dict[str, Any]]:
+    designs = [
+        family.bind()
+        for name, family in full_catalog().families.items()
+        if name.startswith("mul8u_") and family.published and not name.endswith("_pdk45")
+    ]
+    found = [
+        (d, c) for d, c in zip(designs, costs_of(designs), strict=True) if isinstance(c, Cost)
+    ]
+    try:
+        agreements = compare_published([d for d, _ in found], [c for _, c in found])
+    except AxdseError as error:
+        print(f"published figures left out: {error}")
+        return []
+    return [asdict(agreement) for agreement in agreements]
+
+
+def _violations(name: str, parameter: str, fixed: dict[str, int]) -> list[str]:
+    family = builtin_catalog().family(name)
+    steps = sorted(family.grid(**fixed), key=lambda m: dict(m.values)[parameter])
+    areas = [core_cost(m).area_um2 for m in steps]
+    return [
+        f"{steps[i + 1].spec}: {areas[i + 1] / areas[i] - 1:+.1%} over {steps[i].spec}"
+        for i in range(len(steps) - 1)
+        if areas[i] and areas[i + 1] > (1 + TOLERANCE) * areas[i]
+    ]
+
+
+if __name__ == "__main__":
+    main()

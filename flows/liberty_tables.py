@@ -1,0 +1,165 @@
+"""Stage 6, cost: look-up tables of Liberty over input transition time and output load."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from axdse.flows.liberty_syntax import Group
+from axdse.multipliers.errors import AxdseError
+
+LOAD = "total_output_net_capacitance"
+SLEWS = ("input_net_transition", "input_transition_time")
+Place = tuple[int, float, int, float]  # row, how far below it, column, how far beyond it
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values at (slew, load) points; an axis that the table does not depend on is one 0.
+
+    Attributes:
+        slews: input transition times, ns, increasing.
+        loads: output capacitances, pF, increasing.
+        values: one row for each slew.
+    """
+
+    slews: tuple[float, ...]
+    loads: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+
+    def at(self, slew: np.ndarray, load: np.ndarray, *, beyond: bool = True) -> np.ndarray:
+        """Interpolate bilinearly; `beyond` extrapolates as static timing does, else the border."""
+        slews, loads, values = self._arrays
+        row, down = _place(slews, slew, beyond)
+        column, right = _place(loads, load, beyond)
+        below, after = min(1, slews.size - 1), min(1, loads.size - 1)
+        top = values[row, column] * (1 - right) + values[row, column + after] * right
+        row = row + below
+        bottom = values[row, column] * (1 - right) + values[row, column + after] * right
+        return np.asarray(top * (1 - down) + bottom * down)
+
+    def point(self, slew: float, load: float) -> float:
+        """As `at`, for one point, without the overhead of arrays."""
+        return self.value(self.place(slew, load))
+
+    def place(self, slew: float, load: float) -> Place:
+        """Where a point lies; the same in every table of the same axes."""
+        return *_locate(self.slews, slew), *_locate(self.loads, load)
+
+    def value(self, place: Place) -> float:
+        """The value at a place."""
+        row, down, column, right = place
+        values = self.values[row]
+        top = values[column]
+        if right:
+            top += (values[column + 1] - top) * right
+        if not down:
+            return top
+        values = self.values[row + 1]
+        bottom = values[column]
+        if right:
+            bottom += (values[column + 1] - bottom) * right
+        return top + (bottom - top) * down
+
+    def same_axes(self, other: "Table") -> bool:
+        """Whether places mean the same in both."""
+        return (self.slews, self.loads) == (other.slews, other.loads)
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.array(self.slews), np.array(self.loads), np.array(self.values)
+
+
+def _locate(axis: tuple[float, ...], point: float) -> tuple[int, float]:
+    if len(axis) == 1:
+        return 0, 0.0
+    index = min(max(bisect_right(axis, point) - 1, 0), len(axis) - 2)
+    return index, (point - axis[index]) / (axis[index + 1] - axis[index])
+
+
+def _place(axis: np.ndarray, points: np.ndarray, beyond: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the interval, and how far into it."""
+    points = np.asarray(points, dtype=float)
+    if axis.size == 1:
+        return np.zeros(points.shape, dtype=int), np.zeros(points.shape)
+    index = np.clip(np.searchsorted(axis, points, side="right") - 1, 0, axis.size - 2)
+    along = (points - axis[index]) / (axis[index + 1] - axis[index])
+    return index, along if beyond else np.clip(along, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Units:
+    """What one unit of the file is in ours.
+
+    Attributes:
+        time_ns: of times.
+        capacitance_pf: of capacitances.
+        energy_fj: of internal energy: capacitance x voltage squared.
+        leakage_nw: of leakage power; 0 if the file does not tell.
+    """
+
+    time_ns: float
+    capacitance_pf: float
+    energy_fj: float
+    leakage_nw: float
+
+
+def read_table(group: Group, templates: dict[str, Group], units: Units, scale: float) -> Table:
+    """Read a table of times or energies.
+
+    Args:
+        group: with `values`.
+        templates: by name, which say what the axes are.
+        units: of the axes.
+        scale: of the values.
+
+    Raises:
+        AxdseError: the axes are unknown, do not increase, or do not fit the values.
+    """
+    name = group.arguments[0] if group.arguments else "scalar"
+    template = templates.get(name)
+    values = _numbers(group, group.values("values"))
+    axes: dict[str, tuple[float, ...]] = {}
+    order: list[str] = []
+    for number in (1, 2, 3):
+        variable = template.attribute(f"variable_{number}") if template else ""
+        if not variable:
+            break
+        index = group.values(f"index_{number}") or template.values(f"index_{number}")  # type: ignore[union-attr]
+        axes[variable], order = _numbers(group, index), [*order, variable]
+    shape = tuple(len(axes[variable]) for variable in order)
+    if int(np.prod(shape)) != len(values) or any(list(a) != sorted(set(a)) for a in axes.values()):
+        rule = "a Liberty table has one value for each point of its increasing axes"
+        raise AxdseError(rule, f"{group.name} ({name})", "correct the library")
+    grid = np.array(values).reshape(shape)
+    return _oriented(grid, order, axes, units, scale)
+
+
+def _oriented(
+    grid: np.ndarray,
+    order: list[str],
+    axes: dict[str, tuple[float, ...]],
+    units: Units,
+    scale: float,
+) -> Table:
+    """Slew first, then load; on any further axis the first point."""
+    slew = next((variable for variable in order if variable in SLEWS), None)
+    keep = [variable for variable in (slew, LOAD) if variable in order]
+    drop = tuple(0 if variable not in keep else slice(None) for variable in order)
+    grid = grid[drop]
+    if [variable for variable in order if variable in keep] == [LOAD, slew]:
+        grid = grid.T
+    slews = tuple(x * units.time_ns for x in axes[slew]) if slew else (0.0,)
+    loads = tuple(x * units.capacitance_pf for x in axes[LOAD]) if LOAD in order else (0.0,)
+    grid = grid.reshape(len(slews), len(loads)) * scale
+    return Table(slews, loads, tuple(map(tuple, grid.tolist())))
+
+
+def _numbers(group: Group, texts: tuple[str, ...]) -> tuple[float, ...]:
+    text = " ".join(texts).replace(",", " ")
+    try:
+        return tuple(map(float, text.split()))
+    except ValueError as error:
+        rule = "a Liberty table holds numbers"
+        raise AxdseError(rule, f"{group.name}: {text[:40]}", "correct the library") from error

@@ -1,0 +1,39 @@
+"""Stage 6, cost: the project's own C code as a shared library, cached by its content."""
+
+import ctypes
+import functools
+from pathlib import Path
+
+from axdse.flows.tools import find_tool
+from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.errors import AxdseError
+
+FLAGS = ("-std=gnu11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
+TIME_LIMIT_S = 60
+
+
+@functools.cache
+def native(name: str) -> ctypes.CDLL:
+    """Compile a C file of this folder, or load what was compiled before.
+
+    Raises:
+        AxdseError: the compiler is missing or fails.
+    """
+    source = Path(__file__).with_name(name)
+    compiler = find_tool("cc")
+    key = digest(source.read_bytes(), compiler.version, *FLAGS)
+    library = cache_dir("native") / f"{key}.so"
+    if not library.exists():
+        write_atomically(library, _compiled(source), 0o755)
+    return ctypes.CDLL(str(library))
+
+
+def _compiled(source: Path) -> bytes:
+    with temporary_folder() as folder:
+        (folder / source.name).write_bytes(source.read_bytes())
+        arguments = [*FLAGS, source.name, "-o", "native.so"]
+        result = find_tool("cc").run(arguments, folder=folder, limit_s=TIME_LIMIT_S)
+        if result.exit_code:
+            reason = next(iter(result.log.splitlines()), f"exit code {result.exit_code}")
+            raise AxdseError(f"{source.name} must compile", reason, "check the C compiler")
+        return (folder / "native.so").read_bytes()

@@ -1,0 +1,65 @@
+"""The command cost: what it prints, what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from axdse.dse.cli import run
+
+Out = pytest.CaptureFixture[str]
+
+
+def test_power_is_shown_with_its_activity(capsys: Out) -> None:
+    assert run(["cost", "exact(n=3)", "--core"]) == 0
+    out = capsys.readouterr().out
+    assert "fJ per product" in out
+    assert "activity: uniform, 4096 independent pairs, seed 0; 1.8 V" in out
+
+
+def test_a_trace_is_shown_beside_uniform_operands(tmp_path: Path, capsys: Out) -> None:
+    np.savez(tmp_path / "t.npz", a=np.arange(8), b=np.full(8, 1))
+    options = ["--core", "--activity", str(tmp_path / "t.npz")]
+    assert run(["cost", "exact(n=3)", *options]) == 0
+    out = capsys.readouterr().out
+    assert "recorded fJ" in out
+    assert "t.npz: 8 pairs in order" in out
+    assert run(["cost", "exact(n=3)", *options, "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert 0 < cost["recorded"]["energy_fj"] < cost["uniform"]["energy_fj"]
+
+
+def test_fast_and_clock(capsys: Out) -> None:
+    assert run(["cost", "exact(n=3)", "--core", "--fast", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert cost["area_um2"] > 0
+    assert run(["cost", "exact(n=3)", "--core", "--clock", "0.1"]) == 0
+    assert "infeasible" in capsys.readouterr().out
+
+
+def test_the_whole_grid_of_a_width_is_costed(capsys: Out) -> None:
+    assert run(["cost", "--all", "--bits", "2", "--fast", "--json"]) == 0
+    captured = capsys.readouterr()
+    costs = json.loads(captured.out)
+    assert len(costs) > 5
+    assert f"{len(costs)} of {len(costs)} designs costed" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["exact(n=3)", "--all"], "--all takes no SPEC"),
+        (["--all", "--bits", "60"], "width of some core"),
+        (["exact(n=3)", "--core", "--fast", "--clock", "1"], "--fast knows neither"),
+        (["exact(n=3)", "--activity", "absent.npz"], "absent.npz"),
+        (["exact(n=3)", "--core", "--clock", "0"], "above 0 ns"),
+        (["exact(n=3)", "--against", "published"], "published figures"),
+        (["exact(n=3)", "--library", "absent.lib"], "absent.lib"),
+    ],
+)
+def test_bad_input_is_one_line(options: list[str], message: str, capsys: Out) -> None:
+    assert run(["cost", *options]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
