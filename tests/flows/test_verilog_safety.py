@@ -11,7 +11,6 @@ from axdse.flows import rtl_simulation, tools
 from axdse.flows.rtl_simulation import simulate
 from axdse.flows.stimulus import core_stimulus
 from axdse.flows.verilog_safety import DIRECTIVES, FUNCTIONS, refuse_unsafe
-from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import RTL_FOLDER, Rtl
 
@@ -139,13 +138,6 @@ def test_names_that_macros_build_are_refused(macros: str, use: str) -> None:
 def test_no_function_or_directive_reaches_out() -> None:
     assert not FUNCTIONS & {"finish", "stop", "system", "fopen", "random", "time", "root"}
     assert not DIRECTIVES & {"include", "pragma", "line"}
-
-
-def test_the_scan_is_fast() -> None:
-    text = builtin_catalog().family("exact").rtl.read_text() * 400
-    start = time.perf_counter()
-    refuse_unsafe(text, "large.v")
-    assert (time.perf_counter() - start) / len(text) < 5e-6
 
 
 # Where a scan lets something pass, the process that simulates holds it.
