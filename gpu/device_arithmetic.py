@@ -83,7 +83,7 @@ def inlined_arithmetic(inlined: Inlined, exchanged: bool) -> Arithmetic:
 
 
 def _total(number_format: FloatFormat) -> int:
-    return _TOTALS[getattr(number_format, "sum", "fp32")]
+    return _TOTALS[number_format.sum]
 
 
 def _is_nearest(number_format: FloatFormat) -> bool:

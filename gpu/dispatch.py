@@ -5,7 +5,8 @@ whose products could leave the range of exponents; look-ups and inlined models t
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -15,87 +16,58 @@ from axdse.gpu.host_kernels import kernel_is_forced
 from axdse.gpu.plan import DeviceType, Operation, choose
 
 
-def gemm(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
-    """Compute `axdse::gemm` on the device of `a`."""
-    if _by_factors(a, multiplication, "gemm"):
-        result = ops_factors.gemm(a, b, multiplication, swap)
-        if result is not None:
-            return result
-    compute = ops_cuda.gemm_cuda if a.is_cuda else ops_cpu.gemm_cpu
-    return compute(a, b, multiplication, swap)
+@dataclass(frozen=True)
+class Dispatch:
+    """The realisations of one operator; each takes the arguments of its schema.
+
+    Attributes:
+        operation: its name.
+        by_factors: gives None if it declines.
+        on_cpu: looks up, or runs the C model.
+        on_gpu: likewise.
+    """
+
+    operation: Operation
+    by_factors: Callable[..., Tensor | None]
+    on_cpu: Callable[..., Tensor]
+    on_gpu: Callable[..., Tensor]
+
+    def __call__(
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+    ) -> Tensor:
+        """Compute the operator on the device of its operands."""
+        if _plans_factors(first, multiplication, self.operation):
+            result = self.by_factors(first, second, multiplication, swap, *settings)
+            if result is not None:
+                return result
+        compute = self.on_gpu if first.is_cuda else self.on_cpu
+        return compute(first, second, multiplication, swap, *settings)
 
 
-def conv2d(
-    image: Tensor,
-    weight: Tensor,
-    multiplication: str,
-    swap: bool,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    """Compute `axdse::conv2d` on the device of `image`."""
-    window = list(stride), list(padding), list(dilation), groups
-    if _by_factors(image, multiplication, "conv2d"):
-        result = ops_factors.conv2d(image, weight, multiplication, swap, *window)
-        if result is not None:
-            return result
-    compute = ops_cuda.conv2d_cuda if image.is_cuda else ops_cpu.conv2d_cpu
-    return compute(image, weight, multiplication, swap, *window)
+gemm = Dispatch("gemm", ops_factors.gemm, ops_cpu.gemm_cpu, ops_cuda.gemm_cuda)
+conv2d = Dispatch("conv2d", ops_factors.conv2d, ops_cpu.conv2d_cpu, ops_cuda.conv2d_cuda)
+conv2d_input_gradient = Dispatch(
+    "conv2d_input_gradient",
+    ops_factors.conv2d_input_gradient,
+    ops_cpu.conv2d_input_gradient_cpu,
+    ops_cuda.conv2d_input_gradient_cuda,
+)
+conv2d_weight_gradient = Dispatch(
+    "conv2d_weight_gradient",
+    ops_factors.conv2d_weight_gradient,
+    ops_cpu.conv2d_weight_gradient_cpu,
+    ops_cuda.conv2d_weight_gradient_cuda,
+)
 
 
-def conv2d_input_gradient(
-    grad: Tensor,
-    weight: Tensor,
-    multiplication: str,
-    swap: bool,
-    image_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    """Compute `axdse::conv2d_input_gradient` on the device of `grad`."""
-    window = list(image_size), list(stride), list(padding), list(dilation), groups
-    if _by_factors(grad, multiplication, "conv2d_input_gradient"):
-        result = ops_factors.conv2d_input_gradient(grad, weight, multiplication, swap, *window)
-        if result is not None:
-            return result
-    on_gpu, on_cpu = ops_cuda.conv2d_input_gradient_cuda, ops_cpu.conv2d_input_gradient_cpu
-    return (on_gpu if grad.is_cuda else on_cpu)(grad, weight, multiplication, swap, *window)
-
-
-def conv2d_weight_gradient(
-    grad: Tensor,
-    image: Tensor,
-    multiplication: str,
-    swap: bool,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    """Compute `axdse::conv2d_weight_gradient` on the device of `grad`."""
-    window = list(kernel_size), list(stride), list(padding), list(dilation), groups
-    if _by_factors(grad, multiplication, "conv2d_weight_gradient"):
-        result = ops_factors.conv2d_weight_gradient(grad, image, multiplication, swap, *window)
-        if result is not None:
-            return result
-    on_gpu, on_cpu = ops_cuda.conv2d_weight_gradient_cuda, ops_cpu.conv2d_weight_gradient_cpu
-    return (on_gpu if grad.is_cuda else on_cpu)(grad, image, multiplication, swap, *window)
-
-
-def _by_factors(x: Tensor, multiplication: str, operation: Operation) -> bool:
+def _plans_factors(x: Tensor, multiplication: str, operation: Operation) -> bool:
     if kernel_is_forced():
         return False
-    return _plans_factors(multiplication, x.device.type, operation, sums_are_plain(x.device))
+    device: DeviceType = "cuda" if x.is_cuda else "cpu"
+    return _choice(multiplication, device, operation, sums_are_plain(x.device)) == "factors"
 
 
 @functools.lru_cache(maxsize=4096)
-def _plans_factors(
-    multiplication: str, device: DeviceType, operation: Operation, plain: bool
-) -> bool:
+def _choice(multiplication: str, device: DeviceType, operation: Operation, plain: bool) -> str:
     # A plan depends on `plain`, that torch may be told to change at any time.
-    return choose(multiplication, device, operation).choice == "factors"
+    return choose(multiplication, device, operation).choice

@@ -28,7 +28,7 @@ from torch import Tensor
 from axdse.gpu import dispatch, op_sizes, ops_reference
 from axdse.gpu.multiplication import Multiplication, handle, resolve
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import IntFormat
+from axdse.multipliers.formats import FloatFormat, IntFormat
 
 _WINDOW = "int[] stride, int[] padding, int[] dilation, int groups"
 
@@ -78,7 +78,8 @@ class _Operator:
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
         # Its kernels add in FP32, in an order of theirs.
-        if getattr(resolve(multiplication).format, "sum", "fp32") != "fp32":
+        number_format = resolve(multiplication).format
+        if isinstance(number_format, FloatFormat) and number_format.sum != "fp32":
             return self.by_reference(first, second, multiplication, swap, *settings)
         return self.on_gpu(first, second, multiplication, swap, *settings)
 
