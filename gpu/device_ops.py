@@ -9,13 +9,13 @@ borders, strides or dilation.
 import torch
 from torch import Tensor
 
+from axdse.gpu.convolution import Convolution, Pair
 from axdse.gpu.device_arithmetic import arithmetic_of
 from axdse.gpu.device_convolution import Phase, border, phases
 from axdse.gpu.device_plan import Shape
 from axdse.gpu.device_run import Border, Codes, Gemm, encode, run
 from axdse.gpu.device_task import Device, digits
 from axdse.gpu.multiplication import Multiplication
-from axdse.gpu.offsets import Convolution, Pair
 
 
 def gemm(

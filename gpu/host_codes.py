@@ -7,9 +7,9 @@ import os
 import torch
 from torch import Tensor
 
+from axdse.gpu.convolution import Convolution, Pair
 from axdse.gpu.host_kernels import Engine
 from axdse.gpu.host_library import load_kernel
-from axdse.gpu.offsets import Convolution, Pair
 
 
 class _Shape(ctypes.Structure):

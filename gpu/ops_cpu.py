@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from axdse.gpu import offsets
+from axdse.gpu.convolution import Convolution, Window
 from axdse.gpu.host_codes import codes_of, phases_of, threads
 from axdse.gpu.host_kernels import DEEP, Engine, current_kernel, engine_for
-from axdse.gpu.offsets import Convolution, Offsets, Window
+from axdse.gpu.offsets import Offsets
 
 LANES = 64
 TRANSPOSED = 16  # look-ups in the time of writing one code or sum across memory; measured

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from axdse.gpu import device_ops
+from axdse.gpu.convolution import Convolution, Window
 from axdse.gpu.device_task import CUDA_OPTIONS, Program, Task
 from axdse.gpu.multiplication import resolve
-from axdse.gpu.offsets import Convolution, Window
 from axdse.multipliers.cache import cache_dir, digest, write_atomically
 from axdse.multipliers.errors import AxdseError
 

@@ -23,7 +23,8 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
-ARCHITECTURES = (80, 90, 100)
+# One generation in every run, the others in the slow one: NVRTC takes seconds a kernel.
+SLOW_ARCHITECTURES = tuple(pytest.param(number, marks=pytest.mark.slow) for number in (80, 100))
 REGISTERS_OF_UNIT = 64 * 1024
 SHAPES = (
     Shape(1, 64, 64, 4096),
@@ -79,7 +80,7 @@ def cases() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [90, *SLOW_ARCHITECTURES])
 @pytest.mark.parametrize("program", cases(), ids=name)
 def test_compiles_and_spills_nothing(program: Program, architecture: int) -> None:
     usage = compile_for(program.text, program.options, architecture)

@@ -10,7 +10,7 @@ from gemm_contract import FLOATS, assert_sums, candidate, codes, operands, table
 from torch import Tensor
 
 from axdse.gpu import device_ops
-from axdse.gpu.offsets import Convolution, Window
+from axdse.gpu.convolution import Convolution, Window
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.unit import unit_products
 

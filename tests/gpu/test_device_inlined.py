@@ -9,9 +9,9 @@ from gemm_contract import all_products, assert_same_bits, assert_sums, operands,
 from torch import Tensor
 
 from axdse.gpu import device_ops
+from axdse.gpu.convolution import Convolution, Window
 from axdse.gpu.device_arithmetic import arithmetic_of
 from axdse.gpu.inlined import Inlined
-from axdse.gpu.offsets import Convolution, Window
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format

@@ -204,7 +204,9 @@ def test_exact_products_of_23_bits_truncate_as_integers_do() -> None:
     assert_same_bits(words, down)
 
 
-@pytest.mark.parametrize("architecture", [80, 90, 100])
+@pytest.mark.parametrize(
+    "architecture", [90, *(pytest.param(x, marks=pytest.mark.slow) for x in (80, 100))]
+)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_model_is_device_code_that_needs_no_stack(name: str, architecture: int) -> None:
     text = model_text(inlined(name, NARROW.format(7)), False) + PROBE.format(ones=127)

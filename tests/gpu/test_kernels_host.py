@@ -68,10 +68,12 @@ class TestAvx2OnHaswell(Programs, GemmContract):
     kernel, flags = AVX2, HASWELL
 
 
+@pytest.mark.slow
 class TestAvx2ByClang(Programs, GemmContract):
     kernel, flags, compiler = AVX2, HASWELL, "clang"
 
 
+@pytest.mark.slow
 class TestVbmiWithoutBfloat16(Programs, GemmContract):
     kernel, flags = VBMI, NO_BF16
 

@@ -1,0 +1,62 @@
+"""Stage 6, ops: the shape of a convolution."""
+
+from dataclasses import dataclass
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution slides: stride, zero padding and dilation, (height, width) each."""
+
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+
+    def padded(self, image: Pair) -> Pair:
+        """Size of the image with its padding."""
+        return image[0] + 2 * self.padding[0], image[1] + 2 * self.padding[1]
+
+    def output(self, image: Pair, kernel: Pair) -> Pair:
+        """Size of the output, as in `torch.nn.Conv2d`."""
+        return (
+            self._steps(0, self.padded(image)[0], kernel[0]),
+            self._steps(1, self.padded(image)[1], kernel[1]),
+        )
+
+    def _steps(self, axis: int, size: int, taps: int) -> int:
+        return (size - self.dilation[axis] * (taps - 1) - 1) // self.stride[axis] + 1
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The shape of a convolution.
+
+    Attributes:
+        batch: images.
+        groups: independent convolutions.
+        inputs: channels of the image in a group.
+        outputs: channels of the output in a group.
+        image: height and width, without padding.
+        kernel: height and width.
+        window: stride, padding, dilation.
+    """
+
+    batch: int
+    groups: int
+    inputs: int
+    outputs: int
+    image: Pair
+    kernel: Pair
+    window: Window
+
+    @property
+    def output(self) -> Pair:
+        """Height and width of the output."""
+        return self.window.output(self.image, self.kernel)
+
+    @property
+    def phase(self) -> Pair:
+        """Height and width of what one residue of the stride sees of the padded image."""
+        (high, wide), (down, right) = self.window.padded(self.image), self.window.stride
+        return -(-high // down), -(-wide // right)
