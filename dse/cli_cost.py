@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -16,7 +17,8 @@ from axdse.dse.cli_options import (
     print_table,
     progress_bar,
 )
-from axdse.flows.activity_source import Design, read_source
+from axdse.flows.activity_file import Order, read_source
+from axdse.flows.activity_source import Design
 from axdse.flows.cost import Cost, Energy
 from axdse.flows.cost_batch import costs_of
 from axdse.flows.fast_cost import FastCost, fast_costs
@@ -44,6 +46,13 @@ POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
     help="Operands: a recording, or a trace of codes a and b; shown beside uniform ones.",
 )
 @click.option(
+    "--dataflow",
+    type=click.Choice(get_args(Order)),
+    default="output_stationary",
+    show_default=True,
+    help="Of a recording: in whose order pairs follow.",
+)
+@click.option(
     "--against", type=click.Choice(["published"]), help="Correlate with figures of the authors."
 )
 @click.option("--jobs", type=click.IntRange(1), help="Designs at a time; default: all cores.")
@@ -58,6 +67,7 @@ def cost(
     library: Path | None,
     clock_ns: float | None,
     activity: str,
+    dataflow: Order,
     against: str | None,
     jobs: int | None,
     as_json: bool,
@@ -80,7 +90,7 @@ def cost(
     costs: Iterator[Cost | FastCost | AxdseError] = (
         fast_costs(designs, library)
         if fast
-        else costs_of(designs, library, read_source(activity), clock_ns, jobs)
+        else costs_of(designs, library, read_source(activity, dataflow), clock_ns, jobs)
     )
     with progress_bar() as progress:
         got = list(progress.track(costs, total=len(designs), description="cost"))

@@ -26,12 +26,13 @@ from axdse.dse.cli_options import (
 )
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.operands import Recording, save_recording
+from axdse.multipliers.recording_file import save_recording
 
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
     from axdse.dse.workloads import Workload
     from axdse.gpu.multiplication import Multiplication
+    from axdse.multipliers.operands import Recording
 
 FP32 = "fp32"
 
@@ -136,8 +137,8 @@ def train(
     else:
         design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
         _print_histories(f"{design}: {where}", histories)
-    if record and every and lut:
-        _save(Recording(trained[0].operands, where, lut.multiplier, seed, every), record)
+    if record:
+        _save(trained[0].recording, record)
 
 
 def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> int | None:
@@ -155,15 +156,16 @@ def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> 
     return every or 1
 
 
-def _save(recording: Recording, path: Path) -> None:
-    if not recording.histograms:
+def _save(recording: Recording | None, path: Path) -> None:
+    if recording is None:
         raise AxdseError(
             "the operands of the last epoch are recorded while it is trained",
             f"{path} is not written: it was not reached, or its checkpoint was there already",
             "train fewer epochs, or without that checkpoint",
         )
     save_recording(recording, path)
-    products = sum(histogram.total for histogram in recording.histograms)
+    first = recording.traces[0].dataflow
+    products = sum(t.multiplications for t in recording.traces if t.dataflow == first)
     click.echo(f"{path}: the operands of {products:,} products", err=True)
 
 

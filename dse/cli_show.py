@@ -25,8 +25,8 @@ from axdse.multipliers.operands import (
     ProductName,
     Recording,
     core_weights,
-    load_recording,
 )
+from axdse.multipliers.recording_file import load_recording
 
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]  # title, columns, rows
 SYMBOLS = ("ER", "MED", "NMED", "MRED", "WCE", "WCRE", "bias", "relative bias", "variance")

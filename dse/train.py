@@ -23,7 +23,7 @@ from axdse.gpu.convert import convert
 from axdse.gpu.recording import Recorder
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands import OperandHistogram
+from axdse.multipliers.operands import Recording
 
 EVALUATION_BATCH = 1_000
 
@@ -99,12 +99,12 @@ class Trained:
     Attributes:
         history: its course.
         model: where it ended.
-        operands: what was recorded in the last epoch planned; empty if that was not trained.
+        recording: operands of the last epoch planned; None: not asked for, or not reached.
     """
 
     history: History
     model: nn.Module
-    operands: tuple[OperandHistogram, ...] = ()
+    recording: Recording | None = None
 
 
 def train(
@@ -151,8 +151,21 @@ def train(
         if on_epoch and not on_epoch(epochs[-1]) and len(epochs) < settings.epochs:
             status = "stopped"
             break
-    operands = recorder.histograms if recorder else ()
-    return Trained(History(tuple(epochs), status, seed), model, operands)
+    history = History(tuple(epochs), status, seed)
+    if not (recorder and recorder.traces and assignment):
+        return Trained(history, model)
+    recorded = run.batch_sizes[:: recorder.every]
+    recording = Recording(
+        histograms=recorder.histograms,
+        workload=f"{workload.name} on {workload.dataset}",
+        multiplier=", ".join(assignment.designs),
+        seed=seed,
+        every=recorder.every,
+        traces=recorder.traces,
+        steps=len(recorded),
+        images=sum(recorded),
+    )
+    return Trained(history, model, recording)
 
 
 @torch.no_grad()
@@ -210,6 +223,12 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: min(1.0, (steps - step) / (steps - constant + 1))
         )
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Images of each step of an epoch."""
+        images, size = len(self.labels), self.settings.batch_size
+        return [min(size, images - start) for start in range(0, images, size)]
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The images of one epoch; their order depends on seed and epoch alone."""

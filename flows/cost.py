@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from axdse.flows.activity import simulate
-from axdse.flows.activity_source import Design, Source, Uniform
+from axdse.flows.activity_file import Source
+from axdse.flows.activity_source import Design, Uniform
 from axdse.flows.delays import Delays, delays_of
 from axdse.flows.liberty import Library, read_library
 from axdse.flows.netlist import Netlist
@@ -25,7 +26,15 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
 # Our own estimate of power is as much a tool as the others, and has no other version.
-ESTIMATE = ("activity.c", "activity.py", "activity_source.py", "delays.py", "power.py")
+ESTIMATE = (
+    "activity.c",
+    "activity.py",
+    "activity_source.py",
+    "histogram_source.py",
+    "recorded_source.py",
+    "delays.py",
+    "power.py",
+)
 
 
 @dataclass(frozen=True)

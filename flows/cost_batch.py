@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from axdse.flows.activity_source import Design, Source
+from axdse.flows.activity_file import Source
+from axdse.flows.activity_source import Design
 from axdse.flows.cost import Cost, core_cost, unit_cost
 from axdse.flows.tools import kill_running
 from axdse.multipliers.candidate import Candidate

@@ -91,6 +91,15 @@ class Assignment:
         """The same multiplication in every product of every layer; None for native FP32."""
         return cls(LayerProducts.uniform(lut))
 
+    @property
+    def designs(self) -> tuple[str, ...]:
+        """Each design that multiplies somewhere, once."""
+        layers = (self.default, *(products for _, products in self.layers))
+        products = (
+            p for of in layers for p in (of.forward, of.input_gradient, of.weight_gradient)
+        )
+        return tuple(dict.fromkeys(p.lut.multiplier for p in products if p.lut))
+
     def products(self, layer: str) -> LayerProducts:
         """Return the products of the layer of that name."""
         matching = (p for pattern, p in self.layers if fnmatchcase(layer, pattern))

@@ -1,7 +1,8 @@
 """Stage 7, layers: tell a recorder of the operands of a product, as matrices.
 
 Operands are as operators take them. Only while a recorder is active is an image unfolded, and
-then for it alone.
+then for it alone. The second matrix is the weight, or in the gradient of the weights the
+activation: what a weight-stationary array keeps.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,34 @@ from axdse.gpu.assignment import Call
 from axdse.gpu.multiplication import Multiplication, resolve
 from axdse.gpu.ops_reference import unfold
 
-Probe = Callable[[Tensor, Tensor, Multiplication, bool], None]
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """The operands of a product of matrices [G, M, K] and [G, K, N].
+
+    Attributes:
+        a: as `axdse.gpu.ops.gemm` takes it.
+        b: likewise.
+        multiplication: what multiplies.
+        swap: products are T(b, a), not T(a, b).
+        a_peak: of no dimensions, the largest magnitude of the tensor that `a` is made of.
+        b_peak: likewise.
+    """
+
+    a: Tensor
+    b: Tensor
+    multiplication: Multiplication
+    swap: bool
+    a_peak: Tensor
+    b_peak: Tensor
+
+
+Probe = Callable[[Operands], None]
 
 
 @dataclass(frozen=True)
 class LayerProbes:
-    """Who is told of the operands of a layer's products, with the arguments of `lut_gemm`."""
+    """Who is told of the operands of a layer's products."""
 
     forward: Probe | None = None
     input_gradient: Probe | None = None
@@ -42,7 +65,7 @@ class Window(NamedTuple):
 def probe_gemm(probe: Probe | None, a: Tensor, b: Tensor, call: Call) -> None:
     """Tell of [G, M, K] times [G, K, N], products T(a, b)."""
     if probe is not None and call.handle:
-        _tell(probe, a, b, call, call.swap)
+        _tell(probe, call, (a, b), (a, b))
 
 
 def probe_unfolded(
@@ -50,9 +73,9 @@ def probe_unfolded(
 ) -> None:
     """Tell of a convolution, products T(image, weight)."""
     if probe is not None and call.handle:
-        columns = unfold(image, weight.shape[2:], *window)
-        rows = _grouped(weight, window.groups)
-        _tell(probe, rows, columns, call, not call.swap)
+        pixels = unfold(image, weight.shape[2:], *window).mT
+        weights = _grouped(weight, window.groups).mT
+        _tell(probe, call, (pixels, weights), (image, weight))
 
 
 def probe_weight_gradient(
@@ -65,9 +88,9 @@ def probe_weight_gradient(
 ) -> None:
     """Tell of the gradient of the weights, products T(grad, image)."""
     if probe is not None and call.handle:
-        columns = unfold(image, kernel_size, *window)
+        pixels = unfold(image, kernel_size, *window).mT
         rows = _grouped(grad.transpose(0, 1), window.groups)
-        _tell(probe, rows, columns.mT, call, call.swap)
+        _tell(probe, call, (rows, pixels), (grad, image))
 
 
 def probe_input_gradient(
@@ -88,9 +111,9 @@ def probe_input_gradient(
             high, wide = (
                 _under(axis, tap, size, grad.shape, window) for axis, tap in enumerate((y, x))
             )
-            rows = weight[:, :, y, x].reshape(groups, outputs // groups, inputs).mT
-            columns = _grouped(outward[:, :, high, wide], groups)
-            _tell(probe, rows, columns, call, not call.swap)
+            weights = weight[:, :, y, x].reshape(groups, outputs // groups, inputs)
+            pixels = _grouped(outward[:, :, high, wide], groups).mT
+            _tell(probe, call, (pixels, weights), (grad, weight))
 
 
 def _under(axis: int, tap: int, size: tuple[int, int], grad: torch.Size, window: Window) -> slice:
@@ -106,6 +129,17 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
     return x.reshape(groups, x.shape[0] // groups, -1)
 
 
-def _tell(probe: Probe, a: Tensor, b: Tensor, call: Call, swap: bool) -> None:
-    for left, right in zip(a, b, strict=True):
-        probe(left, right, resolve(call.handle), swap)
+def _tell(
+    probe: Probe, call: Call, matrices: tuple[Tensor, Tensor], whole: tuple[Tensor, Tensor]
+) -> None:
+    a_peak, b_peak = (_peak(tensor) for tensor in whole)
+    probe(Operands(*matrices, resolve(call.handle), call.swap, a_peak, b_peak))
+
+
+def _peak(tensor: Tensor) -> Tensor:
+    """The largest finite magnitude; integer codes count as if their tensor reached the largest."""
+    if not tensor.is_floating_point():
+        return torch.tensor(float(torch.iinfo(tensor.dtype).max), device=tensor.device)
+    if not tensor.numel():
+        return tensor.new_zeros(())
+    return tensor.nan_to_num(0.0, 0.0, 0.0).abs().amax()

@@ -1,4 +1,4 @@
-"""Stage 7, layers: count the operand pairs of every product while a network runs.
+"""Stage 7, layers: count the operand pairs of every product while a network runs, and trace some.
 
 In c[i, n] = sum over k of T(a[i, k], b[k, n]), code x meets code y HA[k, x] HB[k, y] times for
 each k, where HA[k, x] counts x in column k of a, and HB[k, y] counts y in row k of b; so the
@@ -8,7 +8,7 @@ with few channels, does enumeration take less time.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from contextvars import ContextVar, Token
 from functools import partial
 from types import TracebackType
@@ -18,14 +18,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from axdse.gpu.multiplication import Multiplication
-from axdse.gpu.probes import SILENT, LayerProbes
+from axdse.gpu.probes import SILENT, LayerProbes, Operands
 from axdse.gpu.quantise import round_float
+from axdse.gpu.tracing import Reservoir
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
-from axdse.multipliers.operands import PRODUCTS, OperandHistogram, ProductName, code_bits
+from axdse.multipliers.operands import (
+    DATAFLOWS,
+    PRODUCTS,
+    Dataflow,
+    OperandHistogram,
+    OperandTrace,
+    ProductName,
+    code_bits,
+)
 
 BLOCK_ELEMENTS = 1 << 18
+MOST_CODE_BITS = 8  # of formats that are counted: a joint histogram has the square of the codes
 PAIR_COST = 40  # multiply-adds of an FP64 GEMM in the time of counting one pair; measured
 _ACTIVE: ContextVar["Recorder | None"] = ContextVar("axdse_recorder", default=None)
 
@@ -51,6 +60,9 @@ class Recorder:
         self._names = {module: name for name, module in model.named_modules()}
         self._calls: Counter[nn.Module] = Counter()
         self._joint: dict[tuple[str, ProductName, Format], np.ndarray] = {}
+        self._traces: defaultdict[tuple[str, ProductName, Dataflow], Reservoir] = defaultdict(
+            Reservoir
+        )
         self._lock = threading.Lock()
         self._tokens: list[Token[Recorder | None]] = []
 
@@ -69,13 +81,19 @@ class Recorder:
     @property
     def histograms(self) -> tuple[OperandHistogram, ...]:
         """What was recorded until now: layers in the model's order, forward product first."""
-        order = list(self._names.values())
         with self._lock:
-            items = sorted(
-                self._joint.items(),
-                key=lambda item: (order.index(item[0][0]), PRODUCTS.index(item[0][1])),
-            )
-            return tuple(_histogram(*key, joint) for key, joint in items)
+            keys = sorted(self._joint, key=lambda key: self._place(*key[:2]))
+            return tuple(_histogram(*key, self._joint[key]) for key in keys)
+
+    @property
+    def traces(self) -> tuple[OperandTrace, ...]:
+        """What was sampled until now, in the same order."""
+        with self._lock:
+            keys = sorted(self._traces, key=lambda key: self._place(*key[:2]))
+            return tuple(self._traces[key].trace(*key) for key in keys)
+
+    def _place(self, layer: str, product: ProductName) -> tuple[int, int]:
+        return list(self._names.values()).index(layer), PRODUCTS.index(product)
 
     def probes(self, layer: nn.Module) -> LayerProbes:
         """The probes of one call of a layer; silent if it is not to be recorded."""
@@ -89,19 +107,17 @@ class Recorder:
         name = self._names[layer]
         return LayerProbes(*(partial(self._add, name, product) for product in PRODUCTS))
 
-    def _add(
-        self,
-        layer: str,
-        product: ProductName,
-        a: Tensor,
-        b: Tensor,
-        lut: Multiplication,
-        swap: bool,
-    ) -> None:
-        joint = joint_counts(a, b, lut.format)
-        key = layer, product, lut.format
+    def _add(self, layer: str, product: ProductName, operands: Operands) -> None:
+        number_format = operands.multiplication.format
+        counted = code_bits(number_format) <= MOST_CODE_BITS
+        pairs = zip(operands.a, operands.b, strict=True) if counted else ()
+        joints = [joint_counts(a, b, number_format) for a, b in pairs]
         with self._lock:
-            self._joint[key] = self._joint.get(key, 0) + (joint.T if swap else joint)
+            if joints:
+                key, joint = (layer, product, number_format), np.sum(joints, axis=0)
+                self._joint[key] = self._joint.get(key, 0) + (joint.T if operands.swap else joint)
+            for dataflow in DATAFLOWS:
+                self._traces[layer, product, dataflow].add(operands, dataflow)
 
 
 def probes_of(layer: nn.Module) -> LayerProbes:

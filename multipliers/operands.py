@@ -1,26 +1,21 @@
-"""Stage 3, error: which operands a core met in a network, as joint histograms, and their file."""
+"""Stage 3, error: which operands a core met in a network, as joint histograms and in order."""
 
 import functools
-import io
-import zipfile
-import zlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
-from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
 ProductName = Literal["forward", "input_gradient", "weight_gradient"]
 PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
-LAYOUT_VERSION = 1
-_REMEDY = "write it again with 'axdse train --record'"
+Dataflow = Literal["output_stationary", "weight_stationary"]
+DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 
 
 def code_bits(number_format: Format) -> int:
@@ -78,15 +73,79 @@ class OperandHistogram:
 
 
 @dataclass(frozen=True, eq=False)
+class OperandTrace:
+    """Operands of one product of one layer, in the order in which a multiplier meets them.
+
+    The multiplier is one of a systolic array. Each row is one uninterrupted run of it, and where
+    a row starts was drawn uniformly among all multiplications. Values are those before rounding
+    to a format of floats, so that one trace serves every format; a network that ran in integers
+    has its codes here.
+
+    Attributes:
+        layer: name of the layer in its model.
+        product: which of the layer's three matrix products.
+        dataflow: "output_stationary": a multiplier walks along the sum of one output, then takes
+            another; "weight_stationary": it keeps the second operand while the first streams.
+        a: float32 [segments, length], first operands.
+        b: likewise second ones.
+        sums: likewise, what the accumulator held before the product was added, in FP32.
+        a_peak: float32 [segments], largest magnitude in the tensor that the row comes from.
+        b_peak: likewise.
+        lengths: int64 [segments], how many pairs of a row are valid, at least 1.
+        multiplications: that the layer made in this product while it was recorded.
+
+    Raises:
+        AxdseError: arrays that do not fit each other.
+    """
+
+    layer: str
+    product: ProductName
+    dataflow: Dataflow
+    a: np.ndarray = field(repr=False)
+    b: np.ndarray = field(repr=False)
+    sums: np.ndarray = field(repr=False)
+    a_peak: np.ndarray = field(repr=False)
+    b_peak: np.ndarray = field(repr=False)
+    lengths: np.ndarray = field(repr=False)
+    multiplications: int
+
+    def __post_init__(self) -> None:
+        rows = self.lengths.shape
+        paired = self.a.shape == self.b.shape == self.sums.shape and self.a.ndim == 2
+        if not paired or not self.a.shape[:1] == self.a_peak.shape == self.b_peak.shape == rows:
+            raise AxdseError(
+                "a trace has as many first operands, second operands and sums, [segments, length]",
+                f"{self.a.shape}, {self.b.shape}, {self.sums.shape} for {self.name}",
+                "record it with axdse.gpu.recording",
+            )
+        if rows[0] and not 1 <= self.lengths.min() <= self.lengths.max() <= self.a.shape[1]:
+            rule = f"rows of a trace have 1..{self.a.shape[1]} pairs"
+            raise AxdseError(rule, self.name, "record it again")
+
+    @property
+    def name(self) -> str:
+        """Text such as `fc1 forward`."""
+        return f"{self.layer} {self.product}"
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All numbers in it, in the order of the attributes."""
+        return self.a, self.b, self.sums, self.a_peak, self.b_peak, self.lengths
+
+
+@dataclass(frozen=True, eq=False)
 class Recording:
     """The operands of a network while it was trained or evaluated.
 
     Attributes:
-        histograms: one for each layer and product.
+        histograms: one for each layer and product, of formats with codes of at most 8 bits.
         workload: network and images.
         multiplier: spec of the design that multiplied.
         seed: of the training.
         every: one call of a layer in so many was recorded.
+        traces: one for each layer, product and dataflow.
+        steps: of the optimiser that were recorded.
+        images: in those steps.
     """
 
     histograms: tuple[OperandHistogram, ...]
@@ -94,12 +153,30 @@ class Recording:
     multiplier: str
     seed: int
     every: int = 1
+    traces: tuple[OperandTrace, ...] = ()
+    steps: int = 0
+    images: int = 0
+
+    @property
+    def of_integers(self) -> bool:
+        """Whether the network ran in integers."""
+        return any(isinstance(h.format, IntFormat) for h in self.histograms)
 
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything in it; equal digests weigh errors alike."""
-        header = TypeAdapter(_Header).dump_json(_header(self, ""))
-        return digest(header, *(histogram.counts.tobytes() for histogram in self.histograms))
+        texts = [
+            *(self.workload, self.multiplier, str(self.seed), str(self.every)),
+            *(str(self.steps), str(self.images)),
+            *(
+                f"{h.layer} {h.product} {h.format.name} {h.zero} {h.non_finite}"
+                for h in self.histograms
+            ),
+            *(f"{t.layer} {t.product} {t.dataflow} {t.multiplications}" for t in self.traces),
+        ]
+        arrays = [h.counts for h in self.histograms]
+        arrays += [array for t in self.traces for array in t.arrays]
+        return digest(*texts, *(str(a.shape) for a in arrays), *(a.tobytes() for a in arrays))
 
 
 def core_weights(histogram: OperandHistogram, multiplier: Multiplier) -> np.ndarray:
@@ -130,94 +207,3 @@ def core_weights(histogram: OperandHistogram, multiplier: Multiplier) -> np.ndar
     magnitudes = np.minimum(codes, size - codes)  # of two's complement
     np.add.at(weights, np.ix_(magnitudes, magnitudes), histogram.counts)
     return weights
-
-
-@dataclass(frozen=True)
-class _Entry:
-    layer: str
-    product: ProductName
-    format: str
-    zero: int
-    non_finite: int
-
-
-@dataclass(frozen=True)
-class _Header:
-    """What a file says beside the counts."""
-
-    version: int
-    workload: str
-    multiplier: str
-    seed: int
-    every: int
-    entries: tuple[_Entry, ...]
-    digest: str
-
-
-def _header(recording: Recording, content: str) -> _Header:
-    entries = tuple(
-        _Entry(h.layer, h.product, h.format.name, h.zero, h.non_finite)
-        for h in recording.histograms
-    )
-    workload, multiplier = recording.workload, recording.multiplier
-    return _Header(
-        LAYOUT_VERSION, workload, multiplier, recording.seed, recording.every, entries, content
-    )
-
-
-def save_recording(recording: Recording, path: Path) -> None:
-    """Write one compressed .npz: a JSON header, and the counts of each histogram.
-
-    Raises:
-        AxdseError: the place is not writable.
-    """
-    header = TypeAdapter(_Header).dump_json(_header(recording, recording.digest))
-    counts = {f"counts_{i}": h.counts for i, h in enumerate(recording.histograms)}
-    buffer = io.BytesIO()
-    # savez's own first argument is typed as if the arrays could be its flag.
-    np.savez_compressed(buffer, header=np.array(header.decode()), **counts)  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
-
-
-def load_recording(path: Path) -> Recording:
-    """Read what `save_recording` wrote, and check its digest.
-
-    Raises:
-        AxdseError: not such a file, of another version, or damaged.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            header = TypeAdapter(_Header).validate_json(str(_array(archive, "header")))
-            if header.version != LAYOUT_VERSION:
-                raise AxdseError(
-                    f"recordings are of version {LAYOUT_VERSION}",
-                    f"{path} is of {header.version}",
-                    _REMEDY,
-                )
-            counts = [_array(archive, f"counts_{i}") for i in range(len(header.entries))]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise AxdseError(
-            "a recording is a readable .npz of axdse", f"{path} ({_reason(error)})", _REMEDY
-        ) from error
-    recording = _assembled(header, counts)
-    if recording.digest != header.digest:
-        raise AxdseError("a recording must match its digest", path, _REMEDY)
-    return recording
-
-
-def _array(archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    return np.asarray(np.load(io.BytesIO(archive.read(f"{key}.npy")), allow_pickle=False))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return str(error.errors()[0]["msg"])
-    return str(error)
-
-
-def _assembled(header: _Header, counts: list[np.ndarray]) -> Recording:
-    histograms = tuple(
-        OperandHistogram(e.layer, e.product, parse_format(e.format), c, e.zero, e.non_finite)
-        for e, c in zip(header.entries, counts, strict=True)
-    )
-    return Recording(histograms, header.workload, header.multiplier, header.seed, header.every)

@@ -14,9 +14,8 @@ from axdse.multipliers.operands import (
     OperandHistogram,
     Recording,
     core_weights,
-    load_recording,
-    save_recording,
 )
+from axdse.multipliers.recording_file import load_recording, save_recording
 
 SHORT = """\
 workload: lenet-5

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.activity_source import Recorded, Trace, Uniform, read_source
+from axdse.flows.activity_file import read_source
+from axdse.flows.activity_source import Trace, Uniform
+from axdse.flows.histogram_source import Independent
+from axdse.flows.recorded_source import Recorded
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import OperandHistogram, Recording, save_recording
+from axdse.multipliers.operands import OperandHistogram, Recording
+from axdse.multipliers.recording_file import save_recording
 from axdse.multipliers.unit import unit_products
 
 
@@ -61,13 +65,15 @@ def test_uniform_products_of_a_float_unit_are_normal(text: str) -> None:
     ],
 )
 def test_a_core_meets_what_was_recorded(spec: str, text: str, a: set[int]) -> None:
-    pairs = Recorded(recording(text), "r.npz").transitions(core(spec))
+    pairs = Independent(recording(text), "r.npz").transitions(core(spec))
     assert set(pairs.a.tolist()) == set(pairs.next_a.tolist()) == a
     assert np.mean(pairs.a == max(a)) == pytest.approx(0.75, abs=0.03)
 
 
 def test_a_float_unit_meets_recorded_fractions_and_zeros() -> None:
-    pairs = Recorded(recording("bf16", zero=40), "r.npz").transitions(unit("exact(n=8)", "bf16"))
+    pairs = Independent(recording("bf16", zero=40), "r.npz").transitions(
+        unit("exact(n=8)", "bf16")
+    )
     zero = (pairs.a == 0) | (pairs.b == 0)
     assert np.mean(zero) == pytest.approx(0.5, abs=0.03)
     assert set((pairs.a[~zero] & np.uint64(127)).tolist()) == {2, 3}
@@ -85,7 +91,8 @@ def test_a_trace_keeps_its_order() -> None:
 def test_files_are_told_apart(tmp_path: Path) -> None:
     save_recording(recording("int8"), tmp_path / "r.npz")
     np.savez(tmp_path / "t.npz", a=np.arange(4), b=np.arange(4), format="int8")
-    assert isinstance(read_source(str(tmp_path / "r.npz")), Recorded)
+    assert isinstance(read_source(str(tmp_path / "r.npz"), "independent"), Independent)
+    assert isinstance(read_source(str(tmp_path / "r.npz"), "weight_stationary"), Recorded)
     assert isinstance(read_source(str(tmp_path / "t.npz")), Trace)
     assert read_source("uniform") == Uniform()
 
@@ -116,8 +123,8 @@ def test_a_missing_file_is_named() -> None:
 
 def test_another_format_is_refused() -> None:
     with pytest.raises(AxdseError, match="int8 in fc forward"):
-        Recorded(recording("int8"), "fc forward").transitions(unit("exact(n=8)", "bf16"))
+        Independent(recording("int8"), "fc forward").transitions(unit("exact(n=8)", "bf16"))
     with pytest.raises(AxdseError, match="needs an integer core of 8 bits"):
-        Recorded(recording("int8"), "r.npz").transitions(core("exact(n=4)"))
+        Independent(recording("int8"), "r.npz").transitions(core("exact(n=4)"))
     with pytest.raises(AxdseError, match="record a longer run"):
-        Recorded(Recording((), "net", "exact(n=8)", 0), "r.npz").transitions(core("exact(n=8)"))
+        Independent(Recording((), "net", "exact(n=8)", 0), "r.npz").transitions(core("exact(n=8)"))

@@ -15,9 +15,8 @@ from axdse.multipliers.operands import (
     Recording,
     code_bits,
     core_weights,
-    load_recording,
-    save_recording,
 )
+from axdse.multipliers.recording_file import load_recording, save_recording
 
 FORMATS = ("float(8,3)", "float(8,7,product=wide)", "int8")
 
@@ -108,7 +107,7 @@ DAMAGES = {
     "no header": (lambda _: {"header": None}, "header"),
     "no JSON": (lambda _: {"header": array(np.array("{"))}, "readable .npz"),
     "seed no number": (lambda path: {"header": header_with(path, seed="x")}, "integer"),
-    "another version": (lambda path: {"header": header_with(path, version=2)}, "version 1"),
+    "another version": (lambda path: {"header": header_with(path, version=1)}, "version 2"),
     "changed seed": (lambda path: {"header": header_with(path, seed=8)}, "digest"),
     "no counts": (lambda _: {"counts_1": None}, "counts_1"),
     "changed counts": (lambda _: {"counts_2": array(counts(parse_format("int8"), 1))}, "digest"),

@@ -1,0 +1,165 @@
+"""Stage 3, error: recorded operands as a file, one compressed .npz with a JSON header."""
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.operands import (
+    Dataflow,
+    OperandHistogram,
+    OperandTrace,
+    ProductName,
+    Recording,
+)
+
+LAYOUT_VERSION = 2
+ARRAYS = ("a", "b", "sums", "a_peak", "b_peak", "lengths")  # of a trace
+_REMEDY = "write it again with 'axdse train --record'"
+
+
+@dataclass(frozen=True)
+class _Counts:
+    layer: str
+    product: ProductName
+    format: str
+    zero: int
+    non_finite: int
+
+
+@dataclass(frozen=True)
+class _Trace:
+    layer: str
+    product: ProductName
+    dataflow: Dataflow
+    multiplications: int
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file says beside the arrays."""
+
+    version: int
+    workload: str
+    multiplier: str
+    seed: int
+    every: int
+    steps: int
+    images: int
+    entries: tuple[_Counts, ...]
+    traces: tuple[_Trace, ...]
+    digest: str
+
+
+def _header(recording: Recording) -> _Header:
+    return _Header(
+        version=LAYOUT_VERSION,
+        workload=recording.workload,
+        multiplier=recording.multiplier,
+        seed=recording.seed,
+        every=recording.every,
+        steps=recording.steps,
+        images=recording.images,
+        entries=tuple(
+            _Counts(h.layer, h.product, h.format.name, h.zero, h.non_finite)
+            for h in recording.histograms
+        ),
+        traces=tuple(
+            _Trace(t.layer, t.product, t.dataflow, t.multiplications) for t in recording.traces
+        ),
+        digest=recording.digest,
+    )
+
+
+def save_recording(recording: Recording, path: Path) -> None:
+    """Write one compressed .npz: a JSON header, the counts of histograms, the rows of traces.
+
+    Raises:
+        AxdseError: the place is not writable.
+    """
+    header = TypeAdapter(_Header).dump_json(_header(recording))
+    arrays = {f"counts_{i}": h.counts for i, h in enumerate(recording.histograms)}
+    for i, trace in enumerate(recording.traces):
+        arrays |= {f"{key}_{i}": array for key, array in zip(ARRAYS, trace.arrays, strict=True)}
+    buffer = io.BytesIO()
+    # savez's own first argument is typed as if the arrays could be its flag.
+    np.savez_compressed(buffer, header=np.array(header.decode()), **arrays)  # type: ignore[arg-type]
+    write_atomically(path, buffer.getvalue())
+
+
+def load_recording(path: Path) -> Recording:
+    """Read what `save_recording` wrote, and check its digest.
+
+    Raises:
+        AxdseError: not such a file, of another version, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = str(_array(archive, "header"))
+            version = TypeAdapter(_Version).validate_json(text).version
+            if version != LAYOUT_VERSION:
+                rule = f"recordings are of version {LAYOUT_VERSION}"
+                raise AxdseError(rule, f"{path} is of {version}", _REMEDY)
+            recording, content = _assembled(TypeAdapter(_Header).validate_json(text), archive)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise AxdseError(
+            "a recording is a readable .npz of axdse", f"{path} ({_reason(error)})", _REMEDY
+        ) from error
+    if recording.digest != content:
+        raise AxdseError("a recording must match its digest", path, _REMEDY)
+    return recording
+
+
+@dataclass(frozen=True)
+class _Version:
+    version: int
+
+
+def _array(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    return np.asarray(np.load(io.BytesIO(archive.read(f"{key}.npy")), allow_pickle=False))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return str(error.errors()[0]["msg"])
+    return str(error)
+
+
+def _assembled(header: _Header, archive: zipfile.ZipFile) -> tuple[Recording, str]:
+    """The recording, and the digest that the file says it has."""
+    histograms = tuple(
+        OperandHistogram(
+            *(entry.layer, entry.product, parse_format(entry.format)),
+            *(_array(archive, f"counts_{i}"), entry.zero, entry.non_finite),
+        )
+        for i, entry in enumerate(header.entries)
+    )
+    traces = tuple(_trace(entry, i, archive) for i, entry in enumerate(header.traces))
+    recording = Recording(
+        *(histograms, header.workload, header.multiplier, header.seed, header.every),
+        *(traces, header.steps, header.images),
+    )
+    return recording, header.digest
+
+
+def _trace(entry: _Trace, number: int, archive: zipfile.ZipFile) -> OperandTrace:
+    a, b, sums, a_peak, b_peak, lengths = (_array(archive, f"{key}_{number}") for key in ARRAYS)
+    return OperandTrace(
+        layer=entry.layer,
+        product=entry.product,
+        dataflow=entry.dataflow,
+        a=a,
+        b=b,
+        sums=sums,
+        a_peak=a_peak,
+        b_peak=b_peak,
+        lengths=lengths,
+        multiplications=entry.multiplications,
+    )
