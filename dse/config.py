@@ -16,8 +16,9 @@ from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import MAX_FRACTION_BITS
+from axdse.multipliers.operands import Dataflow
 
-Objective = Literal["accuracy", "area", "delay"]
+Objective = Literal["accuracy", "area", "delay", "energy"]
 REFERENCE = "exact"
 
 
@@ -52,7 +53,7 @@ class SearchConfig:
         families: names; "all" for those of the catalogue that can serve a format. The exact
             core is always among them, as it is what the others are compared with.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
-        objectives: accuracy is maximised, area and delay are minimised.
+        objectives: accuracy is maximised; area, delay and energy per multiplication are minimised.
         trials: finished trials in all.
         sampler: of Optuna. In this space, where the parameters depend on the family,
             NSGA-II can recombine only those that all designs share.
@@ -63,6 +64,11 @@ class SearchConfig:
         largest_loss: accuracy, 0..1, that a design may lose against the best baseline; with
             less than that it is of no use, however small.
         library: Liberty file; None for the default.
+        activity: whose operands give the energy: "recorded" are those of the bf16 baseline in
+            its last epoch, rounded to the format of each design.
+        dataflow: of the array whose multiplier met them, in that order.
+        clock_ns: delay target; a design that misses it is infeasible and not trained. None: each
+            design is mapped for the least area.
     """
 
     workload: str
@@ -80,6 +86,9 @@ class SearchConfig:
     resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
     largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
     library: Path | None = None
+    activity: Literal["recorded", "uniform"] = "recorded"
+    dataflow: Dataflow = "output_stationary"
+    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 def load_config(path: Path) -> SearchConfig:
@@ -134,7 +143,7 @@ def _check(config: SearchConfig) -> None:
     costs = set(config.objectives) - {"accuracy"}
     if "accuracy" not in config.objectives or not costs:
         raise AxdseError(
-            "objectives are accuracy and at least one of area and delay",
+            "objectives are accuracy and at least one of area, delay and energy",
             ", ".join(config.objectives) or "none",
             "write objectives: [accuracy, area]",
         )

@@ -3,18 +3,24 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluation import Evaluation, Status
 from axdse.dse.train import Epoch, History, train
 from axdse.dse.workers import Ask
 from axdse.dse.workloads import Workload, find_workload
+from axdse.flows.activity_file import Source
+from axdse.flows.activity_source import Uniform
 from axdse.flows.cost import Cost, unit_cost
+from axdse.flows.recorded_source import Recorded
 from axdse.flows.report import RtlReport
 from axdse.flows.rtl_check import check
 from axdse.gpu.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.lut import build_lut
+from axdse.multipliers.operands import Dataflow
+from axdse.multipliers.recording_file import load_recording
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,11 @@ class Hurdle:
 
 
 def evaluate(
-    number: int, candidate: Candidate, config: SearchConfig, hurdle_at: Callable[[Cost], Hurdle]
+    number: int,
+    candidate: Candidate,
+    config: SearchConfig,
+    activity: Source,
+    hurdle_at: Callable[[Cost], Hurdle],
 ) -> Evaluation:
     """Learn what a search needs to know of one candidate, and stop as soon as it is known.
 
@@ -67,6 +77,7 @@ def evaluate(
         number: of the trial.
         candidate: what to evaluate.
         config: of the search.
+        activity: the operands that give its energy.
         hurdle_at: what a candidate of that cost must clear.
 
     Raises:
@@ -79,7 +90,10 @@ def evaluate(
     if not certificate.passed:
         return result("failed", _counter_example(certificate), certificate)
     lut = build_lut(candidate)
-    cost = unit_cost(candidate, config.library)
+    cost = unit_cost(candidate, config.library, activity, config.clock_ns)
+    if not cost.feasible:
+        reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
+        return result("infeasible", reason, certificate, cost)
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificate, cost)
@@ -123,7 +137,21 @@ class Trial:
     number: int
     candidate: Candidate
     config: SearchConfig
+    operands: Path
 
     def run(self, ask: Ask) -> Evaluation:
         """Evaluate in a worker."""
-        return evaluate(self.number, self.candidate, self.config, ask)
+        activity = activity_of(self.config, self.operands)
+        return evaluate(self.number, self.candidate, self.config, activity, ask)
+
+
+def activity_of(config: SearchConfig, operands: Path) -> Source:
+    """The operands that give the energies of a run, which the recording `operands` holds."""
+    if config.activity == "uniform":
+        return Uniform()
+    return _recorded(operands, config.dataflow)
+
+
+@functools.lru_cache(1)
+def _recorded(operands: Path, dataflow: Dataflow) -> Recorded:
+    return Recorded(load_recording(operands), operands.name, dataflow)

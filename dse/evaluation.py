@@ -9,7 +9,7 @@ from axdse.dse.train import History
 from axdse.flows.cost import Cost
 from axdse.flows.report import RtlReport
 
-Status = Literal["complete", "dominated", "repeated", "diverged", "failed"]
+Status = Literal["complete", "dominated", "infeasible", "repeated", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Evaluation:
         multiplier: spec of the core.
         format: canonical text of the number format.
         status: "complete" is trained to the end; "dominated" was left untrained, or stopped,
-            as it could no longer reach the front; "repeated" takes the results of an earlier
-            complete trial; "diverged" met NaN; "failed" raised, or its RTL is not its model.
+            as it could no longer reach the front; "infeasible" misses the clock; "repeated"
+            takes the results of an earlier complete trial; "diverged" met NaN; "failed" raised,
+            or its RTL is not its model.
         reason: why it is not simply complete; empty if it is.
         certificate: of the core's RTL against its C model.
         cost: of the whole unit.

@@ -1,5 +1,6 @@
 """Pareto dominance: every vector holds losses, smaller is better in each place."""
 
+import math
 from collections.abc import Sequence
 
 from axdse.dse.config import Objective
@@ -9,8 +10,18 @@ Losses = tuple[float, ...]
 
 
 def losses(objectives: Sequence[Objective], accuracy: float, cost: Cost) -> Losses:
-    """Accuracy (negated), area in um2 and delay in ns, those of the objectives in their order."""
-    known = {"accuracy": -accuracy, "area": cost.area_um2, "delay": cost.delay_ns}
+    """Those of the objectives, in their order: negated accuracy, um2, ns, fJ a multiplication.
+
+    Energy is that of recorded operands if there are any; NaN, which dominates nothing, in a
+    library without power.
+    """
+    energy = cost.recorded or cost.uniform
+    known = {
+        "accuracy": -accuracy,
+        "area": cost.area_um2,
+        "delay": cost.delay_ns,
+        "energy": energy.energy_fj if energy else math.nan,
+    }
     return tuple(known[objective] for objective in objectives)
 
 

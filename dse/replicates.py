@@ -20,32 +20,51 @@ from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.lut import build_lut
+from axdse.multipliers.operands import Recording
+from axdse.multipliers.recording_file import save_recording
 
 FP32 = "fp32"
+RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
 
 
 @dataclass(frozen=True)
 class Training:
-    """The job of one training with one seed, tested at its end; FP32 without a candidate."""
+    """The job of one training with one seed, tested at its end; FP32 without a candidate.
+
+    One that records does so in its last epoch.
+    """
 
     candidate: Candidate | None
     seed: int
     config: SearchConfig
+    records: bool = False
 
     @property
     def design(self) -> str:
         """Name of the candidate, or "fp32"."""
         return self.candidate.name if self.candidate else FP32
 
-    def run(self, ask: Ask) -> Replicate:
+    def run(self, ask: Ask) -> "Result":
         """Train in a worker."""
         del ask
-        workload = workload_of(self.config)
+        workload, settings = workload_of(self.config), self.config.training
+        splits = load(workload.dataset)
         assignment = Assignment.uniform(build_lut(self.candidate)) if self.candidate else None
-        trained = train(workload, assignment, self.config.training, self.seed, None)
+        steps = len(splits.train.labels[: settings.train_images]) // settings.batch_size
+        every = max(1, steps // RECORDED_STEPS) if self.records else None
+        trained = train(workload, assignment, settings, self.seed, record_every=every)
         validation = trained.history.validation_accuracy
-        test = accuracy(trained.model, load(workload.dataset).test)
-        return Replicate(self.design, self.seed, validation, test, trained.history)
+        test = accuracy(trained.model, splits.test)
+        replicate = Replicate(self.design, self.seed, validation, test, trained.history)
+        return Result(replicate, trained.recording)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a training gave; `recording` is None if it was not to record, or diverged."""
+
+    replicate: Replicate
+    recording: Recording | None
 
 
 def replicate_seeds(config: SearchConfig) -> tuple[int, ...]:
@@ -54,16 +73,32 @@ def replicate_seeds(config: SearchConfig) -> tuple[int, ...]:
 
 
 def train_replicates(
-    run: RunDir, workers: Workers, candidates: Iterable[Candidate | None], progress: Progress
+    run: RunDir,
+    workers: Workers,
+    candidates: Iterable[Candidate | None],
+    progress: Progress,
+    recorded: Candidate | None = None,
 ) -> None:
     """Train what the run does not hold yet, each candidate with every seed.
+
+    Args:
+        run: takes the results.
+        workers: train.
+        candidates: None stands for FP32.
+        progress: is told of each.
+        recorded: the candidate whose operands are recorded with the first seed.
 
     Raises:
         AxdseError: a training fails.
     """
     seeds = replicate_seeds(run.config)
-    jobs = [Training(candidate, seed, run.config) for candidate in candidates for seed in seeds]
-    missing = [job for job in jobs if run.replicate(job.design, job.seed) is None]
+    first = (recorded, seeds[0]) if recorded and not run.operands.exists() else None
+    jobs = [
+        Training(candidate, seed, run.config, records=first == (candidate, seed))
+        for candidate in candidates
+        for seed in seeds
+    ]
+    missing = [job for job in jobs if job.records or not run.replicate(job.design, job.seed)]
     for outcome in workers.run(iter(missing)):
         if outcome.failure:
             raise AxdseError(
@@ -71,8 +106,12 @@ def train_replicates(
                 f"{outcome.job.design}, seed {outcome.job.seed}: {outcome.failure}",
                 "remove the cause, then --resume",
             )
-        run.save_replicate(outcome.result)
-        progress.advance(f"{outcome.job.design}: {100 * outcome.result.validation:.1f} %")
+        result = outcome.result
+        # The recording first: a replicate that is there is not trained again.
+        if result.recording:
+            save_recording(result.recording, run.operands)
+        run.save_replicate(result.replicate)
+        progress.advance(f"{outcome.job.design}: {100 * result.replicate.validation:.1f} %")
 
 
 def replicates(run: RunDir, candidate: Candidate | None) -> tuple[Replicate, ...]:
@@ -92,7 +131,7 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     total = 2 * run.config.finalist_seeds
     done = len(replicates(run, None)) + len(replicates(run, bf16))
     progress.begin("baselines", total, done)
-    train_replicates(run, workers, (None, bf16), progress)
+    train_replicates(run, workers, (None, bf16), progress, recorded=bf16)
     baselines = (_baseline(FP32, FP32, run, None), _baseline("bf16", bf16.format.name, run, bf16))
     for baseline in baselines:
         if any(history.status == "nan" for history in baseline.histories):

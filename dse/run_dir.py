@@ -2,7 +2,8 @@
 
 `run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
 `journal.log` (Optuna's), `trials/00007.json` (one Evaluation each), `replicates/` (one training
-with one seed each, of baselines and finalists), `baselines.json`, `front.json`.
+with one seed each, of baselines and finalists), `baselines.json`, `operands.npz` (recorded in the
+bf16 baseline), `front.json`.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ from axdse.multipliers.errors import AxdseError
 T = TypeVar("T")
 Baselines = tuple[Baseline, ...]
 Front = tuple[FrontPoint, ...]
-SCHEMA = 1
+SCHEMA = 2
 TOOLS = ("iverilog", "yosys", "sta")
 
 
@@ -88,6 +89,11 @@ class RunDir:
     def journal(self) -> Path:
         """Optuna's journal."""
         return self.path / "journal.log"
+
+    @property
+    def operands(self) -> Path:
+        """The recorded operands of the bf16 baseline."""
+        return self.path / "operands.npz"
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:

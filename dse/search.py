@@ -21,6 +21,7 @@ from axdse.dse.study import open_study, tell
 from axdse.dse.train import History
 from axdse.dse.workers import Outcome, Workers, cores
 from axdse.flows.cost import Cost
+from axdse.flows.liberty import read_library
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 
@@ -67,6 +68,7 @@ def run_search(
         workers=workers or config.workers,
     )
     watcher = progress or Unwatched()
+    _check_power(config)
     try:
         with locked(run_path), Workers(config.workers or cores()) as pool:
             run = open_run(run_path, config, resume=resume)
@@ -80,6 +82,16 @@ def run_search(
             "put that right, then continue with --resume",
         ) from error
     return run
+
+
+def _check_power(config: SearchConfig) -> None:
+    lacks = read_library(config.library).lacks
+    if "energy" in config.objectives and lacks:
+        raise AxdseError(
+            "the objective energy takes a library with power tables",
+            f"{config.library} lacks {lacks}",
+            "choose another library, or area and delay as objectives",
+        )
 
 
 def open_run(path: Path, config: SearchConfig, *, resume: bool) -> RunDir:
@@ -140,7 +152,7 @@ class Search:
                 self._waiting[candidate.name].append(number)
             else:
                 self._waiting[candidate.name] = []
-                yield Trial(number, candidate, self._config)
+                yield Trial(number, candidate, self._config, self._run.operands)
 
     def _fresh(self) -> tuple[int, Candidate]:
         """Ask for a candidate; a sampler that repeats itself is asked again, a few times."""

@@ -59,8 +59,11 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ('formats: ["float(8,9)"]', "m = 7: float.8,9.; choose fewer fraction bits"),
         ("formats: [fp16]", "m = 7: fp16; choose fewer fraction bits"),
         ("formats: [fp8_e4m3fn]", "fp8_e4m3fn for numbers.*choose fp8_e4m3,"),
-        ("objectives: [accuracy]", "accuracy and at least one of area and delay: accuracy"),
-        ("objectives: [area, delay]", "accuracy and at least one of area and delay"),
+        (
+            "objectives: [accuracy]",
+            "accuracy and at least one of area, delay and energy: accuracy",
+        ),
+        ("objectives: [area, delay]", "accuracy and at least one of area, delay and energy"),
         ("objectives: [accuracy, area, area]", "each objective stands once"),
         ("objectives: [accuracy, power]", "schema: objectives.1 is 'power'"),
         ("ranges: {drum: {k: 4}}", "belong to a family of the search: drum"),

@@ -9,6 +9,7 @@ import pytest
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluate import Hurdle, evaluate
 from axdse.dse.train import Epoch
+from axdse.flows.activity_source import Uniform
 from axdse.flows.cost import Cost
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
@@ -32,7 +33,7 @@ def test_a_good_candidate_is_complete(tiny_config: Make) -> None:
         asked.append(cost)
         return OPEN
 
-    result = evaluate(4, candidate("truncated(n=4,t=2)"), tiny_config(), hurdle_at)
+    result = evaluate(4, candidate("truncated(n=4,t=2)"), tiny_config(), Uniform(), hurdle_at)
     assert (result.number, result.status, result.reason) == (4, "complete", "")
     assert result.certificate is not None
     assert result.certificate.verdict == "exhaustive"
@@ -42,7 +43,7 @@ def test_a_good_candidate_is_complete(tiny_config: Make) -> None:
 
 
 def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
-    result = evaluate(0, candidate("exact(n=4)"), tiny_config(), lambda cost: CLOSED)
+    result = evaluate(0, candidate("exact(n=4)"), tiny_config(), Uniform(), lambda cost: CLOSED)
     assert result.status == "dominated"
     assert result.reason == "trial 3 (udm) costs no more and reaches 0.9500"
     assert result.cost is not None
@@ -52,7 +53,7 @@ def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
 def test_training_stops_once_the_rival_is_out_of_reach(tiny_config: Make) -> None:
     rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.9, 0.01, (0.0, 0.0))
     config = tiny_config("training: {epochs: 2, train_images: 500}")
-    result = evaluate(0, candidate("exact(n=4)"), config, lambda cost: rival)
+    result = evaluate(0, candidate("exact(n=4)"), config, Uniform(), lambda cost: rival)
     assert result.status == "dominated"
     assert result.reason.startswith("stopped after epoch 1: trial 3 (udm)")
     assert result.history is not None
@@ -64,7 +65,9 @@ def test_unverified_candidates_are_not_taken(tiny_config: Make, tmp_path: Path) 
     wrong = tmp_path / "exact.c"
     wrong.write_text(exact.model.read_text().replace("a * b", "a * b + (a == 9)"))
     multiplier = Multiplier(dataclasses.replace(exact, model=wrong), (("n", 4),))
-    result = evaluate(0, Candidate(multiplier, FORMAT), tiny_config(), lambda cost: OPEN)
+    result = evaluate(
+        0, Candidate(multiplier, FORMAT), tiny_config(), Uniform(), lambda cost: OPEN
+    )
     assert result.status == "failed"
     assert result.reason.startswith("RTL is not the C model: a=9 b=0 expected 1, got 0x00 (16 of")
     assert result.cost is None
@@ -73,7 +76,7 @@ def test_unverified_candidates_are_not_taken(tiny_config: Make, tmp_path: Path) 
 def test_a_design_that_cannot_serve_its_format_says_so(tiny_config: Make) -> None:
     overshooting = Candidate(builtin_catalog().multiplier("drum(n=8,k=2)"), parse_format("int8"))
     with pytest.raises(AxdseError, match="int8 products must fit 16 signed bits"):
-        evaluate(0, overshooting, tiny_config(), lambda cost: OPEN)
+        evaluate(0, overshooting, tiny_config(), Uniform(), lambda cost: OPEN)
 
 
 @pytest.mark.parametrize(
