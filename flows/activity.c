@@ -1,6 +1,7 @@
 /* Stage 6, cost: timed simulation of a mapped netlist, one transition of the operands at a time.
  *
- * A wave is the list of times at which a net toggles after both operands changed at time 0. Cells
+ * A wave is the list of times at which a net toggles after the operands changed at time 0, and
+ * the registers of a pipeline a little later. Cells
  * come after those that drive them, so each cell turns complete waves into complete waves: no
  * event queue. An output follows its inputs after a delay that depends on the input that changed
  * last and on the state of the cell; a pulse shorter than the delay is swallowed (IEEE 1364-2005,
@@ -152,14 +153,15 @@ static int run_cell(const Circuit *c, const Cell *cell, Time **arena, const Coun
 }
 
 /* `before`, `after`: bits of the inputs, [lanes][(input_count + 7) / 8], in the order of `inputs`.
+ * `starts`: when each input rises and falls, if it does.
  * `toggles`, `steady`: for each net, with and without glitches; `ones`: lanes that begin with 1.
  * Returns 0; -1: no memory, or more than `limit` events in one lane. */
 int axdse_activity(int32_t net_count, int32_t cell_count, const Cell *cells, const int32_t *nets,
                    const uint8_t *truths, const Time *delays, int32_t input_count,
-                   const int32_t *inputs, int64_t lanes, const uint8_t *before,
-                   const uint8_t *after, int64_t limit, int64_t *toggles, int64_t *steady,
-                   int64_t *ones, int64_t *caused, int64_t *moved, int64_t *rests) {
-    static const Time zero = 0;
+                   const int32_t *inputs, const Time *starts, int64_t lanes,
+                   const uint8_t *before, const uint8_t *after, int64_t limit, int64_t *toggles,
+                   int64_t *steady, int64_t *ones, int64_t *caused, int64_t *moved,
+                   int64_t *rests) {
     Circuit c = {net_count, cell_count, cells, nets, truths, delays, NULL, NULL, NULL};
     Counts counts = {caused, moved, rests};
     c.arena = malloc((size_t)limit * sizeof(Time));
@@ -174,7 +176,7 @@ int axdse_activity(int32_t net_count, int32_t cell_count, const Cell *cells, con
         const uint8_t *old = before + lane * bytes, *new = after + lane * bytes;
         for (int32_t i = 0; i < input_count; i++) {
             uint8_t was = old[i / 8] >> (i % 8) & 1, is = new[i / 8] >> (i % 8) & 1;
-            c.waves[inputs[i]] = (Wave){(Time *)&zero, was != is, was};
+            c.waves[inputs[i]] = (Wave){(Time *)starts + 2 * i + was, was != is, was};
         }
         Time *arena = c.arena;
         for (int32_t k = 0; k < cell_count && !failed; k++)

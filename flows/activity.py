@@ -13,6 +13,7 @@ import numpy as np
 from axdse.flows.delays import Delays
 from axdse.flows.native import native
 from axdse.flows.netlist import Netlist
+from axdse.flows.operand_stream import cycles_of
 from axdse.multipliers.errors import AxdseError
 
 FS = 1e6  # in a ns
@@ -50,22 +51,26 @@ class Activity:
 
     Attributes:
         transitions: how many.
+        cycles: how many were simulated: in a pipeline a transition goes on for several.
         toggles: int64 [nets], glitches included.
         steady: int64 [nets], without any delay: no glitches.
-        ones: int64 [nets], transitions before which the net is 1.
+        ones: int64 [nets], cycles before which the net is 1.
         caused: for each instance, int64 [outputs, inputs, states]: toggles of an output, by the
             input that caused it and the state that the input's change led to.
         moved: for each instance, int64 [inputs, states]: toggles of an input, likewise.
-        rests: for each instance, int64 [states]: transitions before which it is in that state.
+        rests: for each instance, int64 [states]: cycles before which it is in that state.
+        loaded: int64 [registers, 2, 2, 2], see `operand_stream.Cycles`.
     """
 
     transitions: int
+    cycles: int
     toggles: np.ndarray
     steady: np.ndarray
     ones: np.ndarray
     caused: tuple[np.ndarray, ...]
     moved: tuple[np.ndarray, ...]
     rests: tuple[np.ndarray, ...]
+    loaded: np.ndarray
 
     @property
     def toggles_per_transition(self) -> float:
@@ -82,25 +87,28 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
     """Count toggles.
 
     Raises:
-        AxdseError: there is no transition, operands are wider than the netlist's, or it has
-            millions of glitches in one transition.
+        AxdseError: there is no transition, operands are wider than the netlist's, it has
+            millions of glitches in one transition, or a pipeline has feedback.
     """
     _check(netlist, transitions)
     flat = _Flat(netlist, delays)
-    inputs = np.array([*netlist.a.nets, *netlist.b.nets], dtype=np.int32)
-    before = _bits(netlist, transitions.a, transitions.b)
-    after = _bits(netlist, transitions.next_a, transitions.next_b)
+    cycles = cycles_of(
+        netlist, transitions.a, transitions.b, transitions.next_a, transitions.next_b
+    )
+    # Operands come with the clock's edge, outputs of registers when their tables say.
+    starts = _femtoseconds(delays.arrival_ns[cycles.nets])
     toggles, steady, ones = np.zeros((3, delays.nets), dtype=np.int64)
     counts = [np.zeros(size, dtype=np.int64) for size in flat.sizes]
     failed = native(SOURCE).axdse_activity(
         ctypes.c_int32(delays.nets),
         ctypes.c_int32(len(netlist.instances)),
         *map(_pointer, (flat.cells, flat.nets, flat.truths, flat.delays)),
-        ctypes.c_int32(inputs.size),
-        _pointer(inputs),
-        ctypes.c_int64(transitions.count),
-        _pointer(before),
-        _pointer(after),
+        ctypes.c_int32(cycles.nets.size),
+        _pointer(cycles.nets),
+        _pointer(starts),
+        ctypes.c_int64(len(cycles.before)),
+        _pointer(cycles.before),
+        _pointer(cycles.after),
         ctypes.c_int64(EVENT_LIMIT),
         *map(_pointer, (toggles, steady, ones, *counts)),
     )
@@ -110,7 +118,17 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
     caused, moved, rests = (
         _unflatten(count, shapes) for count, shapes in zip(counts, flat.shapes, strict=True)
     )
-    return Activity(transitions.count, toggles, steady, ones, caused, moved, rests)
+    return Activity(
+        transitions.count,
+        len(cycles.before),
+        toggles,
+        steady,
+        ones,
+        caused,
+        moved,
+        rests,
+        cycles.loaded,
+    )
 
 
 class _Flat:
@@ -144,8 +162,7 @@ class _Flat:
         self.nets = np.array(nets, dtype=np.int32)
         self.truths = np.concatenate([*truths, np.zeros(1, dtype=bool)]).astype(np.uint8)
         ns = np.concatenate([*(arcs.ravel() for arcs in delays.arcs_ns), np.zeros(1)])
-        told = np.where(np.isfinite(ns), np.maximum(ns, 0.0) * FS, -1.0)
-        self.delays = np.rint(told).astype(np.int64)
+        self.delays = np.where(np.isfinite(ns), _femtoseconds(ns), -1)
         self.sizes = offsets["delays"], offsets["events"], offsets["rests"]
 
 
@@ -164,14 +181,9 @@ def _check(netlist: Netlist, transitions: Transitions) -> None:
             raise AxdseError(rule, f"{port.name}={largest:#x}", "use a trace of that width")
 
 
-def _bits(netlist: Netlist, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Uint8 [lanes, bytes]: bits of a, then those of b."""
-    columns = [
-        (codes.astype(np.uint64) >> np.uint64(bit) & np.uint64(1)).astype(np.uint8)
-        for port, codes in ((netlist.a, a), (netlist.b, b))
-        for bit in range(len(port.nets))
-    ]
-    return np.packbits(np.stack(columns, axis=1), axis=1, bitorder="little")
+def _femtoseconds(ns: np.ndarray) -> np.ndarray:
+    """Int64; what is unknown or before time 0 is at once."""
+    return np.rint(np.where(np.isfinite(ns), np.maximum(ns, 0.0), 0.0) * FS).astype(np.int64)
 
 
 def _unflatten(counts: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, ...]:

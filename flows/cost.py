@@ -14,6 +14,7 @@ from axdse.flows.liberty import Library, read_library
 from axdse.flows.netlist import Netlist
 from axdse.flows.netlist_check import check_design
 from axdse.flows.power import power_of
+from axdse.flows.registers import flip_flop
 from axdse.flows.synthesis import synthesis_script, synthesise, timed_scripts
 from axdse.flows.timing import critical_path_ns, timing_script
 from axdse.flows.tools import find_tool
@@ -33,7 +34,9 @@ ESTIMATE = (
     "histogram_source.py",
     "recorded_source.py",
     "delays.py",
+    "operand_stream.py",
     "power.py",
+    "register_power.py",
 )
 
 
@@ -46,12 +49,15 @@ class Energy:
         activity_digest: SHA-256 (hex) of that.
         multiplications: how many were simulated.
         energy_fj: dynamic energy per multiplication, glitches included, fJ.
-        switching_fj: its part that charges pins; the rest is spent inside cells.
+        switching_fj: its part that charges pins, the clock's aside; but for `clock_fj` the rest
+            is spent inside cells.
         zero_delay_fj: dynamic energy per multiplication without glitches, fJ.
         toggles: of all nets per multiplication, glitches included.
         zero_delay_toggles: of all nets per multiplication without glitches.
         leakage_nw: leakage power, nW.
         voltage_v: supply.
+        clock_fj: the part of the energy that the clock of a pipeline takes in each cycle even if
+            no data moves: charge of its pins, and inside registers.
     """
 
     activity: str
@@ -64,18 +70,20 @@ class Energy:
     zero_delay_toggles: float
     leakage_nw: float
     voltage_v: float
+    clock_fj: float = 0.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a combinational design costs in silicon, before layout.
+    """What a design costs in silicon, before layout.
 
     Attributes:
         design: spec of the core, or name of the candidate whose unit it is.
         area_um2: sum of cell areas.
         gate_equivalents: area over that of the library's smallest 2-input NAND.
-        delay_ns: critical path from inputs to outputs, typical corner, no wires.
-        cells: number of library cells.
+        delay_ns: critical path from inputs to outputs, typical corner, no wires; the least clock
+            period of a pipeline.
+        cells: number of library cells, registers included.
         library: name of the Liberty library.
         library_digest: SHA-256 (hex) of its file.
         tools: names and versions.
@@ -86,6 +94,7 @@ class Cost:
         recorded: power under the activity asked for; None: none, or it is the uniform one.
         no_power: why there is no power; empty: there is.
         clock_ns: delay target of the synthesis; None: none, the smallest area.
+        registers: number of flip-flops; 0: combinational.
     """
 
     design: str
@@ -103,6 +112,7 @@ class Cost:
     recorded: Energy | None = None
     no_power: str = ""
     clock_ns: float | None = None
+    registers: int = 0
 
     @property
     def slack_ns(self) -> float | None:
@@ -131,8 +141,9 @@ def core_cost(
             smallest area, or else the fastest.
 
     Raises:
-        AxdseError: a tool or the library is missing or fails, the RTL is not combinational,
-            the netlist differs from the C model, or the activity is of another format.
+        AxdseError: a tool or the library is missing or fails, the RTL is neither combinational
+            nor a pipeline without feedback, the netlist differs from the C model, or the activity
+            is of another format.
     """
     return _cost(multiplier, core_rtl(multiplier), library, activity, clock_ns)
 
@@ -162,7 +173,7 @@ def _cost(
         raise AxdseError("a clock period is above 0 ns", clock_ns, "give --clock in ns")
     cells = read_library(library)
     tools = tuple(find_tool(name).version for name in TOOLS)
-    scripts = timed_scripts(clock_ns)
+    scripts = timed_scripts(_logic_ns(rtl, cells, clock_ns))
     core = design.multiplier if isinstance(design, Candidate) else design
     name = design.name if isinstance(design, Candidate) else design.spec
     uniform = Uniform()
@@ -170,7 +181,7 @@ def _cost(
     key = digest(
         *(name, model_digest(core), rtl.digest, cells.digest, _estimate(), *tools),
         *(_recipe(rtl, script) for script in scripts),
-        str(clock_ns),
+        repr((rtl.pipeline, clock_ns)),
         *(source.digest for source in (uniform, recorded) if source),
     )
 
@@ -187,7 +198,7 @@ def _cost(
             area_um2=area,
             gate_equivalents=area / cells.nand2_area_um2,
             delay_ns=critical_path_ns(netlist, cells),
-            cells=len(netlist.instances),
+            cells=netlist.cells,
             library=cells.name,
             library_digest=cells.digest,
             tools=tools,
@@ -198,14 +209,24 @@ def _cost(
             recorded=energies[1],
             no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
             clock_ns=clock_ns,
+            registers=len(netlist.registers),
         )
 
     return cached("cost", key, Cost, compute)
 
 
 def _recipe(rtl: Rtl, script: str) -> str:
-    commands = synthesis_script(rtl.top, script=script)
-    return f"# Yosys\n{commands}# OpenSTA\n{timing_script(rtl.top)}"
+    commands = synthesis_script(rtl.top, script=script, registers=rtl.pipeline is not None)
+    clock = rtl.pipeline.clock if rtl.pipeline else ""
+    return f"# Yosys\n{commands}# OpenSTA\n{timing_script(rtl.top, clock, rtl.ports[:2])}"
+
+
+def _logic_ns(rtl: Rtl, library: Library, clock_ns: float | None) -> float | None:
+    """What a clock leaves to the logic between registers, at least a tenth."""
+    if clock_ns is None or not rtl.pipeline:
+        return clock_ns
+    register = flip_flop(library)
+    return max(clock_ns - register.setup_ns - register.clock_to_q_ns, clock_ns / 10)
 
 
 def _smallest(
@@ -243,6 +264,7 @@ def _energy(
         zero_delay_toggles=still.toggles_per_transition,
         leakage_nw=power.leakage_nw,
         voltage_v=library.voltage_v,
+        clock_fj=power.clock_fj,
     )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from axdse.flows.liberty import Cell
+from axdse.flows.liberty_cells import Cell
 from axdse.flows.liberty_tables import Table
-from axdse.flows.netlist import Instance, Netlist
+from axdse.flows.netlist import Instance, Netlist, Register
+from axdse.flows.registers import setup_ns
 
 RISE, FALL = 0, 1
 Edges = list[list[float]]  # for each net: of a rise, of a fall
@@ -26,7 +27,8 @@ class Delays:
         nets: highest net number + 1.
         load_pf: float [nets, 3], of a rise, of a fall, and of either: pins, no wires.
         slew_ns: float [nets, 2], transition times of rise and fall.
-        arrival_ns: float [nets, 2], latest rise and fall after the inputs switch.
+        arrival_ns: float [nets, 2], latest rise and fall after operands switch, or the clock of
+            the registers; -inf: there is none.
         arcs_ns: for each instance, float [outputs, inputs, states]: the delay of an output when
             that input has just changed and brought the cell into that state; inf: none told.
     """
@@ -40,19 +42,25 @@ class Delays:
     @property
     def without_time(self) -> "Delays":
         """The same loads and transition times, but every cell follows at once: no glitches."""
-        return replace(self, arcs_ns=tuple(np.zeros_like(arcs) for arcs in self.arcs_ns))
+        arcs = tuple(np.zeros_like(arcs) for arcs in self.arcs_ns)
+        return replace(self, arcs_ns=arcs, arrival_ns=np.zeros_like(self.arrival_ns))
 
     def critical_path_ns(self, netlist: Netlist) -> float:
-        """Latest edge at an output."""
+        """Latest edge at an output, or at a register with its setup time."""
         latest = self.arrival_ns[list(netlist.product.nets)].max(initial=0.0)
-        return float(max(0.0, latest))
+        slew, arrival = self.slew_ns.tolist(), self.arrival_ns.tolist()
+        ends = [
+            setup_ns(each.flop, slew[each.data], arrival[each.data]) for each in netlist.registers
+        ]
+        return float(max(0.0, latest, *ends))
 
 
 def net_count(netlist: Netlist) -> int:
     """Highest net number + 1."""
-    ports = (netlist.a, netlist.b, netlist.product)
+    ports = [netlist.a, netlist.b, netlist.product, *(held.port for held in netlist.held)]
     used = [net for port in ports for net in port.nets]
     used += [net for instance in netlist.instances for _, net in instance.pins]
+    used += [net for register in netlist.registers for _, net in register.pins]
     return max([1, *used]) + 1
 
 
@@ -64,6 +72,10 @@ def loads_pf(netlist: Netlist, nets: int) -> np.ndarray:
         for (pin, _), capacitance in zip(
             instance.cell.inputs, instance.cell.capacitances, strict=True
         ):
+            load[pins[pin]] += capacitance
+    for register in netlist.registers:
+        pins = dict(register.pins)
+        for pin, capacitance in zip(register.flop.inputs, register.flop.capacitances, strict=True):
             load[pins[pin]] += capacitance
     return load
 
@@ -78,8 +90,25 @@ def delays_of(netlist: Netlist) -> Delays:
     for net in (*netlist.a.nets, *netlist.b.nets):
         arrival[net] = [0.0, 0.0]
     rows = load.tolist()
+    for register in netlist.registers:
+        _launch(register, rows, slew, arrival)
     arcs = [_instance(instance, rows, slew, arrival) for instance in netlist.instances]
     return Delays(nets, load, np.array(slew), np.array(arrival), tuple(arcs))
+
+
+def _launch(register: Register, load: Edges, slew: Edges, arrival: Edges) -> None:
+    """Outputs follow a clock that switches in no time."""
+    pins = dict(register.pins)
+    for arc in register.flop.timing:
+        sink = pins.get(arc.output)
+        if sink is None:
+            continue
+        tables = ((RISE, arc.rise, arc.rise_slew), (FALL, arc.fall, arc.fall_slew))
+        for edge, delay, transition in tables:
+            if delay is not None:
+                arrival[sink][edge] = max(arrival[sink][edge], delay.point(0.0, load[sink][edge]))
+            if transition is not None:
+                slew[sink][edge] = max(slew[sink][edge], transition.point(0.0, load[sink][edge]))
 
 
 def _instance(instance: Instance, load: Edges, slew: Edges, arrival: Edges) -> np.ndarray:

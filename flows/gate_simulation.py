@@ -32,19 +32,26 @@ BENCH = """\
 module bench;
   reg [{a}:0] a; reg [{b}:0] b; wire [{p}:0] p;
   reg [{pair}:0] pairs [0:{last}];
+  reg clock = 0;
   integer i;
-  {top} dut (.{port_a}(a), .{port_b}(b), .{port_p}(p));
+  {top} dut ({controls}.{port_a}(a), .{port_b}(b), .{port_p}(p));
+  task cycle(input integer pair);
+    begin
+      clock = 1;
+      {{a, b}} <= pairs[pair];
+      #{half};
+      clock = 0;
+      #{half};
+    end
+  endtask
   initial begin
     $sdf_annotate("netlist.sdf", dut);
     $readmemh("pairs.hex", pairs);
-    {{a, b}} = pairs[0];
-    #{period};
+    for (i = 0; i <= {rest}; i = i + 1) cycle(0);
     $dumpfile("toggles.vcd");
     $dumpvars(1, dut);
-    for (i = 1; i <= {last}; i = i + 1) begin
-      {{a, b}} = pairs[i];
-      #{period};
-    end
+    for (i = 1; i <= {last}; i = i + 1) cycle(i);
+    for (i = 0; i < {rest}; i = i + 1) cycle({last});
     $finish;
   end
 endmodule
@@ -65,6 +72,8 @@ def gate_toggles(
 ) -> GateToggles:
     """Count toggles in Icarus; each transition must start where the last one ended.
 
+    A pipeline rests before and after, as in `operand_stream`; operands come with the clock.
+
     Raises:
         AxdseError: a tool or the library's Verilog is missing or fails.
     """
@@ -75,7 +84,8 @@ def gate_toggles(
         rule = "a gate-level simulation needs the Verilog of the cells beside their Liberty file"
         raise AxdseError(rule, f"{cells} ({error.strerror})", "take its path") from error
     with temporary_folder() as folder:
-        (folder / "library.lib").symlink_to(library.plain_path)
+        plain = library.registered_path if netlist.clock else library.plain_path
+        (folder / "library.lib").symlink_to(plain)
         (folder / "cells.v").write_text(models)
         (folder / "netlist.v").write_text(f"{PRECISE}\n{netlist.verilog()}")
         (folder / "bench.v").write_text(_bench(netlist, transitions, period_ns))
@@ -100,7 +110,12 @@ def _run(tool: str, arguments: list[str], folder: Path) -> None:
 
 def _bench(netlist: Netlist, transitions: Transitions, period_ns: float) -> str:
     a, b, p = (len(port.nets) for port in (netlist.a, netlist.b, netlist.product))
+    controls = [(held.port.name, f"1'b{held.level}") for held in netlist.held]
+    controls += [(netlist.clock.name, "clock")] if netlist.clock else []
     return BENCH.format(
+        controls="".join(f".{port}({value}), " for port, value in controls),
+        half=period_ns / 2,
+        rest=netlist.latency + 1 if netlist.clock else 0,
         a=a - 1,
         b=b - 1,
         p=p - 1,
@@ -110,7 +125,6 @@ def _bench(netlist: Netlist, transitions: Transitions, period_ns: float) -> str:
         port_a=netlist.a.name,
         port_b=netlist.b.name,
         port_p=netlist.product.name,
-        period=period_ns,
     )
 
 

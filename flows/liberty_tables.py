@@ -1,16 +1,20 @@
 """Stage 6, cost: look-up tables of Liberty over input transition time and output load."""
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from axdse.flows.liberty_syntax import Group
+from axdse.flows.liberty_units import Units
 from axdse.multipliers.errors import AxdseError
 
 LOAD = "total_output_net_capacitance"
 SLEWS = ("input_net_transition", "input_transition_time")
+TRANSITIONS = ("related_pin_transition", "constrained_pin_transition")
+Axes = dict[str, tuple[float, ...]]  # by variable, in the order of the file
 Place = tuple[int, float, int, float]  # row, how far below it, column, how far beyond it
 
 
@@ -20,7 +24,7 @@ class Table:
 
     Attributes:
         slews: input transition times, ns, increasing.
-        loads: output capacitances, pF, increasing.
+        loads: output capacitances, pF, increasing; of a setup time: transition times of the data.
         values: one row for each slew.
     """
 
@@ -88,24 +92,7 @@ def _place(axis: np.ndarray, points: np.ndarray, beyond: bool) -> tuple[np.ndarr
     return index, along if beyond else np.clip(along, 0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Units:
-    """What one unit of the file is in ours.
-
-    Attributes:
-        time_ns: of times.
-        capacitance_pf: of capacitances.
-        energy_fj: of internal energy: capacitance x voltage squared.
-        leakage_nw: of leakage power; 0 if the file does not tell.
-    """
-
-    time_ns: float
-    capacitance_pf: float
-    energy_fj: float
-    leakage_nw: float
-
-
-def read_table(group: Group, templates: dict[str, Group], units: Units, scale: float) -> Table:
+def read_table(group: Group, templates: Mapping[str, Group], units: Units, scale: float) -> Table:
     """Read a table of times or energies.
 
     Args:
@@ -117,43 +104,58 @@ def read_table(group: Group, templates: dict[str, Group], units: Units, scale: f
     Raises:
         AxdseError: the axes are unknown, do not increase, or do not fit the values.
     """
+    grid, axes = _grid(group, templates)
+    slew = next((variable for variable in axes if variable in SLEWS), "")
+    return _oriented(grid, axes, (slew, LOAD), (units.time_ns, units.capacitance_pf), scale)
+
+
+def read_constraint(group: Group, templates: Mapping[str, Group], units: Units) -> Table:
+    """Read a setup time, ns, over the transition times of clock (rows) and data (columns).
+
+    Raises:
+        AxdseError: as `read_table`.
+    """
+    grid, axes = _grid(group, templates)
+    return _oriented(grid, axes, TRANSITIONS, (units.time_ns, units.time_ns), units.time_ns)
+
+
+def _grid(group: Group, templates: Mapping[str, Group]) -> tuple[np.ndarray, Axes]:
+    """The values, and the axes in the order of the file."""
     name = group.arguments[0] if group.arguments else "scalar"
     template = templates.get(name)
     values = _numbers(group, group.values("values"))
-    axes: dict[str, tuple[float, ...]] = {}
-    order: list[str] = []
+    axes: Axes = {}
     for number in (1, 2, 3):
         variable = template.attribute(f"variable_{number}") if template else ""
         if not variable:
             break
         index = group.values(f"index_{number}") or template.values(f"index_{number}")  # type: ignore[union-attr]
-        axes[variable], order = _numbers(group, index), [*order, variable]
-    shape = tuple(len(axes[variable]) for variable in order)
+        axes[variable] = _numbers(group, index)
+    shape = tuple(map(len, axes.values()))
     if int(np.prod(shape)) != len(values) or any(list(a) != sorted(set(a)) for a in axes.values()):
         rule = "a Liberty table has one value for each point of its increasing axes"
         raise AxdseError(rule, f"{group.name} ({name})", "correct the library")
-    grid = np.array(values).reshape(shape)
-    return _oriented(grid, order, axes, units, scale)
+    return np.array(values).reshape(shape), axes
 
 
 def _oriented(
     grid: np.ndarray,
-    order: list[str],
-    axes: dict[str, tuple[float, ...]],
-    units: Units,
+    axes: Axes,
+    wanted: tuple[str, str],
+    units: tuple[float, float],
     scale: float,
 ) -> Table:
-    """Slew first, then load; on any further axis the first point."""
-    slew = next((variable for variable in order if variable in SLEWS), None)
-    keep = [variable for variable in (slew, LOAD) if variable in order]
-    drop = tuple(0 if variable not in keep else slice(None) for variable in order)
-    grid = grid[drop]
-    if [variable for variable in order if variable in keep] == [LOAD, slew]:
+    """The two axes wanted, in that order; on any further axis the first point."""
+    keep = [variable for variable in wanted if variable in axes]
+    grid = grid[tuple(slice(None) if variable in keep else 0 for variable in axes)]
+    if [variable for variable in axes if variable in keep] != keep:
         grid = grid.T
-    slews = tuple(x * units.time_ns for x in axes[slew]) if slew else (0.0,)
-    loads = tuple(x * units.capacitance_pf for x in axes[LOAD]) if LOAD in order else (0.0,)
-    grid = grid.reshape(len(slews), len(loads)) * scale
-    return Table(slews, loads, tuple(map(tuple, grid.tolist())))
+    rows, columns = (
+        tuple(x * unit for x in axes[variable]) if variable in axes else (0.0,)
+        for variable, unit in zip(wanted, units, strict=True)
+    )
+    grid = grid.reshape(len(rows), len(columns)) * scale
+    return Table(rows, columns, tuple(map(tuple, grid.tolist())))
 
 
 def _numbers(group: Group, texts: tuple[str, ...]) -> tuple[float, ...]:

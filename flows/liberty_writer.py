@@ -1,7 +1,7 @@
 """Stage 6, cost: a Liberty library cut down to what the tools need, in the plainest syntax.
 
 Yosys, ABC and OpenSTA each read a dialect of their own, and all of a file: quoted names, included
-files and hundreds of megabytes of waveforms. They get the combinational cells alone.
+files and hundreds of megabytes of waveforms. They get the cells that we know alone.
 """
 
 import re
@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from axdse.flows.liberty_syntax import Group
 
-QUOTED = frozenset({"function", "when", "related_pin", "sdf_cond", "three_state"})
+QUOTED = frozenset(
+    {"function", "when", "related_pin", "sdf_cond", "three_state"}
+    | {"next_state", "clocked_on", "clear", "preset"}
+)
 WORD = re.compile(r"[\w.+-]+")
 HEAD = re.compile(
     r".*_unit|delay_model|nom_\w+|default_\w+|(?:slew|input|output)_\w+_(?:rise|fall)|"

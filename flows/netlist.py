@@ -1,23 +1,19 @@
 """Stage 6, cost: a mapped netlist, and its exact simulation on many vectors at once."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from axdse.flows.liberty import Cell, Library
-from axdse.flows.yosys import read_modules
+from axdse.flows.liberty_cells import Cell
+from axdse.flows.liberty_flop import Flop
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
 
 LANES = 64
-# Yosys numbers nets from 2 in JSON, which leaves 0 and 1 to stand for themselves.
-CONSTANTS = {"0": 0, "1": 1}
-UNKNOWN = -1
+MOST_STAGES = 64  # of a pipeline
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,25 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Register:
+    """One flip-flop in the netlist; `pins` are (pin, net) pairs, its clock among them."""
+
+    flop: Flop
+    pins: tuple[tuple[str, int], ...]
+
+    @property
+    def data(self) -> int:
+        """The net that it loads."""
+        return dict(self.pins)[self.flop.data]
+
+    @property
+    def outputs(self) -> tuple[tuple[int, bool], ...]:
+        """(net, whether it is inverted) of each output that is connected."""
+        pins = dict(self.pins)
+        return tuple((pins[pin], flip) for pin, flip in self.flop.outputs if pin in pins)
+
+
+@dataclass(frozen=True)
 class Port:
     """A port and its nets, least significant bit first."""
 
@@ -37,11 +52,23 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A control port and the level that lets a pipeline run."""
+
+    port: Port
+    level: int
+
+
+@dataclass(frozen=True)
 class Netlist:
-    """A combinational netlist of library cells; net 0 is constant 0 and net 1 constant 1.
+    """A netlist of library cells; net 0 is constant 0 and net 1 constant 1.
 
     Attributes:
-        instances: the cells, each after those that drive it.
+        instances: the combinational cells, each after those that drive it.
+        registers: the flip-flops of a pipeline, all on one clock.
+        clock: its port; None: the netlist is combinational.
+        held: reset and enable.
+        latency: clock edges from operands to product.
     """
 
     top: str
@@ -49,93 +76,111 @@ class Netlist:
     b: Port
     product: Port
     instances: tuple[Instance, ...]
+    registers: tuple[Register, ...] = ()
+    clock: Port | None = None
+    held: tuple[Held, ...] = ()
+    latency: int = 0
 
     @property
     def area_um2(self) -> float:
         """Sum of the areas of the cells; wires have none."""
-        return math.fsum(instance.cell.area_um2 for instance in self.instances)
+        areas = [instance.cell.area_um2 for instance in self.instances]
+        return math.fsum([*areas, *(register.flop.area_um2 for register in self.registers)])
+
+    @property
+    def cells(self) -> int:
+        """How many there are, flip-flops included."""
+        return len(self.instances) + len(self.registers)
 
     def simulate(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return the products of unsigned operand codes, uint64 of the shape of `a`."""
-        nets = {0: np.zeros(-(-a.size // LANES), dtype=np.uint64)}
-        nets[1] = ~nets[0]
+        """Return the products of unsigned operand codes, uint64 of the shape of `a`.
+
+        A pipeline takes one pair a cycle.
+
+        Raises:
+            AxdseError: a pipeline has feedback.
+        """
+        cycles = a.size + self.latency
+        nets = self.waves(*(np.pad(codes.ravel(), (0, self.latency)) for codes in (a, b)))
+        codes = codes_of([nets[net] for net in self.product.nets], cycles)
+        return codes[self.latency :].reshape(a.shape)
+
+    def waves(self, a: np.ndarray, b: np.ndarray) -> dict[int, np.ndarray]:
+        """Return the values of all nets in each cycle, as `lanes_of` packs them.
+
+        Registers begin with 0. Each pass gives one more stage of a pipeline what it loads, until
+        no stage changes any more: the outcome is exact for any netlist for which there is one.
+
+        Args:
+            a: uint64 [cycles], first operands; one pair enters in each cycle.
+            b: likewise second ones.
+
+        Raises:
+            AxdseError: a pipeline has feedback.
+        """
+        still = {0: np.zeros(-(-a.size // LANES), dtype=np.uint64)}
+        still[1] = ~still[0]
         for port, codes in ((self.a, a), (self.b, b)):
-            nets.update(zip(port.nets, lanes_of(codes.ravel(), len(port.nets)), strict=True))
+            still.update(zip(port.nets, lanes_of(codes, len(port.nets)), strict=True))
+        still.update((net, still[held.level]) for held in self.held for net in held.port.nets)
+        shown = {net: still[flip] for reg in self.registers for net, flip in reg.outputs}
+        for _ in range(MOST_STAGES + 1):
+            nets = self._settled(still | shown)
+            after = dict(self._shown(nets))
+            if all(np.array_equal(shown[net], lanes) for net, lanes in after.items()):
+                return nets
+            shown = after
+        raise AxdseError(
+            f"{self.top} must be a pipeline without feedback",
+            f"its registers depend on more than {MOST_STAGES} earlier cycles",
+            "accumulators and sequential multipliers have no cost",
+        )
+
+    def _settled(self, nets: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
         for instance in self.instances:
             pins = dict(instance.pins)
             operands = {pin: nets[pins[pin]] for pin, _ in instance.cell.inputs}
             for pin, value in instance.cell.evaluate(operands).items():
                 if pin in pins:
                     nets[pins[pin]] = value
-        return codes_of([nets[net] for net in self.product.nets], a.size).reshape(a.shape)
+        return nets
+
+    def _shown(self, nets: dict[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """The outputs of the registers, one cycle after their data."""
+        for register in self.registers:
+            lanes = nets[register.data]
+            late = lanes << np.uint64(1)
+            late[1:] |= lanes[:-1] >> np.uint64(LANES - 1)
+            for net, flip in register.outputs:
+                yield net, ~late if flip else late
 
     def verilog(self) -> str:
         """Structural Verilog with one assignment for each bit, as OpenSTA 2.0 demands."""
         a, b, product = self.a, self.b, self.product
+        controls = [held.port for held in self.held] + ([self.clock] if self.clock else [])
         names = {0: "1'b0", 1: "1'b1"}
         for port in (a, b):
             names.update({net: f"{port.name}[{bit}]" for bit, net in enumerate(port.nets)})
-        wires = {net for cell in self.instances for _, net in cell.pins} - names.keys()
+        names.update({port.nets[0]: port.name for port in controls})
+        placed = [(instance.cell.name, instance.pins) for instance in self.instances]
+        placed += [(register.flop.name, register.pins) for register in self.registers]
+        wires = {net for _, pins in placed for _, net in pins} - names.keys()
         names.update({net: f"n{net}" for net in wires})
+        ports = ", ".join(port.name for port in (*controls, a, b, product))
         lines = [
-            f"module {self.top} ({a.name}, {b.name}, {product.name});",
+            f"module {self.top} ({ports});",
+            *(f"  input {port.name};" for port in controls),
             f"  input [{len(a.nets) - 1}:0] {a.name};",
             f"  input [{len(b.nets) - 1}:0] {b.name};",
             f"  output [{len(product.nets) - 1}:0] {product.name};",
             *(f"  wire {names[net]};" for net in sorted(wires)),
         ]
-        for number, instance in enumerate(self.instances):
-            pins = ", ".join(f".{pin}({names[net]})" for pin, net in instance.pins)
-            lines.append(f"  {instance.cell.name} u{number} ({pins});")
+        for number, (cell, connected) in enumerate(placed):
+            pins = ", ".join(f".{pin}({names[net]})" for pin, net in connected)
+            lines.append(f"  {cell} u{number} ({pins});")
         for bit, net in enumerate(product.nets):
             lines.append(f"  assign {product.name}[{bit}] = {names[net]};")
         return "\n".join([*lines, "endmodule\n"])
-
-
-def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
-    """Read what Yosys' `write_json` wrote for `rtl`.
-
-    Raises:
-        AxdseError: the ports differ from `rtl`, a bit has no driver, or the design is not
-            combinational: a latch, a flip-flop, a loop.
-    """
-    module = read_modules(path, rtl.top)[rtl.top]
-    known = {cell.name: cell for cell in library.cells}
-    instances = [_instance(entry, known, rtl) for entry in module["cells"].values()]
-    widths = (rtl.a_bits, rtl.b_bits, rtl.product_bits)
-    a, b, product = (
-        _port(module["ports"], name, width, rtl)
-        for name, width in zip(rtl.ports, widths, strict=True)
-    )
-    netlist = Netlist(rtl.top, a, b, product, in_order(instances, rtl))
-    _check_driven(netlist)
-    return netlist
-
-
-def _port(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> Port:
-    bits = ports[name]["bits"] if name in ports else []
-    if len(bits) != width or len(ports) != len(rtl.ports):
-        found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
-        raise AxdseError(
-            f"{rtl.top} has ports {', '.join(rtl.ports)} and no others, {name} of {width} bits",
-            found,
-            "correct the port list",
-        )
-    return Port(name, tuple(map(net_of, bits)))
-
-
-def _instance(entry: dict[str, Any], known: dict[str, Cell], rtl: Rtl) -> Instance:
-    kind = entry["type"]
-    if kind not in known:
-        what = "a latch" if "LATCH" in kind.upper() else "no combinational cell of the library"
-        raise AxdseError(
-            f"{rtl.top} must be combinational logic",
-            f"{kind} ({what})",
-            "assign every output in every branch, without clocks",
-        )
-    return Instance(
-        known[kind], tuple((pin, net_of(bits[0])) for pin, bits in entry["connections"].items())
-    )
 
 
 def in_order(instances: Sequence[Instance], rtl: Rtl) -> tuple[Instance, ...]:
@@ -169,20 +214,6 @@ def _input_nets(instance: Instance) -> list[int]:
     return [pins[pin] for pin, _ in instance.cell.inputs]
 
 
-def _check_driven(netlist: Netlist) -> None:
-    driven = {0, 1, *netlist.a.nets, *netlist.b.nets}
-    needed = [(f"{netlist.product.name}[{i}]", net) for i, net in enumerate(netlist.product.nets)]
-    for instance in netlist.instances:
-        pins = dict(instance.pins)
-        driven.update(pins[pin] for pin, _ in instance.cell.outputs if pin in pins)
-        needed += [(f"{instance.cell.name}.{pin}", pins[pin]) for pin, _ in instance.cell.inputs]
-    missing = [place for place, net in needed if net not in driven]
-    if missing:
-        raise AxdseError(
-            f"every bit of {netlist.top} needs a driver", f"{missing[0]} has none", "assign it"
-        )
-
-
 def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
     """Transpose codes into bit planes, uint64 of shape (width, vectors / 64)."""
     shifts = np.arange(width, dtype=np.uint64)[:, None]
@@ -198,8 +229,3 @@ def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
         bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")
         codes |= bits.astype(np.uint64) << np.uint64(bit)
     return codes
-
-
-def net_of(bit: int | str) -> int:
-    """Return the net of one bit in Yosys' JSON; an undriven bit is `UNKNOWN`."""
-    return bit if isinstance(bit, int) else CONSTANTS.get(bit, UNKNOWN)

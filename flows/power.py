@@ -3,20 +3,23 @@
 Switching: half of C V^2 for each toggle of a net with capacitance C (pins, no wires; nets of the
 inputs included). Internal: the energy that the library's internal_power tables tell for the pin
 that switched, the pin that caused it, the state of the cell, the transition time at its input and
-the load at its output. Leakage: by the states in which cells rest.
+the load at its output. Leakage: by the states in which cells rest. Clock: what the registers of a
+pipeline take in each cycle, their data being still; see `register_power` for the rest.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from axdse.flows.activity import Activity
 from axdse.flows.delays import FALL, RISE, Delays
-from axdse.flows.liberty import Cell, Library, PowerArc
-from axdse.flows.liberty_tables import Table
-from axdse.flows.netlist import Netlist
+from axdse.flows.liberty import Library
+from axdse.flows.liberty_cells import Cell
+from axdse.flows.netlist import Netlist, Register
+from axdse.flows.register_power import Loaded, RegisterPower, register_power
+from axdse.flows.state_tables import leakage_nw, shares
 from axdse.multipliers.errors import AxdseError
 
 FJ = 1e3  # in a pJ
@@ -30,18 +33,21 @@ class Power:
         switching_fj: energy per multiplication to charge pins, fJ.
         internal_fj: energy per multiplication inside cells, fJ.
         leakage_nw: leakage power, nW.
-        toggles: of all nets per multiplication.
+        toggles: of all nets per multiplication, the clock's aside.
+        clock_fj: energy of one cycle of the clock: charge of its pins, and in registers with still
+            data, fJ.
     """
 
     switching_fj: float
     internal_fj: float
     leakage_nw: float
     toggles: float
+    clock_fj: float = 0.0
 
     @property
     def energy_fj(self) -> float:
         """Dynamic energy per multiplication, fJ."""
-        return self.switching_fj + self.internal_fj
+        return self.switching_fj + self.internal_fj + self.clock_fj
 
 
 def power_of(netlist: Netlist, delays: Delays, activity: Activity, library: Library) -> Power:
@@ -60,13 +66,49 @@ def power_of(netlist: Netlist, delays: Delays, activity: Activity, library: Libr
     internal, leakage = 0.0, 0.0
     for cell, numbers in _by_cell(netlist):
         internal += math.fsum(_internal(cell, numbers, netlist, delays, activity))
-        leakage += _leakage(cell, np.sum([activity.rests[number] for number in numbers], axis=0))
+        leakage += leakage_nw(cell, np.sum([activity.rests[number] for number in numbers], axis=0))
+    registers = list(_registers(netlist, delays, activity))
+    charges = [reg.flop.capacitance_pf(reg.flop.clock) for reg in netlist.registers]
+    charge = math.fsum(charges) * library.voltage_v**2 * FJ
     return Power(
         float(joules) / activity.transitions,
-        internal / activity.transitions,
-        leakage / activity.transitions,
+        (internal + math.fsum(each.data_fj for each in registers)) / activity.transitions,
+        (leakage + math.fsum(each.leakage_nw for each in registers)) / activity.cycles,
         activity.toggles_per_transition,
+        charge + math.fsum(each.clock_fj for each in registers),
     )
+
+
+def _registers(netlist: Netlist, delays: Delays, activity: Activity) -> Iterator[RegisterPower]:
+    """Those of one kind, with the same levels at set and reset, at a time."""
+    groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    for number, register in enumerate(netlist.registers):
+        flop, pins = register.flop, dict(register.pins)
+        still = [pin not in (flop.data, flop.clock) for pin in flop.inputs]
+        ones = [int(activity.ones[pins[pin]] > 0) for pin in flop.inputs]
+        levels = tuple(one * known for one, known in zip(ones, still, strict=True))
+        groups.setdefault((id(flop), levels), []).append(number)
+    for (_, levels), numbers in groups.items():
+        chosen = [netlist.registers[number] for number in numbers]
+        data = [register.data for register in chosen]
+        flop = chosen[0].flop
+        loads = [
+            [delays.load_pf[net, :2] if net >= 0 else np.zeros(2) for net in _sinks(register)]
+            for register in chosen
+        ]
+        loaded = Loaded(
+            activity.loaded[numbers],
+            activity.toggles[data],
+            levels,
+            delays.slew_ns[data],
+            np.array(loads).reshape(len(chosen), len(flop.outputs), 2),
+        )
+        yield register_power(flop, loaded)
+
+
+def _sinks(register: Register) -> list[int]:
+    pins = dict(register.pins)
+    return [pins.get(pin, -1) for pin, _ in register.flop.outputs]
 
 
 def _by_cell(netlist: Netlist) -> Iterator[tuple[Cell, list[int]]]:
@@ -75,20 +117,6 @@ def _by_cell(netlist: Netlist) -> Iterator[tuple[Cell, list[int]]]:
         groups.setdefault(id(instance.cell), []).append(number)
     for numbers in groups.values():
         yield netlist.instances[numbers[0]].cell, numbers
-
-
-def _leakage(cell: Cell, rests: np.ndarray) -> float:
-    """Sum over all visits of a state of its leakage, nW."""
-    left = np.ones(rests.size, dtype=bool)
-    total = 0.0
-    for entry in sorted(cell.leakage, key=lambda entry: not entry.when):
-        here = left & cell.holds(entry.when)
-        total += entry.nw * float(rests[here].sum())
-        left &= ~here
-    if left.any() and cell.leakage:
-        mean = math.fsum(entry.nw for entry in cell.leakage) / len(cell.leakage)
-        total += mean * float(rests[left].sum())
-    return total
 
 
 def _internal(
@@ -106,7 +134,7 @@ def _internal(
         edge = np.where(states >> i & 1, RISE, FALL)
         for side in (RISE, FALL):
             at = (slews[:, side], np.zeros(len(nets)))
-            for weight, table in _shares(cell, own, side, edge == side):
+            for weight, table in shares(cell, own, side, edge == side):
                 yield float(table.at(*at, beyond=False) @ (moved[:, i] @ weight))
         for o, output in enumerate(outputs):
             sinks = [pins.get(output, 0) for pins in nets]
@@ -116,26 +144,5 @@ def _internal(
                 for out in (RISE, FALL):
                     at = (slews[:, side], delays.load_pf[sinks, out])
                     here = (edge == side) & (rises == out)
-                    for weight, table in _shares(cell, arcs, out, here):
+                    for weight, table in shares(cell, arcs, out, here):
                         yield float(table.at(*at, beyond=False) @ (caused[:, o, i] @ weight))
-
-
-def _shares(
-    cell: Cell, arcs: Sequence[PowerArc], edge: int, here: np.ndarray
-) -> Iterator[tuple[np.ndarray, Table]]:
-    """Weights [states] of each table among the states `here`.
-
-    A table with a condition goes before one without; states that meet none take the mean.
-    """
-    tables = [arc.fall if edge else arc.rise for arc in arcs]
-    told = [(arc.when, table) for arc, table in zip(arcs, tables, strict=True) if table]
-    left = here.copy()
-    weights = []
-    for when, _ in sorted(told, key=lambda entry: not entry[0]):
-        claimed = left & cell.holds(when)
-        weights.append(claimed.astype(float))
-        left &= ~claimed
-    for weight, (_, table) in zip(weights, sorted(told, key=lambda e: not e[0]), strict=True):
-        weight += left / len(told)
-        if weight.any():
-            yield weight, table

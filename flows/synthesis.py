@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from axdse.flows.liberty import Library
-from axdse.flows.netlist import Netlist, read_netlist
+from axdse.flows.netlist import Netlist
+from axdse.flows.netlist_reader import read_netlist
+from axdse.flows.registers import flip_flop
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
@@ -30,11 +32,19 @@ STEPS = (
     "opt_clean -purge",
     "write_json netlist.json",
 )
+REGISTERS = "dfflibmap -liberty registers.lib"
 
 
-def synthesis_script(top: str, abc: str = "yosys-abc", script: str = ABC_SCRIPT) -> str:
-    """The Yosys commands, to be run beside `rtl.v` and `library.lib`; `abc` runs ABC."""
-    return "".join(f"{step.format(top=top, abc=abc, script=script)}\n" for step in STEPS)
+def synthesis_script(
+    top: str, abc: str = "yosys-abc", script: str = ABC_SCRIPT, *, registers: bool = False
+) -> str:
+    """The Yosys commands, to be run beside `rtl.v` and `library.lib`; `abc` runs ABC.
+
+    With `registers` there is `registers.lib` too, which has flip-flops.
+    """
+    place = STEPS.index("check -assert") + 1
+    steps = (*STEPS[:place], *((REGISTERS,) if registers else ()), *STEPS[place:])
+    return "".join(f"{step.format(top=top, abc=abc, script=script)}\n" for step in steps)
 
 
 def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
@@ -45,15 +55,22 @@ def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
 
 
 def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
-    """Map a combinational design to the cells of a library; `script` is for ABC.
+    """Map a design to the cells of a library; `script` is for ABC.
 
     Raises:
-        AxdseError: Yosys refuses the RTL, or the design has state, a loop, or other ports.
+        AxdseError: Yosys refuses the RTL, the design has a loop, other ports, or state that is no
+            pipeline, or there are no flip-flops for one.
     """
+    pipeline = rtl.pipeline is not None
+    if pipeline:
+        flip_flop(library)
     with temporary_folder() as folder:
         (folder / "rtl.v").write_text(rtl.text)
         library_file(library, folder)
-        commands = synthesis_script(rtl.top, str(find_tool("yosys-abc").path), script)
+        if pipeline:
+            (folder / "registers.lib").symlink_to(library.registered_path)
+        abc = str(find_tool("yosys-abc").path)
+        commands = synthesis_script(rtl.top, abc, script, registers=pipeline)
         run_yosys(commands, folder, rtl.top)
         return read_netlist(folder / "netlist.json", rtl, library)
 

@@ -7,7 +7,8 @@ import pytest
 
 from axdse.flows.activity import Transitions, simulate
 from axdse.flows.delays import delays_of
-from axdse.flows.liberty import Cell, Leakage, Library, PowerArc, read_library
+from axdse.flows.liberty import Library, read_library
+from axdse.flows.liberty_cells import Cell, Leakage, PowerArc
 from axdse.flows.liberty_tables import Table
 from axdse.flows.netlist import Instance, Netlist, Port
 from axdse.flows.power import Power, power_of
