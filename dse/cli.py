@@ -11,7 +11,16 @@ from pathlib import Path
 
 import click
 
-from axdse.dse import cli_bench, cli_designs, cli_import, cli_runs, cli_show, cli_verify, doctor
+from axdse.dse import (
+    cli_bench,
+    cli_designs,
+    cli_energy,
+    cli_import,
+    cli_runs,
+    cli_show,
+    cli_verify,
+    doctor,
+)
 from axdse.multipliers.catalog import CATALOG_VARIABLE
 from axdse.multipliers.errors import AxdseError
 
@@ -59,7 +68,7 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
 
 
 _DESIGNS = (*cli_designs.COMMANDS, cli_show.show, cli_verify.verify, cli_import.import_designs)
-for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_bench.bench, doctor.doctor):
+for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_energy.energy, cli_bench.bench, doctor.doctor):
     cli.add_command(_command)
 
 
