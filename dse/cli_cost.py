@@ -113,8 +113,7 @@ def cost(
 def _grid(specs: tuple[str, ...], bits: int | None) -> list[Multiplier]:
     if specs:
         raise AxdseError("--all takes no SPEC", " ".join(specs), "drop one of them")
-    grid = [m for m in full_catalog().grid() if not m.family.pipeline]
-    chosen = [m for m in grid if bits in (None, m.operand_bits)]
+    chosen = [m for m in full_catalog().grid() if bits in (None, m.operand_bits)]
     if not chosen:
         raise AxdseError("--bits is the width of some core", bits, "see 'axdse list'")
     return chosen

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from axdse.dse.train import History
+from axdse.flows.accelerator import AcceleratorCost
 from axdse.flows.cost import Cost
 from axdse.flows.report import RtlReport
 
@@ -148,6 +149,7 @@ class FrontPoint(_Replicated):
         validation: accuracy 0..1 on the validation split, one per seed.
         test: accuracy 0..1 on the test split, one per seed.
         histories: of the trainings, one per seed.
+        on_array: the network on an array of it; None: the library has no power tables.
     """
 
     evaluation: Evaluation
@@ -157,3 +159,4 @@ class FrontPoint(_Replicated):
     validation: tuple[float, ...]
     test: tuple[float, ...]
     histories: tuple[History, ...]
+    on_array: AcceleratorCost | None = None

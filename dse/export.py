@@ -40,7 +40,12 @@ class Export:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A line of trials.csv; accuracy 0..1, empty where a trial did not get so far."""
+    """A line of trials.csv; accuracy 0..1, empty where a trial did not get so far.
+
+    Attributes:
+        energy_fj: dynamic, of the unit per multiplication of recorded operands.
+        uniform_fj: likewise of uniform operands.
+    """
 
     number: int
     multiplier: str
@@ -52,6 +57,8 @@ class TrialRow:
     area_um2: float | None
     gate_equivalents: float | None
     delay_ns: float | None
+    energy_fj: float | None
+    uniform_fj: float | None
     cells: int | None
     rtl_verdict: str
     rtl_vectors: int
@@ -64,6 +71,11 @@ class FrontRow:
     Attributes:
         on_front: not dominated by another finalist; these have a `folder`.
         exact: a reference design.
+        mac_training_fj: energy per multiply-accumulate, mean over training.
+        mac_inference_fj: likewise over its forward products.
+        mac_uniform_fj: likewise with uniform operands.
+        training_step_uj: of a training step on a 16 x 16 array.
+        inference_uj: of an image on it.
         core_verdict: of the core's RTL check; `unit_` is of the whole unit's.
     """
 
@@ -76,6 +88,11 @@ class FrontRow:
     area_um2: float
     gate_equivalents: float
     delay_ns: float
+    mac_training_fj: float | None
+    mac_inference_fj: float | None
+    mac_uniform_fj: float | None
+    training_step_uj: float | None
+    inference_uj: float | None
     cells: int
     validation_mean: float
     validation_ci95: float
@@ -124,6 +141,8 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     rows = tuple(_front_row(f, name) for f, name in zip(finalists, names, strict=True))
     picture = front_png(run, finalists)
     (folder / "config.yaml").write_text(dump_config(run.config))
+    if run.operands.exists():
+        shutil.copyfile(run.operands, folder / run.operands.name)
     (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
     (folder / "front.csv").write_text(_csv(FrontRow, rows))
@@ -209,6 +228,8 @@ def _trial_row(e: Evaluation) -> TrialRow:
         area_um2=cost.area_um2 if cost else None,
         gate_equivalents=cost.gate_equivalents if cost else None,
         delay_ns=cost.delay_ns if cost else None,
+        energy_fj=cost.recorded.energy_fj if cost and cost.recorded else None,
+        uniform_fj=cost.uniform.energy_fj if cost and cost.uniform else None,
         cells=cost.cells if cost else None,
         rtl_verdict=certificate.verdict if certificate else "",
         rtl_vectors=certificate.vectors if certificate else 0,
@@ -216,7 +237,8 @@ def _trial_row(e: Evaluation) -> TrialRow:
 
 
 def _front_row(finalist: Finalist, folder: str) -> FrontRow:
-    point, cost, error = finalist.point, finalist.cost, finalist.error
+    point, cost, error, mac = finalist.point, finalist.cost, finalist.error, finalist.mac
+    network = point.on_array.network if point.on_array else None
     return FrontRow(
         folder=folder,
         trial=point.evaluation.number,
@@ -227,6 +249,11 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
         area_um2=cost.area_um2,
         gate_equivalents=cost.gate_equivalents,
         delay_ns=cost.delay_ns,
+        mac_training_fj=mac.training_fj if mac else None,
+        mac_inference_fj=mac.inference_fj if mac else None,
+        mac_uniform_fj=mac.uniform_fj if mac else None,
+        training_step_uj=network.training_step_uj if network else None,
+        inference_uj=network.inference_uj if network else None,
         cells=cost.cells,
         validation_mean=finalist.validation.mean,
         validation_ci95=finalist.validation.half,

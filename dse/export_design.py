@@ -13,6 +13,7 @@ from axdse.dse.report import environment
 from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist
 from axdse.dse.train import Epoch, History
+from axdse.flows.accelerator import AcceleratorCost
 from axdse.flows.certificate import write_certificate
 from axdse.flows.cost import Cost
 from axdse.multipliers.candidate import Candidate
@@ -31,6 +32,7 @@ class Commands:
     verify_core: str
     verify_unit: str
     cost: str
+    energy: str
     lut: str
     train: tuple[str, ...]
     settings: str
@@ -55,6 +57,8 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
     write_certificate(finalist.certificate, folder / "certificate_core.json")
     write_certificate(finalist.point.unit_certificate, folder / "certificate_unit.json")
     _write_json(Cost, finalist.cost, folder / "cost.json")
+    if finalist.point.on_array:
+        _write_json(AcceleratorCost, finalist.point.on_array, folder / "energy.json")
     _write_json(tuple[History, ...], finalist.point.histories, folder / "training.json")
     (folder / "training.csv").write_text(_training_csv(finalist.point.histories))
     files = sorted(path.name for path in folder.iterdir())
@@ -124,13 +128,21 @@ def _commands(finalist: Finalist, core: Rtl, config: SearchConfig) -> Commands:
         verify_core=f"axdse verify {spec} --seed {finalist.certificate.seed}",
         verify_unit=f"axdse verify {spec} --unit {form} "
         f"--seed {finalist.point.unit_certificate.seed}",
-        cost=f"axdse cost {spec} {form}{library}",
+        cost=f"axdse cost {spec} {form}{library}{_activity(config)}",
+        energy=f"axdse energy ../operands.npz {spec} {form} --dataflow {config.dataflow}{library}",
         lut=f"axdse lut {spec} {form} -o table.npz",
         train=tuple(
             f"axdse train {spec} {form} {recipe} --seed {seed}" for seed in finalist.point.seeds
         ),
         settings=", ".join(f"{f.name} {getattr(training, f.name)}" for f in fields(training)),
     )
+
+
+def _activity(config: SearchConfig) -> str:
+    clock = f" --clock {config.clock_ns:g}" if config.clock_ns else ""
+    if config.activity == "uniform":
+        return clock
+    return f"{clock} --activity ../operands.npz --dataflow {config.dataflow}"
 
 
 def _write_json(kind: Any, value: Any, path: Path) -> None:

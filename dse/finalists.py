@@ -6,11 +6,13 @@ from statistics import fmean
 
 from axdse.dse.config import REFERENCE, SearchConfig
 from axdse.dse.evaluation import Evaluation, FrontPoint
+from axdse.dse.on_array import OnArray
 from axdse.dse.pareto import Losses, losses, non_dominated
 from axdse.dse.progress import Progress
 from axdse.dse.replicates import floor, replicate_seeds, replicates, train_replicates
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
+from axdse.flows.accelerator import AcceleratorCost
 from axdse.flows.report import RtlReport
 from axdse.flows.rtl_check import check_unit
 from axdse.multipliers.candidate import Candidate
@@ -39,11 +41,12 @@ def finish(run: RunDir, workers: Workers, progress: Progress) -> tuple[FrontPoin
     """
     chosen = finalists(run.config, run.evaluations, floor(run.config, run.baselines))
     candidates = [candidate_of(evaluation) for evaluation in chosen]
-    total = len(chosen) * (run.config.finalist_seeds + 1)
+    total = len(chosen) * (run.config.finalist_seeds + 2)
     progress.begin("finalists", total, sum(len(replicates(run, c)) for c in candidates))
     certificates = _certify(workers, candidates, progress)
+    arrays = _on_arrays(run, workers, candidates, progress)
     train_replicates(run, workers, candidates, progress)
-    points = _judge(run, chosen, certificates)
+    points = _judge(run, chosen, certificates, arrays)
     run.save_front(points)
     return points
 
@@ -96,11 +99,35 @@ def _certify(
     return certificates
 
 
+def _on_arrays(
+    run: RunDir, workers: Workers, candidates: Sequence[Candidate], progress: Progress
+) -> dict[str, AcceleratorCost | None]:
+    jobs = [OnArray(candidate, run.config, run.operands) for candidate in candidates]
+    arrays = {}
+    for outcome in workers.run(iter(jobs)):
+        if outcome.failure:
+            raise AxdseError(
+                "an array of a finalist must have a cost",
+                f"{outcome.job.candidate.name}: {outcome.failure}",
+                "remove the cause, then --resume",
+            )
+        arrays[outcome.job.candidate.name] = outcome.result
+        progress.advance(f"{outcome.job.candidate.name}: energy on an array")
+    return arrays
+
+
 def _judge(
-    run: RunDir, chosen: Sequence[Evaluation], certificates: dict[str, RtlReport]
+    run: RunDir,
+    chosen: Sequence[Evaluation],
+    certificates: dict[str, RtlReport],
+    arrays: dict[str, AcceleratorCost | None],
 ) -> tuple[FrontPoint, ...]:
     """The final front: certified designs, by mean validation accuracy over the seeds."""
-    points = [_point(run, e, certificates[candidate_of(e).name]) for e in chosen]
+    names = [candidate_of(evaluation).name for evaluation in chosen]
+    points = [
+        _point(run, e, certificates[name], arrays[name])
+        for e, name in zip(chosen, names, strict=True)
+    ]
     certified = [point for point in points if point.unit_certificate.passed]
     best = non_dominated(
         [_losses(run.config, p.evaluation, fmean(p.validation)) for p in certified]
@@ -109,7 +136,12 @@ def _judge(
     return tuple(replace(point, on_front=point in front) for point in points)
 
 
-def _point(run: RunDir, evaluation: Evaluation, certificate: RtlReport) -> FrontPoint:
+def _point(
+    run: RunDir,
+    evaluation: Evaluation,
+    certificate: RtlReport,
+    on_array: AcceleratorCost | None,
+) -> FrontPoint:
     trained = replicates(run, candidate_of(evaluation))
     return FrontPoint(
         evaluation=evaluation,
@@ -119,6 +151,7 @@ def _point(run: RunDir, evaluation: Evaluation, certificate: RtlReport) -> Front
         validation=tuple(replicate.validation for replicate in trained),
         test=tuple(replicate.test for replicate in trained),
         histories=tuple(replicate.history for replicate in trained),
+        on_array=on_array,
     )
 
 

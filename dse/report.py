@@ -17,6 +17,7 @@ from axdse.dse.figures import front_figure, png
 from axdse.dse.marks import band_of, marks, title_of
 from axdse.dse.run_dir import RunDir, RunInfo
 from axdse.dse.summary import Finalist, Interval, gather, interval95, short_format
+from axdse.flows.cost import Cost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
@@ -69,6 +70,7 @@ class Page:
     baselines: tuple[BaselineRow, ...]
     counts: tuple[StatusCount, ...]
     trials: tuple[Evaluation, ...]
+    activity: str
     picture: str
     maps: tuple[tuple[Finalist, str], ...]
 
@@ -143,9 +145,15 @@ def _page(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> Page:
         baselines=tuple(_baseline_row(baseline) for baseline in run.baselines),
         counts=tuple(filter(lambda c: c.count, (_count(s, trials) for s in get_args(Status)))),
         trials=trials,
+        activity=_activity(finalists[0].cost),
         picture=_inline(picture),
         maps=tuple((f, _inline(png(error_figure(f.candidate), dpi=160))) for f in approximate),
     )
+
+
+def _activity(cost: Cost) -> str:
+    energy = cost.recorded or cost.uniform
+    return energy.activity if energy else cost.no_power
 
 
 def _loss(finalist: Finalist, reference: Finalist | None) -> Interval | None:

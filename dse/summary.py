@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from axdse.dse.evaluation import Estimate, FrontPoint
 from axdse.dse.finalists import candidate_of
+from axdse.dse.on_array import MacFigures, mac_figures
 from axdse.flows.cost import Cost
 from axdse.flows.report import RtlReport
 from axdse.multipliers.candidate import Candidate
@@ -91,6 +92,11 @@ class Finalist:
     def format(self) -> str:
         """Short text of the format."""
         return short_format(self.candidate.format)
+
+    @property
+    def mac(self) -> MacFigures | None:
+        """Energy of a multiply-accumulate; None: the library has no power tables."""
+        return mac_figures(self.point.on_array) if self.point.on_array else None
 
     @property
     def exact(self) -> bool:

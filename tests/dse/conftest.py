@@ -5,16 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mac_recordings import recording
 
 from axdse.dse.config import SearchConfig, parse_config
 from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint
 from axdse.dse.run_dir import RunDir
 from axdse.dse.train import Epoch, History
+from axdse.flows.accelerator import AcceleratorCost, Assigned, accelerator_cost
 from axdse.flows.cost import unit_cost
+from axdse.flows.recorded_source import Recorded
 from axdse.flows.rtl_check import check, check_unit
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.recording_file import save_recording
 
 CONFIG = """\
 workload: lenet-300-100
@@ -63,7 +67,7 @@ def evaluation(number: int, spec: str, form: str, accuracy: float) -> Evaluation
         format=design.format.name,
         status="complete",
         certificate=check(design.multiplier),
-        cost=unit_cost(design),
+        cost=unit_cost(design, activity=Recorded(recording(), "operands.npz")),
         history=history(0, accuracy),
     )
 
@@ -80,7 +84,13 @@ def point(
         validation=validation,
         test=test,
         histories=tuple(history(s, v) for s, v in zip(SEEDS, validation, strict=True)),
+        on_array=on_array(candidate(spec, form)),
     )
+
+
+def on_array(design: Candidate) -> AcceleratorCost:
+    assigned = [Assigned(trace.layer, trace.product, design) for trace in recording().traces]
+    return accelerator_cost(recording(), assigned)
 
 
 def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
@@ -139,6 +149,7 @@ def unfinished_run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run with trials and baselines that has no front yet."""
     folder = tmp_path_factory.mktemp("unfinished")
     run = RunDir.create(folder / "run", parse_config(CONFIG, folder / "config.yaml"))
+    save_recording(recording(), run.operands)
     run.save_baselines(
         (baseline("fp32", (0.88, 0.879, 0.884)), baseline("bf16", (0.88, 0.878, 0.883)))
     )

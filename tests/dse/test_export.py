@@ -182,7 +182,7 @@ def test_the_readme_names_every_file_and_its_commands_parse(exported: Export) ->
     ] == []
     commands = [line for line in readme.splitlines() if line.startswith("axdse ")]
     assert [line.split()[1] for line in commands] == [
-        "verify", "verify", "verify", "cost", "lut", "train", "train", "train",
+        "verify", "verify", "verify", "cost", "energy", "lut", "train", "train", "train",
     ]  # fmt: skip
     for command in commands:
         name = command.split()[1]

@@ -102,6 +102,18 @@ def test_accuracies_carry_their_interval(html: str, finalists: tuple[Finalist, .
     assert all(f.test.percent in html and "±" in f.test.percent for f in finalists)
 
 
+def test_energy_is_shown_with_the_uniform_one_beside(
+    html: str, finalists: tuple[Finalist, ...]
+) -> None:
+    text = " ".join(Page(html).text.split())
+    for finalist in finalists:
+        mac = finalist.mac
+        assert mac is not None
+        uniform = f"{mac.uniform_fj:,.0f} ({100 * mac.uniform_error:+.0f} %)"
+        assert f"{finalist.cost.delay_ns:.2f} {mac.training_fj:,.0f} {uniform}" in text
+    assert "operands.npz (net on digits, exact(n=8)): 4096 in order, output-stationary" in text
+
+
 def test_provenance_is_shown(html: str, finished_run: RunDir) -> None:
     text = Page(html).text
     info, cost = finished_run.info, finished_run.evaluations[0].cost

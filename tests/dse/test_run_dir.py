@@ -106,7 +106,7 @@ def test_a_run_without_its_configuration_is_refused(run: RunDir) -> None:
 
 def test_diverged_baselines_are_refused(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     diverged = History(HISTORY.epochs, "nan", 3)
-    monkeypatch.setattr(replicates_module, "train_replicates", lambda *arguments: None)
+    monkeypatch.setattr(replicates_module, "train_replicates", lambda *arguments, recorded: None)
     monkeypatch.setattr(
         replicates_module,
         "replicates",

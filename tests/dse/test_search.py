@@ -10,11 +10,15 @@ from statistics import fmean
 import pytest
 
 from axdse.dse.config import SearchConfig
+from axdse.dse.on_array import mac_figures
 from axdse.dse.pareto import losses, no_worse
 from axdse.dse.run_dir import RunDir
 from axdse.dse.search import run_search
 from axdse.dse.space import space_of
+from axdse.flows.liberty import DEFAULT_LIBRARY
+from axdse.flows.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.recording_file import load_recording
 
 Make = Callable[..., SearchConfig]
 # A search of two candidates, of which the second is refused: its products do not fit.
@@ -93,7 +97,7 @@ def test_exact_cores_are_finalists_whatever_happens(finished: Finished) -> None:
 
 def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     run, watcher = finished
-    finalists = len(run.front) * (run.config.finalist_seeds + 1)
+    finalists = len(run.front) * (run.config.finalist_seeds + 2)
     assert watcher.phases == [
         ("baselines", 6, 0),
         ("trials", run.config.trials, 0),
@@ -130,6 +134,62 @@ def test_a_run_is_not_overwritten(finished: Finished, tiny_config: Make) -> None
     run, _ = finished
     with pytest.raises(AxdseError, match="continue a run with --resume"):
         run_search(tiny_config(), run.path)
+
+
+def test_energy_is_that_of_the_operands_of_the_run(finished: Finished) -> None:
+    run, _ = finished
+    recording = load_recording(run.operands)
+    assert recording.workload == "lenet-300-100 on fashion-mnist-14k"
+    recorded = {e.cost.recorded.activity_digest for e in run.evaluations if e.cost}  # type: ignore[union-attr]
+    assert recorded == {Recorded(recording, "operands.npz").digest}
+    for point in run.front:
+        assert point.on_array is not None
+        layers = [(layer.layer, layer.product) for layer in point.on_array.layers]
+        assert layers == list(dict.fromkeys((t.layer, t.product) for t in recording.traces))
+        figures = mac_figures(point.on_array)
+        assert figures is not None
+        assert figures.training_fj > 0
+        assert figures.uniform_error != 0
+
+
+def test_recorded_operands_that_vanish_are_recorded_again(
+    finished: Finished, tiny_config: Make
+) -> None:
+    run, _ = finished
+    before = load_recording(run.operands).digest
+    run.operands.unlink()
+    run_search(tiny_config(), run.path, resume=True)
+    assert load_recording(run.operands).digest == before
+
+
+def test_designs_that_miss_the_clock_are_not_trained(tiny_config: Make, tmp_path: Path) -> None:
+    lines = ("clock_ns: 1.7", "activity: uniform", 'formats: ["float(8,2)"]', "trials: 4")
+    run = run_search(tiny_config(*lines), tmp_path)
+    late = [e for e in run.evaluations if e.status == "infeasible"]
+    assert late
+    assert all(e.history is None and "misses the clock of 1.7 ns" in e.reason for e in late)
+    in_time = [e.cost for e in run.evaluations if e.status in ("complete", "dominated")]
+    assert all(cost and cost.delay_ns <= 1.7 and cost.recorded is None for cost in in_time)
+
+
+def test_energy_as_an_objective_ranks_the_front(tiny_config: Make, tmp_path: Path) -> None:
+    objectives = "objectives: [accuracy, energy]"
+    run = run_search(tiny_config(objectives, 'formats: ["float(8,2)"]', "trials: 3"), tmp_path)
+    front = [point for point in run.front if point.on_front]
+    energies = [p.evaluation.cost.recorded.energy_fj for p in front]  # type: ignore[union-attr]
+    accuracies = [fmean(p.validation) for p in front]
+    assert sorted(range(len(front)), key=lambda i: energies[i]) == sorted(
+        range(len(front)), key=lambda i: accuracies[i]
+    )
+
+
+def test_energy_takes_a_library_with_power(tiny_config: Make, tmp_path: Path) -> None:
+    text = DEFAULT_LIBRARY.read_text().replace("internal_power", "internal_area")
+    (tmp_path / "still.lib").write_text(text)
+    config = tiny_config("objectives: [accuracy, energy]", "library: still.lib", folder=tmp_path)
+    with pytest.raises(AxdseError, match="the objective energy takes a library with power"):
+        run_search(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_failures_are_recorded_and_the_search_goes_on(tiny_config: Make, tmp_path: Path) -> None:
