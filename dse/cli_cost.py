@@ -27,17 +27,18 @@ from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 
 COLUMNS = ("design", "area um2", "NAND2 equivalents", "delay ns", "cells")
+GRID_BITS = 8
 POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
 
 
 @click.command(short_help="Area, delay and power from real synthesis.")
 @click.argument("specs", nargs=-1, metavar="SPEC...")
-@click.option("--all", "whole", is_flag=True, help="Every design of the catalogue's grid.")
+@click.option("--all", "whole", is_flag=True, help="Every core of up to 8 bits.")
 @click.option("--bits", type=click.IntRange(1), help="With --all: cores of that width alone.")
 @format_option
 @click.option("--core", is_flag=True, help="The bare core instead of the whole unit.")
 @click.option("--fast", is_flag=True, help="Area and delay alone, many designs in one process.")
-@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty; default OSU 0.18 um.")
+@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
 @click.option("--clock", "clock_ns", type=float, metavar="NS", help="Delay target; shows slack.")
 @click.option(
     "--activity",
@@ -48,7 +49,7 @@ POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
 @click.option(
     "--dataflow",
     type=click.Choice(get_args(Order)),
-    default="output_stationary",
+    default="output-stationary",
     show_default=True,
     help="Of a recording: in whose order pairs follow.",
 )
@@ -113,7 +114,8 @@ def cost(
 def _grid(specs: tuple[str, ...], bits: int | None) -> list[Multiplier]:
     if specs:
         raise AxdseError("--all takes no SPEC", " ".join(specs), "drop one of them")
-    chosen = [m for m in full_catalog().grid() if bits in (None, m.operand_bits)]
+    widths = {bits} if bits else set(range(GRID_BITS + 1))
+    chosen = [m for m in full_catalog().grid() if m.operand_bits in widths]
     if not chosen:
         raise AxdseError("--bits is the width of some core", bits, "see 'axdse list'")
     return chosen

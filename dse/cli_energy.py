@@ -27,7 +27,7 @@ from axdse.flows.mac import MacCost
 from axdse.flows.systolic_array import parse_array
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.operands import PRODUCTS, Dataflow, OperandTrace
+from axdse.multipliers.operands import DATAFLOWS, PRODUCTS, Dataflow, OperandTrace
 from axdse.multipliers.recording_file import load_recording
 
 LAYER_COLUMNS = (
@@ -54,12 +54,12 @@ TOTAL_COLUMNS = (
 @click.option("--array", "size", default="16x16", show_default=True, metavar="ROWSxCOLUMNS")
 @click.option(
     "--dataflow",
-    type=click.Choice(["output-stationary", "weight-stationary"]),
+    type=click.Choice(DATAFLOWS),
     default="output-stationary",
     show_default=True,
     help="Which operands follow one another, and which registers the clock reaches.",
 )
-@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty; default OSU 0.18 um.")
+@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
 @json_option
 def energy(
     recording: Path,
@@ -67,7 +67,7 @@ def energy(
     format_text: str | None,
     assignments: tuple[str, ...],
     size: str,
-    dataflow: str,
+    dataflow: Dataflow,
     library: Path | None,
     as_json: bool,
 ) -> int:
@@ -77,7 +77,7 @@ def energy(
     but where --assign names another design. Counted are multiplier, adder, accumulator and the
     operands' registers of each processing element; not memories, interconnect and control.
     """
-    array = parse_array(size, _dataflow(dataflow))
+    array = parse_array(size, dataflow)
     record = load_recording(recording)
     traces = recorded_traces(record, array.dataflow)
     overrides = [_override(text, format_text, traces) for text in assignments]
@@ -97,10 +97,6 @@ def energy(
     for line in _footnotes(costs):
         click.echo(line)
     return 0
-
-
-def _dataflow(text: str) -> Dataflow:
-    return "output_stationary" if text == "output-stationary" else "weight_stationary"
 
 
 def _override(

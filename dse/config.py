@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from axdse.dse.dataset import check_name
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
+from axdse.flows.libraries import NAMES
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
@@ -63,7 +64,7 @@ class SearchConfig:
         resolution: accuracy difference, 0..1, that one training cannot resolve.
         largest_loss: accuracy, 0..1, that a design may lose against the best baseline; with
             less than that it is of no use, however small.
-        library: Liberty file; None for the default.
+        library: Liberty file, or osu018 or nangate45; None for osu018.
         activity: whose operands give the energy: "recorded" are those of the bf16 baseline in
             its last epoch, rounded to the format of each design.
         dataflow: of the array whose multiplier met them, in that order.
@@ -87,7 +88,7 @@ class SearchConfig:
     largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
     library: Path | None = None
     activity: Literal["recorded", "uniform"] = "recorded"
-    dataflow: Dataflow = "output_stationary"
+    dataflow: Dataflow = "output-stationary"
     clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
@@ -113,7 +114,7 @@ def parse_config(text: str, path: Path) -> SearchConfig:
             "a configuration is a mapping of keys", path, "start from examples/quick.yaml"
         )
     config = strict_yaml.build(SearchConfig, data, path.name)
-    if config.library:
+    if config.library and str(config.library) not in NAMES:
         config = dataclasses.replace(config, library=(path.parent / config.library).resolve())
     _check(config)
     return _canonical(config)

@@ -16,10 +16,10 @@ from axdse.multipliers.formats import parse_format
 from axdse.multipliers.recording_file import load_recording
 
 Source = Uniform | Trace | Recorded | Independent
-Order = Literal["output_stationary", "weight_stationary", "independent"]
+Order = Literal["output-stationary", "weight-stationary", "independent"]
 
 
-def read_source(text: str, order: Order = "output_stationary") -> Source:
+def read_source(text: str, order: Order = "output-stationary") -> Source:
     """Read what `--activity` names: `uniform`, or an .npz file.
 
     The file is a recording of `axdse train --record`, or a trace: arrays `a` and `b` of codes in

@@ -18,6 +18,7 @@ from axdse.flows.registers import flip_flop
 from axdse.flows.synthesis import synthesis_script, synthesise, timed_scripts
 from axdse.flows.timing import critical_path_ns, timing_script
 from axdse.flows.tools import find_tool
+from axdse.multipliers import encoding
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
@@ -270,5 +271,5 @@ def _energy(
 
 @functools.cache
 def _estimate() -> str:
-    folder = Path(__file__).parent
-    return digest(*((folder / name).read_bytes() for name in ESTIMATE))
+    files = [Path(encoding.__file__), *(Path(__file__).with_name(name) for name in ESTIMATE)]
+    return digest(*(file.read_bytes() for file in files))

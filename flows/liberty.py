@@ -13,10 +13,10 @@ from axdse.flows.liberty_reader import read_cell
 from axdse.flows.liberty_syntax import Group, read_groups
 from axdse.flows.liberty_units import number_of, read_units
 from axdse.flows.liberty_writer import plain_text
+from axdse.flows.libraries import library_path
 from axdse.multipliers.cache import cache_dir, cached, digest, write_atomically
 from axdse.multipliers.errors import AxdseError
 
-DEFAULT_LIBRARY = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
 LAYOUT_VERSION = "3"  # of the cached form
 TEMPLATES = ("lu_table_template", "power_lut_template")
 WANTED = frozenset(
@@ -110,12 +110,12 @@ class Library:
 
 
 def read_library(path: Path | None = None) -> Library:
-    """Read a Liberty file (default: OSU 0.18 um), cached by its content.
+    """Read a Liberty file, or one that `library_path` knows by its name, cached by its content.
 
     Raises:
         AxdseError: it is missing, is no Liberty, or has no combinational cell.
     """
-    path = path or DEFAULT_LIBRARY
+    path = library_path(path)
     try:
         status = path.stat()
         return _read(path, status.st_mtime_ns, status.st_size)

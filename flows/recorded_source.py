@@ -63,14 +63,14 @@ class Recorded:
 
     recording: Recording
     name: str
-    dataflow: Dataflow = "output_stationary"
+    dataflow: Dataflow = "output-stationary"
     count: int = COUNT
 
     @property
     def text(self) -> str:
         """Provenance for people."""
         ran = f"{self.recording.workload}, {self.recording.multiplier}"
-        return f"{self.name} ({ran}): {self.count} in order, {self.dataflow.replace('_', '-')}"
+        return f"{self.name} ({ran}): {self.count} in order, {self.dataflow}"
 
     @property
     def digest(self) -> str:
@@ -85,7 +85,7 @@ class Recorded:
         """
         parts = tuple(_part(trace, design, self._format_of(design)) for trace in self._traces())
         if not parts:
-            rule = f"activity in {self.dataflow.replace('_', '-')} order takes recorded traces"
+            rule = f"activity in {self.dataflow} order takes recorded traces"
             raise AxdseError(rule, f"none in {self.name}", "record a run of at least one step")
         return parts
 

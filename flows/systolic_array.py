@@ -23,7 +23,7 @@ class Array:
     Attributes:
         rows: processing elements down.
         columns: and across.
-        dataflow: "output_stationary" or "weight_stationary".
+        dataflow: "output-stationary" or "weight-stationary".
 
     Raises:
         AxdseError: a side is not within 1..65536.
@@ -31,7 +31,7 @@ class Array:
 
     rows: int = 16
     columns: int = 16
-    dataflow: Dataflow = "output_stationary"
+    dataflow: Dataflow = "output-stationary"
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= LARGEST_SIDE for side in (self.rows, self.columns)):
@@ -46,7 +46,7 @@ class Array:
     @property
     def moving(self) -> int:
         """How many operands a processing element takes in each cycle."""
-        return 2 if self.dataflow == "output_stationary" else 1
+        return 2 if self.dataflow == "output-stationary" else 1
 
 
 def parse_array(size: str, dataflow: Dataflow) -> Array:

@@ -109,7 +109,7 @@ def _places(starts: np.ndarray, operands: Operands, dataflow: Dataflow) -> _Plac
     width = operands.b.shape[2]
     group, i, n, k = np.unravel_index(starts[:, None], (groups, m, width, depth))
     s, across = n % COLUMNS, _tiles(width, n, COLUMNS)
-    if dataflow == "output_stationary":
+    if dataflow == "output-stationary":
         r, down = i % ROWS, _tiles(m, i, ROWS)
         loops = ((group, groups), (i // ROWS, down), (n // COLUMNS, across), (k, depth))
         (group, i, n, k), valid = _onwards(loops)

@@ -14,7 +14,7 @@ from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
 ProductName = Literal["forward", "input_gradient", "weight_gradient"]
 PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
-Dataflow = Literal["output_stationary", "weight_stationary"]
+Dataflow = Literal["output-stationary", "weight-stationary"]
 DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 
 
@@ -84,8 +84,8 @@ class OperandTrace:
     Attributes:
         layer: name of the layer in its model.
         product: which of the layer's three matrix products.
-        dataflow: "output_stationary": a multiplier walks along the sum of one output, then takes
-            another; "weight_stationary": it keeps the second operand while the first streams.
+        dataflow: "output-stationary": a multiplier walks along the sum of one output, then takes
+            another; "weight-stationary": it keeps the second operand while the first streams.
         a: float32 [segments, length], first operands.
         b: likewise second ones.
         sums: likewise, what the accumulator held before the product was added, in FP32.

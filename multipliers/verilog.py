@@ -86,7 +86,7 @@ def unit_rtl(candidate: Candidate) -> Rtl:
     """
     if candidate.multiplier.family.pipeline:
         raise AxdseError(
-            "a unit is combinational", f"{candidate.name} is a pipeline", "verify its core"
+            "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
         )
     if isinstance(candidate.format, IntFormat):
         return _int_unit(candidate.multiplier, candidate.format)

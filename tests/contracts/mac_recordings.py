@@ -19,7 +19,7 @@ def unit(spec: str, text: str) -> Candidate:
 def trace(
     layer: str = "fc",
     product: ProductName = "forward",
-    dataflow: Dataflow = "output_stationary",
+    dataflow: Dataflow = "output-stationary",
     multiplications: int = MULTIPLICATIONS,
     rows: int = 8,
     length: int = 9,
@@ -28,7 +28,7 @@ def trace(
     random = np.random.default_rng(len(layer))
     a = np.maximum(random.normal(size=(rows, length)), 0).astype(np.float32)
     b = (random.normal(size=(rows, length)) / 8).astype(np.float32)
-    if dataflow == "weight_stationary":
+    if dataflow == "weight-stationary":
         b[:] = b[:, :1]
     sums = np.cumsum(a * b, axis=1, dtype=np.float32) - a * b
     peaks = np.full(rows, np.abs(a).max()), np.full(rows, np.abs(b).max())

@@ -18,7 +18,7 @@ INT8 = ["--format", "int8"]
 def recorded(tmp_path: Path) -> str:
     path = tmp_path / "run.npz"
     traces = [trace(layer, product) for layer in ("conv1", "fc") for product in PRODUCTS]
-    traces.append(trace("fc", dataflow="weight_stationary"))
+    traces.append(trace("fc", dataflow="weight-stationary"))
     save_recording(recording(traces), path)
     return str(path)
 
@@ -39,7 +39,7 @@ def test_json_has_every_layer(recorded: str, capsys: Out) -> None:
     (layer,) = cost["layers"]
     assert (layer["layer"], layer["product"], layer["macs_per_step"]) == ("fc", "forward", 6400)
     assert cost["array"]["area_um2"] == pytest.approx(8 * cost["array"]["element_area_um2"])
-    assert cost["array"]["array"]["dataflow"] == "weight_stationary"
+    assert cost["array"]["array"]["dataflow"] == "weight-stationary"
     assert cost["network"]["training_step_uj"] == pytest.approx(6400 * layer["element_fj"] * 1e-9)
 
 

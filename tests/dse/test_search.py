@@ -15,7 +15,7 @@ from axdse.dse.pareto import losses, no_worse
 from axdse.dse.run_dir import RunDir
 from axdse.dse.search import run_search
 from axdse.dse.space import space_of
-from axdse.flows.liberty import DEFAULT_LIBRARY
+from axdse.flows.libraries import OSU018
 from axdse.flows.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.recording_file import load_recording
@@ -184,7 +184,7 @@ def test_energy_as_an_objective_ranks_the_front(tiny_config: Make, tmp_path: Pat
 
 
 def test_energy_takes_a_library_with_power(tiny_config: Make, tmp_path: Path) -> None:
-    text = DEFAULT_LIBRARY.read_text().replace("internal_power", "internal_area")
+    text = OSU018.read_text().replace("internal_power", "internal_area")
     (tmp_path / "still.lib").write_text(text)
     config = tiny_config("objectives: [accuracy, energy]", "library: still.lib", folder=tmp_path)
     with pytest.raises(AxdseError, match="the objective energy takes a library with power"):

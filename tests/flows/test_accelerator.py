@@ -49,7 +49,7 @@ def test_the_clock_of_a_still_weight_stands_still() -> None:
     assert saved == pytest.approx(8 * mac.flip_flop.clock_fj)
 
 
-FLOWS = ("output_stationary", "weight_stationary")
+FLOWS = ("output-stationary", "weight-stationary")
 
 
 def test_an_element_holds_each_unit_once_and_shares_the_adder() -> None:
@@ -104,9 +104,9 @@ def test_the_user_may_add_otherwise() -> None:
 
 
 def test_traces_of_the_other_dataflow_are_left_out() -> None:
-    both = recording([trace(), trace(dataflow="weight_stationary", multiplications=10)])
+    both = recording([trace(), trace(dataflow="weight-stationary", multiplications=10)])
     forward = everywhere(EXACT)[:1]
-    got = accelerator_cost(both, forward, Array(dataflow="weight_stationary"))
+    got = accelerator_cost(both, forward, Array(dataflow="weight-stationary"))
     assert [layer.macs_per_step for layer in got.layers] == [10 / STEPS]
     assert [layer.macs_per_step for layer in accelerator_cost(both, forward).layers] == [6400]
 
@@ -120,7 +120,7 @@ def test_a_layer_without_a_design_is_refused() -> None:
     "made",
     [
         recording([]),
-        recording([trace(dataflow="weight_stationary")]),
+        recording([trace(dataflow="weight-stationary")]),
         recording([replace(trace(), lengths=np.ones(8, dtype=np.int64))]),
         replace(recording(), steps=0),
     ],
@@ -132,10 +132,10 @@ def test_a_recording_without_traces_is_refused(made: object) -> None:
 
 
 def test_sizes_are_read() -> None:
-    assert parse_array("8x32", "weight_stationary") == Array(8, 32, "weight_stationary")
+    assert parse_array("8x32", "weight-stationary") == Array(8, 32, "weight-stationary")
 
 
 @pytest.mark.parametrize("text", ["16", "0x4", "4x", "-1x2", "4x99999999", "a x b"])
 def test_other_sizes_are_refused(text: str) -> None:
     with pytest.raises(AxdseError, match="16x16"):
-        parse_array(text, "output_stationary")
+        parse_array(text, "output-stationary")

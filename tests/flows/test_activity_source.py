@@ -92,7 +92,7 @@ def test_files_are_told_apart(tmp_path: Path) -> None:
     save_recording(recording("int8"), tmp_path / "r.npz")
     np.savez(tmp_path / "t.npz", a=np.arange(4), b=np.arange(4), format="int8")
     assert isinstance(read_source(str(tmp_path / "r.npz"), "independent"), Independent)
-    assert isinstance(read_source(str(tmp_path / "r.npz"), "weight_stationary"), Recorded)
+    assert isinstance(read_source(str(tmp_path / "r.npz"), "weight-stationary"), Recorded)
     assert isinstance(read_source(str(tmp_path / "t.npz")), Trace)
     assert read_source("uniform") == Uniform()
 

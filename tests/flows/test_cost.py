@@ -18,7 +18,8 @@ from axdse.flows import cost, netlist_check, synthesis, timing, yosys
 from axdse.flows.activity_source import Trace
 from axdse.flows.cost import core_cost, unit_cost
 from axdse.flows.cost_batch import costs_of
-from axdse.flows.liberty import DEFAULT_LIBRARY, Library, read_library
+from axdse.flows.liberty import Library, read_library
+from axdse.flows.libraries import OSU018
 from axdse.multipliers import fence
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
@@ -64,7 +65,7 @@ def test_golden_values(golden: dict[str, object]) -> None:
 
 def test_provenance_is_complete() -> None:
     got = core_cost(core("exact(n=4)"))
-    assert got.library == DEFAULT_LIBRARY.stem
+    assert got.library == OSU018.stem
     assert len(got.library_digest) == len(got.rtl_digest) == 64
     assert [
         name in tool for name, tool in zip(("Yosys", "ABC", "sta"), got.tools, strict=True)
@@ -132,7 +133,7 @@ def test_glitches_and_their_energy_are_beyond_zero_delay() -> None:
 def test_a_library_without_power_tables_gives_area_and_delay(tmp_path: Path) -> None:
     path = tmp_path / "plain.lib"
     blocks = re.compile(r"internal_power\(\) \{.*?\n    \}\n", re.DOTALL)
-    text = blocks.sub("", DEFAULT_LIBRARY.read_text(encoding="latin-1"))
+    text = blocks.sub("", OSU018.read_text(encoding="latin-1"))
     path.write_text(text)
     got = core_cost(core("exact(n=4)"), path)
     assert got.uniform is None

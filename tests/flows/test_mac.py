@@ -9,7 +9,8 @@ from mac_recordings import trace, unit
 
 from axdse.flows import mac, mac_netlists
 from axdse.flows.cost import unit_cost
-from axdse.flows.liberty import DEFAULT_LIBRARY, read_library
+from axdse.flows.liberty import read_library
+from axdse.flows.libraries import OSU018
 from axdse.flows.mac import mac_cost
 from axdse.flows.registers import flip_flop
 from axdse.multipliers.errors import AxdseError
@@ -31,7 +32,7 @@ def test_area_and_delay_are_those_of_unit_adder_and_register() -> None:
 
 def test_provenance_is_complete() -> None:
     got = mac_cost(INT8)
-    assert got.library == DEFAULT_LIBRARY.stem
+    assert got.library == OSU018.stem
     assert got.recipe.count("amap") == 2
     assert "accumulate_int32_product_int16" in got.recipe
     assert len(got.tools) == 3
@@ -63,7 +64,7 @@ def test_recorded_operands_differ_from_uniform_ones() -> None:
 
 
 def test_a_still_weight_does_not_toggle() -> None:
-    kept = trace(dataflow="weight_stationary")
+    kept = trace(dataflow="weight-stationary")
     (part,) = mac_cost(INT8, traces=[kept]).parts
     assert part.energy.b_toggles == 0
     assert part.energy.a_toggles > 0
@@ -102,7 +103,7 @@ def test_a_changed_adder_is_another_entry(
 
 def test_a_library_without_power_gives_area_and_delay(tmp_path: Path) -> None:
     plain = tmp_path / "plain.lib"
-    plain.write_text(DEFAULT_LIBRARY.read_text().replace("internal_power", "unknown_group"))
+    plain.write_text(OSU018.read_text().replace("internal_power", "unknown_group"))
     got = mac_cost(INT8, plain, [trace()])
     assert got.uniform is None
     assert got.parts == ()

@@ -25,7 +25,7 @@ def trace(
     values: np.ndarray,
     product: str = "forward",
     multiplications: int = 1000,
-    dataflow: Dataflow = "output_stationary",
+    dataflow: Dataflow = "output-stationary",
 ) -> OperandTrace:
     """First operands are `values` [segments, length], second ones their negative."""
     peaks = np.full(len(values), np.abs(values).max(), dtype=np.float32)
@@ -94,7 +94,7 @@ def test_shares_stay_when_a_trace_is_short() -> None:
 
 
 def test_a_dataflow_that_was_not_recorded_is_refused() -> None:
-    other = source(trace(RAMP, dataflow="weight_stationary"))
+    other = source(trace(RAMP, dataflow="weight-stationary"))
     with pytest.raises(AxdseError, match="in output-stationary order"):
         other.transitions(core("exact(n=8)"))
 
@@ -111,5 +111,5 @@ def test_what_stands_still_takes_no_energy(tmp_path: Path) -> None:
 
 def test_digests_tell_dataflows_and_recordings_apart() -> None:
     one = source(trace(RAMP))
-    others = (replace(one, dataflow="weight_stationary"), source(trace(2 * RAMP)))
+    others = (replace(one, dataflow="weight-stationary"), source(trace(2 * RAMP)))
     assert len({one.digest, *(other.digest for other in others)}) == 3

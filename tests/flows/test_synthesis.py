@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.liberty import DEFAULT_LIBRARY, Library, read_library
+from axdse.flows.liberty import Library, read_library
+from axdse.flows.libraries import OSU018
 from axdse.flows.netlist import Netlist
 from axdse.flows.synthesis import synthesise
 from axdse.flows.yosys import run_yosys
@@ -94,8 +95,8 @@ def test_area_and_verilog_agree_with_yosys(exact_4: Netlist, tmp_path: Path) -> 
     script = f"""\
 read_verilog mapped.v
 rename exact_n4 mapped
-stat -liberty {DEFAULT_LIBRARY}
-read_liberty {DEFAULT_LIBRARY}
+stat -liberty {OSU018}
+read_liberty {OSU018}
 read_verilog rtl.v
 proc
 flatten

@@ -39,7 +39,7 @@ def loops(given: Operands, dataflow: Dataflow, r: int, s: int) -> Iterator[tuple
     groups, m, depth = given.a.shape
     width = given.b.shape[2]
     for group in range(groups):
-        if dataflow == "output_stationary":
+        if dataflow == "output-stationary":
             for i in range(r, m, ROWS):
                 for n in range(s, width, COLUMNS):
                     yield from ((group, i, n, k) for k in range(depth))
@@ -105,8 +105,8 @@ def test_every_call_and_every_multiplication_is_as_likely() -> None:
                 given.a_peak,
                 given.b_peak,
             )
-            reservoir.add(marked, "output_stationary")
-        seen.append(reservoir.trace("fc", "forward", "output_stationary").a[:, 0])
+            reservoir.add(marked, "output-stationary")
+        seen.append(reservoir.trace("fc", "forward", "output-stationary").a[:, 0])
     calls, places = np.divmod(np.concatenate(seen), 1000)
     assert len(calls) == 200 * SEGMENTS
     for drawn, count in ((calls, 20), (places, 200)):
@@ -129,7 +129,7 @@ def test_the_second_operand_is_the_weight(dataflow: Dataflow) -> None:
     forward = made["forward"]
     assert set(forward.b.flatten().tolist()) <= weights | {0.0}
     still = (forward.b[:, 1:] == forward.b[:, :-1]).mean()
-    assert still > 0.9 if dataflow == "weight_stationary" else still < 0.1
+    assert still > 0.9 if dataflow == "weight-stationary" else still < 0.1
     assert forward.multiplications == 4 * 8 * 8 * 3 * 9 * 20
     np.testing.assert_array_equal(forward.a_peak, np.float32(image.detach().abs().max()))
 
