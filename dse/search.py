@@ -14,6 +14,7 @@ from axdse.dse.evaluation import Baseline, Evaluation
 from axdse.dse.finalists import finish
 from axdse.dse.pareto import losses, no_worse
 from axdse.dse.progress import Progress, Unwatched
+from axdse.dse.recost import recost
 from axdse.dse.replicates import ceiling, floor, train_baselines
 from axdse.dse.run_dir import RunDir, locked
 from axdse.dse.space import Space, space_of
@@ -73,6 +74,7 @@ def run_search(
         with locked(run_path), Workers(config.workers or cores()) as pool:
             run = open_run(run_path, config, resume=resume)
             baselines = train_baselines(run, pool, watcher)
+            recost(run, pool, watcher)
             Search(run, baselines, watcher).go(pool, deadline)
             finish(run, pool, watcher)
     except OSError as error:

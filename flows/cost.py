@@ -91,6 +91,7 @@ class Cost:
         recipe: the commands of Yosys and OpenSTA that give these numbers again.
         rtl_digest: SHA-256 (hex) of the RTL.
         date: when it was computed, ISO 8601, UTC.
+        basis: see `cost_basis`; only costs of one basis compare.
         uniform: power under uniform operands; None: the library has no power tables.
         recorded: power under the activity asked for; None: none, or it is the uniform one.
         no_power: why there is no power; empty: there is.
@@ -109,6 +110,7 @@ class Cost:
     recipe: str
     rtl_digest: str
     date: str
+    basis: str
     uniform: Energy | None = None
     recorded: Energy | None = None
     no_power: str = ""
@@ -163,6 +165,34 @@ def unit_cost(
     return _cost(candidate, unit_rtl(candidate), library, activity, clock_ns)
 
 
+def cost_basis(
+    library: Path | None = None, activity: Source | None = None, clock_ns: float | None = None
+) -> str:
+    """SHA-256 (hex) of all that a cost depends on but the design.
+
+    Tools, recipes, library, our own estimate, clock and operands: costs of different bases never
+    stand in one front.
+
+    Raises:
+        AxdseError: a tool or the library is missing.
+    """
+    sources = (source.digest for source in _sources(activity) if source)
+    recipes = [synthesis_script("", script=script) for script in timed_scripts(clock_ns)]
+    recipes.append(timing_script("", "", ("", "")))
+    return digest(
+        read_library(library).digest, _estimate(), *_tools(), *recipes, str(clock_ns), *sources
+    )
+
+
+def _tools() -> tuple[str, ...]:
+    return tuple(find_tool(name).version for name in TOOLS)
+
+
+def _sources(activity: Source | None) -> tuple[Uniform, Source | None]:
+    uniform = Uniform()
+    return uniform, None if activity is None or activity.digest == uniform.digest else activity
+
+
 def _cost(
     design: Design,
     rtl: Rtl,
@@ -173,17 +203,13 @@ def _cost(
     if clock_ns is not None and not clock_ns > 0:
         raise AxdseError("a clock period is above 0 ns", clock_ns, "give --clock in ns")
     cells = read_library(library)
-    tools = tuple(find_tool(name).version for name in TOOLS)
+    basis, tools = cost_basis(library, activity, clock_ns), _tools()
     scripts = timed_scripts(_logic_ns(rtl, cells, clock_ns))
     core = design.multiplier if isinstance(design, Candidate) else design
     name = design.name if isinstance(design, Candidate) else design.spec
-    uniform = Uniform()
-    recorded = None if activity is None or activity.digest == uniform.digest else activity
     key = digest(
-        *(name, model_digest(core), rtl.digest, cells.digest, _estimate(), *tools),
+        *(name, model_digest(core), rtl.digest, repr(rtl.pipeline), basis),
         *(_recipe(rtl, script) for script in scripts),
-        repr((rtl.pipeline, clock_ns)),
-        *(source.digest for source in (uniform, recorded) if source),
     )
 
     def compute() -> Cost:
@@ -192,7 +218,7 @@ def _cost(
         area, delays = netlist.area_um2, delays_of(netlist)
         energies = [
             _energy(netlist, delays, cells, source, design) if source and not cells.lacks else None
-            for source in (uniform, recorded)
+            for source in _sources(activity)
         ]
         return Cost(
             design=name,
@@ -206,6 +232,7 @@ def _cost(
             recipe=_recipe(rtl, script),
             rtl_digest=rtl.digest,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
+            basis=basis,
             uniform=energies[0],
             recorded=energies[1],
             no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",

@@ -6,7 +6,7 @@ from pathlib import Path
 from axdse.multipliers.errors import AxdseError
 
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
-# The package carries the library under a licence of its own, so axdse neither ships nor installs it.
+# The library has a licence of its own: axdse neither ships nor installs the package.
 NANGATE45 = "adks/freepdk-45nm/view-tiny/stdcells.lib"
 NAMES = ("osu018", "nangate45")
 

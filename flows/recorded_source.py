@@ -51,8 +51,8 @@ class Recorded:
     """The traces of a network; each layer and product has its share of the multiplications.
 
     Operands are rounded to the format of the design, whichever format the network ran in. A core
-    has no format: it meets what a unit would show it, fractions of float(8, m), or integers if it is
-    signed or the network ran in them.
+    has no format: it meets what a unit would show it: fractions of float(8, m), or integers if
+    it is signed or the network ran in them.
 
     Attributes:
         recording: the traces.

@@ -36,7 +36,7 @@ def operand_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) 
 
 
 def operand_scales(peaks: np.ndarray, number_format: Format) -> np.ndarray:
-    """What the operands of tensors with these largest magnitudes stand for: float32, as `peaks`."""
+    """What a unit of the operands of tensors with these peaks stands for: float32, as `peaks`."""
     if isinstance(number_format, IntFormat):
         return np.maximum(peaks / np.float32(number_format.largest), np.finfo(np.float32).tiny)
     if number_format.exponent_bits == 8 or number_format.scale == "none":

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import fmean
@@ -160,6 +161,18 @@ def test_recorded_operands_that_vanish_are_recorded_again(
     run.operands.unlink()
     run_search(tiny_config(), run.path, resume=True)
     assert load_recording(run.operands).digest == before
+
+
+def test_a_front_never_mixes_costs_of_two_bases(finished: Finished, tiny_config: Make) -> None:
+    run, _ = finished
+    before = run.evaluations
+    old = before[1]
+    assert old.cost is not None
+    run.save_evaluation(replace(old, cost=replace(old.cost, basis="another", area_um2=1.0)))
+    watcher = Watcher()
+    run_search(tiny_config(), run.path, resume=True, progress=watcher)
+    assert ("new costs", 1, 0) in watcher.phases
+    assert run.evaluations == before
 
 
 def test_designs_that_miss_the_clock_are_not_trained(tiny_config: Make, tmp_path: Path) -> None:
