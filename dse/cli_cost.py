@@ -84,7 +84,7 @@ def cost(
     multipliers = _grid(specs, bits) if whole else multipliers_of(specs)
     bare = core or whole or bool(against)
     designs: list[Design] = [m if bare else candidate_of(m, format_text) for m in multipliers]
-    if fast and (clock_ns or activity != "uniform" or against):
+    if fast and (clock_ns is not None or activity != "uniform" or against):
         raise AxdseError(
             "--fast knows neither clock nor activity", "--clock, --activity, --against", "drop one"
         )
@@ -96,9 +96,9 @@ def cost(
     with progress_bar() as progress:
         got = list(progress.track(costs, total=len(designs), description="cost"))
     failures = [item for item in got if isinstance(item, AxdseError)]
-    if failures and not whole:
-        raise failures[0]
     found = [item for item in got if not isinstance(item, AxdseError)]
+    if failures and not found:
+        raise failures[0]
     _print(found, as_json)
     if against:
         pairs = [(m, c) for m, c in zip(multipliers, got, strict=True) if isinstance(c, Cost)]

@@ -11,8 +11,9 @@ from axdse.flows.activity_file import Source
 from axdse.flows.activity_source import Design, Uniform
 from axdse.flows.delays import Delays, delays_of
 from axdse.flows.liberty import Library, read_library
+from axdse.flows.library_needs import mappable
 from axdse.flows.netlist import Netlist
-from axdse.flows.netlist_check import check_design
+from axdse.flows.netlist_check import NetlistProof, check_design
 from axdse.flows.power import power_of
 from axdse.flows.registers import flip_flop
 from axdse.flows.synthesis import synthesis_script, synthesise, timed_scripts
@@ -27,6 +28,8 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc", "sta")
+# ABC counts in whole ps, and in 32 bits.
+SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6
 # Our own estimate of power is as much a tool as the others, and has no other version.
 ESTIMATE = (
     "activity.c",
@@ -35,6 +38,10 @@ ESTIMATE = (
     "histogram_source.py",
     "recorded_source.py",
     "delays.py",
+    "netlist_check.py",
+    "netlist_gates.py",
+    "gates.py",
+    "aig.py",
     "operand_stream.py",
     "power.py",
     "register_power.py",
@@ -97,6 +104,7 @@ class Cost:
         no_power: why there is no power; empty: there is.
         clock_ns: delay target of the synthesis; None: none, the smallest area.
         registers: number of flip-flops; 0: combinational.
+        proof: how the netlist was compared with C model and RTL.
     """
 
     design: str
@@ -116,6 +124,7 @@ class Cost:
     no_power: str = ""
     clock_ns: float | None = None
     registers: int = 0
+    proof: NetlistProof | None = None
 
     @property
     def slack_ns(self) -> float | None:
@@ -200,9 +209,10 @@ def _cost(
     activity: Source | None,
     clock_ns: float | None,
 ) -> Cost:
-    if clock_ns is not None and not clock_ns > 0:
-        raise AxdseError("a clock period is above 0 ns", clock_ns, "give --clock in ns")
-    cells = read_library(library)
+    if clock_ns is not None and not SHORTEST_CLOCK_NS <= clock_ns <= LONGEST_CLOCK_NS:
+        rule = f"a clock period is above 0 ns: {SHORTEST_CLOCK_NS:g} to {LONGEST_CLOCK_NS:g}"
+        raise AxdseError(rule, clock_ns, "give --clock in ns")
+    cells = mappable(read_library(library), timed=clock_ns is not None)
     basis, tools = cost_basis(library, activity, clock_ns), _tools()
     scripts = timed_scripts(_logic_ns(rtl, cells, clock_ns))
     core = design.multiplier if isinstance(design, Candidate) else design
@@ -214,7 +224,7 @@ def _cost(
 
     def compute() -> Cost:
         netlist, script = _smallest(rtl, cells, scripts, clock_ns)
-        check_design(netlist, design)
+        proof = check_design(netlist, design)
         area, delays = netlist.area_um2, delays_of(netlist)
         energies = [
             _energy(netlist, delays, cells, source, design) if source and not cells.lacks else None
@@ -237,6 +247,7 @@ def _cost(
             recorded=energies[1],
             no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
             clock_ns=clock_ns,
+            proof=proof,
             registers=len(netlist.registers),
         )
 

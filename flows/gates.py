@@ -39,7 +39,7 @@ setundef -anyseq
 memory
 opt_expr -keepdc
 techmap -map beyond.v
-techmap
+{words}techmap
 setundef -anyseq
 opt
 aigmap
@@ -47,14 +47,32 @@ opt_clean -purge
 check -assert
 write_json aig.json
 """
+# As synthesis.py: products and sums of the same shape are proven equal in a moment, others hardly.
+WORDS = """\
+setundef -anyseq
+opt_expr -keepdc
+opt_clean
+opt -keepdc -nodffe -nosdff
+wreduce -keepdc
+peepopt
+opt_clean
+alumacc
+share
+opt -keepdc
+opt -fast -full -keepdc
+"""
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
 Bit = int | str  # as in the JSON: the number of a net, or "0", "1", "x", "z"
 Cell = dict[str, Any]
 
 
-def read_gates(rtl: Rtl) -> Aig:
+def read_gates(rtl: Rtl, words: str = "") -> Aig:
     """Return the gates of a combinational design.
+
+    Args:
+        rtl: the design.
+        words: further commands of Yosys, before words become bits.
 
     Raises:
         AxdseError: Yosys refuses the RTL, a bit has no driver, the ports differ from `rtl`, or
@@ -63,7 +81,7 @@ def read_gates(rtl: Rtl) -> Aig:
     with temporary_folder() as folder:
         (folder / "rtl.v").write_text(rtl.text)
         (folder / "beyond.v").write_text(BEYOND)
-        run_yosys(SCRIPT.format(top=rtl.top), folder, rtl.top)
+        run_yosys(SCRIPT.format(top=rtl.top, words=words), folder, rtl.top)
         module = read_modules(folder / "aig.json", rtl.top)[rtl.top]
     cells: list[Cell] = list(module["cells"].values())
     _check_combinational(cells, rtl)

@@ -16,7 +16,7 @@ from axdse.flows.liberty_cells import Capacitance, Leakage, PowerArc, TimingArc
 from axdse.flows.liberty_function import INVERTER, Gates, evaluate
 from axdse.flows.liberty_syntax import Group
 from axdse.flows.liberty_tables import Table
-from axdse.flows.liberty_units import number_of
+from axdse.flows.liberty_units import size_of
 from axdse.multipliers.errors import AxdseError
 
 MOST_PINS = 8
@@ -116,7 +116,7 @@ def _flop(group: Group, head: Head) -> Flop | None:
         return None
     flop = Flop(
         group.arguments[0],
-        number_of(group.attribute("area")),
+        size_of(group, "area"),
         inputs,
         data[0],
         clock[0],

@@ -4,7 +4,7 @@ from axdse.flows.liberty_arcs import Head, capacitance_of, leakage_of, power_arc
 from axdse.flows.liberty_cells import Cell
 from axdse.flows.liberty_function import Gates
 from axdse.flows.liberty_syntax import Group
-from axdse.flows.liberty_units import number_of
+from axdse.flows.liberty_units import size_of
 
 MOST_INPUTS = 12  # of a cell: its states are counted
 
@@ -35,7 +35,7 @@ def read_cell(group: Group, head: Head) -> Cell | None:
     energies = [(name, pin) for name, pin in pins.items() if name in numbers or name in outputs]
     cell = Cell(
         group.arguments[0],
-        number_of(group.attribute("area")),
+        size_of(group, "area"),
         tuple(numbers.items()),
         tuple(zip(outputs, nets, strict=True)),
         tuple(builder.gates),

@@ -23,6 +23,7 @@ TOKEN = re.compile(
 BRACE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|/\*.*?\*/|[{}]', re.DOTALL)
 CONTINUED = re.compile(r"\\\s*\n")
 DEEPEST_INCLUDE = 8
+GZIP = b"\x1f\x8b"
 REMEDY = "give a complete Liberty file (.lib)"
 
 
@@ -172,7 +173,11 @@ class _Reader:
 
     def _included(self, statement: Group, library: Group) -> Iterator[Group]:
         if self._depth == DEEPEST_INCLUDE:
-            raise self.error("include_file")
+            raise AxdseError(
+                f"files that a Liberty library includes nest at most {DEEPEST_INCLUDE} deep",
+                f"{self._path} includes {statement.arguments[0]}",
+                "look for a file that includes itself",
+            )
         inner = _Reader(self._path.parent / statement.arguments[0], self._wanted, self._depth + 1)
         yield from inner.top(library)
         inner.end(closed=False)
@@ -253,6 +258,9 @@ class _Reader:
 def _mapped(path: Path) -> mmap.mmap | bytes:
     try:
         with path.open("rb") as file:
+            if file.read(len(GZIP)) == GZIP:
+                rule = "a Liberty library must be plain text"
+                raise AxdseError(rule, f"{path} (gzip)", f"gunzip {path.name}")
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:  # an empty file cannot be mapped
         return b""

@@ -1,5 +1,6 @@
 """Stage 6, cost: look-up tables of Liberty over input transition time and output load."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -161,7 +162,10 @@ def _oriented(
 def _numbers(group: Group, texts: tuple[str, ...]) -> tuple[float, ...]:
     text = " ".join(texts).replace(",", " ")
     try:
-        return tuple(map(float, text.split()))
-    except ValueError as error:
+        numbers = tuple(map(float, text.split()))
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
         rule = "a Liberty table holds numbers"
-        raise AxdseError(rule, f"{group.name}: {text[:40]}", "correct the library") from error
+        raise AxdseError(rule, f"{group.name}: {text[:40]}", "correct the library")
+    return numbers

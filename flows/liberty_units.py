@@ -1,5 +1,6 @@
 """Stage 6, cost: units and numbers of a Liberty file."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from axdse.flows.liberty_syntax import Group
 from axdse.multipliers.errors import AxdseError
 
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
-UNIT = re.compile(r"\s*([0-9.eE+-]*[0-9.])\s*([munpfa]?)(s|V|W|f|F)\s*", re.IGNORECASE)
+NUMBER = r"\d*\.?\d+(?:[eE][+-]?\d+)?|\d+\."
+UNIT = re.compile(rf"\s*({NUMBER})\s*([munpfa]?)(s|V|W|f|F)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def read_units(head: Group, path: Path) -> Units:
     def unit(name: str, default: str, quantity: str) -> float:
         text = head.attribute(name, default)
         found = UNIT.fullmatch(text)
-        if not found or found[3].lower() != quantity:
+        if not found or found[3].lower() != quantity or not float(found[1]):
             raise AxdseError(
                 f"{name} of a Liberty library is a number and a unit, such as {default}",
                 f"{text!r} in {path}",
@@ -48,7 +50,7 @@ def read_units(head: Group, path: Path) -> Units:
 
     number, symbol = (head.values("capacitive_load_unit") or ("1", "pf"))[:2]
     capacitance = UNIT.fullmatch(f"{number}{symbol}")
-    if not capacitance or capacitance[3].lower() != "f":
+    if not capacitance or capacitance[3].lower() != "f" or not float(capacitance[1]):
         rule = "capacitive_load_unit of a Liberty library is a number and a unit, such as (1,pf)"
         raise AxdseError(rule, f"({number},{symbol}) in {path}", "correct the library")
     farads = float(capacitance[1]) * PREFIXES[capacitance[2].lower()]
@@ -74,7 +76,28 @@ def number_of(text: str) -> float:
         AxdseError: it begins with something else.
     """
     try:
-        return float(text.split()[0]) if text else 0.0
-    except ValueError as error:
+        number = float(text.split()[0]) if text else 0.0
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         rule = "an attribute of a Liberty library must be a number"
-        raise AxdseError(rule, text, "correct the library") from error
+        raise AxdseError(rule, text, "correct the library")
+    return number
+
+
+def size_of(group: Group, name: str) -> float:
+    """Return an attribute that is at least 0; 0 if it is not there.
+
+    Raises:
+        AxdseError: it is below, or no number.
+    """
+    text = group.attribute(name)
+    try:
+        number = number_of(text)
+    except AxdseError:
+        number = -1.0
+    if number < 0:
+        place = f"{text} of {group.name} {' '.join(group.arguments)}"
+        rule = f"{name} in a Liberty library is a number from 0"
+        raise AxdseError(rule, place, "correct the library")
+    return number
