@@ -136,14 +136,18 @@ def _print(costs: Sequence[Cost | FastCost], as_json: bool) -> None:
 def _print_full(costs: Sequence[Cost]) -> None:
     recorded = any(cost.recorded for cost in costs)
     timed = any(cost.clock_ns for cost in costs)
-    optional = (("recorded fJ", recorded), ("slack ns", timed))
-    columns = (*COLUMNS, *POWER_COLUMNS, *(name for name, shown in optional if shown))
+    pipelined = any(cost.registers for cost in costs)
+    optional = (("registers", pipelined), ("recorded fJ", recorded), ("slack ns", timed))
+    extra = (name for name, shown in optional if shown)
+    columns = (*COLUMNS, *POWER_COLUMNS, *extra, "netlist")
     rows = [
         (
             *_figures(cost),
             *_power(cost.uniform),
+            *((str(cost.registers),) if pipelined else ()),
             *((_with_share(cost),) if recorded else ()),
             *((_slack(cost),) if timed else ()),
+            cost.proof.method,
         )
         for cost in costs
     ]
@@ -199,4 +203,5 @@ def _footnotes(costs: Sequence[Cost]) -> list[str]:
     energies = [energy for energy in (first.uniform, first.recorded) if energy]
     lines = [f"{first.library}; {', '.join(first.tools)}; {first.date}"]
     lines += [f"activity: {energy.activity}; {energy.voltage_v:g} V" for energy in energies]
+    lines += [f"netlist: {first.proof.text}"] if len(costs) == 1 else []
     return lines + ([f"no power: {first.no_power}"] if first.no_power else [])

@@ -99,12 +99,12 @@ class Cost:
         rtl_digest: SHA-256 (hex) of the RTL.
         date: when it was computed, ISO 8601, UTC.
         basis: see `cost_basis`; only costs of one basis compare.
+        proof: how the netlist was compared with C model and RTL.
         uniform: power under uniform operands; None: the library has no power tables.
         recorded: power under the activity asked for; None: none, or it is the uniform one.
         no_power: why there is no power; empty: there is.
         clock_ns: delay target of the synthesis; None: none, the smallest area.
         registers: number of flip-flops; 0: combinational.
-        proof: how the netlist was compared with C model and RTL.
     """
 
     design: str
@@ -119,12 +119,12 @@ class Cost:
     rtl_digest: str
     date: str
     basis: str
+    proof: NetlistProof
     uniform: Energy | None = None
     recorded: Energy | None = None
     no_power: str = ""
     clock_ns: float | None = None
     registers: int = 0
-    proof: NetlistProof | None = None
 
     @property
     def slack_ns(self) -> float | None:
