@@ -17,7 +17,6 @@ from axdse.flows.report import RtlReport
 from axdse.flows.rtl_check import check_unit
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import full_catalog
-from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
 
@@ -86,14 +85,9 @@ def candidate_of(evaluation: Evaluation) -> Candidate:
 def _certify(
     workers: Workers, candidates: Sequence[Candidate], progress: Progress
 ) -> dict[str, RtlReport]:
-    certificates = {}
-    for outcome in workers.run(iter([Certification(candidate) for candidate in candidates])):
-        if outcome.failure:
-            raise AxdseError(
-                "the unit of a finalist must simulate",
-                f"{outcome.job.candidate.name}: {outcome.failure}",
-                "remove the cause, then --resume",
-            )
+    jobs = [Certification(candidate) for candidate in candidates]
+    rule, certificates = "the unit of a finalist must simulate", {}
+    for outcome in workers.results(jobs, rule, lambda job: job.candidate.name):
         certificates[outcome.job.candidate.name] = outcome.result
         progress.advance(f"{outcome.job.candidate.name}: unit {outcome.result.verdict}")
     return certificates
@@ -103,14 +97,8 @@ def _on_arrays(
     run: RunDir, workers: Workers, candidates: Sequence[Candidate], progress: Progress
 ) -> dict[str, AcceleratorCost | None]:
     jobs = [OnArray(candidate, run.config, run.operands) for candidate in candidates]
-    arrays = {}
-    for outcome in workers.run(iter(jobs)):
-        if outcome.failure:
-            raise AxdseError(
-                "an array of a finalist must have a cost",
-                f"{outcome.job.candidate.name}: {outcome.failure}",
-                "remove the cause, then --resume",
-            )
+    rule, arrays = "an array of a finalist must have a cost", {}
+    for outcome in workers.results(jobs, rule, lambda job: job.candidate.name):
         arrays[outcome.job.candidate.name] = outcome.result
         progress.advance(f"{outcome.job.candidate.name}: energy on an array")
     return arrays

@@ -99,13 +99,8 @@ def train_replicates(
         for seed in seeds
     ]
     missing = [job for job in jobs if job.records or not run.replicate(job.design, job.seed)]
-    for outcome in workers.run(iter(missing)):
-        if outcome.failure:
-            raise AxdseError(
-                "baselines and finalists must train",
-                f"{outcome.job.design}, seed {outcome.job.seed}: {outcome.failure}",
-                "remove the cause, then --resume",
-            )
+    rule = "baselines and finalists must train"
+    for outcome in workers.results(missing, rule, lambda job: f"{job.design}, seed {job.seed}"):
         result = outcome.result
         # The recording first: a replicate that is there is not trained again.
         if result.recording:

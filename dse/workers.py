@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from types import TracebackType
@@ -137,6 +137,25 @@ class Workers:
             ready = connection.wait([worker.pipe for worker in busy])
             for worker in [worker for worker in busy if worker.pipe in ready]:
                 yield from self._receive(worker, answer)
+
+    def results(
+        self, jobs: Iterable[J], rule: str, name: Callable[[J], str]
+    ) -> Iterator[Outcome[J]]:
+        """Run jobs of which none may fail.
+
+        Args:
+            jobs: where the work comes from.
+            rule: that one which fails breaks.
+            name: of a job, for people.
+
+        Raises:
+            AxdseError: a job failed.
+        """
+        for outcome in self.run(iter(jobs)):
+            if outcome.failure:
+                what = f"{name(outcome.job)}: {outcome.failure}"
+                raise AxdseError(rule, what, "remove the cause, then --resume")
+            yield outcome
 
     def _hand_out(self, jobs: Iterator[J]) -> None:
         busy = sum(worker.busy for worker in self._workers)

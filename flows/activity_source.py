@@ -1,5 +1,6 @@
 """Stage 6, cost: which operands follow one another: uniform ones, or a trace in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,6 +105,12 @@ class Trace:
 def in_order(a: np.ndarray, b: np.ndarray) -> Transitions:
     """Each pair is followed by the next."""
     return Transitions(a[:-1], b[:-1], a[1:], b[1:])
+
+
+def joined(parts: Sequence[Transitions]) -> Transitions:
+    """One after the other; from part to part nothing follows."""
+    sides = ("a", "b", "next_a", "next_b")
+    return Transitions(*(np.concatenate([getattr(p, side) for p in parts]) for side in sides))
 
 
 def float_unit_codes(

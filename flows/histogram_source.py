@@ -14,6 +14,7 @@ from axdse.flows.activity_source import (
     core_codes,
     float_unit_codes,
     in_order,
+    joined,
 )
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
@@ -69,12 +70,7 @@ class Independent:
             count = round(self.count * histogram.total / total)
             if count:
                 parts.append(in_order(*_drawn(histogram, design, count + 1, random)))
-        return Transitions(
-            *(
-                np.concatenate([getattr(part, side) for part in parts])
-                for side in ("a", "b", "next_a", "next_b")
-            )
-        )
+        return joined(parts)
 
 
 def _drawn(

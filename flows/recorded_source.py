@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.flows.activity import Transitions
-from axdse.flows.activity_source import COUNT, Design, core_codes
+from axdse.flows.activity_source import COUNT, Design, core_codes, joined
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.encoding import operand_codes
@@ -40,10 +40,10 @@ class Part:
         return int((self.trace.lengths - 1).sum())
 
     def transitions(self, count: int = COUNT) -> Transitions:
-        """The first so many, or all if there are fewer; rows stand in random order."""
-        valid = np.arange(self.a.shape[1] - 1) < self.trace.lengths[:, None] - 1
+        """So many, as evenly from all rows as can be, or all if there are fewer."""
+        valid = np.arange(self.a.shape[1] - 1)[:, None] < self.trace.lengths - 1
         sides = (self.a[:, :-1], self.b[:, :-1], self.a[:, 1:], self.b[:, 1:])
-        return Transitions(*(side[valid][:count] for side in sides))
+        return Transitions(*(side.T[valid][:count] for side in sides))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +95,7 @@ class Recorded:
         Raises:
             AxdseError: nothing was recorded.
         """
-        chosen = list(self._chosen(self.parts(design)))
-        return Transitions(
-            *(
-                np.concatenate([getattr(transitions, side) for transitions in chosen])
-                for side in ("a", "b", "next_a", "next_b")
-            )
-        )
+        return joined(list(self._chosen(self.parts(design))))
 
     def _chosen(self, parts: tuple[Part, ...]) -> Iterator[Transitions]:
         total = sum(part.multiplications for part in parts)

@@ -69,7 +69,7 @@ def test_rows_do_not_follow_one_another() -> None:
     (part,) = source(trace(RAMP)).parts(core("exact(n=8)"))
     made = part.transitions()
     assert made.a.tolist() == [0x80, 0xC0, 0xC0, 0xE0]
-    assert made.next_a.tolist() == [0xC0, 0x80, 0xE0, 0xA0]
+    assert made.next_a.tolist() == [0xC0, 0xE0, 0x80, 0xA0]
 
 
 def test_a_row_ends_where_it_says() -> None:
