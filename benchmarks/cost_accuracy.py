@@ -5,8 +5,7 @@ usage: python benchmarks/cost_accuracy.py     writes benchmarks/results/cost_acc
 Activity: the mapped netlist of every family, VECTORS uniform pairs, against Icarus with the cells'
 own Verilog and the delays that OpenSTA writes as SDF. Delay: against OpenSTA. Published figures:
 of the 8-bit unsigned designs in the catalogues that $AXDSE_CATALOG lists (`axdse import`); left
-out if there are none. Monotony: within a family, one step of a parameter that leaves hardware out
-must not cost 2% more area; what does is listed.
+out if there are none.
 """
 
 import json
@@ -20,7 +19,7 @@ from typing import Any
 
 from axdse.flows.activity import simulate
 from axdse.flows.activity_source import Uniform
-from axdse.flows.cost import Cost, core_cost
+from axdse.flows.cost import Cost
 from axdse.flows.cost_batch import costs_of
 from axdse.flows.delays import delays_of
 from axdse.flows.gate_simulation import gate_toggles
@@ -36,14 +35,6 @@ from axdse.multipliers.verilog import core_rtl
 RESULTS = Path(__file__).with_name("results") / "cost_accuracy.json"
 TARGETS = {"toggles_within": 0.05, "area_spearman": 0.99, "power_spearman": 0.99}
 VECTORS = 1024
-# Families and a parameter whose growth leaves out hardware.
-FEWER = (
-    ("truncated", "t", {"n": 8, "c": 0}),
-    ("broken_array", "v", {"n": 8, "h": 0}),
-    ("broken_array", "h", {"n": 8, "v": 0}),
-    ("perforated", "k", {"n": 8, "s": 0}),
-)
-TOLERANCE = 0.02
 
 
 def main() -> None:
@@ -61,7 +52,6 @@ def main() -> None:
         "worst_delay_ns": max(abs(row["delay_off_ns"]) for row in activity),
         "activity": activity,
         "published": _published(),
-        "monotony_violations": [v for family in FEWER for v in _violations(*family)],
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
@@ -105,17 +95,6 @@ def _published() -> list[dict[str, Any]]:
         print(f"published figures left out: {error}")
         return []
     return [asdict(agreement) for agreement in agreements]
-
-
-def _violations(name: str, parameter: str, fixed: dict[str, int]) -> list[str]:
-    family = builtin_catalog().family(name)
-    steps = sorted(family.grid(**fixed), key=lambda m: dict(m.values)[parameter])
-    areas = [core_cost(m).area_um2 for m in steps]
-    return [
-        f"{steps[i + 1].spec}: {areas[i + 1] / areas[i] - 1:+.1%} over {steps[i].spec}"
-        for i in range(len(steps) - 1)
-        if areas[i] and areas[i + 1] > (1 + TOLERANCE) * areas[i]
-    ]
 
 
 if __name__ == "__main__":

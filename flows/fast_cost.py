@@ -1,9 +1,12 @@
-"""Stage 6, cost: area and delay of many designs at once: a short Yosys each, one ABC, no OpenSTA.
+"""Stage 6, cost: area and delay of many designs at once: one Yosys, one ABC, no OpenSTA.
 
 What it says means the same as `cost.py`: the same commands of ABC map the same RTL to the same
 library, the netlist is compared with the C model, and the delay is that of `delays.py`, which
-agrees with OpenSTA. Only what Yosys does before ABC is shorter, so that areas differ by some per
-cent; see benchmarks/cost_speed.py. Power takes the full cost.
+agrees with OpenSTA. Only what comes before ABC is shorter, so that areas differ by some per cent;
+see benchmarks/cost_speed.py. Power takes the full cost.
+
+No result depends on what else is in the batch: Yosys and ABC forget each design before the next,
+and when one of them fails, each design of the batch is tried alone.
 """
 
 import os
@@ -11,49 +14,35 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count, islice, repeat
+from functools import cached_property
 from pathlib import Path
 
 from axdse.flows.activity_source import Design
-from axdse.flows.delays import delays_of
-from axdse.flows.liberty import Cell, Library, read_library
-from axdse.flows.netlist import Instance, Netlist, Port, in_order
-from axdse.flows.netlist_check import check_design
-from axdse.flows.synthesis import ABC_SCRIPT, library_file
-from axdse.flows.tools import find_tool
-from axdse.flows.yosys import run_yosys
+from axdse.flows.blif import read_blif
+from axdse.flows.elaborate import GATES, WORDS, write_gates
+from axdse.flows.fast_map import MAP, write_netlists
+from axdse.flows.liberty import Library, read_library
+from axdse.flows.library_needs import mappable
+from axdse.flows.mapped import SOURCE, FlatLibrary, Mapped, mapped
+from axdse.flows.netlist import Netlist
+from axdse.flows.netlist_check import NetlistProof, check_design
+from axdse.flows.stimulus import EXHAUSTIVE_BITS
+from axdse.flows.synthesis import ABC_SCRIPT
+from axdse.flows.tools import find_tool, kill_running
 from axdse.multipliers.cache import digest, load, store, temporary_folder
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.cmodel import model_digest
+from axdse.multipliers.cmodel import model_digest, tabulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc")
 BATCH = 32  # designs in one process
-TIME_LIMIT_S = 300
-READ = """\
-read_verilog rtl.v
-hierarchy -check -top {top}
-proc
-flatten
-opt_expr
-opt_clean
-alumacc
-opt -fast
-techmap
-opt -fast
-check -assert
-setundef -zero
-aigmap
-opt_clean -purge
-write_aiger -symbols gates.aig
-"""
-MAP = "read_aiger {number}/gates.aig;{script};write_blif {number}.blif\n"
+OWN = ("aig", "arithmetic", "words", "word_cells", "blif", "mapped", "delays", "liberty_tables")
 
 
 @dataclass(frozen=True)
 class FastCost:
-    """Area and delay of a combinational design; the fields are those of `Cost`."""
+    """Area and delay of a combinational design; the fields mean what those of `Cost` do."""
 
     design: str
     area_um2: float
@@ -66,186 +55,148 @@ class FastCost:
     recipe: str
     rtl_digest: str
     date: str
+    basis: str
+    proof: NetlistProof
 
 
 def fast_costs(
-    designs: Sequence[Design], library: Path | None = None
+    designs: Sequence[Design], library: Path | None = None, jobs: int | None = None
 ) -> Iterator[FastCost | AxdseError]:
-    """Yield the cost of each design in order, cached; a batch at a time.
+    """Yield the cost of each design in order, cached as soon as it is there.
 
     An error stands for a design that has no cost: RTL that Yosys refuses, or a netlist that is
     not the C model.
 
+    Args:
+        designs: cores and units without registers.
+        library: a Liberty file; None: the default one.
+        jobs: batches at once; default: one on each core.
+
     Raises:
         AxdseError: a tool or the library is missing.
     """
-    cells = read_library(library)
-    tools = tuple(find_tool(name).version for name in TOOLS)
-    waiting = iter(designs)
-    while batch := tuple(islice(waiting, BATCH)):
-        keys = [_key(design, cells, tools) for design in batch]
-        known = {key: load("fast_cost", key, FastCost) for key in keys}
-        missing = [(d, k) for d, k in zip(batch, keys, strict=True) if known[k] is None]
-        found = dict(_computed(missing, cells, tools))
-        for key in keys:
-            yield found.get(key) or known[key] or AxdseError("unreachable", key, "report it")
+    flow = _Flow(mappable(read_library(library)), tuple(find_tool(name).version for name in TOOLS))
+    jobs = jobs or os.cpu_count() or 1
+    size = max(1, min(BATCH, -(-len(designs) // jobs)))
+    batches = [designs[at : at + size] for at in range(0, len(designs), size)]
+    # Threads: the time goes into tools, and into C that needs no interpreter.
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for costs in pool.map(flow.costs, batches):
+                yield from costs
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_running()
+            raise
 
 
-def _key(design: Design, library: Library, tools: tuple[str, ...]) -> str:
-    core = design.multiplier if isinstance(design, Candidate) else design
-    recipe = (READ, MAP, ABC_SCRIPT)
-    return digest(
-        _name(design), model_digest(core), _rtl(design).digest, library.digest, *recipe, *tools
-    )
+@dataclass(frozen=True)
+class _Job:
+    """A design that is to be costed."""
+
+    design: Design
+    name: str
+    rtl: Rtl
+    key: str
 
 
-def _name(design: Design) -> str:
-    return design.name if isinstance(design, Candidate) else design.spec
+@dataclass(frozen=True)
+class _Flow:
+    """How all designs of a call are costed."""
 
+    library: Library
+    tools: tuple[str, ...]
 
-def _rtl(design: Design) -> Rtl:
-    return unit_rtl(design) if isinstance(design, Candidate) else core_rtl(design)
+    @cached_property
+    def _flat(self) -> FlatLibrary:
+        return FlatLibrary(self.library)
 
+    @cached_property
+    def basis(self) -> str:
+        """SHA-256 (hex) of all that a cost depends on but the design."""
+        names = [SOURCE, *(f"{name}.py" for name in OWN)]
+        sources = [Path(__file__).with_name(name).read_bytes() for name in names]
+        recipes = WORDS, GATES, MAP, ABC_SCRIPT
+        return digest(self.library.digest, *self.tools, *recipes, *sources)
 
-def _computed(
-    missing: Sequence[tuple[Design, str]], library: Library, tools: tuple[str, ...]
-) -> Iterator[tuple[str, FastCost | AxdseError]]:
-    if not missing:
-        return
-    with temporary_folder() as folder, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        rtls = [_rtl(design) for design, _ in missing]
-        refused = list(pool.map(_read, rtls, repeat(folder), count()))
-        _map([number for number, error in enumerate(refused) if error is None], library, folder)
-        for number, ((design, key), error) in enumerate(zip(missing, refused, strict=True)):
-            yield key, error or _cost(design, key, folder / f"{number}.blif", library, tools)
+    def costs(self, batch: Sequence[Design]) -> list[FastCost | AxdseError]:
+        """The cost of each design of a batch, from the cache or computed."""
+        jobs = [self._job(design) for design in batch]
+        known = [
+            job if isinstance(job, AxdseError) else load("fast_cost", job.key, FastCost)
+            for job in jobs
+        ]
+        missing = [
+            job
+            for job, cost in zip(jobs, known, strict=True)
+            if cost is None and isinstance(job, _Job)
+        ]
+        computed = iter(self._computed(missing))
+        return [next(computed) if cost is None else cost for cost in known]
 
+    def _job(self, design: Design) -> _Job | AxdseError:
+        try:
+            if isinstance(design, Candidate):
+                core, name, rtl = design.multiplier, design.name, unit_rtl(design)
+            else:
+                core, name, rtl = design, design.spec, core_rtl(design)
+            model = model_digest(core)
+        except AxdseError as error:
+            return error
+        if rtl.pipeline:
+            return AxdseError("the fast cost has no registers", name, "leave out --fast")
+        key = digest(name, model, rtl.digest, self.basis)
+        return _Job(design, name, rtl, key)
 
-def _read(rtl: Rtl, folder: Path, number: int) -> AxdseError | None:
-    """Write the gates of a design, with a Yosys of its own.
+    def _computed(self, jobs: Sequence[_Job]) -> list[FastCost | AxdseError]:
+        if not jobs:
+            return []
+        with temporary_folder() as folder:
+            refused = write_gates([job.rtl for job in jobs], folder)
+            good = [number for number, error in enumerate(refused) if error is None]
+            unmapped = write_netlists(good, self.library, folder)
+            return [
+                error or unmapped.get(number) or self._cost(job, folder / str(number))
+                for number, (job, error) in enumerate(zip(jobs, refused, strict=True))
+            ]
 
-    What it did before changes the names that it gives, their order, and with that the result.
-    """
-    own = folder / str(number)
-    own.mkdir()
-    (own / "rtl.v").write_text(rtl.text)
-    try:
-        run_yosys(READ.format(top=rtl.top), own, rtl.top)
-    except AxdseError as error:
-        return error
-    return None
+    def _cost(self, job: _Job, own: Path) -> FastCost | AxdseError:
+        try:
+            netlist = read_blif(own / "map.blif", job.rtl, self.library)
+            cost = self._measured(job, netlist)
+        except AxdseError as error:
+            return error
+        store("fast_cost", job.key, cost)
+        return cost
 
-
-def _map(numbers: Sequence[int], library: Library, folder: Path) -> None:
-    """Map all designs in one ABC, which reads the library once."""
-    library_file(library, folder)
-    steps = ABC_SCRIPT.replace(",", " ")
-    commands = "".join(MAP.format(number=number, script=steps) for number in numbers)
-    (folder / "map.abc").write_text(f"read_lib -w library.lib\n{commands}")
-    find_tool("yosys-abc").run(["-q", "source map.abc"], folder=folder, limit_s=TIME_LIMIT_S)
-
-
-def _cost(
-    design: Design, key: str, mapped: Path, library: Library, tools: tuple[str, ...]
-) -> FastCost | AxdseError:
-    try:
-        cost = _measured(design, mapped, library, tools)
-    except AxdseError as error:
-        return error
-    store("fast_cost", key, cost)
-    return cost
-
-
-def _measured(design: Design, mapped: Path, library: Library, tools: tuple[str, ...]) -> FastCost:
-    rtl = _rtl(design)
-    netlist = read_blif(mapped, rtl, library)
-    check_design(netlist, design)
-    area = netlist.area_um2
-    return FastCost(
-        design=_name(design),
-        area_um2=area,
-        gate_equivalents=area / library.nand2_area_um2,
-        delay_ns=delays_of(netlist).critical_path_ns(netlist),
-        cells=len(netlist.instances),
-        library=library.name,
-        library_digest=library.digest,
-        tools=tools,
-        recipe=f"# Yosys\n{READ}# ABC\n{ABC_SCRIPT}",
-        rtl_digest=rtl.digest,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def read_blif(path: Path, rtl: Rtl, library: Library) -> Netlist:
-    """Read a mapped netlist that ABC wrote.
-
-    Raises:
-        AxdseError: it is no netlist of the library's cells with the ports of `rtl`.
-    """
-    try:
-        lines = path.read_text().replace("\\\n", " ").splitlines()
-    except OSError as error:
-        raise AxdseError(
-            f"ABC must map {rtl.top}", "it did not", f"check {library.path}"
-        ) from error
-    known = {cell.name: cell for cell in library.cells}
-    reader = _Blif(rtl)
-    for at, line in enumerate(lines):
-        kind, *words = line.split() or [""]
-        if kind == ".gate":
-            reader.gate(words, known)
-        elif kind == ".names":
-            reader.names(words, lines[at + 1 : at + 2])
-    return reader.netlist()
-
-
-class _Blif:
-    """Gives numbers to names; those of a constant or an alias come from elsewhere."""
-
-    def __init__(self, rtl: Rtl) -> None:
-        self._rtl = rtl
-        self._nets: dict[str, int] = {}
-        self._instances: list[Instance] = []
-        self._alias: dict[str, str | int] = {}
-
-    def _net(self, name: str) -> int:
-        known = self._alias.get(name, name)
-        if isinstance(known, int):
-            return known
-        if known != name:
-            return self._net(known)
-        return self._nets.setdefault(name, len(self._nets) + 2)
-
-    def gate(self, words: list[str], known: dict[str, Cell]) -> None:
-        """`CELL PIN=NET ...`."""
-        pins = dict(word.split("=", 1) for word in words[1:])
-        if words[0] in ("_const0_", "_const1_"):
-            self._alias[next(iter(pins.values()))] = int(words[0] == "_const1_")
-        elif words[0] not in known:
-            raise AxdseError("ABC must map to cells of the library", words[0], "check the library")
-        else:
-            nets = tuple((pin, self._net(net)) for pin, net in pins.items())
-            self._instances.append(Instance(known[words[0]], nets))
-
-    def names(self, words: list[str], row: list[str]) -> None:
-        """A constant, or a wire from an input to an output."""
-        if len(words) == 1:
-            self._alias[words[0]] = int(row == ["1"] or row == [" 1"])
-        elif len(words) == 2 and row == ["1 1"]:
-            self._alias[words[1]] = words[0]
-        else:
-            raise AxdseError("ABC must map all logic", " ".join(words), "check the library")
-
-    def netlist(self) -> Netlist:
-        """The whole, once all lines are read."""
-        rtl = self._rtl
-        a, b, p = (
-            Port(name, tuple(self._net(bit) for bit in _bits(name, width)))
-            for name, width in zip(
-                rtl.ports, (rtl.a_bits, rtl.b_bits, rtl.product_bits), strict=True
-            )
+    def _measured(self, job: _Job, netlist: Netlist) -> FastCost:
+        flat = mapped(netlist, self._flat)
+        proof = _exhaustive(flat, job.design) or check_design(netlist, job.design)
+        area = netlist.area_um2
+        return FastCost(
+            design=job.name,
+            area_um2=area,
+            gate_equivalents=area / self.library.nand2_area_um2,
+            delay_ns=flat.critical_path_ns(),
+            cells=len(netlist.instances),
+            library=self.library.name,
+            library_digest=self.library.digest,
+            tools=self.tools,
+            recipe=f"# Yosys\n{WORDS}# or\n{GATES}# ABC\n{ABC_SCRIPT}",
+            rtl_digest=job.rtl.digest,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            basis=self.basis,
+            proof=proof,
         )
-        return Netlist(rtl.top, a, b, p, in_order(self._instances, rtl))
 
 
-def _bits(name: str, width: int) -> list[str]:
-    return [f"{name}[{bit}]" for bit in range(width)] if width > 1 else [name]
+def _exhaustive(flat: Mapped, design: Design) -> NetlistProof | None:
+    """Compare a small core with its C model on all pairs; None: ask `check_design`.
+
+    That takes longer and knows more: about large designs, and about what is wrong.
+    """
+    if isinstance(design, Candidate) or design.a_bits + design.b_bits > EXHAUSTIVE_BITS:
+        return None
+    table = tabulate(design)
+    equal = flat.first_difference(table) is None
+    return NetlistProof("exhaustive", table.size) if equal else None

@@ -14,7 +14,16 @@ TIME_LIMIT_S = 60
 
 @functools.cache
 def native(name: str) -> ctypes.CDLL:
-    """Compile a C file of this folder, or load what was compiled before.
+    """Load a C file of this folder.
+
+    Raises:
+        AxdseError: the compiler is missing or fails.
+    """
+    return ctypes.CDLL(str(native_file(name)))
+
+
+def native_file(name: str) -> Path:
+    """Compile a C file of this folder, or return what was compiled before.
 
     Raises:
         AxdseError: the compiler is missing or fails.
@@ -25,7 +34,7 @@ def native(name: str) -> ctypes.CDLL:
     library = cache_dir("native") / f"{key}.so"
     if not library.exists():
         write_atomically(library, _compiled(source), 0o755)
-    return ctypes.CDLL(str(library))
+    return library
 
 
 def _compiled(source: Path) -> bytes:

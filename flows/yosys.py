@@ -10,7 +10,7 @@ from axdse.multipliers.errors import AxdseError
 TIME_LIMIT_S = 300
 
 
-def run_yosys(script: str, folder: Path, subject: str) -> str:
+def run_yosys(script: str, folder: Path, subject: str, limit_s: float | None = None) -> str:
     """Run the commands in `folder` and return the log.
 
     Raises:
@@ -18,7 +18,7 @@ def run_yosys(script: str, folder: Path, subject: str) -> str:
     """
     (folder / "script.ys").write_text(script)
     command = ["-Q", "-T", "-s", "script.ys"]
-    result = find_tool("yosys").run(command, folder=folder, limit_s=TIME_LIMIT_S)
+    result = find_tool("yosys").run(command, folder=folder, limit_s=limit_s or TIME_LIMIT_S)
     if result.exit_code:
         raise AxdseError(
             f"Yosys must accept {subject}",
