@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from axdse.flows.activity import simulate
-from axdse.flows.activity_source import Uniform
-from axdse.flows.cost import Cost
-from axdse.flows.cost_batch import costs_of
-from axdse.flows.delays import delays_of
-from axdse.flows.gate_simulation import gate_toggles
-from axdse.flows.liberty import read_library
-from axdse.flows.published import compare_published
-from axdse.flows.synthesis import synthesise
-from axdse.flows.timing import critical_path_ns
+from axdse.flows.cost.batch import costs_of
+from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.published import compare_published
+from axdse.flows.liberty.library import read_library
+from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.gate_simulation import gate_toggles
+from axdse.flows.netlist.synthesis import synthesise
+from axdse.flows.netlist.timing import critical_path_ns
+from axdse.flows.power.activity import simulate
+from axdse.flows.power.activity_source import Uniform
 from axdse.flows.tools import find_tool
 from axdse.multipliers.catalog import Family, builtin_catalog, full_catalog
 from axdse.multipliers.errors import AxdseError

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.cost import Cost, core_cost
-from axdse.flows.liberty import read_library
-from axdse.flows.synthesis import ABC_SCRIPT, synthesise
+from axdse.flows.cost.cost import Cost, core_cost
+from axdse.flows.liberty.library import read_library
+from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import tabulate
 from axdse.multipliers.verilog import core_rtl

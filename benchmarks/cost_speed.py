@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from axdse.flows import fast_cost
-from axdse.flows.cost import core_cost
-from axdse.flows.fast_cost import FastCost, fast_costs
-from axdse.flows.published import spearman
+from axdse.flows.cost import fast as fast_cost
+from axdse.flows.cost.cost import core_cost
+from axdse.flows.cost.fast import FastCost, fast_costs
+from axdse.flows.cost.published import spearman
 from axdse.flows.tools import find_tool
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import tabulate

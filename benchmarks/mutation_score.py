@@ -6,8 +6,8 @@ A mutant has one operator, constant, index or condition of the Verilog text chan
 the synthesised netlist. Drawn with a seed: SAMPLES of either kind for each family at 5 bits, and
 for a few families at 8 bits, where the check is exhaustive, and at 12, where it is a sample. Edits
 that Icarus does not elaborate are drawn again. What the check lets pass must be equivalent to the
-original, by `axdse.flows.formal.equivalent`, or it counts as missed. Those that Yosys refuses, say
-for a net without a driver that no vector shows, are told apart: they are no hardware.
+original, by `axdse.flows.formal.proof.equivalent`, or it counts as missed. Those that Yosys
+refuses, say for a net without a driver that no vector shows, are told apart: they are no hardware.
 """
 
 import itertools
@@ -25,11 +25,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from axdse.flows import rtl_simulation
-from axdse.flows.formal import equivalent
-from axdse.flows.mutants import elaborates, gate_edits, gate_level, mutated, operator_edits
-from axdse.flows.rtl_check import BATCH, check_all
+from axdse.flows.formal.proof import equivalent
 from axdse.flows.tools import find_tool
+from axdse.flows.verify import simulation as rtl_simulation
+from axdse.flows.verify.check import BATCH, check_all
+from axdse.flows.verify.mutants import elaborates, gate_edits, gate_level, mutated, operator_edits
 from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import core_rtl

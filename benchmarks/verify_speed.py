@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.report import RtlReport
-from axdse.flows.rtl_check import check_all
-from axdse.flows.rtl_simulation import simulate
-from axdse.flows.stimulus import core_stimulus
+from axdse.flows.verify.check import check_all
+from axdse.flows.verify.report import RtlReport
+from axdse.flows.verify.simulation import simulate
+from axdse.flows.verify.stimulus import core_stimulus
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import tabulate

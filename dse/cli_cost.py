@@ -17,12 +17,12 @@ from axdse.dse.cli_options import (
     print_table,
     progress_bar,
 )
-from axdse.flows.activity_file import Order, read_source
-from axdse.flows.activity_source import Design
-from axdse.flows.cost import Cost, Energy
-from axdse.flows.cost_batch import costs_of
-from axdse.flows.fast_cost import FastCost, fast_costs
-from axdse.flows.published import compare_published
+from axdse.flows.cost.batch import costs_of
+from axdse.flows.cost.cost import Cost, Energy
+from axdse.flows.cost.fast import FastCost, fast_costs
+from axdse.flows.cost.published import compare_published
+from axdse.flows.power.activity_file import Order, read_source
+from axdse.flows.power.activity_source import Design
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 

@@ -16,15 +16,15 @@ from axdse.dse.cli_options import (
     print_table,
     progress_bar,
 )
-from axdse.flows.accelerator import (
+from axdse.flows.accelerator.mac import MacCost
+from axdse.flows.accelerator.network import (
     AcceleratorCost,
     Assigned,
     LayerEnergy,
     accelerator_cost,
     recorded_traces,
 )
-from axdse.flows.mac import MacCost
-from axdse.flows.systolic_array import parse_array
+from axdse.flows.accelerator.systolic_array import parse_array
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.operands import DATAFLOWS, PRODUCTS, Dataflow, OperandTrace

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from axdse.dse.cli_options import PATH, print_table, progress_bar, seed_option
-from axdse.flows.import_folder import Imported, find_pairs, import_pairs, write_catalog
+from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
 from axdse.multipliers.errors import AxdseError
 
 

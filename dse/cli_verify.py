@@ -18,17 +18,17 @@ from axdse.dse.cli_options import (
     progress_bar,
     seed_option,
 )
-from axdse.flows.bring_your_own import Pins, read_design
-from axdse.flows.certificate import (
+from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.certificate import (
     Finding,
     compare,
     compare_unit,
     read_certificate,
     write_certificate,
 )
-from axdse.flows.report import Order, RtlReport, Simulator
-from axdse.flows.rtl_check import check, check_all, check_design, check_unit, swapped
-from axdse.flows.stimulus import EXHAUSTIVE_BITS
+from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
+from axdse.flows.verify.report import Order, RtlReport, Simulator
+from axdse.flows.verify.stimulus import EXHAUSTIVE_BITS
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import core_rtl

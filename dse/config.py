@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from axdse.dse.dataset import check_name
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
-from axdse.flows.libraries import NAMES
+from axdse.flows.liberty.libraries import NAMES
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean

@@ -10,12 +10,12 @@ from axdse.dse.evaluation import Evaluation, Status
 from axdse.dse.train import Epoch, History, train
 from axdse.dse.workers import Ask
 from axdse.dse.workloads import Workload, find_workload
-from axdse.flows.activity_file import Source
-from axdse.flows.activity_source import Uniform
-from axdse.flows.cost import Cost, unit_cost
-from axdse.flows.recorded_source import Recorded
-from axdse.flows.report import RtlReport
-from axdse.flows.rtl_check import check
+from axdse.flows.cost.cost import Cost, unit_cost
+from axdse.flows.power.activity_file import Source
+from axdse.flows.power.activity_source import Uniform
+from axdse.flows.power.recorded_source import Recorded
+from axdse.flows.verify.check import check
+from axdse.flows.verify.report import RtlReport
 from axdse.gpu.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.lut import build_lut

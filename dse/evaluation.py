@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from axdse.dse.train import History
-from axdse.flows.accelerator import AcceleratorCost
-from axdse.flows.cost import Cost
-from axdse.flows.report import RtlReport
+from axdse.flows.accelerator.network import AcceleratorCost
+from axdse.flows.cost.cost import Cost
+from axdse.flows.verify.report import RtlReport
 
 Status = Literal["complete", "dominated", "infeasible", "repeated", "diverged", "failed"]
 

@@ -13,9 +13,9 @@ from axdse.dse.report import environment
 from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist
 from axdse.dse.train import Epoch, History
-from axdse.flows.accelerator import AcceleratorCost
-from axdse.flows.certificate import write_certificate
-from axdse.flows.cost import Cost
+from axdse.flows.accelerator.network import AcceleratorCost
+from axdse.flows.cost.cost import Cost
+from axdse.flows.verify.certificate import write_certificate
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat

@@ -12,9 +12,9 @@ from axdse.dse.progress import Progress
 from axdse.dse.replicates import floor, replicate_seeds, replicates, train_replicates
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
-from axdse.flows.accelerator import AcceleratorCost
-from axdse.flows.report import RtlReport
-from axdse.flows.rtl_check import check_unit
+from axdse.flows.accelerator.network import AcceleratorCost
+from axdse.flows.verify.check import check_unit
+from axdse.flows.verify.report import RtlReport
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.formats import parse_format

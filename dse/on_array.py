@@ -5,9 +5,14 @@ from pathlib import Path
 
 from axdse.dse.config import SearchConfig
 from axdse.dse.workers import Ask
-from axdse.flows.accelerator import AcceleratorCost, Assigned, LayerEnergy, accelerator_cost
-from axdse.flows.liberty import read_library
-from axdse.flows.systolic_array import Array
+from axdse.flows.accelerator.network import (
+    AcceleratorCost,
+    Assigned,
+    LayerEnergy,
+    accelerator_cost,
+)
+from axdse.flows.accelerator.systolic_array import Array
+from axdse.flows.liberty.library import read_library
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.recording_file import load_recording
 

@@ -14,7 +14,7 @@ from axdse.dse.finalists import candidate_of
 from axdse.dse.progress import Progress
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
-from axdse.flows.cost import Cost, cost_basis, unit_cost
+from axdse.flows.cost.cost import Cost, cost_basis, unit_cost
 
 
 @dataclass(frozen=True)

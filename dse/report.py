@@ -17,7 +17,7 @@ from axdse.dse.figures import front_figure, png
 from axdse.dse.marks import band_of, marks, title_of
 from axdse.dse.run_dir import RunDir, RunInfo
 from axdse.dse.summary import Finalist, Interval, gather, interval95, short_format
-from axdse.flows.cost import Cost
+from axdse.flows.cost.cost import Cost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -21,8 +21,8 @@ from axdse.dse.space import Space, space_of
 from axdse.dse.study import open_study, tell
 from axdse.dse.train import History
 from axdse.dse.workers import Outcome, Workers, cores
-from axdse.flows.cost import Cost
-from axdse.flows.liberty import read_library
+from axdse.flows.cost.cost import Cost
+from axdse.flows.liberty.library import read_library
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 

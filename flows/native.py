@@ -4,6 +4,7 @@ import ctypes
 import functools
 from pathlib import Path
 
+from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
@@ -14,7 +15,7 @@ TIME_LIMIT_S = 60
 
 @functools.cache
 def native(name: str) -> ctypes.CDLL:
-    """Load a C file of this folder.
+    """Load a C file of this package, such as `power/activity.c`.
 
     Raises:
         AxdseError: the compiler is missing or fails.
@@ -23,12 +24,12 @@ def native(name: str) -> ctypes.CDLL:
 
 
 def native_file(name: str) -> Path:
-    """Compile a C file of this folder, or return what was compiled before.
+    """Compile a C file of this package, or return what was compiled before.
 
     Raises:
         AxdseError: the compiler is missing or fails.
     """
-    source = Path(__file__).with_name(name)
+    (source,) = source_files(name)
     compiler = find_tool("cc")
     key = digest(source.read_bytes(), compiler.version, *FLAGS)
     library = cache_dir("native") / f"{key}.so"

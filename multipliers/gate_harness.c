@@ -1,7 +1,7 @@
 /* Compares a model with gates on a run of operand pairs, a outermost.
  *
  *   gate_harness SECONDS A_BITS B_BITS PRODUCT_BITS FIRST COUNT
- * The gates, an and-inverter graph as `axdse.flows.aig` numbers it, come from stdin as uint32: the
+ * The gates, an and-inverter graph as `axdse.flows.formal.aig` numbers it, come from stdin as uint32: the
  * number of ands, both literals of each, the literals of the product. An axdse_result goes to
  * stdout. Gates are evaluated bit-sliced: one operation for each 512 pairs. AXDSE_REFUSED as in
  * harness.c.

@@ -11,10 +11,10 @@ from axdse.dse.config import SearchConfig, parse_config
 from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint
 from axdse.dse.run_dir import RunDir
 from axdse.dse.train import Epoch, History
-from axdse.flows.accelerator import AcceleratorCost, Assigned, accelerator_cost
-from axdse.flows.cost import unit_cost
-from axdse.flows.recorded_source import Recorded
-from axdse.flows.rtl_check import check, check_unit
+from axdse.flows.accelerator.network import AcceleratorCost, Assigned, accelerator_cost
+from axdse.flows.cost.cost import unit_cost
+from axdse.flows.power.recorded_source import Recorded
+from axdse.flows.verify.check import check, check_unit
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format

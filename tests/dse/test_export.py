@@ -17,7 +17,7 @@ from axdse.dse.cli import cli, run
 from axdse.dse.export import Export, export_run
 from axdse.dse.export_design import standalone_model
 from axdse.dse.run_dir import RunDir
-from axdse.flows.certificate import read_certificate
+from axdse.flows.verify.certificate import read_certificate
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.cmodel import compiler, tabulate

@@ -16,8 +16,8 @@ from axdse.dse.pareto import losses, no_worse
 from axdse.dse.run_dir import RunDir
 from axdse.dse.search import run_search
 from axdse.dse.space import space_of
-from axdse.flows.libraries import OSU018
-from axdse.flows.recorded_source import Recorded
+from axdse.flows.liberty.libraries import OSU018
+from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.recording_file import load_recording
 

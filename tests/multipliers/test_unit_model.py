@@ -4,7 +4,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from axdse.flows.unit_stimulus import unit_stimulus
+from axdse.flows.verify.unit_stimulus import unit_stimulus
 from axdse.multipliers import unit_model
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog

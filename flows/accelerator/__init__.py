@@ -1,0 +1,1 @@
+"""From a unit to a multiply-accumulate, an array, a network."""

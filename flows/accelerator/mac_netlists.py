@@ -1,0 +1,116 @@
+"""Stage 6, cost: unit and adder as netlists of library cells, each checked against its model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from axdse.flows.accelerator.accumulator import Accumulator, FloatAccumulator, accumulator_of
+from axdse.flows.liberty.library import Library
+from axdse.flows.netlist.check import check_design
+from axdse.flows.netlist.delays import Delays, delays_of
+from axdse.flows.netlist.netlist import Netlist
+from axdse.flows.netlist.synthesis import synthesise
+from axdse.flows.netlist.timing import critical_path_ns
+from axdse.flows.power.activity import Transitions, simulate
+from axdse.flows.power.power import Power, power_of
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import Rtl, unit_rtl
+
+SAMPLE = 1 << 16  # sums with which a mapped adder is compared with its model
+NEAR = 4  # exponents of half of them differ by less
+
+
+@dataclass(frozen=True, eq=False)
+class MacPart:
+    """A combinational part of a MAC."""
+
+    netlist: Netlist
+    delays: Delays
+    library: Library
+
+    @property
+    def delay_ns(self) -> float:
+        """Critical path."""
+        return critical_path_ns(self.netlist, self.library)
+
+    def power(self, transitions: Transitions) -> Power:
+        """Power with glitches."""
+        activity = simulate(self.netlist, self.delays, transitions)
+        return power_of(self.netlist, self.delays, activity, self.library)
+
+
+def mapped_unit(candidate: Candidate, library: Library) -> MacPart:
+    """The multiplier unit.
+
+    Raises:
+        AxdseError: a tool fails, or the netlist differs from the C model.
+    """
+    unit = _mapped(unit_rtl(candidate), library)
+    check_design(unit.netlist, candidate)
+    return unit
+
+
+def mapped_adder(candidate: Candidate, library: Library) -> MacPart:
+    """The adder behind the unit.
+
+    Raises:
+        AxdseError: a tool fails, or the netlist differs from the model.
+    """
+    accumulator = accumulator_of(candidate.format)
+    adder = _mapped(accumulator.rtl, library)
+    check_adder(adder.netlist, accumulator)
+    return adder
+
+
+def check_adder(netlist: Netlist, accumulator: Accumulator) -> None:
+    """Compare a mapped adder with its model, on `SAMPLE` sums and products.
+
+    Raises:
+        AxdseError: they differ; the first operands are shown.
+    """
+    sums, products = addends(accumulator, SAMPLE, seed=0)
+    got, expected = netlist.simulate(sums, products), accumulator.added(sums, products)
+    wrong = np.flatnonzero(got != expected)
+    if wrong.size:
+        first = int(wrong[0])
+        a, b = int(sums[first]), int(products[first])
+        raise AxdseError(
+            f"the mapped netlist of {netlist.top} must add as its model does",
+            f"a={a:#x}, b={b:#x} gives {int(got[first]):#x}, not {int(expected[first]):#x}",
+            "report it: the synthesis is at fault",
+        )
+
+
+def addends(accumulator: Accumulator, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw codes of sums and of products, uint64 [count].
+
+    Floats: one half uniform; one half with exponents near one another, at which bits cancel, and a
+    quarter of these with the leading bits of the fraction alike. Products have no subnormals.
+    """
+    random = np.random.default_rng(seed)
+    rtl = accumulator.rtl
+    sums, products = (
+        random.integers(0, 1 << bits, count, dtype=np.uint64) for bits in (rtl.a_bits, rtl.b_bits)
+    )
+    if not isinstance(accumulator, FloatAccumulator):
+        return sums, products
+    e, f = accumulator.product_exponent, accumulator.product_fraction
+    width, r = accumulator.sum_exponent, accumulator.sum_fraction
+    exponent = (products >> np.uint64(f)).astype(np.int64) & ((1 << e) - 1)
+    sign = np.uint64(1 << (e + f))
+    products = np.where(exponent == 0, products & sign, products)
+    offset = (1 << (width - 1)) - (1 << (e - 1))
+    near = exponent + offset + random.integers(1 - NEAR, NEAR, count)
+    near = np.clip(near, 0, (1 << width) - 1).astype(np.uint64) << np.uint64(r)
+    fraction = sums & np.uint64((1 << r) - 1)
+    alike = (products & np.uint64((1 << f) - 1)) << np.uint64(max(0, r - f))
+    alike = alike >> np.uint64(max(0, f - r)) ^ (fraction >> np.uint64(r - min(r, 4)))
+    fraction = np.where(np.arange(count) % 4 == 1, alike, fraction)
+    close = sums & np.uint64(1 << (width + r)) | near | fraction
+    return np.where(np.arange(count) % 2, close, sums), products
+
+
+def _mapped(rtl: Rtl, library: Library) -> MacPart:
+    netlist = synthesise(rtl, library)
+    return MacPart(netlist, delays_of(netlist), library)

@@ -1,0 +1,1 @@
+"""Area, delay and energy of designs, one by one, in batches, fast."""

@@ -1,0 +1,57 @@
+"""Stage 6, cost: many designs, several at once; what was computed before is not computed again."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from axdse.flows.cost.cost import Cost, core_cost, unit_cost
+from axdse.flows.power.activity_file import Source
+from axdse.flows.power.activity_source import Design
+from axdse.flows.tools import kill_running
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.errors import AxdseError
+
+
+def cost_of(
+    design: Design,
+    library: Path | None = None,
+    activity: Source | None = None,
+    clock_ns: float | None = None,
+) -> Cost:
+    """`core_cost` of a multiplier, `unit_cost` of a candidate.
+
+    Raises:
+        AxdseError: as they do.
+    """
+    if isinstance(design, Candidate):
+        return unit_cost(design, library, activity, clock_ns)
+    return core_cost(design, library, activity, clock_ns)
+
+
+def costs_of(
+    designs: Sequence[Design],
+    library: Path | None = None,
+    activity: Source | None = None,
+    clock_ns: float | None = None,
+    jobs: int | None = None,
+) -> Iterator[Cost | AxdseError]:
+    """Yield the cost of each design in order; an error stands for one that has none.
+
+    Each result is cached as soon as it is there: a run that was killed goes on where it ended.
+    """
+
+    def one(design: Design) -> Cost | AxdseError:
+        try:
+            return cost_of(design, library, activity, clock_ns)
+        except AxdseError as error:
+            return error
+
+    # Threads: the time goes into tools, and into C that needs no interpreter.
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        try:
+            yield from pool.map(one, designs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_running()
+            raise

@@ -1,0 +1,1 @@
+"""And-inverter graphs: exhaustion and equivalence, proofs instead of samples."""

@@ -1,0 +1,164 @@
+"""Stage 5, RTL check: RTL -> and-inverter graph, as Yosys reads it.
+
+An x or z in the RTL becomes an unknown input before anything is optimised: a synthesiser may take
+it for whatever suits it, a proof may not.
+"""
+
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from axdse.flows.formal.aig import Aig, Builder
+from axdse.flows.yosys import read_modules, run_yosys
+from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import Rtl
+
+# techmap of its own accord takes a bit beyond a vector's end for whatever suits it.
+BEYOND = """\
+module \\$shiftx (A, B, Y);
+  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+  input [A_WIDTH-1:0] A;
+  input [B_WIDTH-1:0] B;
+  output [Y_WIDTH-1:0] Y;
+  wire [Y_WIDTH-1:0] value, inside, beyond;
+  \\$shift #(.A_SIGNED(0), .B_SIGNED(B_SIGNED), .A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH),
+      .Y_WIDTH(Y_WIDTH)) shift (.A(A), .B(B), .Y(value));
+  \\$shift #(.A_SIGNED(0), .B_SIGNED(B_SIGNED), .A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH),
+      .Y_WIDTH(Y_WIDTH)) bound (.A({A_WIDTH{1'b1}}), .B(B), .Y(inside));
+  \\$anyseq #(.WIDTH(Y_WIDTH)) unknown (.Y(beyond));
+  assign Y = inside & value | ~inside & beyond;
+endmodule
+"""
+SCRIPT = """\
+read_verilog -sv rtl.v
+hierarchy -check -top {top}
+proc
+flatten
+setundef -anyseq
+memory
+opt_expr -keepdc
+techmap -map beyond.v
+{words}techmap
+setundef -anyseq
+opt
+aigmap
+opt_clean -purge
+check -assert
+write_json aig.json
+"""
+# As synthesis.py: products and sums of the same shape are proven equal in a moment, others hardly.
+WORDS = """\
+setundef -anyseq
+opt_expr -keepdc
+opt_clean
+opt -keepdc -nodffe -nosdff
+wreduce -keepdc
+peepopt
+opt_clean
+alumacc
+share
+opt -keepdc
+opt -fast -full -keepdc
+"""
+AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
+PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
+Bit = int | str  # as in the JSON: the number of a net, or "0", "1", "x", "z"
+Cell = dict[str, Any]
+
+
+def read_gates(rtl: Rtl, words: str = "") -> Aig:
+    """Return the gates of a combinational design.
+
+    Args:
+        rtl: the design.
+        words: further commands of Yosys, before words become bits.
+
+    Raises:
+        AxdseError: Yosys refuses the RTL, a bit has no driver, the ports differ from `rtl`, or
+            the design is not combinational: a latch, a flip-flop, a loop.
+    """
+    with temporary_folder() as folder:
+        (folder / "rtl.v").write_text(rtl.text)
+        (folder / "beyond.v").write_text(BEYOND)
+        run_yosys(SCRIPT.format(top=rtl.top, words=words), folder, rtl.top)
+        module = read_modules(folder / "aig.json", rtl.top)[rtl.top]
+    cells: list[Cell] = list(module["cells"].values())
+    _check_combinational(cells, rtl)
+    widths = (rtl.a_bits, rtl.b_bits, rtl.product_bits)
+    a, b, product = (
+        _port(module["ports"], name, width, rtl)
+        for name, width in zip(rtl.ports, widths, strict=True)
+    )
+    unknowns = [bit for c in cells if c["type"] == UNKNOWN for bit in c["connections"]["Y"]]
+    drivers = [cell for cell in cells if cell["type"] != UNKNOWN]
+    undefined = _name_undefined([*(c["connections"] for c in drivers), {"p": product}])
+    unknowns += undefined
+    graph = Builder(len(a) + len(b), len(unknowns))
+    literals: dict[Bit, int] = {"0": 0, "1": 1}
+    literals |= {bit: 2 * n for n, bit in enumerate((*a, *b, *unknowns), 1)}
+    for cell in _in_order(drivers, rtl):
+        pins = [_literal(literals, cell["connections"][p][0], rtl) for p in PINS[cell["type"]]]
+        literal = graph.both(*pins) if cell["type"] == AND else pins[0] ^ 1
+        literals[cell["connections"]["Y"][0]] = literal
+    outputs = [_literal(literals, bit, rtl) for bit in product]
+    return graph.finish(len(a), len(b), outputs)
+
+
+def _name_undefined(connections: Sequence[dict[str, list[Bit]]]) -> list[Bit]:
+    """Give each constant x or z, which are z that setundef leaves, a name of its own."""
+    names: list[Bit] = []
+    for bits in (bits for pins in connections for bits in pins.values()):
+        for at, bit in enumerate(bits):
+            if bit in ("x", "z"):
+                names.append(f"unknown {len(names)}")
+                bits[at] = names[-1]
+    return names
+
+
+def _check_combinational(cells: Sequence[Cell], rtl: Rtl) -> None:
+    for cell in cells:
+        if cell["type"] not in PINS:
+            raise AxdseError(
+                f"{rtl.top} must be combinational logic",
+                f"it has a cell {cell['type']}",
+                "assign every output in every branch, without clocks",
+            )
+
+
+def _port(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> list[Bit]:
+    bits: list[Bit] = ports[name]["bits"] if name in ports else []
+    if len(bits) != width or len(ports) != len(rtl.ports):
+        found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
+        raise AxdseError(
+            f"{rtl.top} has ports {', '.join(rtl.ports)} and no others, {name} of {width} bits",
+            found,
+            "correct the port list",
+        )
+    return bits
+
+
+def _in_order(cells: Sequence[Cell], rtl: Rtl) -> list[Cell]:
+    driver = {cell["connections"]["Y"][0]: number for number, cell in enumerate(cells)}
+    graph = {
+        number: [
+            driver[bit]
+            for pin in PINS[cell["type"]]
+            if (bit := cell["connections"][pin][0]) in driver
+        ]
+        for number, cell in enumerate(cells)
+    }
+    try:
+        return [cells[number] for number in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise AxdseError(
+            f"{rtl.top} must be combinational logic",
+            f"a loop of {len(error.args[1]) - 1} gates",
+            "remove the feedback",
+        ) from error
+
+
+def _literal(literals: dict[Bit, int], bit: Bit, rtl: Rtl) -> int:
+    if bit not in literals:
+        raise AxdseError(f"every bit of {rtl.top} needs a driver", f"net {bit}", "assign it")
+    return literals[bit]

@@ -1,0 +1,1 @@
+"""Cell libraries: functions, areas, timing, power."""

@@ -1,0 +1,190 @@
+"""Stage 6, cost: the cells of one Liberty library, read once and cached."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from axdse.flows.liberty.arcs import CONSTRAINTS, ENERGIES, TABLES, Head
+from axdse.flows.liberty.cells import Cell
+from axdse.flows.liberty.flop import STATE, Flop, is_simple, read_flop
+from axdse.flows.liberty.libraries import library_path
+from axdse.flows.liberty.reader import read_cell
+from axdse.flows.liberty.syntax import Group, read_groups
+from axdse.flows.liberty.units import number_of, read_units
+from axdse.flows.liberty.writer import plain_text
+from axdse.multipliers.cache import cache_dir, cached, digest, write_atomically
+from axdse.multipliers.errors import AxdseError
+
+LAYOUT_VERSION = "3"  # of the cached form
+TEMPLATES = ("lu_table_template", "power_lut_template")
+WANTED = frozenset(
+    {
+        "cell",
+        "pin",
+        "bus",
+        "bundle",
+        "timing",
+        "internal_power",
+        "leakage_power",
+        "operating_conditions",
+    }
+    | {*STATE, *TEMPLATES, *TABLES, *ENERGIES, *CONSTRAINTS}
+)
+
+
+@dataclass(frozen=True)
+class Library:
+    """The combinational cells and the flip-flops of one Liberty file.
+
+    Attributes:
+        path: where it was read.
+        digest: SHA-256 (hex) of the file, and of those that it includes.
+        cells: combinational ones, in the order of the file.
+        voltage_v: nominal supply.
+        flops: flip-flops that load one pin at a rising edge, in the order of the file.
+    """
+
+    path: Path
+    digest: str
+    cells: tuple[Cell, ...]
+    voltage_v: float = 0.0
+    flops: tuple[Flop, ...] = ()
+
+    @property
+    def plain_path(self) -> Path:
+        """The combinational cells for Yosys, ABC and OpenSTA; see `liberty_writer`.
+
+        Raises:
+            AxdseError: the library cannot be read again.
+        """
+        return self._plain("cells")
+
+    @property
+    def registered_path(self) -> Path:
+        """The same with the flip-flops: ABC is better off without them.
+
+        Raises:
+            AxdseError: the library cannot be read again.
+        """
+        return self._plain("flops")
+
+    def _plain(self, content: str) -> Path:
+        plain = _plain_path(self.path, self.digest, content)
+        if not plain.exists():  # the cache may have been cleared
+            _library(self.path, self.digest)
+        return plain
+
+    @property
+    def name(self) -> str:
+        """The file's stem, such as `osu018_stdcells`."""
+        return self.path.stem
+
+    @functools.cached_property
+    def lacks(self) -> str:
+        """What the estimate of power misses in it; empty: nothing."""
+        if not self.voltage_v:
+            return "a supply voltage"
+        if not any(cell.power for cell in self.cells):
+            return "internal_power tables"
+        if not any(cell.leakage for cell in self.cells):
+            return "leakage power"
+        return ""
+
+    @functools.cached_property
+    def nand2_area_um2(self) -> float:
+        """Area of the smallest 2-input NAND: one gate equivalent.
+
+        Raises:
+            AxdseError: the library has none.
+        """
+        areas = [cell.area_um2 for cell in self.cells if cell.is_nand2 and cell.area_um2]
+        if not areas:
+            raise AxdseError(
+                "gate equivalents need a 2-input NAND with an area in the library",
+                self.path,
+                "choose a complete standard-cell library",
+            )
+        return min(areas)
+
+
+def read_library(path: Path | None = None) -> Library:
+    """Read a Liberty file, or one that `library_path` knows by its name, cached by its content.
+
+    Raises:
+        AxdseError: it is missing, is no Liberty, or has no combinational cell.
+    """
+    path = library_path(path)
+    try:
+        status = path.stat()
+        return _read(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise AxdseError(
+            "synthesis needs a Liberty library",
+            f"{path} ({error.strerror})",
+            "apt-get install qflow-tech-osu018, or name another .lib",
+        ) from error
+
+
+@functools.lru_cache(8)
+def _read(path: Path, modified_ns: int, size: int) -> Library:
+    """`modified_ns` and `size` are a part of the key: another file is read again."""
+    content = _digest(path)
+    key = digest(content, str(path), LAYOUT_VERSION)
+    return cached("liberty", key, Library, lambda: _library(path, content))
+
+
+def _digest(path: Path, depth: int = 0) -> str:
+    """Of a file and what it includes."""
+    content = path.read_bytes()
+    names = re.findall(rb'include_file\s*\(\s*"?([^")]+?)"?\s*\)', content) if depth < 8 else []
+    inner = [path.parent / name.decode("latin-1") for name in names]
+    return digest(content, *(_digest(file, depth + 1) for file in inner if file.is_file()))
+
+
+def _library(path: Path, content: str) -> Library:
+    *groups, head = _kept(path)
+    templates = {group.arguments[0]: group for group in groups if group.name in TEMPLATES}
+    shared = Head(head, templates, read_units(head, path))
+    kinds = [group for group in groups if group.name == "cell"]
+    cells = [read_cell(group, shared) for group in kinds if _is_combinational(group)]
+    flops = [read_flop(group, shared) for group in kinds if not _is_combinational(group)]
+    known, states = tuple(filter(None, cells)), tuple(filter(None, flops))
+    if not known:
+        raise AxdseError(
+            "a Liberty library has combinational cells", path, "choose a standard-cell library"
+        )
+    names = frozenset(cell.name for cell in known)
+    _write_plain(path, content, "cells", plain_text(head, groups, names))
+    names |= {flop.name for flop in states}
+    _write_plain(path, content, "flops", plain_text(head, groups, names))
+    named = [g for g in groups if g.name == "operating_conditions" and g.arguments]
+    conditions = {group.arguments[0]: group for group in named}
+    return Library(path, content, known, _voltage(head, conditions), states)
+
+
+def _kept(path: Path) -> list[Group]:
+    """The groups of the library, itself last; cells of no use are dropped as they come."""
+    groups = read_groups(path, WANTED)
+    return [g for g in groups if g.name != "cell" or _is_combinational(g) or is_simple(g)]
+
+
+def _is_combinational(cell: Group) -> bool:
+    return not any(inner.name in STATE for inner in cell.groups)
+
+
+def _plain_path(path: Path, digest_of_file: str, content: str) -> Path:
+    key = digest(digest_of_file, str(path), content, LAYOUT_VERSION)
+    return cache_dir("library") / f"{key}.lib"
+
+
+def _write_plain(path: Path, digest_of_file: str, content: str, text: str) -> None:
+    write_atomically(_plain_path(path, digest_of_file, content), text.encode("latin-1"))
+
+
+def _voltage(head: Group, conditions: Mapping[str, Group]) -> float:
+    chosen = conditions.get(head.attribute("default_operating_conditions"))
+    return number_of(chosen.attribute("voltage") if chosen else head.attribute("nom_voltage")) or (
+        number_of(head.attribute("nom_voltage"))
+    )

@@ -1,0 +1,1 @@
+"""RTL to a mapped netlist, compared with its model, with delays."""

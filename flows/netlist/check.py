@@ -1,0 +1,180 @@
+"""Stage 6, cost: a mapped netlist must compute what the C model says, or its cost is void.
+
+All operand pairs go through netlist and C model while there are few enough. Beyond, a sample does,
+and ABC proves that the netlist is its RTL, of which `axdse verify` asks the same.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from axdse.flows.formal.bitslice import sweep
+from axdse.flows.formal.gates import WORDS, read_gates
+from axdse.flows.formal.proof import ALWAYS_BITS, same_function
+from axdse.flows.netlist.gates import netlist_gates
+from axdse.flows.netlist.netlist import Netlist
+from axdse.flows.verify.stimulus import Stimulus, core_stimulus
+from axdse.flows.verify.unit_stimulus import unit_stimulus
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.cmodel import products, tabulate
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.unit import unit_products
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
+
+SEED = 0
+# ABC takes 0.1 to 0.3 s for the cores and units of the catalogue, or many minutes.
+CEC_LIMIT_S = 20.0
+SWEEP_LIMIT_S = 300.0
+# It takes as long to find the pairs as to compare them, and a search tries many units of a format.
+_unit_stimulus = functools.lru_cache(maxsize=2)(unit_stimulus)
+
+
+@dataclass(frozen=True)
+class NetlistProof:
+    """How a mapped netlist was compared.
+
+    Attributes:
+        method: "exhaustive": with the C model on all operand pairs; "cec": with the RTL, by ABC,
+            and with the C model on a sample; "sampled": with the C model on a sample alone.
+        vectors: operand pairs on which it equals the C model.
+    """
+
+    method: Literal["exhaustive", "cec", "sampled"]
+    vectors: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether no operand pair can differ from what it was compared with."""
+        return self.method != "sampled"
+
+    @property
+    def text(self) -> str:
+        """What was done, for people."""
+        if self.method == "exhaustive":
+            return f"equal to the C model on all {self.vectors:,} operand pairs"
+        sample = f"equal to the C model on {self.vectors:,} operand pairs"
+        return f"{sample}, {'and proven' if self.proven else 'not proven'} equal to its RTL"
+
+
+def check_design(
+    netlist: Netlist, design: Multiplier | Candidate, limit_s: float = CEC_LIMIT_S
+) -> NetlistProof:
+    """`check_core` or `check_unit`.
+
+    Raises:
+        AxdseError: as they do.
+    """
+    if isinstance(design, Candidate):
+        return check_unit(netlist, design, limit_s)
+    return check_core(netlist, design, limit_s)
+
+
+def check_core(
+    netlist: Netlist, multiplier: Multiplier, limit_s: float = CEC_LIMIT_S
+) -> NetlistProof:
+    """Compare a mapped core with its model, on all pairs up to 12 x 12 bits, or with its RTL.
+
+    A pipeline meets a new pair in each cycle of the sample, and stays with each of the others; a
+    wider one is sampled alone.
+
+    Args:
+        netlist: the core.
+        multiplier: what it was mapped from.
+        limit_s: wall time for ABC, in seconds.
+
+    Raises:
+        AxdseError: they differ, operands are shown; or a tool or the model fails.
+    """
+    stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, SEED)
+    if stimulus.exhaustive:
+        expected = tabulate(multiplier)[stimulus.a, stimulus.b]
+    else:
+        expected = products(multiplier, stimulus.a, stimulus.b)
+    _compare(netlist, multiplier.spec, stimulus, expected)
+    few = multiplier.a_bits + multiplier.b_bits <= ALWAYS_BITS
+    if few and not stimulus.exhaustive and not multiplier.family.takes_floats:
+        return _exhaust(netlist, multiplier)
+    return _proof(netlist, stimulus, core_rtl(multiplier), limit_s)
+
+
+def check_unit(
+    netlist: Netlist, candidate: Candidate, limit_s: float = CEC_LIMIT_S
+) -> NetlistProof:
+    """Compare a mapped unit with its oracle, on all pairs up to 9 bits, or with its RTL.
+
+    Args:
+        netlist: the unit.
+        candidate: what it was mapped from.
+        limit_s: wall time for ABC, in seconds.
+
+    Raises:
+        AxdseError: they differ, operands are shown; or a tool or the model fails.
+    """
+    number_format = candidate.format
+    if isinstance(number_format, FloatFormat):
+        stimulus = _unit_stimulus(number_format, SEED)
+    else:
+        stimulus = core_stimulus(number_format.bits, number_format.bits, SEED)
+    expected = unit_products(candidate, stimulus.a, stimulus.b)
+    _compare(netlist, candidate.name, stimulus, expected)
+    return _proof(netlist, stimulus, unit_rtl(candidate), limit_s)
+
+
+def is_mapped(netlist: Netlist, rtl: Rtl, limit_s: float = CEC_LIMIT_S) -> bool:
+    """Whether ABC proves that a netlist is what it was mapped from; False: not in that time.
+
+    Raises:
+        AxdseError: they differ, operands are shown; an x of the RTL reaches the product; or a tool
+            fails.
+    """
+    gates, own = read_gates(rtl, WORDS), netlist_gates(netlist)
+    answer = same_function(own, gates, limit_s)
+    if answer.counter_example:
+        a, b = answer.counter_example
+        pair = np.array([a], dtype=np.uint64), np.array([b], dtype=np.uint64)
+        sure, maybe = (int(graph.simulate(*pair)[0]) for graph in gates.bounds())
+        if sure != maybe:
+            rule = f"no x or z of {rtl.top} may reach its product"
+            value = f"a={a:#x}, b={b:#x} leaves bits {sure ^ maybe:#x} open"
+            raise AxdseError(rule, value, "assign every bit for every operand")
+        raise _differ(rtl.top, "RTL", (a, b), (int(own.simulate(*pair)[0]), sure))
+    return answer.verdict == "equal"
+
+
+def _exhaust(netlist: Netlist, multiplier: Multiplier) -> NetlistProof:
+    found = sweep(multiplier, netlist_gates(netlist), limit_s=SWEEP_LIMIT_S)
+    if found.mismatches:
+        first = found.examples[0]
+        values = int(first.got, 16), first.expected
+        raise _differ(multiplier.spec, "C model", (first.a, first.b), values)
+    return NetlistProof("exhaustive", found.pairs)
+
+
+def _proof(netlist: Netlist, stimulus: Stimulus, rtl: Rtl, limit_s: float) -> NetlistProof:
+    if stimulus.exhaustive:
+        return NetlistProof("exhaustive", stimulus.vectors)
+    proven = not rtl.pipeline and is_mapped(netlist, rtl, limit_s)
+    return NetlistProof("cec" if proven else "sampled", stimulus.vectors)
+
+
+def _compare(netlist: Netlist, design: str, stimulus: Stimulus, expected: np.ndarray) -> None:
+    got = netlist.simulate(stimulus.a, stimulus.b)
+    wrong = np.flatnonzero(got != expected)
+    if wrong.size:
+        a, b, first, right = (int(v[wrong[0]]) for v in (stimulus.a, stimulus.b, got, expected))
+        raise _differ(design, "C model", (a, b), (first, right))
+
+
+def _differ(
+    design: str, other: str, operands: tuple[int, int], products: tuple[int, int]
+) -> AxdseError:
+    a, b, got, expected = (*operands, *products)
+    return AxdseError(
+        f"the mapped netlist of {design} must compute what the {other} does",
+        f"a={a:#x}, b={b:#x} gives {got:#x}, not {expected:#x}",
+        "run axdse verify: if the RTL passes, the synthesis is at fault",
+    )

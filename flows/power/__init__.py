@@ -1,0 +1,1 @@
+"""What switches, under which operands, and what that takes."""

@@ -1,0 +1,1 @@
+"""Is the RTL the C model? Stimulus, simulation, verdict, certificate."""

@@ -1,0 +1,132 @@
+"""Stage 5, RTL check: the certificate: a report as a sealed JSON file, and its validation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from axdse.flows.verify.report import RtlReport
+from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.unit import unit_digest
+from axdse.multipliers.verilog import Rtl, unit_rtl
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a file holds.
+
+    Attributes:
+        schema: version of its layout.
+        report: the verdict.
+        seal: SHA-256 (hex) of the rest; it shows damage, not forgery.
+    """
+
+    schema: int
+    report: RtlReport
+    seal: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a certificate says, and whether the files still bear it out."""
+
+    what: str
+    certified: str
+    found: str
+    holds: bool
+
+
+def write_certificate(report: RtlReport, path: Path) -> None:
+    """Write a report as a certificate.
+
+    Raises:
+        AxdseError: the check failed, or the place is unwritable.
+    """
+    if not report.passed:
+        raise AxdseError(
+            "only a passed check is certified", f"{report.design} has mismatches", "correct it"
+        )
+    certificate = Certificate(SCHEMA, report, _seal(report))
+    data = TypeAdapter(Certificate).dump_json(certificate, indent=1)
+    write_atomically(path, data + b"\n")
+
+
+def read_certificate(path: Path) -> RtlReport:
+    """Read a certificate.
+
+    Raises:
+        AxdseError: it is no certificate, damaged, or contradicts itself.
+    """
+    remedy = "run 'axdse verify' again with --certificate"
+    try:
+        certificate = TypeAdapter(Certificate).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not its schema"
+        rule = "a certificate is a readable JSON"
+        raise AxdseError(rule, f"{path} ({reason})", remedy) from error
+    report = certificate.report
+    if certificate.schema != SCHEMA or certificate.seal != _seal(report):
+        raise AxdseError("a certificate must match its seal", f"{path} was changed", remedy)
+    pairs = 1 << (report.a_bits + report.b_bits)
+    sound = report.vectors > 0 and not report.mismatches and not report.examples
+    whole = report.verdict == "exhaustive", report.vectors == pairs and not report.latency
+    proof = report.proof
+    proved = proof is not None and proof.verdict == "proved" and proof.pairs == pairs
+    if not sound or whole[0] != whole[1] or (report.verdict == "proved" and not proved):
+        raise AxdseError(
+            "a certificate must agree with itself",
+            f"{path}: {report.verdict}, {report.vectors} vectors, {report.mismatches} mismatches",
+            remedy,
+        )
+    return report
+
+
+def _seal(report: RtlReport) -> str:
+    return digest(str(SCHEMA), TypeAdapter(RtlReport).dump_json(report))
+
+
+def compare(report: RtlReport, multiplier: Multiplier, rtl: Rtl) -> tuple[Finding, ...]:
+    """Compare what was certified with the files at hand; `multiplier` is called as `report` says.
+
+    The table decides on the model: another text with the same products is the same multiplier.
+
+    Raises:
+        AxdseError: the model does not compile or run.
+    """
+    findings = [
+        _finding("RTL", report.rtl_digest, rtl.digest),
+        _finding("widths", _widths(report), f"{rtl.a_bits} x {rtl.b_bits} -> {rtl.product_bits}"),
+    ]
+    if report.table_digest and multiplier.a_bits + multiplier.b_bits <= MAX_TABLE_BITS:
+        products = digest(np.ascontiguousarray(tabulate(multiplier)).tobytes())
+        findings.append(_finding("products of the model", report.table_digest, products))
+    else:
+        findings.append(_finding("C model", report.model_digest, model_digest(multiplier)))
+    return tuple(findings)
+
+
+def compare_unit(report: RtlReport, candidate: Candidate) -> tuple[Finding, ...]:
+    """Compare what was certified of a unit with the catalogue at hand.
+
+    Raises:
+        AxdseError: a file cannot be read.
+    """
+    return (
+        _finding("RTL", report.rtl_digest, unit_rtl(candidate).digest),
+        _finding("C model and format", report.model_digest, unit_digest(candidate)),
+    )
+
+
+def _widths(report: RtlReport) -> str:
+    return f"{report.a_bits} x {report.b_bits} -> {report.product_bits}"
+
+
+def _finding(what: str, certified: str, found: str) -> Finding:
+    return Finding(what, certified, found, certified == found)

@@ -1,0 +1,311 @@
+"""Stage 5, RTL check: is the Verilog the C model? Stimulus, oracle, device, verdict.
+
+After Berkeley TestFloat (Hauser): the vectors (`stimulus`), the right answers (the C model), the
+thing under test (`rtl_simulation`) and the comparison know nothing of each other.
+"""
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from axdse.flows.formal.proof import ALWAYS_BITS, prove
+from axdse.flows.tools import kill_running
+from axdse.flows.verify.bring_your_own import Design
+from axdse.flows.verify.coverage import unit_coverage
+from axdse.flows.verify.devices import batches
+from axdse.flows.verify.report import Order, RtlReport, Simulator
+from axdse.flows.verify.simulation import simulate
+from axdse.flows.verify.stimulus import EXHAUSTIVE_BITS, Stimulus, core_coverage, core_stimulus
+from axdse.flows.verify.unit_stimulus import unit_stimulus
+from axdse.flows.verify.verdict import Oracle, Task, judge_all, verdict_on
+from axdse.flows.verify.wide_nets import WIDE_BITS, split_wide_nets
+from axdse.multipliers.cache import load
+from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.cmodel import model_digest, products, tabulate
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import IntFormat
+from axdse.multipliers.unit import unit_digest, unit_products
+from axdse.multipliers.unit_model import unit_model_products
+from axdse.multipliers.verilog import RTL_FOLDER, Rtl, core_rtl, unit_rtl
+
+BATCH = 12
+CONFIRMED_VECTORS = 256
+PROOF_LIMIT_S = 300.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A design to check and, where simulation is a sample, to prove.
+
+    Attributes:
+        multiplier: the model.
+        rtl: the design.
+        free: take whichever order of operands agrees.
+        widest_net: bits of the design's widest net.
+    """
+
+    multiplier: Multiplier
+    rtl: Rtl
+    seed: int
+    free: bool = False
+    widest_net: int = 0
+    prove_s: float | None = None
+    simulator: Simulator = "icarus"
+
+    def task(self) -> Task:
+        """What is to be simulated."""
+        task = _core_task(self.multiplier, self.rtl, self.seed, self.free)
+        task = replace(task, simulator=self.simulator)
+        if self.widest_net <= WIDE_BITS:
+            return task
+        device = split_wide_nets(self.rtl)
+        _confirm(self.rtl, device, task.stimulus)
+        return replace(task, device=device)
+
+    def report(self, task: Task, waves: Path | None = None) -> RtlReport:
+        """The verdict: of the simulation, and of a proof where it is asked for or quick."""
+        report, model = verdict_on(task, waves), self.multiplier
+        quick = model.pairs <= 1 << ALWAYS_BITS
+        due = quick and (self.foreign or model.pairs > 1 << EXHAUSTIVE_BITS)
+        if not report.passed or self.rtl.pipeline or not (due or self.prove_s):
+            return report
+        if report.order != task.order:
+            model = swapped(model)
+        proof = prove(model, self.rtl, self.prove_s or PROOF_LIMIT_S)
+        if proof.verdict == "different":
+            return replace(report, verdict="mismatch", examples=proof.examples, proof=proof)
+        proved = proof.verdict == "proved" and report.verdict == "sampled"
+        return replace(report, verdict="proved" if proved else report.verdict, proof=proof)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether nobody has seen the RTL: what simulates may not be what is synthesised."""
+        return self.multiplier.family.rtl.parent != RTL_FOLDER
+
+    def run(self, waves: Path | None = None) -> RtlReport:
+        """Do both."""
+        return self.report(self.task(), waves)
+
+
+def check(
+    multiplier: Multiplier,
+    *,
+    seed: int = 0,
+    waves: Path | None = None,
+    prove_s: float | None = None,
+) -> RtlReport:
+    """Compare the core's RTL with its C model, cached by the content of both.
+
+    Up to 2^16 operand pairs are all simulated; beyond, up to 2^24 pairs are proved, see
+    `axdse.flows.formal.proof.prove`, and so is RTL that is not of the built-in catalogue.
+
+    Args:
+        multiplier: the design.
+        seed: of the random vectors, where not all pairs are simulated.
+        waves: where to leave a VCD of the counter-examples, if there are any.
+        prove_s: prove it whatever its size, within that many seconds.
+
+    Raises:
+        AxdseError: a tool is missing, or model or RTL do not compile, crash or hang.
+    """
+    return _Job(multiplier, core_rtl(multiplier), seed, prove_s=prove_s).run(waves)
+
+
+def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
+    """Compare the whole unit's RTL with its C model, `axdse.multipliers.unit_model`.
+
+    That model is tested against `axdse.multipliers.unit`, which int8 units are compared with.
+
+    Raises:
+        AxdseError: as `check`.
+    """
+    number_format, rtl = candidate.format, unit_rtl(candidate)
+    oracle = functools.partial(unit_products, candidate)
+    if isinstance(number_format, IntFormat):
+        bits = number_format.bits
+        stimulus = core_stimulus(bits, bits, seed)
+        coverage = core_coverage(bits, bits, stimulus)
+    else:
+        stimulus = unit_stimulus(number_format, seed)
+        coverage = unit_coverage(number_format, stimulus)
+        if not candidate.multiplier.family.takes_floats:
+            oracle = functools.partial(unit_model_products, candidate)
+    return verdict_on(
+        Task(
+            design=candidate.name,
+            function="unit",
+            model_digest=unit_digest(candidate),
+            rtl=rtl,
+            device=rtl,
+            signed=isinstance(number_format, IntFormat),
+            oracle=oracle,
+            other=lambda a, b: oracle(b, a),
+            order="straight",
+            free=False,
+            stimulus=stimulus,
+            coverage=coverage,
+            seed=seed,
+        )
+    )
+
+
+def check_all(
+    multipliers: Iterable[Multiplier],
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    simulator: Simulator = "icarus",
+) -> Generator[RtlReport]:
+    """Yield the reports of `check` in order; `jobs` simulators (default: cores) run at once.
+
+    A simulation holds several designs: its start takes longer than one of them. Verilator is far
+    faster once it is built, but knows neither x nor z.
+
+    Raises:
+        AxdseError: as `check`, for the first design that fails to run.
+    """
+    todo = [
+        _Job(multiplier, core_rtl(multiplier), seed, simulator=simulator)
+        for multiplier in multipliers
+    ]
+    verdicts = _in_batches(todo, jobs)
+    with contextlib.closing(verdicts):
+        for verdict in verdicts:
+            if isinstance(verdict, AxdseError):
+                raise verdict
+            yield verdict
+
+
+def check_designs(
+    designs: Sequence[Design], *, seed: int = 0, jobs: int | None = None
+) -> Generator[RtlReport | AxdseError]:
+    """Yield the reports of `check_design` in order, or why there is none."""
+    return _in_batches([_own(design, None, seed, None) for design in designs], jobs)
+
+
+def _in_batches(todo: Sequence[_Job], jobs: int | None) -> Generator[RtlReport | AxdseError]:
+    # Threads only wait here: compilers, models and simulators are processes of their own.
+    pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    futures = [
+        pool.submit(_check_batch, [todo[index] for index in group])
+        for group in batches([job.rtl for job in todo], BATCH)
+    ]
+    try:
+        for future in futures:
+            yield from future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(future.done() for future in futures):
+            kill_running()
+            time.sleep(0.05)
+
+
+def _check_batch(batch: Sequence[_Job]) -> list[RtlReport | AxdseError]:
+    """One simulation for all that have no verdict yet; if it fails, one each, to see whose."""
+    tasks = [_attempt(job.task) for job in batch]
+    ready = [task for task in tasks if isinstance(task, Task)]
+    fresh = [task for task in ready if load("rtl_check", task.key, RtlReport) is None]
+    if len(fresh) > 1:
+        # A failure comes again below, from the one design that is at fault.
+        with contextlib.suppress(AxdseError):
+            judge_all(fresh)
+    return [
+        _attempt(functools.partial(job.report, task)) if isinstance(task, Task) else task
+        for job, task in zip(batch, tasks, strict=True)
+    ]
+
+
+def _attempt(compute: Callable[[], T]) -> T | AxdseError:
+    try:
+        return compute()
+    except AxdseError as error:
+        return error
+
+
+def check_design(
+    design: Design,
+    *,
+    order: Order | None = None,
+    seed: int = 0,
+    waves: Path | None = None,
+    prove_s: float | None = None,
+) -> RtlReport:
+    """Compare a design of the user's own, see `axdse.flows.verify.bring_your_own`.
+
+    Args:
+        design: the two files.
+        order: of the operands; None: the one that agrees.
+        seed: of the random vectors.
+        waves: as `check`.
+        prove_s: as `check`.
+
+    Raises:
+        AxdseError: as `check`.
+    """
+    return _own(design, order, seed, prove_s).run(waves)
+
+
+def _own(design: Design, order: Order | None, seed: int, prove_s: float | None) -> _Job:
+    model = swapped(design.multiplier) if order == "swapped" else design.multiplier
+    return _Job(model, design.rtl, seed, order is None, design.widest_net, prove_s)
+
+
+def _confirm(rtl: Rtl, device: Rtl, stimulus: Stimulus) -> None:
+    """What Yosys made of a design must answer as the original does, on a few pairs."""
+    few = stimulus.some(CONFIRMED_VECTORS)
+    original, split = (simulate([design], few)[0] for design in (rtl, device))
+    same = np.array_equal(original.value, split.value)
+    if not same or not np.array_equal(original.unknown, split.unknown):
+        raise AxdseError(
+            "wide nets must be split without a change", rtl.top, "declare narrower wires in it"
+        )
+
+
+def swapped(multiplier: Multiplier) -> Multiplier:
+    """The same model, called with its operands exchanged."""
+    family = replace(multiplier.family, swapped=not multiplier.family.swapped)
+    return replace(multiplier, family=family)
+
+
+def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) -> Task:
+    family = multiplier.family
+    stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, seed)
+    return Task(
+        design=multiplier.spec,
+        function=family.function or family.name,
+        model_digest=model_digest(multiplier),
+        rtl=rtl,
+        device=rtl,
+        signed=family.signed,
+        oracle=_oracle(multiplier, stimulus.exhaustive),
+        other=_other_oracle(multiplier, stimulus.exhaustive, free),
+        order="swapped" if family.swapped else "straight",
+        free=free,
+        stimulus=stimulus,
+        coverage=core_coverage(multiplier.a_bits, multiplier.b_bits, stimulus),
+        seed=seed,
+    )
+
+
+def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
+    if not exhaustive:
+        return functools.partial(products, multiplier)
+    return lambda a, b: tabulate(multiplier)[a, b]
+
+
+def _other_oracle(multiplier: Multiplier, exhaustive: bool, free: bool) -> Oracle | None:
+    """Unequal widths have one only if the order is to be found out."""
+    if multiplier.a_bits == multiplier.b_bits:
+        straight = _oracle(multiplier, exhaustive)
+        return lambda a, b: straight(b, a)
+    return _oracle(swapped(multiplier), exhaustive) if free else None

@@ -1,0 +1,138 @@
+"""Stage 1, candidate: the modules of a Verilog file, as Yosys reads them."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from axdse.flows.tools import find_tool
+from axdse.flows.verify.c_source import read_source
+from axdse.flows.verify.verilog_safety import refuse_unsafe
+from axdse.flows.yosys import run_yosys
+from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.errors import AxdseError
+
+TIME_LIMIT_S = 120
+_PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")
+# What remembers: flip-flops, latches and memories, as Yosys calls them after `proc`.
+_REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$mem")
+_LATCHES = ("$dlatch", "$adlatch", "$sr")
+
+
+@dataclass(frozen=True)
+class ModulePort:
+    """A port: its direction, its width in bits, and whether it is declared signed."""
+
+    name: str
+    direction: str
+    bits: int
+    signed: bool
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.name}[{self.bits}]"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module and the types of its cells.
+
+    Attributes:
+        widest_net: bits of its widest internal net.
+    """
+
+    name: str
+    ports: tuple[ModulePort, ...]
+    cells: frozenset[str]
+    widest_net: int
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """Its flip-flops and memories."""
+        return tuple(sorted(cell for cell in self.cells if cell.startswith(_REGISTERS)))
+
+    @property
+    def latches(self) -> tuple[str, ...]:
+        """Its latches."""
+        return tuple(sorted(cell for cell in self.cells if cell.startswith(_LATCHES)))
+
+
+def read_modules(paths: Sequence[Path]) -> list[tuple[Module, ...] | AxdseError]:
+    """Read Verilog files, each by itself, in one run of Yosys.
+
+    Returns:
+        for each file its modules, or why it cannot be read.
+
+    Raises:
+        AxdseError: Yosys is missing.
+    """
+    find_tool("yosys")
+    try:
+        return list(_read_together(paths))
+    except AxdseError as error:
+        if len(paths) == 1:
+            return [error]
+    return [_read_alone(path) for path in paths]
+
+
+def _read_alone(path: Path) -> tuple[Module, ...] | AxdseError:
+    try:
+        return _read_together([path])[0]
+    except AxdseError as error:
+        return error
+
+
+def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
+    with temporary_folder() as folder:
+        script = []
+        for number, path in enumerate(paths):
+            text = read_source(path, "RTL is a readable Verilog file")
+            refuse_unsafe(text, path.name)
+            _refuse_two_readings(text, path.name)
+            (folder / f"{number}.v").write_text(text)
+            script.append(
+                f"design -reset\nread_verilog -sv {number}.v\nproc\nwrite_json {number}.json\n"
+            )
+        if len(paths) == 1:
+            _elaborate(folder, paths[0].name)
+        run_yosys("".join(script), folder, ", ".join(path.name for path in paths))
+        return [
+            _modules(json.loads((folder / f"{number}.json").read_bytes()))
+            for number in range(len(paths))
+        ]
+
+
+def _refuse_two_readings(text: str, name: str) -> None:
+    """What a simulator reads must be what a synthesiser reads."""
+    pragma = _PRAGMA.search(text)
+    if pragma:
+        rule = f"the RTL {name} is the same in simulation and synthesis"
+        raise AxdseError(rule, " ".join(pragma[0].split()), "remove it")
+
+
+def _elaborate(folder: Path, name: str) -> None:
+    """Icarus has the better messages, so it reads the file before Yosys does."""
+    command = ["-g2012", "-t", "null", "0.v"]
+    result = find_tool("iverilog").run(command, folder=folder, limit_s=TIME_LIMIT_S)
+    if result.exit_code:
+        lines = result.log.splitlines()
+        last = lines[-1] if lines else f"exit code {result.exit_code}"
+        line = next((line for line in lines if "error" in line), last)
+        line = name + line.removeprefix("0.v") if line.startswith("0.v") else line
+        raise AxdseError(f"the RTL {name} must elaborate in Icarus", line, "correct that line")
+
+
+def _modules(design: dict[str, Any]) -> tuple[Module, ...]:
+    return tuple(
+        Module(
+            name,
+            tuple(
+                ModulePort(port, entry["direction"], len(entry["bits"]), bool(entry.get("signed")))
+                for port, entry in module["ports"].items()
+            ),
+            frozenset(cell["type"] for cell in module["cells"].values()),
+            max((len(net["bits"]) for net in module["netnames"].values()), default=0),
+        )
+        for name, module in design["modules"].items()
+    )

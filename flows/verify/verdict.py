@@ -1,0 +1,224 @@
+"""Stage 5, RTL check: compare what the devices answer with what the models say."""
+
+import functools
+import importlib.metadata
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from axdse.flows.tools import find_tool
+from axdse.flows.verify.report import Covered, Mismatch, Order, RtlReport, Simulator, Verdict
+from axdse.flows.verify.simulation import (
+    BENCH_FILES,
+    MAX_LATENCY,
+    Response,
+    Trace,
+    record_waves,
+    simulate,
+)
+from axdse.flows.verify.stimulus import Stimulus
+from axdse.flows.verify.verilator_simulation import VERILATOR_BENCH_FILES, simulate_verilator
+from axdse.flows.verify.verilator_tool import need_verilator
+from axdse.multipliers.cache import digest, load, store
+from axdse.multipliers.cmodel import compiler
+from axdse.multipliers.verilog import Rtl
+
+EXAMPLES = 8
+Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A design, its oracle and the vectors to compare them on.
+
+    Attributes:
+        device: what is simulated in place of `rtl`: the same, or the same split into small nets.
+        other: the oracle with its operands exchanged; None if it has no meaning.
+        order: the order of operands in which `oracle` is called.
+        free: take whichever order agrees.
+    """
+
+    design: str
+    function: str
+    model_digest: str
+    rtl: Rtl
+    device: Rtl
+    signed: bool
+    oracle: Oracle
+    other: Oracle | None
+    order: Order
+    free: bool
+    stimulus: Stimulus
+    coverage: tuple[Covered, ...]
+    seed: int
+    simulator: Simulator = "icarus"
+
+    @functools.cached_property
+    def expected(self) -> np.ndarray:
+        """What the model says."""
+        return self.oracle(self.stimulus.a, self.stimulus.b)
+
+    @functools.cached_property
+    def exchanged(self) -> np.ndarray | None:
+        """What it says with its operands exchanged."""
+        return self.other(self.stimulus.a, self.stimulus.b) if self.other else None
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Digest of everything that the verdict depends on."""
+        vectors = (self.stimulus.a, self.stimulus.b, self.expected)
+        return digest(
+            self.design,
+            self.function,
+            self.model_digest,
+            self.rtl.digest,
+            self.device.digest,
+            repr((self.rtl.ports, self.rtl.pipeline, self.signed, self.order, self.free)),
+            str(self.seed),
+            *(np.ascontiguousarray(array).tobytes() for array in vectors),
+            *(file.read_bytes() for file in (*BENCH_FILES, *VERILATOR_BENCH_FILES)),
+            *_tools(self.simulator),
+        )
+
+
+def verdict_on(task: Task, waves: Path | None = None) -> RtlReport:
+    """Return the stored verdict, or simulate; `waves` is where a VCD of a mismatch goes."""
+    report = load("rtl_check", task.key, RtlReport) or judge_all([task])[task.key]
+    if waves and not report.passed:
+        oracle = task.oracle if report.order == task.order else task.other or task.oracle
+        around = _neighbourhood(report.examples, task.rtl.b_bits)
+        record_waves(task.rtl, around, oracle(around.a, around.b), waves)
+    return report
+
+
+def judge_all(tasks: Sequence[Task]) -> dict[str, RtlReport]:
+    """Simulate tasks of one stimulus together; their reports by key, which are stored too."""
+    start = time.monotonic()
+    run = simulate_verilator if tasks[0].simulator == "verilator" else simulate
+    traces = run([task.device for task in tasks], tasks[0].stimulus)
+    seconds = (time.monotonic() - start) / len(tasks)
+    reports = {
+        task.key: _judge(task, trace, seconds) for task, trace in zip(tasks, traces, strict=True)
+    }
+    for key, report in reports.items():
+        store("rtl_check", key, report)
+    return reports
+
+
+def _tools(chosen: Simulator) -> tuple[str, ...]:
+    if chosen == "verilator":
+        simulator = (need_verilator().text, "two states")
+    else:
+        simulator = (find_tool("iverilog").version, find_tool("vvp").version)
+    return (*simulator, f"cocotb {importlib.metadata.version('cocotb')}", compiler()[1])
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """How a response differs from a model, in one order of operands, at one latency."""
+
+    order: Order
+    latency: int
+    response: Response
+    expected: np.ndarray
+
+    @functools.cached_property
+    def differs(self) -> np.ndarray:
+        unequal = self.response.value != self.expected
+        return np.asarray(unequal | (self.response.unknown != 0))
+
+    @functools.cached_property
+    def mismatches(self) -> int:
+        return int(np.count_nonzero(self.differs))
+
+
+def _judge(task: Task, trace: Trace, seconds: float) -> RtlReport:
+    chosen, other = _choose(task, trace)
+    stimulus, rtl = task.stimulus, task.rtl
+    # A pipeline has a past: all pairs are not all that it can meet.
+    whole = stimulus.exhaustive and rtl.pipeline is None
+    passed: Verdict = "exhaustive" if whole else "sampled"
+    a, b, p = rtl.ports
+    operands = f"{a}, {b}" if chosen.order == "straight" else f"{b}, {a}"
+    return RtlReport(
+        design=task.design,
+        verdict="mismatch" if chosen.mismatches else passed,
+        call=f"{p} = {task.function}({operands})",
+        a_bits=rtl.a_bits,
+        b_bits=rtl.b_bits,
+        product_bits=rtl.product_bits,
+        signed=task.signed,
+        latency=chosen.latency,
+        vectors=stimulus.vectors,
+        coverage=task.coverage,
+        mismatches=chosen.mismatches,
+        examples=_examples(chosen, stimulus, rtl.product_bits),
+        order=chosen.order,
+        other_order_mismatches=other.mismatches if other else None,
+        model_digest=task.model_digest,
+        rtl_digest=rtl.digest,
+        table_digest=digest(chosen.expected.tobytes()) if stimulus.exhaustive else "",
+        tools=(f"axdse {importlib.metadata.version('axdse')}", *_tools(task.simulator)),
+        seed=task.seed,
+        seconds=seconds,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _choose(task: Task, trace: Trace) -> tuple[_Comparison, _Comparison | None]:
+    """The comparison that the verdict rests on, and the one with the operands exchanged."""
+    best: tuple[_Comparison, _Comparison | None] | None = None
+    for latency in _latencies(task.rtl):
+        response = trace.response(latency)
+        straight = _Comparison(task.order, latency, response, task.expected)
+        exchanged = _exchanged(task, latency, response)
+        pair = (straight, exchanged)
+        if task.free and exchanged and exchanged.mismatches < straight.mismatches:
+            pair = (exchanged, straight)
+        if best is None or pair[0].mismatches < best[0].mismatches:
+            best = pair
+        if not best[0].mismatches:
+            break
+    assert best is not None
+    return best
+
+
+def _exchanged(task: Task, latency: int, response: Response) -> _Comparison | None:
+    if task.exchanged is None:
+        return None
+    order: Order = "straight" if task.order == "swapped" else "swapped"
+    return _Comparison(order, latency, response, task.exchanged)
+
+
+def _latencies(rtl: Rtl) -> range:
+    if rtl.pipeline is None:
+        return range(1)
+    fixed = rtl.pipeline.latency
+    return range(MAX_LATENCY + 1) if fixed is None else range(fixed, fixed + 1)
+
+
+def _examples(
+    comparison: _Comparison, stimulus: Stimulus, product_bits: int
+) -> tuple[Mismatch, ...]:
+    where = np.flatnonzero(comparison.differs)[:EXAMPLES].tolist()
+    return tuple(
+        Mismatch(
+            int(stimulus.a[i]),
+            int(stimulus.b[i]),
+            int(comparison.expected[i]),
+            comparison.response.text(i, product_bits),
+        )
+        for i in where
+    )
+
+
+def _neighbourhood(examples: tuple[Mismatch, ...], b_bits: int) -> Stimulus:
+    """The counter-examples, each between the pairs next to it."""
+    around = dict.fromkeys((e.a, e.b + step) for e in examples for step in (-1, 0, 1))
+    pairs = [(a, b) for a, b in around if 0 <= b < 1 << b_bits]
+    a, b = np.array(pairs, dtype=np.uint64).T
+    return Stimulus(a, b, exhaustive=False)

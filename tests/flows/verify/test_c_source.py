@@ -1,0 +1,138 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.flows.verify.c_source import find_prototype, published_figures
+from axdse.multipliers.catalog import Published
+from axdse.multipliers.errors import AxdseError
+
+Write = Callable[[str, str], Path]
+BODY = "{ return a * b; }"
+TWO = (
+    f"uint64_t x(uint64_t a, uint64_t b) {BODY}\n"
+    "uint64_t y(uint64_t a, uint64_t b) { return x(a, b) + 1; }"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"uint64_t mine(uint64_t a, uint64_t b) {BODY}", "uint64_t mine(uint64_t a, uint64_t b)"),
+        (
+            f"uint16_t mine(const uint8_t B,const uint8_t A)\n{BODY}",
+            "uint16_t mine(uint8_t B, uint8_t A)",
+        ),
+        (
+            "uint64_t other(const uint64_t A /* 8-bit operand */, const uint64_t B /* 4 */) {}",
+            "uint64_t other(uint64_t A, uint64_t B)",
+        ),
+        (f"int16_t other(int8_t a, int8_t b) {BODY}", "int16_t other(int8_t a, int8_t b)"),
+        (
+            f"unsigned int other(unsigned int a, unsigned int b) {BODY}",
+            "unsigned int other(unsigned int a, unsigned int b)",
+        ),
+        (
+            f"__device__ __forceinline__ float other(float a, float b) {BODY}",
+            "float other(float a, float b)",
+        ),
+        (
+            f"uint64_t help(uint64_t a, uint64_t b) {BODY}\n"
+            f"uint64_t mine(uint64_t a, uint64_t b) {BODY}",
+            "uint64_t mine(uint64_t a, uint64_t b)",
+        ),
+        (
+            f"static uint64_t help(uint64_t a, uint64_t b) {BODY}\n"
+            f"static inline uint64_t aid(uint64_t a, uint64_t b) {BODY}\n"
+            f"uint64_t other(uint64_t a, uint64_t b) {BODY}",
+            "uint64_t other(uint64_t a, uint64_t b)",
+        ),
+        (TWO, "uint64_t y(uint64_t a, uint64_t b)"),
+        (
+            f"// uint64_t old(uint64_t a, uint64_t b) {BODY}\n"
+            f"uint64_t other(uint64_t a, uint64_t b) {BODY}",
+            "uint64_t other(uint64_t a, uint64_t b)",
+        ),
+    ],
+    ids=[
+        "plain",
+        "const and (B, A)",
+        "comments",
+        "signed",
+        "plain C types",
+        "float",
+        "file name",
+        "static",
+        "called",
+        "old",
+    ],
+)
+def test_the_function_is_inferred(text: str, shown: str, write: Write) -> None:
+    assert str(find_prototype(write("mine.c", text))) == shown
+
+
+def test_a_function_is_pinned(write: Write) -> None:
+    assert find_prototype(write("mine.c", TWO), "x").function == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("double mine(double a, double b) { return a * b; }", "none found"),
+        ("uint64_t mine(uint64_t a) { return a; }", "none found"),
+        ("float mine(float a, int32_t b) { return a * b; }", "none found"),
+        (TWO.replace("x(a, b)", "a"), "x, y; name it with --function"),
+    ],
+    ids=["signature", "one operand", "mixed", "two functions"],
+)
+def test_a_function_that_cannot_be_told_is_one_line(text: str, found: str, write: Write) -> None:
+    with pytest.raises(AxdseError, match=f"or just one such: {found}"):
+        find_prototype(write("mine.c", text))
+
+
+def test_a_function_that_is_defined_twice_is_one_line(write: Write) -> None:
+    first, second = (f"{t} f({t} a, {t} b) {BODY}\n" for t in ("uint8_t", "int8_t"))
+    text = f"#if 1\n{first}#else\n{second}#endif\n"
+    with pytest.raises(AxdseError, match=r"a function is defined once: f in mine\.c"):
+        find_prototype(write("mine.c", text))
+
+
+def test_what_is_no_file_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.c")
+    with pytest.raises(AxdseError, match=r"pipe\.c is no regular file"):
+        find_prototype(tmp_path / "pipe.c")
+
+
+def test_a_file_that_is_far_too_large_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "large.c").write_bytes(b" " * (4 << 20) + b" ")
+    with pytest.raises(AxdseError, match="more than 4 MiB"):
+        find_prototype(tmp_path / "large.c")
+
+
+@pytest.mark.parametrize("line", ["// VERSION = 1.2.3", "\n" * 60_000, "// A = ."])
+def test_what_is_no_figure_is_passed_over(line: str, write: Write) -> None:
+    assert published_figures(write("mine.c", f"{line}\nint f;")) == ()
+
+
+def test_the_figures_of_a_header_are_read(write: Write) -> None:
+    header = (
+        "/***\n* This file = a test\n***/\n// MAE% = 0.0076 %\n// MAE = 5.0 \n// EP% = 37.30 %\n"
+        "// MSE = 72829.102e2 \n// PDK45_PWR = 0.360 mW\n// PDK45_AREA = 660.3 um2\n"
+    )
+    text = f"{header}uint64_t mine(uint64_t a, uint64_t b) {{\n// x = 3\n return a * b; }}"
+    assert published_figures(write("mine.c", text)) == (
+        Published("MAE%", 0.0076, "%"),
+        Published("MAE", 5, ""),
+        Published("EP%", 37.3, "%"),
+        Published("MSE", 7282910.2, ""),
+        Published("PDK45_PWR", 0.36, "mW"),
+        Published("PDK45_AREA", 660.3, "um2"),
+    )
+
+
+def test_text_that_is_no_utf8_names_the_line(tmp_path: Path) -> None:
+    model = tmp_path / "mine.c"
+    model.write_bytes(b"#include <stdint.h>\n// na\xefve\n")
+    with pytest.raises(AxdseError, match=r"mine.c \(line 2 is not UTF-8\); save it as UTF-8"):
+        find_prototype(model)

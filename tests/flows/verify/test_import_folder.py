@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import pytest
+
+from axdse.flows.verify.certificate import read_certificate
+from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
+from axdse.multipliers.catalog import Catalog
+from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.errors import AxdseError
+
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+HEAD = "// MAE = 4.9 \n// EP% = 43.75 %\n// PDK45_AREA = 12.5 um2\n#include <stdint.h>\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five pairs in EvoApproxLib's manner, three of them sound, and files that are no pair."""
+    top = tmp_path / "designs"
+    (top / "deep").mkdir(parents=True)
+
+    def write(name: str, model: str, ports: str, body: str) -> None:
+        (top / f"{name}.c").write_text(HEAD + model)
+        module = name.rpartition("/")[2]
+        (top / f"{name}.v").write_text(f"module {module}({ports});\n{body}\nendmodule\n")
+
+    square = "input [3:0] A, B, output [7:0] O"
+    write(
+        "mul4u_1",
+        "uint64_t mul4u_1(const uint64_t B,const uint64_t A) { return A * (B & ~1ull); }",
+        square,
+        "assign O = A * {B[3:1], 1'b0};",
+    )
+    write(
+        "mul4s_2",
+        "int16_t mul4s_2(int8_t A, int8_t B) { return A * B; }",
+        square,
+        "assign O = $signed(A) * $signed(B);",
+    )
+    write(
+        "deep/mul4x2u_3",
+        "uint64_t other(uint64_t A, uint64_t B) { return A * B; }",
+        "input [3:0] A, input [1:0] B, output [5:0] O",
+        "assign O = A * B;",
+    )
+    write("wrong", "uint64_t wrong(uint64_t a, uint64_t b) { return a + b; }", square,
+          "assign O = A * B;")  # fmt: skip
+    write("broken", "uint64_t broken(uint64_t a, uint64_t b) { return a * b; }", square,
+          "assign O = A * ;")  # fmt: skip
+    (top / "lonely.v").write_text("module lonely; endmodule\n")
+    (top / "mul4u_1_pdk45.v").write_text((top / "mul4u_1.v").read_text())
+    return top
+
+
+def _by_name(folder: Path) -> dict[str, Imported]:
+    return {item.pair.name: item for item in import_pairs(find_pairs(folder).pairs)}
+
+
+def test_files_of_one_stem_are_a_pair_and_mapped_netlists_too(folder: Path) -> None:
+    pairs = {pair.name: pair.model.name for pair in find_pairs(folder).pairs}
+    assert pairs == {
+        "broken": "broken.c",
+        "mul4s_2": "mul4s_2.c",
+        "mul4u_1": "mul4u_1.c",
+        "mul4u_1_pdk45": "mul4u_1.c",
+        "mul4x2u_3": "mul4x2u_3.c",
+        "wrong": "wrong.c",
+    }
+
+
+def test_files_without_a_partner_are_named(folder: Path) -> None:
+    assert [path.name for path in find_pairs(folder).alone] == ["lonely.v"]
+
+
+def test_copies_of_a_pair_count_once_and_others_of_its_name_are_refused(folder: Path) -> None:
+    (folder / "copy").mkdir()
+    for name in ("mul4u_1.c", "mul4u_1.v"):
+        (folder / "copy" / name).write_text((folder / name).read_text())
+    assert len(find_pairs(folder).pairs) == 6
+    (folder / "copy" / "mul4u_1.c").write_text((folder / "mul4s_2.c").read_text())
+    reasons = [
+        i.reason for i in import_pairs(find_pairs(folder).pairs) if i.pair.name == "mul4u_1"
+    ]
+    assert len(reasons) == 2
+    assert sum("two designs have two names" in reason for reason in reasons) == 1
+
+
+def test_a_design_that_leans_on_another_is_refused(folder: Path) -> None:
+    """Beside the other one it would elaborate."""
+    body = "input [3:0] A, B, output [7:0] O"
+    (folder / "lean.c").write_text((folder / "mul4s_2.c").read_text().replace("mul4s_2", "lean"))
+    (folder / "lean.v").write_text(f"module lean({body});\n  mul4s_2 m(A, B, O);\nendmodule\n")
+    assert "mul4s_2" in _by_name(folder)["lean"].reason
+
+
+def test_a_model_that_includes_another_file_is_refused(folder: Path) -> None:
+    (folder / "k.h").write_text("#define K 0\n")
+    text = (folder / "mul4s_2.c").read_text()
+    (folder / "mul4s_2.c").write_text('#include "k.h"\n' + text)
+    assert "is one file" in _by_name(folder)["mul4s_2"].reason
+
+
+def test_each_pair_gets_a_verdict_or_a_reason(folder: Path) -> None:
+    items = _by_name(folder)
+    assert {name for name, item in items.items() if not item.reason} == {
+        "mul4s_2", "mul4u_1", "mul4u_1_pdk45", "mul4x2u_3",
+    }  # fmt: skip
+    assert "differ" in items["wrong"].reason
+    assert "broken.v:2: syntax error" in items["broken"].reason
+    report = items["mul4u_1"].report
+    assert report is not None
+    assert report.call == "O = mul4u_1(B, A)"
+
+
+def test_published_figures_that_the_table_does_not_bear_out_are_told(folder: Path) -> None:
+    item = _by_name(folder)["mul4u_1"]
+    # b odd, a not 0: |error| = a, 7.5 / 2 on average; 8/16 x 15/16 of the pairs.
+    assert item.figures == (("MAE", 4.9, 3.75), ("EP%", 43.75, 46.875))
+
+
+def test_a_catalogue_of_what_passed_is_written(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "catalogue"
+    assert write_catalog(list(_by_name(folder).values()), target) == 4
+    catalog = Catalog(target)
+    lopsided = catalog.multiplier("mul4u_1")
+    assert tabulate(lopsided)[3, 5] == 3 * 4
+    assert catalog.multiplier("mul4s_2").family.signed
+    assert catalog.multiplier("mul4x2u_3").b_bits == 2
+    assert lopsided.family.published[2].name == "PDK45_AREA"
+    assert read_certificate(target / "certificates" / "mul4u_1.json").design == "mul4u_1"
+
+
+def test_a_catalogue_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "catalogue"
+    items = list(_by_name(folder).values())
+    write_catalog(items, target)
+    with pytest.raises(AxdseError, match="not overwritten"):
+        write_catalog(items, target)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_a_folder_without_pairs_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AxdseError, match=r"has pairs X\.c and X\.v"):
+        find_pairs(tmp_path / name)
