@@ -13,6 +13,7 @@ from axdse.dse.cli_options import (
     format_option,
     json_option,
     multipliers_of,
+    off_by,
     print_json,
     print_table,
     progress_bar,
@@ -194,8 +195,8 @@ def _with_share(cost: Cost) -> str:
     """The recorded energy, and how far off the uniform one is."""
     if cost.recorded is None or cost.uniform is None:
         return "-"
-    off = cost.uniform.energy_fj / cost.recorded.energy_fj - 1
-    return f"{cost.recorded.energy_fj:,.0f} (uniform {off:+.0%})"
+    recorded, uniform = cost.recorded.energy_fj, cost.uniform.energy_fj
+    return f"{recorded:,.0f} (uniform {off_by(uniform, recorded)})"
 
 
 def _footnotes(costs: Sequence[Cost]) -> list[str]:

@@ -12,6 +12,7 @@ from axdse.dse.cli_options import (
     format_option,
     json_option,
     multipliers_of,
+    off_by,
     print_json,
     print_table,
     progress_bar,
@@ -31,7 +32,8 @@ from axdse.multipliers.operands import DATAFLOWS, PRODUCTS, Dataflow, OperandTra
 from axdse.multipliers.recording_file import load_recording
 
 LAYER_COLUMNS = (
-    *("layer", "product", "design", "MACs per step", "fJ per MAC", "uniform fJ", "uniform off by"),
+    *("layer", "product", "design", "MACs per step", "fJ per MAC", "with registers"),
+    *("uniform fJ", "uniform off by"),
     *("uJ per step", "share"),
 )
 TOTAL_COLUMNS = (
@@ -143,9 +145,10 @@ def _row(layer: LayerEnergy, total_uj: float) -> tuple[str, ...]:
         layer.product.replace("_", " "),
         spec,
         f"{layer.macs_per_step:,.0f}",
+        f"{layer.mac_fj:,.0f}",
         f"{layer.element_fj:,.0f}",
         f"{layer.uniform_fj:,.0f}",
-        f"{layer.uniform_fj / layer.element_fj - 1:+.0%}",
+        off_by(layer.uniform_fj, layer.element_fj),
         f"{layer.step_uj:,.4g}",
         f"{layer.step_uj / total_uj:.1%}" if total_uj else "-",
     )
@@ -157,24 +160,20 @@ def _totals(name: str, cost: AcceleratorCost) -> tuple[str, ...]:
     return (
         name,
         f"{step:,.4g}",
-        _off(network.uniform_step_uj, step),
+        off_by(network.uniform_step_uj, step),
         f"{network.image_uj:,.4g}",
         f"{inference:,.4g}",
-        _off(network.uniform_inference_uj, inference),
+        off_by(network.uniform_inference_uj, inference),
         f"{cost.array.area_um2 / 1e6:,.3f}",
         f"{cost.array.delay_ns:.2f}",
     )
-
-
-def _off(uniform: float, recorded: float) -> str:
-    return f"{uniform / recorded - 1:+.0%}" if recorded else "-"
 
 
 def _footnotes(costs: Sequence[AcceleratorCost]) -> list[str]:
     first, mac = costs[0], costs[0].macs[0]
     array = first.array.array
     lines = [
-        f"{array.rows} x {array.columns}, {array.dataflow.replace('_', '-')}; "
+        f"{array.rows} x {array.columns}, {array.dataflow}; "
         f"{first.images_per_step:g} images per step; "
         f"clock {first.array.clock_fj / 1e3:,.1f} pJ per cycle; "
         f"leakage {first.array.leakage_nw / 1e3:,.1f} uW"

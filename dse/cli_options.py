@@ -78,3 +78,8 @@ def progress_bar() -> Progress:
         console=console,
         disable=not console.is_terminal,
     )
+
+
+def off_by(value: float, reference: float) -> str:
+    """How far a value is off, in percent of the reference; `-` if that is 0."""
+    return f"{value / reference - 1:+.0%}" if reference else "-"

@@ -160,8 +160,8 @@ def _save(recording: Recording | None, path: Path) -> None:
     if recording is None:
         raise AxdseError(
             "the operands of the last epoch are recorded while it is trained",
-            f"{path} is not written: it was not reached, or its checkpoint was there already",
-            "train fewer epochs, or without that checkpoint",
+            f"{path} is not written: not reached, diverged, or its checkpoint was there already",
+            "train fewer epochs, with a lower learning rate, or without that checkpoint",
         )
     save_recording(recording, path)
     first = recording.traces[0].dataflow

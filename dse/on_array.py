@@ -53,7 +53,10 @@ class MacFigures:
 
     @property
     def uniform_error(self) -> float:
-        """How far the uniform figure is off that of training, as a fraction of it."""
+        """How far the uniform figure is off that of training, as a fraction of it.
+
+        A register's clock alone takes energy, so there is always some.
+        """
         return self.uniform_fj / self.training_fj - 1
 
 

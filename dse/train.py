@@ -99,7 +99,8 @@ class Trained:
     Attributes:
         history: its course.
         model: where it ended.
-        recording: operands of the last epoch planned; None: not asked for, or not reached.
+        recording: operands of the last epoch planned; None: not asked for, not reached, or it
+            diverged.
     """
 
     history: History
@@ -152,7 +153,8 @@ def train(
             status = "stopped"
             break
     history = History(tuple(epochs), status, seed)
-    if not (recorder and recorder.traces and assignment):
+    # A step that broke off made some of its products only: nothing per step could be told.
+    if status == "nan" or not (recorder and recorder.traces and assignment):
         return Trained(history, model)
     recorded = run.batch_sizes[:: recorder.every]
     recording = Recording(

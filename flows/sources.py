@@ -13,5 +13,12 @@ def source_files(*names: str) -> tuple[Path, ...]:
 
 
 def source_digest(*names: str) -> str:
-    """SHA-256 (hex) of their content, in that order."""
-    return digest(*(path.read_bytes() for path in source_files(*names)))
+    """SHA-256 (hex) of the content of files, and of all that folders hold."""
+    paths = [file for path in source_files(*names) for file in _within(path)]
+    return digest(*(str(path.relative_to(FOLDER)) for path in paths), *map(Path.read_bytes, paths))
+
+
+def _within(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix in (".py", ".c"))

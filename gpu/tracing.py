@@ -73,7 +73,7 @@ class Reservoir:
         keys = _smallest_keys(count, self._random)
         keys = keys[keys < self._rows[-1].key] if full else keys
         if keys.size:
-            starts = self._random.choice(count, keys.size, replace=False, shuffle=False)
+            starts = self._random.choice(count, keys.size, replace=False)
             rows = _sampled(operands, _places(starts, operands, dataflow), keys)
             self._rows = sorted([*self._rows, *rows], key=lambda row: row.key)[:SEGMENTS]
 

@@ -77,15 +77,16 @@ class OperandTrace:
     """Operands of one product of one layer, in the order in which a multiplier meets them.
 
     The multiplier is one of a systolic array. Each row is one uninterrupted run of it, and where
-    a row starts was drawn uniformly among all multiplications. Values are those before rounding
-    to a format of floats, so that one trace serves every format; a network that ran in integers
-    has its codes here.
+    a row starts was drawn uniformly among all multiplications. Values of float(8, m) are those
+    before rounding, so that one trace serves every format; a network that ran in integers has
+    its codes here, one that ran with e < 8 its scaled and rounded operands.
 
     Attributes:
         layer: name of the layer in its model.
         product: which of the layer's three matrix products.
         dataflow: "output-stationary": a multiplier walks along the sum of one output, then takes
-            another; "weight-stationary": it keeps the second operand while the first streams.
+            another; "weight-stationary": it keeps the weight, or what takes its place, while the
+            other operand streams.
         a: float32 [segments, length], first operands.
         b: likewise second ones.
         sums: likewise, what the accumulator held before the product was added, in FP32.

@@ -11,6 +11,7 @@ from axdse.multipliers.verilog import RTL_FOLDER, Rtl
 SUMS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}  # exponent and fraction bits
 INTEGER_SUM = 32
 DOUBLE = 52  # fraction bits of FP64
+LARGEST = 1 << 12  # beyond every exponent of FP64
 ONE = np.uint64(1)
 
 
@@ -56,6 +57,19 @@ class FloatAccumulator:
         """Return float64 sums, of any shape, as uint64 codes, rounded to nearest even."""
         return _encoded(sums.astype(np.float64), self.sum_exponent, self.sum_fraction)
 
+    def on_grid(self, sums: np.ndarray, products: np.ndarray) -> np.ndarray:
+        """Round float64 sums [rows, length] to the last place of the row's smallest product.
+
+        Sums of products, uint64 codes [rows, length], have no bits below.
+        """
+        values = np.abs(_decoded(products, self.product_exponent, self.product_fraction))
+        counted = np.isfinite(values) & (values > 0)
+        exponents = np.where(counted, np.frexp(np.where(counted, values, 1.0))[1], LARGEST)
+        place = exponents.min(axis=1, keepdims=True) - 1 - self.product_fraction
+        grid = np.ldexp(1.0, np.where(place < LARGEST // 2, place, 0))
+        some = counted.any(axis=1, keepdims=True)
+        return np.asarray(np.where(some, np.rint(sums / grid) * grid, sums))
+
     def added(self, sums: np.ndarray, products: np.ndarray) -> np.ndarray:
         """Add uint64 codes of products, of any shape, to codes of sums of the same shape."""
         e, r = self.sum_exponent, self.sum_fraction
@@ -84,6 +98,11 @@ class IntAccumulator:
         """Return sums in products of codes, of any shape, as uint64 codes; NaN is 0."""
         whole = np.rint(np.nan_to_num(sums.astype(np.float64), posinf=0, neginf=0))
         return whole.astype(np.int64).astype(np.uint64) & self._mask
+
+    def on_grid(self, sums: np.ndarray, products: np.ndarray) -> np.ndarray:
+        """Sums of integers are integers already."""
+        del products
+        return sums
 
     def added(self, sums: np.ndarray, products: np.ndarray) -> np.ndarray:
         """Add uint64 codes of products, of any shape, to codes of sums of the same shape."""

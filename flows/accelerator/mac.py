@@ -13,6 +13,7 @@ from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, u
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
 from axdse.flows.cost.cost import ESTIMATE, TOOLS
 from axdse.flows.liberty.library import read_library
+from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
 from axdse.flows.netlist.synthesis import synthesis_script
 from axdse.flows.power.activity_source import COUNT, Uniform
@@ -26,14 +27,7 @@ from axdse.multipliers.operands import OperandTrace, ProductName
 from axdse.multipliers.verilog import unit_rtl
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
-MAC_ESTIMATE = (
-    *ESTIMATE,
-    "accelerator/accumulator.py",
-    "accelerator/mac.py",
-    "accelerator/mac_activity.py",
-    "accelerator/mac_netlists.py",
-    "netlist/registers.py",
-)
+MAC_ESTIMATE = (*ESTIMATE, "accelerator")
 
 
 @dataclass(frozen=True)
@@ -98,6 +92,8 @@ class MacCost:
         tools: names and versions.
         recipe: the commands of Yosys that map unit and adder.
         date: when it was computed, ISO 8601, UTC.
+        unit_proof: how the netlist of the unit was compared with C model and RTL.
+        adder_proof: likewise that of the adder with its model and RTL.
         uniform: energy under uniform operands; None: the library has no power tables.
         parts: energy under each trace.
         no_power: why there is no energy; empty: there is.
@@ -117,6 +113,8 @@ class MacCost:
     tools: tuple[str, ...]
     recipe: str
     date: str
+    unit_proof: NetlistProof
+    adder_proof: NetlistProof
     uniform: MacEnergy | None
     parts: tuple[PartEnergy, ...]
     no_power: str = ""
@@ -183,6 +181,8 @@ def mac_cost(
             tools=tools,
             recipe=recipe,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
+            unit_proof=multiplier.proof,
+            adder_proof=adder.proof,
             uniform=uniform,
             parts=() if cells.lacks else tuple(mac.parts(candidate, traces)),
             no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
@@ -218,7 +218,7 @@ class _Mac:
 
     def parts(self, candidate: Candidate, traces: Sequence[OperandTrace]) -> Iterator[PartEnergy]:
         def part(trace: OperandTrace) -> PartEnergy:
-            text = f"{trace.name}, {trace.dataflow.replace('_', '-')}"
+            text = f"{trace.name}, {trace.dataflow}"
             energy = self.measured(recorded_stream(candidate, trace), text)
             return PartEnergy(trace.layer, trace.product, energy)
 

@@ -86,9 +86,12 @@ def uniform_stream(candidate: Candidate) -> Stream:
 
 
 def recorded_stream(candidate: Candidate, trace: OperandTrace) -> Stream:
-    """The recorded operands, rounded to the format of the unit, and the recorded sums.
+    """The recorded operands, rounded to the format of the unit, and sums as they then are.
 
-    Of each row the first `LENGTH` pairs; rows of one pair are left out.
+    Recorded sums are of exact products of unrounded operands, so their low bits are noise that an
+    accumulator of short products never holds: they are rounded to the last place of the row's
+    products. Where one multiplier sums up, only the first of a row is taken, and what follows adds
+    what the unit makes. Of each row the first `LENGTH` pairs; rows of one pair are left out.
 
     Raises:
         AxdseError: the unit or its accumulator cannot be built.
@@ -100,8 +103,13 @@ def recorded_stream(candidate: Candidate, trace: OperandTrace) -> Stream:
     a_peaks, b_peaks = trace.a_peak[rows, None], trace.b_peak[rows, None]
     a, b = operand_codes(a_values, a_peaks, known), operand_codes(b_values, b_peaks, known)
     totals = totals / operand_scales(a_peaks, known) / operand_scales(b_peaks, known)
-    lengths = np.minimum(trace.lengths[rows], LENGTH)
-    return _stream(candidate, a, b, accumulator_of(known).encoded(totals), lengths)
+    products, accumulator = unit_products(candidate, a, b), accumulator_of(known)
+    sums = accumulator.encoded(accumulator.on_grid(totals, products))
+    if trace.dataflow == "output-stationary":
+        for column in range(1, sums.shape[1]):
+            total = accumulator.added(sums[:, column - 1], products[:, column - 1])
+            sums[:, column] = np.where(totals[:, column] == 0, sums[:, column], total)
+    return _stream(candidate, a, b, sums, np.minimum(trace.lengths[rows], LENGTH))
 
 
 def _stream(

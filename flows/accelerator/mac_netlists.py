@@ -6,16 +6,18 @@ import numpy as np
 
 from axdse.flows.accelerator.accumulator import Accumulator, FloatAccumulator, accumulator_of
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.check import check_design
+from axdse.flows.netlist.check import NetlistProof, check_design, is_mapped
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import Power, power_of
+from axdse.flows.tools import find_tool
+from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, unit_rtl
+from axdse.multipliers.verilog import unit_rtl
 
 SAMPLE = 1 << 16  # sums with which a mapped adder is compared with its model
 NEAR = 4  # exponents of half of them differ by less
@@ -28,6 +30,7 @@ class MacPart:
     netlist: Netlist
     delays: Delays
     library: Library
+    proof: NetlistProof
 
     @property
     def delay_ns(self) -> float:
@@ -46,9 +49,8 @@ def mapped_unit(candidate: Candidate, library: Library) -> MacPart:
     Raises:
         AxdseError: a tool fails, or the netlist differs from the C model.
     """
-    unit = _mapped(unit_rtl(candidate), library)
-    check_design(unit.netlist, candidate)
-    return unit
+    netlist = synthesise(unit_rtl(candidate), library)
+    return MacPart(netlist, delays_of(netlist), library, check_design(netlist, candidate))
 
 
 def mapped_adder(candidate: Candidate, library: Library) -> MacPart:
@@ -58,16 +60,17 @@ def mapped_adder(candidate: Candidate, library: Library) -> MacPart:
         AxdseError: a tool fails, or the netlist differs from the model.
     """
     accumulator = accumulator_of(candidate.format)
-    adder = _mapped(accumulator.rtl, library)
-    check_adder(adder.netlist, accumulator)
-    return adder
+    netlist = synthesise(accumulator.rtl, library)
+    return MacPart(netlist, delays_of(netlist), library, check_adder(netlist, accumulator))
 
 
-def check_adder(netlist: Netlist, accumulator: Accumulator) -> None:
-    """Compare a mapped adder with its model, on `SAMPLE` sums and products.
+def check_adder(netlist: Netlist, accumulator: Accumulator) -> NetlistProof:
+    """Compare a mapped adder with its model, on `SAMPLE` sums and products, and with its RTL.
+
+    The proof takes seconds, and a search has few adders: it is cached under the netlist.
 
     Raises:
-        AxdseError: they differ; the first operands are shown.
+        AxdseError: they differ; operands are shown.
     """
     sums, products = addends(accumulator, SAMPLE, seed=0)
     got, expected = netlist.simulate(sums, products), accumulator.added(sums, products)
@@ -80,6 +83,13 @@ def check_adder(netlist: Netlist, accumulator: Accumulator) -> None:
             f"a={a:#x}, b={b:#x} gives {int(got[first]):#x}, not {int(expected[first]):#x}",
             "report it: the synthesis is at fault",
         )
+    key = digest(accumulator.rtl.digest, netlist.verilog(), find_tool("yosys-abc").version)
+
+    def prove() -> NetlistProof:
+        proven = is_mapped(netlist, accumulator.rtl)
+        return NetlistProof("cec" if proven else "sampled", SAMPLE)
+
+    return cached("adder", key, NetlistProof, prove)
 
 
 def addends(accumulator: Accumulator, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +119,3 @@ def addends(accumulator: Accumulator, count: int, seed: int) -> tuple[np.ndarray
     fraction = np.where(np.arange(count) % 4 == 1, alike, fraction)
     close = sums & np.uint64(1 << (width + r)) | near | fraction
     return np.where(np.arange(count) % 2, close, sums), products
-
-
-def _mapped(rtl: Rtl, library: Library) -> MacPart:
-    netlist = synthesise(rtl, library)
-    return MacPart(netlist, delays_of(netlist), library)

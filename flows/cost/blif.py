@@ -1,5 +1,6 @@
 """Stage 6, cost: read the mapped netlist that ABC wrote."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from axdse.flows.liberty.cells import Cell
@@ -82,14 +83,32 @@ class _Blif:
                 rtl.ports, (rtl.a_bits, rtl.b_bits, rtl.product_bits), strict=True
             )
         )
-        netlist = Netlist(rtl.top, a, b, p, tuple(self._instances))
+        netlist = _without_wires(Netlist(rtl.top, a, b, p, tuple(self._instances)))
         if _first_undriven(netlist) is None:
             return netlist
-        netlist = Netlist(rtl.top, a, b, p, in_order(self._instances, rtl))
+        netlist = replace(netlist, instances=in_order(netlist.instances, rtl))
         if (net := _first_undriven(netlist)) is not None:
             name = next(name for name, number in self._nets.items() if number == net)
             raise AxdseError(f"every net of {rtl.top} needs a driver", name, "check the library")
         return netlist
+
+
+def _without_wires(netlist: Netlist) -> Netlist:
+    """Leave out the buffers by which ABC gives a product bit that is an operand bit a name."""
+    operands = {*netlist.a.nets, *netlist.b.nets}
+    wires = {}
+    for instance in netlist.instances:
+        cell, pins = instance.cell, dict(instance.pins)
+        if len(cell.inputs) == len(cell.outputs) == 1 and cell.truth[0].tolist() == [False, True]:
+            source, sink = pins[cell.inputs[0][0]], pins.get(cell.outputs[0][0])
+            if source in operands and sink in netlist.product.nets:
+                wires[sink] = source, instance
+    drawn = {id(instance) for _, instance in wires.values()}
+    used = {net for i in netlist.instances if id(i) not in drawn for _, net in i.pins}
+    free = {sink: source for sink, (source, _) in wires.items() if sink not in used}
+    kept = (i for i in netlist.instances if not any(i is wires[sink][1] for sink in free))
+    nets = tuple(free.get(net, net) for net in netlist.product.nets)
+    return replace(netlist, product=Port(netlist.product.name, nets), instances=tuple(kept))
 
 
 def _first_undriven(netlist: Netlist) -> int | None:

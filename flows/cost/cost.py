@@ -20,7 +20,7 @@ from axdse.flows.power.activity_source import Design, Uniform
 from axdse.flows.power.power import power_of
 from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
-from axdse.multipliers import encoding
+from axdse.multipliers import encoding, unit
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
@@ -31,22 +31,8 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 TOOLS = ("yosys", "yosys-abc", "sta")
 # ABC counts in whole ps, and in 32 bits.
 SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6
-# Our own estimate of power is as much a tool as the others, and has no other version.
-ESTIMATE = (
-    "power/activity.c",
-    "power/activity.py",
-    "power/activity_source.py",
-    "power/histogram_source.py",
-    "power/recorded_source.py",
-    "netlist/delays.py",
-    "netlist/check.py",
-    "netlist/gates.py",
-    "formal/gates.py",
-    "formal/aig.py",
-    "power/operand_stream.py",
-    "power/power.py",
-    "power/register_power.py",
-)
+# What we compute ourselves is as much a tool as the others, and has no other version.
+ESTIMATE = ("liberty", "netlist", "power", "formal", "yosys.py", "cost/cost.py")
 
 
 @dataclass(frozen=True)
@@ -310,4 +296,5 @@ def _energy(
 
 @functools.cache
 def _estimate() -> str:
-    return digest(source_digest(*ESTIMATE), Path(encoding.__file__).read_bytes())
+    others = Path(encoding.__file__), Path(unit.__file__)
+    return digest(source_digest(*ESTIMATE), *(path.read_bytes() for path in others))

@@ -20,7 +20,7 @@ from pathlib import Path
 from axdse.flows.cost.blif import read_blif
 from axdse.flows.cost.elaborate import GATES, WORDS, write_gates
 from axdse.flows.cost.fast_map import MAP, write_netlists
-from axdse.flows.cost.mapped import SOURCE, FlatLibrary, Mapped, mapped
+from axdse.flows.cost.mapped import FlatLibrary, Mapped, mapped
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.liberty.needs import mappable
 from axdse.flows.netlist.check import NetlistProof, check_design
@@ -38,16 +38,7 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 TOOLS = ("yosys", "yosys-abc")
 BATCH = 32  # designs in one process
-OWN = (
-    "formal/aig.py",
-    "cost/arithmetic.py",
-    "cost/words.py",
-    "cost/word_cells.py",
-    "cost/blif.py",
-    "cost/mapped.py",
-    "netlist/delays.py",
-    "liberty/tables.py",
-)
+OWN = ("liberty", "netlist", "formal", "cost")
 
 
 @dataclass(frozen=True)
@@ -125,7 +116,7 @@ class _Flow:
     def basis(self) -> str:
         """SHA-256 (hex) of all that a cost depends on but the design."""
         recipes = WORDS, GATES, MAP, ABC_SCRIPT
-        return digest(self.library.digest, *self.tools, *recipes, source_digest(SOURCE, *OWN))
+        return digest(self.library.digest, *self.tools, *recipes, source_digest(*OWN))
 
     def costs(self, batch: Sequence[Design]) -> list[FastCost | AxdseError]:
         """The cost of each design of a batch, from the cache or computed."""

@@ -1,8 +1,8 @@
 """Stage 5, RTL check: build with Icarus and drive with cocotb, in a process of its own.
 
 `python -m axdse.flows.verify.cocotb_run DEVICE.v NAME=VALUE...` works in the current folder; the
-names are macros of rtl_bench.v. A process of its own, because cocotb's runner exits the interpreter
-on failure, has no time limit and obeys variables that pytest sets.
+names are macros of rtl_bench.v. A process of its own, because cocotb's runner exits the
+interpreter on failure, has no time limit and obeys variables that pytest sets.
 """
 
 import sys

@@ -186,3 +186,10 @@ def test_recording_changes_no_bit_and_leaves_validation_out() -> None:
 def test_a_training_that_ends_early_has_no_last_epoch() -> None:
     settings = dataclasses.replace(SHORT, learning_rate=1e30)
     assert train(LENET, BF16, settings, seed=0, record_every=1).recording is None
+
+
+def test_a_training_that_diverges_while_it_is_recorded_tells_nothing_per_step() -> None:
+    settings = dataclasses.replace(SHORT, epochs=1, learning_rate=1e30)
+    trained = train(LENET, BF16, settings, seed=0, record_every=1)
+    assert trained.history.status == "nan"
+    assert trained.recording is None

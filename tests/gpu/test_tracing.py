@@ -115,6 +115,25 @@ def test_every_call_and_every_multiplication_is_as_likely() -> None:
         assert abs(shares.std() / expected - 1) < 0.5
 
 
+@pytest.mark.parametrize("depth", [8, 100])
+def test_early_places_are_no_likelier(depth: int) -> None:
+    """Shares of the starts in each tenth of a call, after 20 calls, in 100 reservoirs."""
+    given = operands((1, 4, 5, depth))
+    starts = []
+    for seed in range(100):
+        reservoir = Reservoir(seed)
+        for _ in range(20):
+            reservoir.add(given, "output-stationary")
+        made = reservoir.trace("fc", "forward", "output-stationary")
+        starts += list(zip(made.a[:, 0], made.b[:, 0], strict=True))
+    rows, columns = (np.array(side) for side in zip(*starts, strict=True))
+    i, k = np.divmod(rows, depth)
+    n = (-columns - 1) % 5
+    place = (i * 5 + n) * depth + k
+    shares = np.histogram(place, bins=10, range=(0, 20 * depth))[0] / len(place) * 10
+    assert np.abs(shares - 1).max() < 0.12
+
+
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_the_second_operand_is_the_weight(dataflow: Dataflow) -> None:
     layer = nn.Conv2d(3, 20, 3, padding=1, bias=False)

@@ -57,3 +57,11 @@ def test_cells_are_put_in_order(tmp_path: Path) -> None:
     first, second = netlist.instances
     assert dict(first.pins)["A"] == netlist.b.nets[0]
     assert dict(first.pins)["Y"] == dict(second.pins)["A"]
+
+
+def test_a_wire_to_the_product_needs_no_buffer(tmp_path: Path) -> None:
+    """ABC names such a bit with a buffer, which the full cost does not have."""
+    buffers = ".gate BUFX2 A=a[1] Y=p[4]\n.gate BUFX2 A=b[1] Y=x\n.gate INVX1 A=x Y=p[5]\n"
+    netlist = read(WIRES + buffers, tmp_path)
+    assert netlist.product.nets[4] == netlist.a.nets[1]
+    assert sorted(i.cell.name for i in netlist.instances) == ["BUFX2", "INVX1", "INVX1"]

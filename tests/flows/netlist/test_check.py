@@ -278,7 +278,8 @@ def staged(library: Library) -> Callable[[int], Netlist]:
 @pytest.mark.parametrize("bits", [4, 9])
 def test_a_pipeline_is_compared_on_all_pairs(bits: int, staged: Callable[[int], Netlist]) -> None:
     proof = check_design(staged(bits), pipeline(bits))
-    assert proof == NetlistProof("exhaustive", 1 << (2 * bits))
+    # All pairs are not all pasts.
+    assert proof == NetlistProof("sampled", 1 << (2 * bits))
 
 
 def test_a_wide_pipeline_is_no_proof(staged: Callable[[int], Netlist]) -> None:
