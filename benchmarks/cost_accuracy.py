@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.cost.batch import costs_of
-from axdse.flows.cost.cost import Cost
 from axdse.flows.cost.published import compare_published
+from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.gate_simulation import gate_toggles

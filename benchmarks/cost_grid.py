@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 
 RESULTS = Path(__file__).with_name("results")
 KILL_S = 60

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.cost.cost import Cost, core_cost
+from axdse.flows.cost.cost import core_cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
 from axdse.multipliers.catalog import Multiplier, builtin_catalog

@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from axdse.dse.config import Objective
 from axdse.dse.evaluation import paired_difference
+from axdse.dse.pareto import losses
 from axdse.dse.summary import Finalist, Interval, interval95
 
 
@@ -23,6 +25,7 @@ class Answer:
         rival: the smallest exact design that is as accurate as `reference`.
         twin: the exact design in the format of `best`, if it was retrained.
         loss: test accuracy of `best` minus that of `rival`, seed by seed.
+        objective: by which designs are small: the first cost of the search.
     """
 
     best: Finalist | None
@@ -30,37 +33,50 @@ class Answer:
     rival: Finalist | None
     twin: Finalist | None
     loss: Interval | None
+    objective: Objective = "area"
 
     @property
     def wins(self) -> bool:
         """Whether the approximate design is smaller than every exact one of its accuracy."""
         if self.best is None or self.rival is None:
             return False
-        return self.best.cost.area_um2 < self.rival.cost.area_um2
+        return self.measure(self.best) < self.measure(self.rival)
+
+    def measure(self, finalist: Finalist) -> float:
+        """What the objective makes small: um2, ns, or fJ per multiplication."""
+        return measure(finalist, self.objective)
 
 
-def find_answer(finalists: Sequence[Finalist], resolution: float) -> Answer:
+def measure(finalist: Finalist, objective: Objective) -> float:
+    """The cost of a finalist's unit in one objective."""
+    return losses((objective,), 0.0, finalist.cost)[0]
+
+
+def find_answer(
+    finalists: Sequence[Finalist], resolution: float, objective: Objective = "area"
+) -> Answer:
     """Compare the finalists, which all have the same seeds.
 
     Args:
         finalists: those whose unit failed its RTL check are no answer.
         resolution: mean loss of accuracy, 0..1, that is never called equal, however wide its
             interval.
+        objective: by which designs are small.
     """
     certified = [f for f in finalists if f.point.unit_certificate.passed]
     exact = [f for f in certified if f.exact]
     if not exact:
-        return Answer(None, None, None, None, None)
+        return Answer(None, None, None, None, None, objective)
     reference = max(exact, key=lambda f: f.validation.mean)
     equal = [f for f in certified if equally_accurate(f, reference, resolution)]
-    rival = min((f for f in equal if f.exact), key=lambda f: f.cost.area_um2)
+    rival = min((f for f in equal if f.exact), key=lambda f: measure(f, objective))
     approximate = [f for f in equal if not f.exact]
     if not approximate:
-        return Answer(None, reference, rival, None, None)
-    best = min(approximate, key=lambda f: f.cost.area_um2)
+        return Answer(None, reference, rival, None, None, objective)
+    best = min(approximate, key=lambda f: measure(f, objective))
     twins = (f for f in exact if f.candidate.format == best.candidate.format)
     loss = interval95(paired_difference(best.point.test, rival.point.test))
-    return Answer(best, reference, rival, next(twins, None), loss)
+    return Answer(best, reference, rival, next(twins, None), loss, objective)
 
 
 def equally_accurate(design: Finalist, reference: Finalist, resolution: float) -> bool:

@@ -19,9 +19,9 @@ from axdse.dse.cli_options import (
     progress_bar,
 )
 from axdse.flows.cost.batch import costs_of
-from axdse.flows.cost.cost import Cost, Energy
 from axdse.flows.cost.fast import FastCost, fast_costs
 from axdse.flows.cost.published import compare_published
+from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.power.activity_file import Order, read_source
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.catalog import Multiplier, full_catalog
@@ -82,15 +82,22 @@ def cost(
     goes on where it ended, and cores are costed.
     """
     start = time.monotonic()
-    multipliers = _grid(specs, bits) if whole else multipliers_of(specs)
     bare = core or whole or bool(against)
+    for option, given, rule in (
+        ("--bits", bits and not whole, "goes with --all"),
+        ("--format", format_text and bare, "is of units: cores have none"),
+        ("--json", as_json and against, "has no place for the table of --against"),
+    ):
+        if given:
+            raise AxdseError(f"{option} {rule}", option, "drop it")
+    multipliers = _grid(specs, bits) if whole else multipliers_of(specs)
     designs: list[Design] = [m if bare else candidate_of(m, format_text) for m in multipliers]
     if fast and (clock_ns is not None or activity != "uniform" or against):
         raise AxdseError(
             "--fast knows neither clock nor activity", "--clock, --activity, --against", "drop one"
         )
     costs: Iterator[Cost | FastCost | AxdseError] = (
-        fast_costs(designs, library)
+        fast_costs(designs, library, jobs)
         if fast
         else costs_of(designs, library, read_source(activity, dataflow), clock_ns, jobs)
     )

@@ -62,6 +62,7 @@ TOTAL_COLUMNS = (
     help="Which operands follow one another, and which registers the clock reaches.",
 )
 @click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
+@click.option("--clock", "clock_ns", type=float, metavar="NS", help="Map unit and adder for it.")
 @json_option
 def energy(
     recording: Path,
@@ -71,6 +72,7 @@ def energy(
     size: str,
     dataflow: Dataflow,
     library: Path | None,
+    clock_ns: float | None,
     as_json: bool,
 ) -> int:
     """Energy per training step and inference of a network, with the operands that it multiplied.
@@ -86,7 +88,9 @@ def energy(
     designs = [candidate_of(multiplier, format_text) for multiplier in multipliers_of(specs)]
     with progress_bar() as progress:
         costs = tuple(
-            accelerator_cost(record, _assigned(design, overrides, traces), array, library)
+            accelerator_cost(
+                *(record, _assigned(design, overrides, traces), array, library), clock_ns=clock_ns
+            )
             for design in progress.track(designs, description="energy")
         )
     if as_json:
@@ -158,8 +162,8 @@ def _totals(name: str, cost: AcceleratorCost) -> tuple[str, ...]:
     network = cost.network
     step, inference = network.training_step_uj, network.inference_uj
     return (
-        name,
-        f"{step:,.4g}",
+        f"{name} and others" if len(cost.macs) > 1 else name,
+        f"{step:,.6g}",
         off_by(network.uniform_step_uj, step),
         f"{network.image_uj:,.4g}",
         f"{inference:,.4g}",

@@ -10,7 +10,8 @@ from axdse.dse.evaluation import Evaluation, Status
 from axdse.dse.train import Epoch, History, train
 from axdse.dse.workers import Ask
 from axdse.dse.workloads import Workload, find_workload
-from axdse.flows.cost.cost import Cost, unit_cost
+from axdse.flows.cost.cost import unit_cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.recorded_source import Recorded

@@ -7,7 +7,7 @@ from typing import Literal
 
 from axdse.dse.train import History
 from axdse.flows.accelerator.network import AcceleratorCost
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.verify.report import RtlReport
 
 Status = Literal["complete", "dominated", "infeasible", "repeated", "diverged", "failed"]

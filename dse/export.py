@@ -71,6 +71,7 @@ class FrontRow:
     Attributes:
         on_front: not dominated by another finalist; these have a `folder`.
         exact: a reference design.
+        unit_fj: dynamic energy of the unit per multiplication of recorded operands.
         mac_training_fj: energy per multiply-accumulate, mean over training.
         mac_inference_fj: likewise over its forward products.
         mac_uniform_fj: likewise with uniform operands.
@@ -88,6 +89,7 @@ class FrontRow:
     area_um2: float
     gate_equivalents: float
     delay_ns: float
+    unit_fj: float | None
     mac_training_fj: float | None
     mac_inference_fj: float | None
     mac_uniform_fj: float | None
@@ -249,6 +251,7 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
         area_um2=cost.area_um2,
         gate_equivalents=cost.gate_equivalents,
         delay_ns=cost.delay_ns,
+        unit_fj=cost.recorded.energy_fj if cost.recorded else None,
         mac_training_fj=mac.training_fj if mac else None,
         mac_inference_fj=mac.inference_fj if mac else None,
         mac_uniform_fj=mac.uniform_fj if mac else None,

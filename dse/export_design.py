@@ -14,7 +14,7 @@ from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist
 from axdse.dse.train import Epoch, History
 from axdse.flows.accelerator.network import AcceleratorCost
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.verify.certificate import write_certificate
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
@@ -129,7 +129,8 @@ def _commands(finalist: Finalist, core: Rtl, config: SearchConfig) -> Commands:
         verify_unit=f"axdse verify {spec} --unit {form} "
         f"--seed {finalist.point.unit_certificate.seed}",
         cost=f"axdse cost {spec} {form}{library}{_activity(config)}",
-        energy=f"axdse energy ../operands.npz {spec} {form} --dataflow {config.dataflow}{library}",
+        energy=f"axdse energy ../operands.npz {spec} {form} --dataflow {config.dataflow}"
+        f"{library}{_clock(config)}",
         lut=f"axdse lut {spec} {form} -o table.npz",
         train=tuple(
             f"axdse train {spec} {form} {recipe} --seed {seed}" for seed in finalist.point.seeds
@@ -139,10 +140,13 @@ def _commands(finalist: Finalist, core: Rtl, config: SearchConfig) -> Commands:
 
 
 def _activity(config: SearchConfig) -> str:
-    clock = f" --clock {config.clock_ns:g}" if config.clock_ns else ""
     if config.activity == "uniform":
-        return clock
-    return f"{clock} --activity ../operands.npz --dataflow {config.dataflow}"
+        return _clock(config)
+    return f"{_clock(config)} --activity ../operands.npz --dataflow {config.dataflow}"
+
+
+def _clock(config: SearchConfig) -> str:
+    return f" --clock {config.clock_ns:g}" if config.clock_ns else ""
 
 
 def _write_json(kind: Any, value: Any, path: Path) -> None:

@@ -34,7 +34,9 @@ class OnArray:
         places = dict.fromkeys((trace.layer, trace.product) for trace in recording.traces)
         assigned = [Assigned(layer, product, self.candidate) for layer, product in places]
         array = Array(dataflow=self.config.dataflow)
-        return accelerator_cost(recording, assigned, array, self.config.library)
+        return accelerator_cost(
+            *(recording, assigned, array, self.config.library), clock_ns=self.config.clock_ns
+        )
 
 
 @dataclass(frozen=True)

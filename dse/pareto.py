@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from axdse.dse.config import Objective
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 
 Losses = tuple[float, ...]
 

@@ -14,7 +14,9 @@ from axdse.dse.finalists import candidate_of
 from axdse.dse.progress import Progress
 from axdse.dse.run_dir import RunDir
 from axdse.dse.workers import Ask, Workers
-from axdse.flows.cost.cost import Cost, cost_basis, unit_cost
+from axdse.flows.cost.basis import cost_basis
+from axdse.flows.cost.cost import unit_cost
+from axdse.flows.cost.record import Cost
 
 
 @dataclass(frozen=True)

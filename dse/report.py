@@ -17,7 +17,7 @@ from axdse.dse.figures import front_figure, png
 from axdse.dse.marks import band_of, marks, title_of
 from axdse.dse.run_dir import RunDir, RunInfo
 from axdse.dse.summary import Finalist, Interval, gather, interval95, short_format
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
@@ -134,7 +134,8 @@ def environment() -> Environment:
 
 def _page(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> Page:
     trials = run.evaluations
-    answer = find_answer(finalists, run.config.resolution)
+    objective = next(o for o in run.config.objectives if o != "accuracy")
+    answer = find_answer(finalists, run.config.resolution, objective)
     approximate = [f for f in finalists if f.point.on_front and not f.exact]
     return Page(
         config=run.config,

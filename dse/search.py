@@ -21,10 +21,11 @@ from axdse.dse.space import Space, space_of
 from axdse.dse.study import open_study, tell
 from axdse.dse.train import History
 from axdse.dse.workers import Outcome, Workers, cores
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.recording_file import load_recording
 
 # What may differ when a run is resumed: it changes how much is done, not what.
 RESUMABLE = ("trials", "workers")
@@ -74,6 +75,7 @@ def run_search(
         with locked(run_path), Workers(config.workers or cores()) as pool:
             run = open_run(run_path, config, resume=resume)
             baselines = train_baselines(run, pool, watcher)
+            _check_operands(run)
             recost(run, pool, watcher)
             Search(run, baselines, watcher).go(pool, deadline)
             finish(run, pool, watcher)
@@ -94,6 +96,19 @@ def _check_power(config: SearchConfig) -> None:
             f"{config.library} lacks {lacks}",
             "choose another library, or area and delay as objectives",
         )
+
+
+def _check_operands(run: RunDir) -> None:
+    config = run.config
+    remedy = "delete that file and --resume"
+    try:
+        found = load_recording(run.operands).workload
+    except AxdseError as error:
+        rule = "files of a run must be readable as written"
+        raise AxdseError(rule, run.operands, remedy) from error
+    if found != f"{config.workload} on {config.dataset}":
+        rule = "the recorded operands of a run are of its own training"
+        raise AxdseError(rule, f"{run.operands} is of {found}", remedy)
 
 
 def open_run(path: Path, config: SearchConfig, *, resume: bool) -> RunDir:

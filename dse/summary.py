@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from axdse.dse.evaluation import Estimate, FrontPoint
 from axdse.dse.finalists import candidate_of
 from axdse.dse.on_array import MacFigures, mac_figures
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.verify.report import RtlReport
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.error import ErrorMetrics, error_metrics

@@ -50,6 +50,8 @@ def _reason(log: str, exit_code: int) -> str:
     lines = [line.strip() for line in log.splitlines()]
     errors = [line for line in lines if "ERROR: " in line]
     if errors and "check -assert" not in errors[0]:
-        return errors[0].replace("ERROR: ", "")
+        # ABC tells Yosys that something failed, and the log what.
+        told = [line.removeprefix("ABC: ") for line in lines if line.startswith("ABC: Error")]
+        return (told or [errors[0].replace("ERROR: ", "")])[0]
     warnings = [line for line in lines if line.startswith("Warning: ")]
     return warnings[-1].removeprefix("Warning: ") if warnings else f"exit code {exit_code}"

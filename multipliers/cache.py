@@ -115,10 +115,18 @@ def store(kind: str, key: str, result: object) -> None:
 
 
 def cached(kind: str, key: str, result_type: type[T], compute: Callable[[], T]) -> T:
-    """Return the stored dataclass under `key`, or compute and store it as JSON."""
+    """Return the stored dataclass under `key`, or compute and store it as JSON.
+
+    Of processes that compute one entry at the same time the first to store it wins: all then
+    return the same date.
+    """
     known = load(kind, key, result_type)
     if known is not None:
         return known
+    was_there = (cache_dir(kind) / f"{key}.json").exists()  # but corrupt
     result = compute()
+    earlier = None if was_there else load(kind, key, result_type)
+    if earlier is not None:
+        return earlier
     store(kind, key, result)
     return result

@@ -11,11 +11,12 @@ from pathlib import Path
 from axdse.flows.accelerator.accumulator import accumulator_of
 from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, uniform_stream
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
-from axdse.flows.cost.cost import ESTIMATE, TOOLS
+from axdse.flows.cost.basis import ESTIMATE, TOOLS
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
 from axdse.flows.netlist.synthesis import synthesis_script
+from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.power.activity_source import COUNT, Uniform
 from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
@@ -90,7 +91,7 @@ class MacCost:
         library: name of the Liberty library.
         library_digest: SHA-256 (hex) of its file.
         tools: names and versions.
-        recipe: the commands of Yosys that map unit and adder.
+        recipe: the commands of Yosys that map unit and adder; under a clock, those tried.
         date: when it was computed, ISO 8601, UTC.
         unit_proof: how the netlist of the unit was compared with C model and RTL.
         adder_proof: likewise that of the adder with its model and RTL.
@@ -143,9 +144,15 @@ class MacCost:
 
 
 def mac_cost(
-    candidate: Candidate, library: Path | None = None, traces: Sequence[OperandTrace] = ()
+    candidate: Candidate,
+    library: Path | None = None,
+    traces: Sequence[OperandTrace] = (),
+    clock_ns: float | None = None,
 ) -> MacCost:
     """Cost of a MAC, cached; each trace gives the energy of one product of one layer.
+
+    With a clock unit and adder are each mapped for it, as `unit_cost` maps the unit; what misses
+    it is as fast as can be.
 
     Raises:
         AxdseError: a tool or the library is missing or fails, a netlist differs from its model,
@@ -155,15 +162,19 @@ def mac_cost(
     flop, accumulator = flip_flop(cells), accumulator_of(candidate.format)
     rtls = unit_rtl(candidate), accumulator.rtl
     tools = tuple(find_tool(name).version for name in TOOLS)
-    recipe = "".join(f"# Yosys\n{synthesis_script(rtl.top)}" for rtl in rtls)
+    scripts = timed_scripts(clock_ns)
+    recipe = "".join(
+        f"# Yosys\n{synthesis_script(r.top, script=s)}" for r in rtls for s in scripts
+    )
     key = digest(
         *(candidate.name, model_digest(candidate.multiplier), *(rtl.digest for rtl in rtls)),
-        *(cells.digest, recipe, _estimate(), *tools, Uniform().digest),
+        *(cells.digest, recipe, _estimate(), *tools, Uniform().digest, str(clock_ns)),
         *(_trace_digest(trace) for trace in traces),
     )
 
     def compute() -> MacCost:
-        multiplier, adder = mapped_unit(candidate, cells), mapped_adder(candidate, cells)
+        multiplier = mapped_unit(candidate, cells, clock_ns)
+        adder = mapped_adder(candidate, cells, clock_ns)
         mac = _Mac(multiplier, adder, flop, accumulator.bits)
         uniform = mac.measured(uniform_stream(candidate), UNIFORM) if not cells.lacks else None
         return MacCost(

@@ -9,7 +9,7 @@ from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.check import NetlistProof, check_design, is_mapped
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.netlist.synthesis import synthesise
+from axdse.flows.netlist.timed import synthesise_for
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import Power, power_of
@@ -43,24 +43,24 @@ class MacPart:
         return power_of(self.netlist, self.delays, activity, self.library)
 
 
-def mapped_unit(candidate: Candidate, library: Library) -> MacPart:
+def mapped_unit(candidate: Candidate, library: Library, clock_ns: float | None) -> MacPart:
     """The multiplier unit.
 
     Raises:
         AxdseError: a tool fails, or the netlist differs from the C model.
     """
-    netlist = synthesise(unit_rtl(candidate), library)
+    netlist, _ = synthesise_for(unit_rtl(candidate), library, clock_ns)
     return MacPart(netlist, delays_of(netlist), library, check_design(netlist, candidate))
 
 
-def mapped_adder(candidate: Candidate, library: Library) -> MacPart:
+def mapped_adder(candidate: Candidate, library: Library, clock_ns: float | None) -> MacPart:
     """The adder behind the unit.
 
     Raises:
         AxdseError: a tool fails, or the netlist differs from the model.
     """
     accumulator = accumulator_of(candidate.format)
-    netlist = synthesise(accumulator.rtl, library)
+    netlist, _ = synthesise_for(accumulator.rtl, library, clock_ns)
     return MacPart(netlist, delays_of(netlist), library, check_adder(netlist, accumulator))
 
 

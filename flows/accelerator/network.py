@@ -113,6 +113,7 @@ def accelerator_cost(
     array: Array | None = None,
     library: Path | None = None,
     network_energy: NetworkModel = sum_of_layers,
+    clock_ns: float | None = None,
 ) -> AcceleratorCost:
     """Energy of a recorded network on an array whose elements hold every design assigned.
 
@@ -122,6 +123,7 @@ def accelerator_cost(
         array: default: 16 x 16, output-stationary.
         library: a Liberty file; default: OSU 0.18 um.
         network_energy: what the energies of layers add up to.
+        clock_ns: see `mac_cost`.
 
     Raises:
         AxdseError: no such trace or no design for one, a library without power, or as `mac_cost`.
@@ -138,7 +140,7 @@ def accelerator_cost(
     layers: dict[tuple[str, str], LayerEnergy] = {}
     for candidate in designs:
         own = [trace for trace in traces if places[trace.layer, trace.product] == candidate]
-        macs.append(mac_cost(candidate, library, own))
+        macs.append(mac_cost(candidate, library, own, clock_ns))
         for layer in _layers(macs[-1], own, array, recording):
             layers[layer.layer, layer.product] = layer
     in_order = tuple(layers[trace.layer, trace.product] for trace in traces)

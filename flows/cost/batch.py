@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from axdse.flows.cost.cost import Cost, core_cost, unit_cost
+from axdse.flows.cost.cost import core_cost, unit_cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
 from axdse.flows.tools import kill_running

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.errors import AxdseError
 

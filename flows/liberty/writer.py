@@ -15,7 +15,8 @@ QUOTED = frozenset(
 )
 WORD = re.compile(r"[\w.+-]+")
 HEAD = re.compile(
-    r".*_unit|delay_model|nom_\w+|default_\w+|(?:slew|input|output)_\w+_(?:rise|fall)|"
+    # Not default_wire_load: the groups that it names are left out.
+    r".*_unit|delay_model|nom_\w+|default_(?!wire_load)\w+|(?:slew|input|output)_\w+_(?:rise|fall)|"
     r"slew_derate_from_library"
 )
 LISTS = frozenset({"capacitive_load_unit", "index_1", "index_2", "index_3", "values"})

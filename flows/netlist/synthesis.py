@@ -14,15 +14,6 @@ from axdse.multipliers.verilog import Rtl
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
 # about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.
 ABC_SCRIPT = "strash;ifraig;scorr;dc2;strash;dch,-f;amap,-m;topo"
-# Under a delay target, from the smallest to the fastest; ps stands for it.
-TIMED_SCRIPTS = (
-    ABC_SCRIPT,
-    f"{ABC_SCRIPT};upsize,-D,{{ps}};dnsize,-D,{{ps}}",
-    "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{ps};topo;buffer,-c;"
-    "upsize,-D,{ps};dnsize,-D,{ps}",
-    "strash;ifraig;scorr;dc2;strash;&get,-n;&syn3;&syn3;&put;dch,-f;map,-B,0.9;topo;buffer,-c;"
-    "upsize;dnsize,-D,{ps}",
-)
 STEPS = (
     "read_verilog rtl.v",
     "hierarchy -check -top {top}",
@@ -45,13 +36,6 @@ def synthesis_script(
     place = STEPS.index("check -assert") + 1
     steps = (*STEPS[:place], *((REGISTERS,) if registers else ()), *STEPS[place:])
     return "".join(f"{step.format(top=top, abc=abc, script=script)}\n" for step in steps)
-
-
-def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
-    """The ABC scripts to try in turn; without a clock there is one."""
-    if clock_ns is None:
-        return (ABC_SCRIPT,)
-    return tuple(script.format(ps=round(clock_ns * 1000)) for script in TIMED_SCRIPTS)
 
 
 def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:

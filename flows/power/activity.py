@@ -77,11 +77,6 @@ class Activity:
         """Over all nets, glitches included."""
         return float(self.toggles.sum()) / self.transitions
 
-    @property
-    def steady_per_transition(self) -> float:
-        """Over all nets, without glitches."""
-        return float(self.steady.sum()) / self.transitions
-
 
 def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Activity:
     """Count toggles.

@@ -63,3 +63,23 @@ def test_bad_input_is_one_line(options: list[str], message: str, capsys: Out) ->
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_operands_that_stand_still_take_no_energy(tmp_path: Path, capsys: Out) -> None:
+    still = np.full(64, 9, dtype=np.uint8)
+    np.savez(tmp_path / "still.npz", a=still, b=still)
+    assert run(["cost", "exact(n=4)", "--core", "--activity", str(tmp_path / "still.npz")]) == 0
+    assert "0 (uniform -)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["exact(n=8)", "--bits", "8"], "--bits goes with --all"),
+        (["exact(n=8)", "--core", "--format", "bf16"], "--format is of units"),
+        (["exact(n=8)", "--against", "published", "--json"], "--json has no place"),
+    ],
+)
+def test_options_are_never_ignored(options: list[str], message: str, capsys: Out) -> None:
+    assert run(["cost", *options]) == 2
+    assert message in capsys.readouterr().err

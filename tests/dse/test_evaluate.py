@@ -9,7 +9,7 @@ import pytest
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluate import Hurdle, evaluate
 from axdse.dse.train import Epoch
-from axdse.flows.cost.cost import Cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_source import Uniform
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog

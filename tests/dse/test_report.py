@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from axdse.dse.answer import find_answer
+from axdse.dse.config import Objective
 from axdse.dse.error_map import error_surface
 from axdse.dse.evaluation import Estimate
 from axdse.dse.labels import Box, Label, place
@@ -110,7 +111,9 @@ def test_energy_is_shown_with_the_uniform_one_beside(
         mac = finalist.mac
         assert mac is not None
         uniform = f"{mac.uniform_fj:,.0f} ({100 * mac.uniform_error:+.0f} %)"
-        assert f"{finalist.cost.delay_ns:.2f} {mac.training_fj:,.0f} {uniform}" in text
+        assert finalist.cost.recorded is not None
+        unit = f"{finalist.cost.recorded.energy_fj:,.0f}"
+        assert f"{finalist.cost.delay_ns:.2f} {unit} {mac.training_fj:,.0f} {uniform}" in text
     assert "operands.npz (net on digits, exact(n=8)): 4096 in order, output-stationary" in text
 
 
@@ -140,6 +143,21 @@ def test_the_smallest_equally_accurate_design_wins(finalists: tuple[Finalist, ..
     assert answer.wins
     assert answer.best is named(finalists, "drum")
     assert answer.rival is answer.reference is answer.twin is named(finalists, "exact(n=4)")
+
+
+@pytest.mark.parametrize(
+    ("objective", "best"), [("area", "drum"), ("delay", "drum"), ("energy", "drum")]
+)
+def test_the_answer_is_measured_by_the_objective(
+    objective: Objective, best: str, finalists: tuple[Finalist, ...]
+) -> None:
+    answer = find_answer(finalists, 0.01, objective)
+    assert answer.best is named(finalists, best)
+    assert answer.best is not None
+    cost = answer.best.cost
+    assert cost.recorded is not None
+    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded.energy_fj}
+    assert answer.measure(answer.best) == expected[objective]
 
 
 def test_a_large_loss_is_not_equal_however_noisy(finalists: tuple[Finalist, ...]) -> None:

@@ -19,7 +19,7 @@ from axdse.dse.space import space_of
 from axdse.flows.liberty.libraries import OSU018
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.recording_file import load_recording
+from axdse.multipliers.recording_file import load_recording, save_recording
 
 Make = Callable[..., SearchConfig]
 # A search of two candidates, of which the second is refused: its products do not fit.
@@ -161,6 +161,24 @@ def test_recorded_operands_that_vanish_are_recorded_again(
     run.operands.unlink()
     run_search(tiny_config(), run.path, resume=True)
     assert load_recording(run.operands).digest == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign"])
+def test_recorded_operands_that_are_not_the_runs_are_refused(
+    damage: str, finished: Finished, tiny_config: Make
+) -> None:
+    run, _ = finished
+    kept = run.operands.read_bytes()
+    try:
+        if damage == "cut":
+            run.operands.write_bytes(kept[:1000])
+        else:
+            recording = replace(load_recording(run.operands), workload="lenet-5 on images")
+            save_recording(recording, run.operands)
+        with pytest.raises(AxdseError, match="delete that file and --resume"):
+            run_search(tiny_config(), run.path, resume=True)
+    finally:
+        run.operands.write_bytes(kept)
 
 
 def test_a_front_never_mixes_costs_of_two_bases(finished: Finished, tiny_config: Make) -> None:

@@ -85,7 +85,7 @@ def test_a_hit_is_equal_and_other_operands_are_another_entry(
     other = mac_cost(INT8, traces=[trace("longer")])
     assert other.parts != first.parts
     assert len(list(fresh_cache.glob("mac/*.json"))) == 2
-    monkeypatch.delattr(mac_netlists, "synthesise")
+    monkeypatch.delattr(mac_netlists, "synthesise_for")
     assert mac_cost(INT8, traces=[trace()]) == first
 
 

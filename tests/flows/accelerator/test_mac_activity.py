@@ -76,7 +76,9 @@ def test_sums_of_scaled_formats_have_the_scale_of_their_products() -> None:
     recorded = trace()
     stream = recorded_stream(unit("exact(n=4)", "fp8_e4m3"), recorded)
     sums = recorded.sums[:, 1]
-    ratio = (decoded(stream.sums)[:, 1] / np.where(sums, sums, 1))[sums != 0]
+    got = decoded(stream.sums)[:, 1]
+    seen = (sums != 0) & np.isfinite(got)  # some overflow: docs/formats.md
+    ratio = got[seen] / sums[seen]
     assert ratio.size
     # But for the rounding of the operands to 4 bits, a power of two.
     assert np.abs(np.log2(ratio) - np.rint(np.log2(ratio))).max() < 0.2
@@ -123,4 +125,5 @@ def test_every_row_gives_its_first_pairs() -> None:
     recorded = trace(rows=20, length=33)
     stream = recorded_stream(BF16, recorded)
     assert stream.unit.count == 20 * (LENGTH - 1)
-    np.testing.assert_array_equal(decoded(stream.sums), recorded.sums[:, :LENGTH])
+    taken = recorded.sums[:, :LENGTH]
+    np.testing.assert_allclose(decoded(stream.sums), taken, rtol=2.0**-6, atol=2.0**-6)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from axdse.flows.cost.cost import Cost, core_cost
+from axdse.flows.cost.cost import core_cost
 from axdse.flows.cost.published import compare_published
+from axdse.flows.cost.record import Cost
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.family import Published

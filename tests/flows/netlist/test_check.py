@@ -12,7 +12,8 @@ from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import CEC_LIMIT_S, NetlistProof, check_design, is_mapped
 from axdse.flows.netlist.gates import netlist_gates
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
-from axdse.flows.netlist.synthesis import synthesise, timed_scripts
+from axdse.flows.netlist.synthesis import synthesise
+from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.power.activity_source import Design
 from axdse.flows.verify.stimulus import core_stimulus
 from axdse.flows.verify.unit_stimulus import unit_stimulus

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.cost.cost import Cost, core_cost
+from axdse.flows.cost.cost import core_cost
+from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.gate_simulation import gate_toggles

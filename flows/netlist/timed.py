@@ -1,0 +1,77 @@
+"""Stage 6, cost: synthesis under a delay target: the smallest netlist that meets it."""
+
+from axdse.flows.liberty.library import Library
+from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.netlist import Netlist
+from axdse.flows.netlist.registers import flip_flop
+from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import Rtl
+
+# ABC counts in whole ps, and in 32 bits.
+SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6
+# Under a delay target, from the smallest to the fastest; ps stands for it.
+TIMED_SCRIPTS = (
+    ABC_SCRIPT,
+    f"{ABC_SCRIPT};upsize,-D,{{ps}};dnsize,-D,{{ps}}",
+    "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{ps};topo;buffer,-c;"
+    "upsize,-D,{ps};dnsize,-D,{ps}",
+    "strash;ifraig;scorr;dc2;strash;&get,-n;&syn3;&syn3;&put;dch,-f;map,-B,0.9;topo;buffer,-c;"
+    "upsize;dnsize,-D,{ps}",
+)
+
+
+def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
+    """The ABC scripts to try in turn; without a clock there is one."""
+    if clock_ns is None:
+        return (ABC_SCRIPT,)
+    return tuple(script.format(ps=round(clock_ns * 1000)) for script in TIMED_SCRIPTS)
+
+
+def scripts_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[str, ...]:
+    """The ABC scripts to try for a design; registers take their part of the clock.
+
+    Raises:
+        AxdseError: the clock is out of range, or there is no flip-flop for a pipeline.
+    """
+    if clock_ns is not None and not SHORTEST_CLOCK_NS <= clock_ns <= LONGEST_CLOCK_NS:
+        rule = f"a clock period is above 0 ns, {SHORTEST_CLOCK_NS:g} to {LONGEST_CLOCK_NS:g}"
+        raise AxdseError(rule, f"{clock_ns:g}", "give --clock in ns")
+    return timed_scripts(_logic_ns(rtl, library, clock_ns))
+
+
+def _logic_ns(rtl: Rtl, library: Library, clock_ns: float | None) -> float | None:
+    """What a clock leaves to the logic between registers, at least a tenth."""
+    if clock_ns is None or not rtl.pipeline:
+        return clock_ns
+    register = flip_flop(library)
+    return max(clock_ns - register.setup_ns - register.clock_to_q_ns, clock_ns / 10)
+
+
+def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[Netlist, str]:
+    """The smallest netlist that meets the clock, else the fastest, and the script that made it.
+
+    Without a clock the smallest that one script makes. A script of which ABC makes nothing in this
+    library is passed over if another works.
+
+    Raises:
+        AxdseError: as `scripts_for`, and as `synthesise` of the last script if all fail.
+    """
+    best: tuple[tuple[float, float], Netlist, str] | None = None
+    failure: AxdseError | None = None
+    for script in scripts_for(rtl, library, clock_ns):
+        try:
+            netlist = synthesise(rtl, library, script)
+        except AxdseError as error:
+            failure = error
+            continue
+        late = 0.0
+        if clock_ns is not None:
+            late = max(0.0, delays_of(netlist).critical_path_ns(netlist) - clock_ns)
+        rank = (late, netlist.area_um2)
+        if best is None or rank < best[0]:
+            best = rank, netlist, script
+    if best is None:
+        assert failure is not None
+        raise failure
+    return best[1], best[2]
