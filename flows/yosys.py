@@ -1,6 +1,7 @@
 """Stage 6, cost: run one Yosys script in a folder of its own."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,23 @@ from axdse.multipliers.errors import AxdseError
 TIME_LIMIT_S = 300
 
 
-def run_yosys(script: str, folder: Path, subject: str, limit_s: float | None = None) -> str:
-    """Run the commands in `folder` and return the log.
+def run_yosys(
+    script: str,
+    folder: Path,
+    subject: str,
+    limit_s: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run the commands in `folder` and return the log; `environment` as in `run_process`.
 
     Raises:
         AxdseError: Yosys refuses, crashes or hangs; `subject` is what it was working on.
     """
     (folder / "script.ys").write_text(script)
     command = ["-Q", "-T", "-s", "script.ys"]
-    result = find_tool("yosys").run(command, folder=folder, limit_s=limit_s or TIME_LIMIT_S)
+    result = find_tool("yosys").run(
+        command, folder=folder, limit_s=limit_s or TIME_LIMIT_S, environment=environment
+    )
     if result.exit_code:
         raise AxdseError(
             f"Yosys must accept {subject}",

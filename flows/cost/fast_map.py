@@ -1,11 +1,10 @@
 """Stage 6, cost: and-inverter graphs of many designs -> netlists of cells, one ABC for all."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from axdse.flows.liberty.library import Library
-from axdse.flows.native import native_file
+from axdse.flows.netlist.abc import abc_environment
 from axdse.flows.netlist.synthesis import ABC_SCRIPT, library_file
 from axdse.flows.tools import find_tool
 from axdse.multipliers.errors import AxdseError
@@ -45,10 +44,8 @@ def _map(numbers: Sequence[int], folder: Path, limit_s: float) -> None:
     script = ABC_SCRIPT.replace(",", " ")
     commands = "".join(MAP.format(own=number, script=script) for number in numbers)
     (folder / "map.abc").write_text(READ + commands)
-    clock, others = native_file("cost/quiet_clock.c"), os.environ.get("LD_PRELOAD", "").split()
-    environment = {**os.environ, "LD_PRELOAD": " ".join([str(clock), *others])}
     result = find_tool("yosys-abc").run(
-        ["-q", "source map.abc"], folder=folder, limit_s=limit_s, environment=environment
+        ["-q", "source map.abc"], folder=folder, limit_s=limit_s, environment=abc_environment()
     )
     if result.exit_code or not all(map(Path.exists, netlists)):
         lines = [line for line in result.log.splitlines() if "rror" in line]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from axdse.flows.liberty.library import Library
+from axdse.flows.netlist.abc import abc_environment
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.reader import read_netlist
 from axdse.flows.netlist.registers import flip_flop
@@ -55,7 +56,7 @@ def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
             (folder / "registers.lib").symlink_to(library.registered_path)
         abc = str(find_tool("yosys-abc").path)
         commands = synthesis_script(rtl.top, abc, script, registers=pipeline)
-        run_yosys(commands, folder, rtl.top)
+        run_yosys(commands, folder, rtl.top, environment=abc_environment())
         return read_netlist(folder / "netlist.json", rtl, library)
 
 

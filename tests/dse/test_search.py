@@ -203,6 +203,7 @@ def test_designs_that_miss_the_clock_are_not_trained(tiny_config: Make, tmp_path
     assert all(cost and cost.delay_ns <= 1.7 and cost.recorded is None for cost in in_time)
 
 
+@pytest.mark.slow
 def test_energy_as_an_objective_ranks_the_front(tiny_config: Make, tmp_path: Path) -> None:
     objectives = "objectives: [accuracy, energy]"
     run = run_search(tiny_config(objectives, 'formats: ["float(8,2)"]', "trials: 3"), tmp_path)
@@ -257,6 +258,7 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, cores)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_one_worker_and_a_seed_repeat_exactly(tiny_config: Make, tmp_path: Path) -> None:
     config = tiny_config("workers: 1", "seed: 3", "trials: 3", 'formats: ["float(8,2)"]')
