@@ -25,8 +25,9 @@ import numpy as np
 
 from axdse.flows.cost import fast as fast_cost
 from axdse.flows.cost.cost import core_cost
-from axdse.flows.cost.fast import FastCost, fast_costs
+from axdse.flows.cost.fast import fast_costs
 from axdse.flows.cost.published import spearman
+from axdse.flows.cost.record import FastCost
 from axdse.flows.tools import find_tool
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import tabulate

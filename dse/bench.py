@@ -1,6 +1,5 @@
 """What `axdse bench` measures on this machine, and the record that it leaves."""
 
-import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import torch
 
 from axdse.dse.bench_memory import WORK, memory_row
 from axdse.dse.bench_steps import step_entries
+from axdse.dse.workers import cores
 from axdse.gpu.bench import Entry, Row, measure
 from axdse.gpu.bench_gemm import gemm_entries
 from axdse.gpu.bench_timing import Patience
@@ -76,12 +76,6 @@ class Job:
     work: str
     realisation: str
     run: Callable[[], Row]
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def jobs(threads: Sequence[int], quick: bool, only: str | None = None) -> tuple[Job, ...]:

@@ -42,7 +42,8 @@ def bench(only: str | None, quick: bool, threads: tuple[int, ...], json_path: st
     1. Ratios are time / native time (memory / native memory), medians over alternating rounds.
     """
     # torch takes a second to import.
-    from axdse.dse.bench import cores, jobs, record
+    from axdse.dse.bench import jobs, record
+    from axdse.dse.workers import cores
 
     load = os.getloadavg()[0]
     chosen = jobs(threads or tuple(range(1, 1 + min(2, cores()))), quick, only)

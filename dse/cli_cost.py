@@ -19,9 +19,9 @@ from axdse.dse.cli_options import (
     progress_bar,
 )
 from axdse.flows.cost.batch import costs_of
-from axdse.flows.cost.fast import FastCost, fast_costs
+from axdse.flows.cost.fast import fast_costs
 from axdse.flows.cost.published import compare_published
-from axdse.flows.cost.record import Cost, Energy
+from axdse.flows.cost.record import Cost, Energy, FastCost
 from axdse.flows.power.activity_file import Order, read_source
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.catalog import Multiplier, full_catalog

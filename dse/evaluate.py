@@ -20,7 +20,7 @@ from axdse.flows.verify.report import RtlReport
 from axdse.gpu.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.lut import build_lut
-from axdse.multipliers.operands import Dataflow
+from axdse.multipliers.operands import Recording
 from axdse.multipliers.recording_file import load_recording
 
 
@@ -150,9 +150,10 @@ def activity_of(config: SearchConfig, operands: Path) -> Source:
     """The operands that give the energies of a run, which the recording `operands` holds."""
     if config.activity == "uniform":
         return Uniform()
-    return _recorded(operands, config.dataflow)
+    return Recorded(recording_of(operands), operands.name, config.dataflow)
 
 
 @functools.lru_cache(1)
-def _recorded(operands: Path, dataflow: Dataflow) -> Recorded:
-    return Recorded(load_recording(operands), operands.name, dataflow)
+def recording_of(operands: Path) -> Recording:
+    """The recording of a run, read once in a process."""
+    return load_recording(operands)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.dse.config import SearchConfig
+from axdse.dse.evaluate import recording_of
 from axdse.dse.workers import Ask
 from axdse.flows.accelerator.network import (
     AcceleratorCost,
@@ -14,7 +15,6 @@ from axdse.flows.accelerator.network import (
 from axdse.flows.accelerator.systolic_array import Array
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.recording_file import load_recording
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class OnArray:
         del ask
         if read_library(self.config.library).lacks:
             return None
-        recording = load_recording(self.operands)
+        recording = recording_of(self.operands)
         places = dict.fromkeys((trace.layer, trace.product) for trace in recording.traces)
         assigned = [Assigned(layer, product, self.candidate) for layer, product in places]
         array = Array(dataflow=self.config.dataflow)

@@ -191,7 +191,8 @@ class Workers:
 
 def cores() -> int:
     """Number of cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _serve(pipe: connection.Connection, parent: int, threads: int) -> None:

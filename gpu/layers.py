@@ -80,15 +80,7 @@ class ApproxConvTranspose2d(nn.ConvTranspose2d):
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32; sizes as in torch."""
         if input.ndim == 3:
             return self.forward(input[None], output_size)[0]
-        extra = self._output_padding(
-            input,
-            output_size,
-            list(self.stride),
-            list(_numbers(self)),
-            list(self.kernel_size),
-            2,
-            list(self.dilation),
-        )
+        extra = _extra(self, input, output_size)
         output = _transposed(self, input, self.weight, extra)
         return output if self.bias is None else output + self.bias[:, None, None]
 
@@ -106,15 +98,7 @@ class ApproxConvTranspose1d(nn.ConvTranspose1d):
         """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32; sizes as in torch."""
         if input.ndim == 2:
             return self.forward(input[None], output_size)[0]
-        extra = self._output_padding(
-            input,
-            output_size,
-            list(self.stride),
-            list(_numbers(self)),
-            list(self.kernel_size),
-            1,
-            list(self.dilation),
-        )
+        extra = _extra(self, input, output_size)
         images, kernel = input[:, :, None], self.weight[:, :, None]
         output = _transposed(self, images, kernel, extra)[:, :, 0]
         return output if self.bias is None else output + self.bias[:, None]
@@ -162,6 +146,21 @@ def _transposed(
         x, weight, (high, wide), window, layer.products, probes_of(layer)
     )
     return F.pad(output, (0, rest[1], 0, rest[0])) if any(rest) else output
+
+
+def _extra(
+    layer: nn.ConvTranspose1d | nn.ConvTranspose2d, x: Tensor, output_size: list[int] | None
+) -> list[int]:
+    """The output padding by which a transposed convolution of a batch has that size."""
+    return layer._output_padding(
+        x,
+        output_size,
+        list(layer.stride),
+        list(_numbers(layer)),
+        list(layer.kernel_size),
+        x.ndim - 2,
+        list(layer.dilation),
+    )
 
 
 def _numbers(layer: nn.ConvTranspose1d | nn.ConvTranspose2d) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ class Window(NamedTuple):
 def probe_gemm(probe: Probe | None, a: Tensor, b: Tensor, call: Call) -> None:
     """Tell of [G, M, K] times [G, K, N], products T(a, b)."""
     if probe is not None and call.handle:
-        _tell(probe, call, (a, b), (a, b))
+        _tell(probe, call, (a, b), _peaks(a, b))
 
 
 def probe_unfolded(
@@ -75,7 +75,7 @@ def probe_unfolded(
     if probe is not None and call.handle:
         pixels = unfold(image, weight.shape[2:], *window).mT
         weights = _grouped(weight, window.groups).mT
-        _tell(probe, call, (pixels, weights), (image, weight))
+        _tell(probe, call, (pixels, weights), _peaks(image, weight))
 
 
 def probe_weight_gradient(
@@ -90,7 +90,7 @@ def probe_weight_gradient(
     if probe is not None and call.handle:
         pixels = unfold(image, kernel_size, *window).mT
         rows = _grouped(grad.transpose(0, 1), window.groups)
-        _tell(probe, call, (rows, pixels), (grad, image))
+        _tell(probe, call, (rows, pixels), _peaks(grad, image))
 
 
 def probe_input_gradient(
@@ -104,7 +104,7 @@ def probe_input_gradient(
     """Tell of the gradient of the image, products T(grad, weight): a tap at a time, those only."""
     if probe is None or not call.handle:
         return
-    outward = grad.transpose(0, 1)
+    outward, peaks = grad.transpose(0, 1), _peaks(grad, weight)
     groups, (outputs, inputs) = window.groups, weight.shape[:2]
     for y in range(weight.shape[2]):
         for x in range(weight.shape[3]):
@@ -113,7 +113,7 @@ def probe_input_gradient(
             )
             weights = weight[:, :, y, x].reshape(groups, outputs // groups, inputs)
             pixels = _grouped(outward[:, :, high, wide], groups).mT
-            _tell(probe, call, (pixels, weights), (grad, weight))
+            _tell(probe, call, (pixels, weights), peaks)
 
 
 def _under(axis: int, tap: int, size: tuple[int, int], grad: torch.Size, window: Window) -> slice:
@@ -130,10 +130,13 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
 
 
 def _tell(
-    probe: Probe, call: Call, matrices: tuple[Tensor, Tensor], whole: tuple[Tensor, Tensor]
+    probe: Probe, call: Call, matrices: tuple[Tensor, Tensor], peaks: tuple[Tensor, Tensor]
 ) -> None:
-    a_peak, b_peak = (_peak(tensor) for tensor in whole)
-    probe(Operands(*matrices, resolve(call.handle), call.swap, a_peak, b_peak))
+    probe(Operands(*matrices, resolve(call.handle), call.swap, *peaks))
+
+
+def _peaks(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return _peak(a), _peak(b)
 
 
 def _peak(tensor: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from axdse.multipliers.verilog import RTL_FOLDER, Rtl
 
 SUMS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}  # exponent and fraction bits
 INTEGER_SUM = 32
-DOUBLE = 52  # fraction bits of FP64
 LARGEST = 1 << 12  # beyond every exponent of FP64
 ONE = np.uint64(1)
 

@@ -1,6 +1,5 @@
 """Stage 6, cost: a multiply-accumulate unit: multiplier, adder and the accumulator's register."""
 
-import functools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +10,14 @@ from pathlib import Path
 from axdse.flows.accelerator.accumulator import accumulator_of
 from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, uniform_stream
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
-from axdse.flows.cost.basis import ESTIMATE, TOOLS
+from axdse.flows.cost.basis import cost_basis, tools_in_use
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
 from axdse.flows.netlist.synthesis import synthesis_script
 from axdse.flows.netlist.timed import timed_scripts
-from axdse.flows.power.activity_source import COUNT, Uniform
+from axdse.flows.power.activity_source import COUNT
 from axdse.flows.sources import source_digest
-from axdse.flows.tools import find_tool
-from axdse.multipliers import encoding, unit
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.cmodel import model_digest
@@ -28,7 +25,6 @@ from axdse.multipliers.operands import OperandTrace, ProductName
 from axdse.multipliers.verilog import unit_rtl
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
-MAC_ESTIMATE = (*ESTIMATE, "accelerator")
 
 
 @dataclass(frozen=True)
@@ -161,14 +157,13 @@ def mac_cost(
     cells = read_library(library)
     flop, accumulator = flip_flop(cells), accumulator_of(candidate.format)
     rtls = unit_rtl(candidate), accumulator.rtl
-    tools = tuple(find_tool(name).version for name in TOOLS)
     scripts = timed_scripts(clock_ns)
     recipe = "".join(
         f"# Yosys\n{synthesis_script(r.top, script=s)}" for r in rtls for s in scripts
     )
     key = digest(
         *(candidate.name, model_digest(candidate.multiplier), *(rtl.digest for rtl in rtls)),
-        *(cells.digest, recipe, _estimate(), *tools, Uniform().digest, str(clock_ns)),
+        *(cost_basis(library, clock_ns=clock_ns), source_digest("accelerator")),
         *(_trace_digest(trace) for trace in traces),
     )
 
@@ -189,7 +184,7 @@ def mac_cost(
             accumulator_bits=accumulator.bits,
             library=cells.name,
             library_digest=cells.digest,
-            tools=tools,
+            tools=tools_in_use(),
             recipe=recipe,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             unit_proof=multiplier.proof,
@@ -241,9 +236,3 @@ class _Mac:
 def _trace_digest(trace: OperandTrace) -> str:
     arrays = (array.tobytes() for array in trace.arrays)
     return digest(trace.layer, trace.product, trace.dataflow, str(trace.a.shape), *arrays)
-
-
-@functools.cache
-def _estimate() -> str:
-    others = Path(encoding.__file__), Path(unit.__file__)
-    return digest(source_digest(*MAC_ESTIMATE), *(path.read_bytes() for path in others))

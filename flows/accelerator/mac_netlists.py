@@ -6,7 +6,7 @@ import numpy as np
 
 from axdse.flows.accelerator.accumulator import Accumulator, FloatAccumulator, accumulator_of
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.check import NetlistProof, check_design, is_mapped
+from axdse.flows.netlist.check import NetlistProof, check_design, first_difference, is_mapped
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.timed import synthesise_for
@@ -73,14 +73,12 @@ def check_adder(netlist: Netlist, accumulator: Accumulator) -> NetlistProof:
         AxdseError: they differ; operands are shown.
     """
     sums, products = addends(accumulator, SAMPLE, seed=0)
-    got, expected = netlist.simulate(sums, products), accumulator.added(sums, products)
-    wrong = np.flatnonzero(got != expected)
-    if wrong.size:
-        first = int(wrong[0])
-        a, b = int(sums[first]), int(products[first])
+    found = first_difference(netlist, sums, products, accumulator.added(sums, products))
+    if found:
+        a, b, got, expected = found
         raise AxdseError(
             f"the mapped netlist of {netlist.top} must add as its model does",
-            f"a={a:#x}, b={b:#x} gives {int(got[first]):#x}, not {int(expected[first]):#x}",
+            f"a={a:#x}, b={b:#x} gives {got:#x}, not {expected:#x}",
             "report it: the synthesis is at fault",
         )
     key = digest(accumulator.rtl.digest, netlist.verilog(), find_tool("yosys-abc").version)

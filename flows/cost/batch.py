@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from axdse.flows.cost.cost import core_cost, unit_cost
+from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
-from axdse.flows.tools import kill_running
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 
@@ -48,11 +47,4 @@ def costs_of(
         except AxdseError as error:
             return error
 
-    # Threads: the time goes into tools, and into C that needs no interpreter.
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        try:
-            yield from pool.map(one, designs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_running()
-            raise
+    yield from in_parallel(one, designs, jobs or os.cpu_count() or 1)

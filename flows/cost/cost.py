@@ -6,7 +6,6 @@ from pathlib import Path
 from axdse.flows.cost.basis import cost_basis, sources_of, tools_in_use
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.liberty.needs import mappable
 from axdse.flows.netlist.check import check_design
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
@@ -71,7 +70,6 @@ def _cost(
     """Look the cost up, or measure it."""
     cells = read_library(library)
     scripts = scripts_for(rtl, cells, clock_ns)
-    mappable(cells, timed=clock_ns is not None)
     core = design.multiplier if isinstance(design, Candidate) else design
     basis = cost_basis(library, activity, clock_ns)
     key = digest(

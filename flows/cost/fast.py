@@ -11,7 +11,6 @@ and when one of them fails, each design of the batch is tried alone.
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +20,8 @@ from axdse.flows.cost.blif import read_blif
 from axdse.flows.cost.elaborate import GATES, WORDS, write_gates
 from axdse.flows.cost.fast_map import MAP, write_netlists
 from axdse.flows.cost.mapped import FlatLibrary, Mapped, mapped
+from axdse.flows.cost.parallel import in_parallel
+from axdse.flows.cost.record import FastCost
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.liberty.needs import mappable
 from axdse.flows.netlist.check import NetlistProof, check_design
@@ -28,7 +29,7 @@ from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import ABC_SCRIPT
 from axdse.flows.power.activity_source import Design
 from axdse.flows.sources import source_digest
-from axdse.flows.tools import find_tool, kill_running
+from axdse.flows.tools import find_tool
 from axdse.flows.verify.stimulus import EXHAUSTIVE_BITS
 from axdse.multipliers.cache import digest, load, store, temporary_folder
 from axdse.multipliers.candidate import Candidate
@@ -39,25 +40,6 @@ from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 TOOLS = ("yosys", "yosys-abc")
 BATCH = 32  # designs in one process
 OWN = ("liberty", "netlist", "formal", "cost")
-
-
-@dataclass(frozen=True)
-class FastCost:
-    """Area and delay of a combinational design; the fields mean what those of `Cost` do."""
-
-    design: str
-    area_um2: float
-    gate_equivalents: float
-    delay_ns: float
-    cells: int
-    library: str
-    library_digest: str
-    tools: tuple[str, ...]
-    recipe: str
-    rtl_digest: str
-    date: str
-    basis: str
-    proof: NetlistProof
 
 
 def fast_costs(
@@ -80,15 +62,8 @@ def fast_costs(
     jobs = jobs or os.cpu_count() or 1
     size = max(1, min(BATCH, -(-len(designs) // jobs)))
     batches = [designs[at : at + size] for at in range(0, len(designs), size)]
-    # Threads: the time goes into tools, and into C that needs no interpreter.
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for costs in pool.map(flow.costs, batches):
-                yield from costs
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_running()
-            raise
+    for costs in in_parallel(flow.costs, batches, jobs):
+        yield from costs
 
 
 @dataclass(frozen=True)

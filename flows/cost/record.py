@@ -39,8 +39,8 @@ class Energy:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a design costs in silicon, before layout.
+class MappedCost:
+    """Area and delay of the mapped netlist of a design, before layout.
 
     Attributes:
         design: spec of the core, or name of the candidate whose unit it is.
@@ -52,16 +52,11 @@ class Cost:
         library: name of the Liberty library.
         library_digest: SHA-256 (hex) of its file.
         tools: names and versions.
-        recipe: the commands of Yosys and OpenSTA that give these numbers again.
+        recipe: the commands of the tools that give these numbers again.
         rtl_digest: SHA-256 (hex) of the RTL.
         date: when it was computed, ISO 8601, UTC.
-        basis: see `cost_basis`; only costs of one basis compare.
+        basis: SHA-256 (hex) of what it depends on beside the design; only costs of one compare.
         proof: how the netlist was compared with C model and RTL.
-        uniform: power under uniform operands; None: the library has no power tables.
-        recorded: power under the activity asked for; None: none, or it is the uniform one.
-        no_power: why there is no power; empty: there is.
-        clock_ns: delay target of the synthesis; None: none, the smallest area.
-        registers: number of flip-flops; 0: combinational.
     """
 
     design: str
@@ -77,6 +72,25 @@ class Cost:
     date: str
     basis: str
     proof: NetlistProof
+
+
+@dataclass(frozen=True)
+class FastCost(MappedCost):
+    """What the fast road tells: no power, no clock, no registers."""
+
+
+@dataclass(frozen=True)
+class Cost(MappedCost):
+    """What a design costs in silicon.
+
+    Attributes:
+        uniform: power under uniform operands; None: the library has no power tables.
+        recorded: power under the activity asked for; None: none, or it is the uniform one.
+        no_power: why there is no power; empty: there is.
+        clock_ns: delay target of the synthesis; None: none, the smallest area.
+        registers: number of flip-flops; 0: combinational.
+    """
+
     uniform: Energy | None = None
     recorded: Energy | None = None
     no_power: str = ""

@@ -164,12 +164,32 @@ def _proof(netlist: Netlist, stimulus: Stimulus, rtl: Rtl, limit_s: float) -> Ne
     return NetlistProof("cec" if proven else "sampled", stimulus.vectors)
 
 
-def _compare(netlist: Netlist, design: str, stimulus: Stimulus, expected: np.ndarray) -> None:
-    got = netlist.simulate(stimulus.a, stimulus.b)
+def first_difference(
+    netlist: Netlist, a: np.ndarray, b: np.ndarray, expected: np.ndarray
+) -> tuple[int, int, int, int] | None:
+    """Simulate operands, and return the first pair whose product is another.
+
+    Args:
+        netlist: what is simulated.
+        a: uint64 codes of first operands.
+        b: likewise of second ones.
+        expected: likewise of products.
+
+    Returns:
+        a, b, what the netlist gives and what was expected; None: nothing differs.
+    """
+    got = netlist.simulate(a, b)
     wrong = np.flatnonzero(got != expected)
-    if wrong.size:
-        a, b, first, right = (int(v[wrong[0]]) for v in (stimulus.a, stimulus.b, got, expected))
-        raise _differ(design, "C model", (a, b), (first, right))
+    if not wrong.size:
+        return None
+    operand, other, product, right = (int(v[wrong[0]]) for v in (a, b, got, expected))
+    return operand, other, product, right
+
+
+def _compare(netlist: Netlist, design: str, stimulus: Stimulus, expected: np.ndarray) -> None:
+    found = first_difference(netlist, stimulus.a, stimulus.b, expected)
+    if found:
+        raise _differ(design, "C model", found[:2], found[2:])
 
 
 def _differ(

@@ -1,6 +1,7 @@
 """Stage 6, cost: synthesis under a delay target: the smallest netlist that meets it."""
 
 from axdse.flows.liberty.library import Library
+from axdse.flows.liberty.needs import mappable
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import flip_flop
@@ -22,9 +23,16 @@ TIMED_SCRIPTS = (
 
 
 def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:
-    """The ABC scripts to try in turn; without a clock there is one."""
+    """The ABC scripts to try in turn; without a clock there is one.
+
+    Raises:
+        AxdseError: the clock is out of range.
+    """
     if clock_ns is None:
         return (ABC_SCRIPT,)
+    if not SHORTEST_CLOCK_NS <= clock_ns <= LONGEST_CLOCK_NS:
+        rule = f"a clock period is above 0 ns, {SHORTEST_CLOCK_NS:g} to {LONGEST_CLOCK_NS:g}"
+        raise AxdseError(rule, f"{clock_ns:g}", "give --clock in ns")
     return tuple(script.format(ps=round(clock_ns * 1000)) for script in TIMED_SCRIPTS)
 
 
@@ -34,18 +42,12 @@ def scripts_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[str
     Raises:
         AxdseError: the clock is out of range, or there is no flip-flop for a pipeline.
     """
-    if clock_ns is not None and not SHORTEST_CLOCK_NS <= clock_ns <= LONGEST_CLOCK_NS:
-        rule = f"a clock period is above 0 ns, {SHORTEST_CLOCK_NS:g} to {LONGEST_CLOCK_NS:g}"
-        raise AxdseError(rule, f"{clock_ns:g}", "give --clock in ns")
-    return timed_scripts(_logic_ns(rtl, library, clock_ns))
-
-
-def _logic_ns(rtl: Rtl, library: Library, clock_ns: float | None) -> float | None:
-    """What a clock leaves to the logic between registers, at least a tenth."""
+    scripts = timed_scripts(clock_ns)
     if clock_ns is None or not rtl.pipeline:
-        return clock_ns
+        return scripts
     register = flip_flop(library)
-    return max(clock_ns - register.setup_ns - register.clock_to_q_ns, clock_ns / 10)
+    logic_ns = clock_ns - register.setup_ns - register.clock_to_q_ns
+    return timed_scripts(max(logic_ns, clock_ns / 10, SHORTEST_CLOCK_NS))
 
 
 def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[Netlist, str]:
@@ -55,8 +57,10 @@ def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[
     library is passed over if another works.
 
     Raises:
-        AxdseError: as `scripts_for`, and as `synthesise` of the last script if all fail.
+        AxdseError: as `scripts_for`, the library lacks cells, or as `synthesise` of the last
+            script if all fail.
     """
+    mappable(library, timed=clock_ns is not None)
     best: tuple[tuple[float, float], Netlist, str] | None = None
     failure: AxdseError | None = None
     for script in scripts_for(rtl, library, clock_ns):

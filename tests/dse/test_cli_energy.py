@@ -83,3 +83,9 @@ def test_bad_input_is_one_line(
 def test_a_recording_that_is_none_is_one_line(tmp_path: Path, capsys: Out) -> None:
     assert run(["energy", str(tmp_path / "absent.npz"), "exact(n=8)"]) == 2
     assert "absent.npz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("clock", ["0", "-1", "nan", "inf"])
+def test_a_clock_out_of_range_is_one_line(clock: str, recorded: str, capsys: Out) -> None:
+    assert run(["energy", recorded, "exact(n=8)", *INT8, "--clock", clock]) == 2
+    assert "a clock period is above 0 ns" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from axdse.flows import yosys
 from axdse.flows.cost import elaborate, fast_map
 from axdse.flows.cost import fast as fast_cost
 from axdse.flows.cost.cost import core_cost, unit_cost
-from axdse.flows.cost.fast import FastCost, fast_costs
+from axdse.flows.cost.fast import fast_costs
+from axdse.flows.cost.record import FastCost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.tools import find_tool
 from axdse.multipliers.candidate import Candidate
