@@ -8,8 +8,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import torch  # noqa: F401  brings the OpenMP runtime that the kernels look for
-
 from axdse.multipliers.cache import cache_dir, digest, write_atomically
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
@@ -29,6 +27,9 @@ def load_kernel(source: str) -> ctypes.CDLL:
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
+    # It brings the OpenMP runtime that the kernel looks for; commands that load none do without.
+    import torch  # noqa: F401
+
     return ctypes.CDLL(str(compile_kernel(source)))
 
 
