@@ -118,7 +118,7 @@ def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
     if own:
         rule = "a family is its key: models/KEY.c and rtl/KEY.v"
         raise AxdseError(rule, f"{where}: {own[0]}", "leave it out and name the files so")
-    check_name(name, "a family")  # before it names files
+    check_name(name, "families")  # before it names files
     files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
     entry = {"parameters": {}} | entry
     family = strict_yaml.build(Family, {"name": name, **files, **entry}, where)
@@ -132,8 +132,8 @@ def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
 
 def _check_names(family: Family, where: str) -> None:
     """What names cannot tell one by one."""
-    check_name(family.function or family.name, f"the C function of {where}", "C")
-    check_name(family.module or family.name, f"the module of {where}", "Verilog")
+    check_name(family.function or family.name, f"functions in {where}", "C")
+    check_name(family.module or family.name, f"modules in {where}", "Verilog")
     control = family.pipeline.ports if family.pipeline else ()
     # Parameters become macros in capitals.
     for names in ((*family.port_names, *control), [name.upper() for name in family.parameters]):

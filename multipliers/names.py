@@ -15,35 +15,42 @@ LONGEST_NAME, LONGEST_LINE = 64, 1000
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LINE_END = re.compile(r"[ \t]*\n[ \t]*")
 
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
 # C17 and what GCC adds, ISO/IEC 9899:2018, 6.4.1; the harness has a main of its own.
-C_KEYWORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if
-    inline int long register restrict return short signed sizeof static struct switch typedef
-    union unsigned void volatile while asm typeof main""".split()
+C_KEYWORDS = _words(
+    "auto break case char const continue default do double else enum extern float for goto if",
+    "inline int long register restrict return short signed sizeof static struct switch typedef",
+    "union unsigned void volatile while asm typeof main",
 )
 # IEEE 1800-2017, annex B.
-VERILOG_KEYWORDS = frozenset(
-    """accept_on alias always always_comb always_ff always_latch and assert assign assume automatic
-    before begin bind bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle
-    checker class clocking cmos config const constraint context continue cover covergroup
-    coverpoint cross deassign default defparam design disable dist do edge else end endcase
-    endchecker endclass endclocking endconfig endfunction endgenerate endgroup endinterface
-    endmodule endpackage endprimitive endprogram endproperty endspecify endsequence endtable
-    endtask enum event eventually expect export extends extern final first_match for force foreach
-    forever fork forkjoin function generate genvar global highz0 highz1 if iff ifnone ignore_bins
-    illegal_bins implements implies import incdir include initial inout input inside instance int
-    integer interconnect interface intersect join join_any join_none large let liblist library
-    local localparam logic longint macromodule matches medium modport module nand negedge nettype
-    new nexttime nmos nor noshowcancelled not notif0 notif1 null or output package packed parameter
-    pmos posedge primitive priority program property protected pull0 pull1 pulldown pullup
-    pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase randsequence rcmos real
-    realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran rtranif0 rtranif1
-    s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal
-    showcancelled signed small soft solve specify specparam static string strong strong0 strong1
-    struct super supply0 supply1 sync_accept_on sync_reject_on table tagged task this throughout
-    time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type typedef
-    union unique unique0 unsigned until until_with untyped use uwire var vectored virtual void wait
-    wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor""".split()
+VERILOG_KEYWORDS = _words(
+    "accept_on alias always always_comb always_ff always_latch and assert assign assume",
+    "automatic before begin bind bins binsof bit break buf bufif0 bufif1 byte case casex casez",
+    "cell chandle checker class clocking cmos config const constraint context continue cover",
+    "covergroup coverpoint cross deassign default defparam design disable dist do edge else end",
+    "endcase endchecker endclass endclocking endconfig endfunction endgenerate endgroup",
+    "endinterface endmodule endpackage endprimitive endprogram endproperty endspecify",
+    "endsequence endtable endtask enum event eventually expect export extends extern final",
+    "first_match for force foreach forever fork forkjoin function generate genvar global highz0",
+    "highz1 if iff ifnone ignore_bins illegal_bins implements implies import incdir include",
+    "initial inout input inside instance int integer interconnect interface intersect join",
+    "join_any join_none large let liblist library local localparam logic longint macromodule",
+    "matches medium modport module nand negedge nettype new nexttime nmos nor noshowcancelled",
+    "not notif0 notif1 null or output package packed parameter pmos posedge primitive priority",
+    "program property protected pull0 pull1 pulldown pullup pulsestyle_ondetect",
+    "pulsestyle_onevent pure rand randc randcase randsequence rcmos real realtime ref reg",
+    "reject_on release repeat restrict return rnmos rpmos rtran rtranif0 rtranif1 s_always",
+    "s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal",
+    "showcancelled signed small soft solve specify specparam static string strong strong0",
+    "strong1 struct super supply0 supply1 sync_accept_on sync_reject_on table tagged task this",
+    "throughout time timeprecision timeunit tran tranif0 tranif1 tri tri0 tri1 triand trior",
+    "trireg type typedef union unique unique0 unsigned until until_with untyped use uwire var",
+    "vectored virtual void wait wait_order wand weak weak0 weak1 while wildcard wire with",
+    "within wor xnor xor",
 )
 _KEYWORDS = {"C": C_KEYWORDS, "Verilog": VERILOG_KEYWORDS}
 Language = Literal["C", "Verilog"]
@@ -58,7 +65,7 @@ def check_name(
 
     Args:
         name: given by a user or a user's file.
-        what: what it names, for the error.
+        what: what it names, in the plural, for the error.
         language: whose keywords it must not be; None: of none.
         longest: in characters.
 
@@ -67,7 +74,8 @@ def check_name(
     """
     fault = _fault(name, language, longest)
     if fault:
-        rule = f"{what} is named by up to {longest} ASCII letters, digits and _"
+        kind = f"plain {language} identifiers" if language else "plain identifiers"
+        rule = f"names of {what} are {kind}: up to {longest} ASCII letters, digits and _"
         raise AxdseError(rule, f"{_shortened(name)} {fault}", "rename it")
     return name
 

@@ -52,7 +52,7 @@ class Rtl:
     def __post_init__(self) -> None:
         control = self.pipeline.ports if self.pipeline else ()
         for name in (self.top, self.core, *self.ports, *control):
-            check_name(name, "a module or port of the RTL", "Verilog", LONGEST_TOP)
+            check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
         outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
         if outside:
             rule = f"the RTL {self.top} is complete in itself"
