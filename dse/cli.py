@@ -21,6 +21,7 @@ from axdse.dse import (
     cli_verify,
     doctor,
 )
+from axdse.dse.cli_options import LogFormatter, say
 from axdse.multipliers.catalog import CATALOG_VARIABLE
 from axdse.multipliers.errors import AxdseError
 
@@ -48,9 +49,10 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
     """
     if catalogs:
         context.with_resource(_beside(catalogs))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="axdse: %(message)s", force=True
-    )
+    log = logging.StreamHandler()
+    log.setFormatter(LogFormatter("axdse: %(message)s"))
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, handlers=[log], force=True)
 
 
 @contextlib.contextmanager
@@ -58,6 +60,10 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
     """Name the catalogues to this process and to the workers that it starts."""
     before = os.environ.get(CATALOG_VARIABLE)
     folders = [str(Path(folder).absolute()) for folder in catalogs]
+    for folder in folders:
+        if os.pathsep in folder:
+            rule = f"a catalogue has a path without {os.pathsep!r}"
+            raise AxdseError(rule, folder, f"rename it: ${CATALOG_VARIABLE} is a list of paths")
     os.environ[CATALOG_VARIABLE] = os.pathsep.join(folders)
     try:
         yield
@@ -92,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
 def _report(message: str, code: int, debug: bool) -> int:
     if debug:
         raise
-    click.echo(f"axdse: {' '.join(message.split())}", err=True)
+    say(f"axdse: {' '.join(message.split())}", err=True)
     return code
 
 

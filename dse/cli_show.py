@@ -15,6 +15,7 @@ from axdse.dse.cli_options import (
     multipliers_of,
     print_json,
     print_table,
+    say,
 )
 from axdse.multipliers.cache import write_atomically
 from axdse.multipliers.catalog import Family, Multiplier
@@ -120,7 +121,7 @@ def show(
         for title, columns, rows in description.tables():
             print_table(title, columns, rows)
     if surface:
-        click.echo(f"{surface}: the error surface of {shown[0].spec}")
+        say(f"{surface}: the error surface of {shown[0].spec}")
 
 
 def _check_surface(path: Path, specs: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
+    say,
     seed_option,
 )
 from axdse.flows.verify.bring_your_own import Pins, read_design
@@ -139,7 +140,7 @@ def verify(
         else:
             reports = _check_many(chosen, seed, jobs, simulator)
     if waves and all(report.passed for report in reports):
-        click.echo(f"no counter-example, so {waves} is not written", err=True)
+        say(f"no counter-example, so {waves} is not written", err=True)
     if certificate:
         write_certificate(_only_one(reports, "--certificate"), certificate)
     if as_json:
@@ -242,9 +243,9 @@ def print_reports(reports: list[RtlReport]) -> None:
         for example in report.examples:
             operands = f"a={example.a} b={example.b}"
             expected = f"expected {example.expected:#x}, got 0x{example.got}"
-            click.echo(f"{report.design}: {operands}: {expected}")
+            say(f"{report.design}: {operands}: {expected}")
         for note in _notes(report):
-            click.echo(f"{report.design}: {note}")
+            say(f"{report.design}: {note}")
 
 
 def _print_families(reports: Iterable[RtlReport]) -> None:
@@ -263,7 +264,7 @@ def _print_families(reports: Iterable[RtlReport]) -> None:
     print_table("", ("family", "designs", "equal", "vectors"), rows)
     total = sum(map(len, families.values()))
     passed = sum(report.passed for every in families.values() for report in every)
-    click.echo(f"{passed} of {total} designs equal")
+    say(f"{passed} of {total} designs equal")
 
 
 def _notes(report: RtlReport) -> list[str]:

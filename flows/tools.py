@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from axdse.flows.scripts import script_word
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.fence import fenced, limited
 
@@ -149,8 +150,10 @@ def run_process(
         scratch: other folders that it may write in.
 
     Raises:
-        AxdseError: it does not start, does not end within the limit, or writes too much.
+        AxdseError: it does not start, does not end within the limit, or writes too much; or the
+            path of the folder is none that every tool takes for one word.
     """
+    script_word(folder)  # tools put it into commands of their own
     start = time.monotonic()
     with (
         log_file.open("wb") as log,

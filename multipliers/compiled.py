@@ -22,6 +22,8 @@ from pathlib import Path
 from axdse.multipliers.bounded import Ended, run_compiler, run_confined
 from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import check_name
+from axdse.multipliers.printable import printable
 
 HERE = Path(__file__).parent
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
@@ -81,16 +83,31 @@ def compiled(model: Path, function: str, harness: str, macros: tuple[str, ...] =
         macros: `NAME=VALUE` definitions.
 
     Raises:
-        AxdseError: the model is missing or does not compile; the compiler's line is shown.
+        AxdseError: the model is missing or does not compile, the compiler's line is shown; or a
+            name could mean more to the compiler.
     """
     command, version = compiler()
+    check_name(function, "functions", "C")
     definitions = [f"-D{macro}" for macro in macros]
-    definitions += [f'-DAXDSE_MODEL="{model.resolve()}"', f"-DAXDSE_FUNCTION={function}"]
+    definitions += [f"-DAXDSE_MODEL={included(model)}", f"-DAXDSE_FUNCTION={function}"]
     call = [command, *FLAGS, *definitions, str(HERE / harness)]
     sources = [(HERE / name).read_bytes() for name in ("harness.h", harness)]
     content = _content(model, [command, *FLAGS, *definitions])
     name = digest(content, *sources, function, *macros, *FLAGS, *LINK, version)
     return _program("cmodel", name, call, model)
+
+
+def included(model: Path) -> str:
+    """The path of a C file as `#include` takes it.
+
+    Raises:
+        AxdseError: it has a character that would end it, or that C reads otherwise.
+    """
+    path = str(model.resolve())
+    if '"' in path or "\\" in path or printable(path) != path:
+        rule = "a C model has a path without quotes, backslashes and control characters"
+        raise AxdseError(rule, path, "rename it, or its folder")
+    return f'"{path}"'
 
 
 def launcher() -> Path:

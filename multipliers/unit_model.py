@@ -10,7 +10,7 @@ import numpy as np
 
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family
-from axdse.multipliers.compiled import RefusedError, compiled, run
+from axdse.multipliers.compiled import RefusedError, compiled, included, run
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 
@@ -63,7 +63,7 @@ def unit_macros(candidate: Candidate) -> tuple[str, ...]:
         f"FP_F={number_format.product_fraction_bits}",
         f"FP_SIGNIFICAND={int(family.kind == 'significand')}",
         f"FP_CORE(x,y)={_call(family)}",
-        f'FP_CORE_FILE="{family.model.resolve()}"',
+        f"FP_CORE_FILE={included(family.model)}",
     )
 
 

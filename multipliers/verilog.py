@@ -13,8 +13,10 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError, unreadable
 from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
+LONGEST_TOP = 240  # it names a file in an export
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
@@ -34,7 +36,8 @@ class Rtl:
         pipeline: how to run it; None: combinational.
 
     Raises:
-        AxdseError: the text reads other files, on which its digest would not depend.
+        AxdseError: a name is no plain identifier, which no tool would take for anything else; or
+            the text reads other files, on which its digest would not depend.
     """
 
     top: str
@@ -47,6 +50,9 @@ class Rtl:
     pipeline: Pipeline | None = None
 
     def __post_init__(self) -> None:
+        control = self.pipeline.ports if self.pipeline else ()
+        for name in (self.top, self.core, *self.ports, *control):
+            check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
         outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
         if outside:
             rule = f"the RTL {self.top} is complete in itself"

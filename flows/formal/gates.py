@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from axdse.flows.formal.aig import Aig, Builder
+from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.yosys import read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
@@ -79,9 +80,9 @@ def read_gates(rtl: Rtl, words: str = "") -> Aig:
             the design is not combinational: a latch, a flip-flop, a loop.
     """
     with temporary_folder() as folder:
-        (folder / "rtl.v").write_text(rtl.text)
+        write_rtl(rtl, folder)
         (folder / "beyond.v").write_text(BEYOND)
-        run_yosys(SCRIPT.format(top=rtl.top, words=words), folder, rtl.top)
+        run_yosys(SCRIPT.format(top=script_word(rtl.top), words=words), folder, rtl.top)
         module = read_modules(folder / "aig.json", rtl.top)[rtl.top]
     cells: list[Cell] = list(module["cells"].values())
     _check_combinational(cells, rtl)

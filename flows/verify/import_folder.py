@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from axdse.flows.verify.bring_your_own import IDENTIFIER, Design, Pins, design_of
+from axdse.flows.verify.bring_your_own import Design, Pins, design_of
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
@@ -20,6 +20,7 @@ from axdse.multipliers.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.compiled import source_content
 from axdse.multipliers.error import error_metrics
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import check_name
 
 MODELS = (".c", ".inl")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
@@ -128,8 +129,7 @@ def _design(
 
 def _named(multiplier: Multiplier, name: str) -> Multiplier:
     """Files tell designs apart, functions need not."""
-    if not IDENTIFIER.fullmatch(name):
-        raise AxdseError("a family is named by letters, digits and _", name, "rename the file")
+    check_name(name, "families, and so of their files,")
     return replace(multiplier, family=replace(multiplier.family, name=name))
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from axdse.flows.scripts import RTL_FILE
 from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool, run_process
 from axdse.flows.verify.devices import Layout, instances, sources
@@ -149,11 +150,11 @@ def _run(
         raise AxdseError("a check tries at least one vector", "0 vectors", "choose a wider design")
     for design in designs:
         refuse_unsafe(design.text, design.top)
-    (folder / f"{rtl.top}.v").write_text(sources(designs))
+    (folder / RTL_FILE).write_text(sources(designs))
     (folder / "rtl_bench_devices.v").write_text(instances(designs))
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
-    command = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_run", f"{rtl.top}.v"]
+    command = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_run", RTL_FILE]
     result = run_process(
         f"the simulation of {rtl.top}",
         [*command, *bench_macros(rtl, len(order), waves)],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from axdse.flows.scripts import RTL_FILE
 from axdse.flows.sources import source_files
 from axdse.flows.tools import run_process
 from axdse.flows.verify.devices import Layout, instances, sources
@@ -126,12 +127,12 @@ def _drive(
 ) -> str:
     """Run `cocotb_verilator` in `folder`; returns what it prints."""
     rtl = designs[0]
-    (folder / f"{rtl.top}.v").write_text(_without_orders(sources(designs)))
+    (folder / RTL_FILE).write_text(_without_orders(sources(designs)))
     (folder / "rtl_bench_devices.v").write_text(instances(designs).replace("%z", "%u"))
     module = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_verilator"]
     result = run_process(
         f"the simulation of {rtl.top} in Verilator",
-        [*module, f"{rtl.top}.v", str(library), *bench_macros(rtl, steps, waves=False)],
+        [*module, RTL_FILE, str(library), *bench_macros(rtl, steps, waves=False)],
         folder,
         folder / "run.log",
         TIME_LIMIT_S,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from axdse.flows.verify.verilog_tokens import Token, tokens
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import BENCH_PREFIXES
 
 # Pure functions of their arguments (IEEE 1800-2017, clauses 20.4 to 20.8).
 FUNCTIONS = frozenset(
@@ -43,7 +44,6 @@ FORBIDDEN_WORDS = {
     "export": "calls foreign code",
     "program": "ends the simulation",
 }
-BENCH_PREFIXES = ("rtl_bench", "axdse_")
 _BASE = re.compile(r"\d*'[sS]?[bodhBODH]")
 _DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*+)(?:(\()([\w\s,]*)\)|(?!\())", re.ASCII)
 _GLUE = re.compile(r"[\w$`]", re.ASCII)

@@ -6,13 +6,14 @@ Icarus evaluates a whole net when one bit of it changes: `wire [2031:0] N` is 60
 
 from dataclasses import replace
 
+from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.verilog import Rtl
 
 WIDE_BITS = 256
 SCRIPT = """\
-read_verilog -sv design.v
+read_verilog -sv rtl.v
 hierarchy -check -top {top}
 proc
 splitnets
@@ -27,6 +28,6 @@ def split_wide_nets(rtl: Rtl) -> Rtl:
         AxdseError: Yosys refuses it.
     """
     with temporary_folder() as folder:
-        (folder / "design.v").write_text(rtl.text)
-        run_yosys(SCRIPT.format(top=rtl.top), folder, rtl.top)
+        write_rtl(rtl, folder)
+        run_yosys(SCRIPT.format(top=script_word(rtl.top)), folder, rtl.top)
         return replace(rtl, text=(folder / "split.v").read_text())
