@@ -262,7 +262,8 @@ def _make_folders(path: Path) -> None:
 
 def _is_half_made(entry: Path) -> bool:
     """Whether it may be there before `run.json` is."""
-    return entry.name == "config.yaml" or (entry.name in FOLDERS and not any(entry.iterdir()))
+    empty = entry.is_dir() and not any(entry.iterdir())
+    return entry.name == "config.yaml" or (entry.name in FOLDERS and empty)
 
 
 def _unusable(error: OSError) -> AxdseError:

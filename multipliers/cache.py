@@ -21,12 +21,13 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.scratch import owned_folder
+from axdse.multipliers.scratch import owned_folder, remove_leftovers
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 ENTRY_BYTES = 1 << 30  # no entry is larger
 TOUCH_S = 60  # an entry's time of use is that exact
+TEMPORARY = "axdse-"
 PART = ".axdse-part"  # the end of the name of a file that is being written
 # ELF files, and Liberty files as a comment, take something behind their end.
 _TRAILER = b"\n/* axdse seal %s */\n"
@@ -69,12 +70,18 @@ def temporary_folder() -> Iterator[Path]:
         AxdseError: it cannot be made or written: say, the disk is full.
     """
     try:
-        with owned_folder(Path(tempfile.gettempdir()), "axdse-") as folder:
+        with owned_folder(Path(tempfile.gettempdir()), TEMPORARY) as folder:
             yield folder
     except OSError as error:
         raise AxdseError(
             "the temporary folder must be writable", error, "free some space or set TMPDIR"
         ) from error
+
+
+def remove_temporary_leftovers() -> None:
+    """Remove the temporary folders of killed processes of this user."""
+    with contextlib.suppress(OSError):  # there is no place for temporary files
+        remove_leftovers(Path(tempfile.gettempdir()), TEMPORARY)
 
 
 def digest(*parts: str | bytes) -> str:
@@ -169,8 +176,12 @@ def _unwritable(path: Path, error: OSError) -> AxdseError:
     )
 
 
-def read_entry(path: Path) -> bytes | None:
-    """Return the content of an entry, and note that it is in use; None: there is none.
+def read_entry(path: Path, *, note_use: bool = True) -> bytes | None:
+    """Return the content of an entry; None: there is none.
+
+    Args:
+        path: of the entry.
+        note_use: let its file say that it was used now.
 
     Raises:
         DamagedError: it is not what was stored there, or cannot be read.
@@ -179,7 +190,9 @@ def read_entry(path: Path) -> bytes | None:
         # What is no regular file may have no end, or make us wait for one.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            sealed = _read_and_touch(descriptor)
+            sealed = _regular_content(descriptor)
+            if note_use:
+                _touch(descriptor)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
@@ -189,13 +202,16 @@ def read_entry(path: Path) -> bytes | None:
     return unseal(sealed, _context(path))
 
 
-def _read_and_touch(descriptor: int) -> bytes:
+def _touch(descriptor: int) -> None:
+    if time.time() - os.fstat(descriptor).st_mtime > TOUCH_S:
+        with contextlib.suppress(OSError):  # the cache may be another user's
+            os.utime(descriptor)
+
+
+def _regular_content(descriptor: int) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > ENTRY_BYTES:
         return b""
-    if time.time() - status.st_mtime > TOUCH_S:
-        with contextlib.suppress(OSError):  # the cache may be another user's
-            os.utime(descriptor)
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read()
 

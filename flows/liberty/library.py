@@ -167,8 +167,9 @@ class _Parsed:
 
     def plain(self, kept: str) -> bytes:
         """The text of the "cells", or with the "flops"."""
-        known = (*self.cells, *(self.flops if kept == "flops" else ()))
-        names = frozenset(cell.name for cell in known)
+        names = frozenset(cell.name for cell in self.cells)
+        if kept == "flops":
+            names |= {flop.name for flop in self.flops}
         return plain_text(self.head, self.groups, names).encode("latin-1")
 
 
