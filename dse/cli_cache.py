@@ -120,8 +120,8 @@ def verify() -> int:
     """
     found = list(damaged())
     for entry in found:
-        entry.remove()
-        click.echo(f"damaged, removed: {entry.path}")
+        done = "removed" if entry.remove() else "cannot be removed"
+        click.echo(f"damaged, {done}: {entry.path}")
     click.echo(f"{len(entries()):,} entries are whole, {len(found):,} were damaged")
     return DAMAGED if found else 0
 

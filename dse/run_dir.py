@@ -40,6 +40,7 @@ FILES = (
     *("run.json", "config.yaml", "journal.log"),
     *("baselines.json", "operands.npz", "front.json"),
 )
+RUN_NAMES = (*FOLDERS, *FILES)
 
 
 @dataclass(frozen=True)

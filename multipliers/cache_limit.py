@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ FILL = 0.9  # of the limit is left, or every command at the limit would prune
 IN_USE_S = 600  # what another process was handed so long ago it has opened since
 PART_S = 3600  # no file takes so long to write
 _ENTRY = re.compile(r"[0-9a-f]{64}(\.\w+)?")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,16 @@ class CacheEntry:
     size: int
     used: float
 
-    def remove(self) -> None:
-        """Delete it; it is made again when it is needed."""
-        with contextlib.suppress(OSError):
+    def remove(self) -> bool:
+        """Delete it, to be made again when it is needed; False: that is not allowed here."""
+        try:
             if self.path.is_dir() and not self.path.is_symlink():
                 shutil.rmtree(self.path)
             else:
-                self.path.unlink()
+                self.path.unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
 
 def parse_size(text: str) -> int:
@@ -124,10 +128,8 @@ def remove(chosen: Iterable[CacheEntry]) -> list[CacheEntry]:
     What killed processes left half-written goes too.
     """
     with _alone() as alone:
-        latest = time.time() - (0 if alone else IN_USE_S)
-        gone = [entry for entry in chosen if alone or entry.used <= latest]
-        for entry in gone:
-            entry.remove()
+        latest = math.inf if alone else time.time() - IN_USE_S
+        gone = [entry for entry in chosen if entry.used <= latest and entry.remove()]
         for folder in _kinds():
             remove_parts(folder, 0 if alone else PART_S)
     return gone
