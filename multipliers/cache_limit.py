@@ -144,10 +144,12 @@ def in_use() -> Iterator[None]:
     """
     limit = cache_limit()
     start = time.time()
-    with _lock(fcntl.LOCK_SH):
-        yield
-    if _written_since(start) and sum(entry.size for entry in entries()) > limit:
-        prune(int(limit * FILL))
+    try:
+        with _lock(fcntl.LOCK_SH):
+            yield
+    finally:
+        if _written_since(start) and sum(entry.size for entry in entries()) > limit:
+            prune(int(limit * FILL))
 
 
 def _written_since(start: float) -> bool:
