@@ -190,30 +190,20 @@ def read_entry(path: Path, *, note_use: bool = True) -> bytes | None:
         # What is no regular file may have no end, or make us wait for one.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            sealed = _regular_content(descriptor)
-            if note_use:
-                _touch(descriptor)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > ENTRY_BYTES:
+                raise DamagedError(path)
+            sealed = os.read(descriptor, status.st_size)
+            if note_use and time.time() - status.st_mtime > TOUCH_S:
+                with contextlib.suppress(OSError):  # the cache may be another user's
+                    os.utime(descriptor)
         finally:
             os.close(descriptor)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DamagedError(path) from error
     return unseal(sealed, _context(path))
-
-
-def _touch(descriptor: int) -> None:
-    if time.time() - os.fstat(descriptor).st_mtime > TOUCH_S:
-        with contextlib.suppress(OSError):  # the cache may be another user's
-            os.utime(descriptor)
-
-
-def _regular_content(descriptor: int) -> bytes:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > ENTRY_BYTES:
-        return b""
-    with os.fdopen(descriptor, "rb", closefd=False) as file:
-        return file.read()
 
 
 def _context(path: Path) -> str:
@@ -236,13 +226,14 @@ def cached_bytes(kind: str, name: str, make: Callable[[], bytes]) -> bytes:
     Raises:
         AxdseError: it cannot be stored.
     """
-    path = cache_dir(kind) / name
+    path = cache_root() / kind / name
     try:
         content = read_entry(path)
     except DamagedError:
         _corrupt(path)
         content = None
     if content is None:
+        cache_dir(kind)  # before the work, if it cannot be made
         content = make()
         _write_entry(path, content)
     return content
@@ -258,7 +249,7 @@ def cached_file(
     Raises:
         AxdseError: it cannot be stored.
     """
-    path = cache_dir(kind) / name
+    path = cache_root() / kind / name
     try:
         known = read_entry(path) is not None
         if known and executable and not os.access(path, os.X_OK):
@@ -267,6 +258,7 @@ def cached_file(
         _corrupt(path)
         known = False
     if not known:
+        cache_dir(kind)
         _write_entry(path, make(), 0o755 if executable else 0o644)
     return path
 
@@ -288,7 +280,7 @@ def _load(path: Path, result_type: type[T]) -> T | None:
 
 def load(kind: str, key: str, result_type: type[T]) -> T | None:
     """Return the dataclass that `store` left, or None; a corrupt one is reported in a warning."""
-    path = cache_dir(kind) / f"{key}.json"
+    path = cache_root() / kind / f"{key}.json"
     try:
         return _load(path, result_type)
     except DamagedError:
@@ -299,8 +291,9 @@ def load(kind: str, key: str, result_type: type[T]) -> T | None:
 def store(kind: str, key: str, result: object) -> None:
     """Keep a dataclass as JSON; where that fails a warning says so, for the result is there."""
     data = _adapter(type(result)).dump_json(result, indent=2)
+    path = cache_dir(kind) / f"{key}.json"
     try:
-        _write_entry(cache_dir(kind) / f"{key}.json", data)
+        _write_entry(path, data)
     except AxdseError as error:
         log.warning("a result is not kept in the cache: %s", error)
 
@@ -314,9 +307,10 @@ def cached(kind: str, key: str, result_type: type[T], compute: Callable[[], T]) 
     known = load(kind, key, result_type)
     if known is not None:
         return known
+    cache_dir(kind)
     result = compute()
     with contextlib.suppress(DamagedError):
-        earlier = _load(cache_dir(kind) / f"{key}.json", result_type)
+        earlier = _load(cache_root() / kind / f"{key}.json", result_type)
         if earlier is not None:
             return earlier
     store(kind, key, result)
