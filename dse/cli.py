@@ -13,6 +13,7 @@ import click
 
 from axdse.dse import (
     cli_bench,
+    cli_cache,
     cli_designs,
     cli_energy,
     cli_import,
@@ -22,6 +23,8 @@ from axdse.dse import (
     doctor,
 )
 from axdse.dse.cli_options import LogFormatter, say
+from axdse.multipliers.cache import remove_temporary_leftovers
+from axdse.multipliers.cache_limit import in_use
 from axdse.multipliers.catalog import CATALOG_VARIABLE
 from axdse.multipliers.errors import AxdseError
 
@@ -53,6 +56,9 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
     log.setFormatter(LogFormatter("axdse: %(message)s"))
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, handlers=[log], force=True)
+    remove_temporary_leftovers()
+    if context.invoked_subcommand != cli_cache.cache.name:  # that one looks whether others use it
+        context.with_resource(in_use())
 
 
 @contextlib.contextmanager
@@ -74,7 +80,8 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
 
 
 _DESIGNS = (*cli_designs.COMMANDS, cli_show.show, cli_verify.verify, cli_import.import_designs)
-for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_energy.energy, cli_bench.bench, doctor.doctor):
+_MACHINE = (cli_bench.bench, cli_cache.cache, doctor.doctor)
+for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_energy.energy, *_MACHINE):
     cli.add_command(_command)
 
 

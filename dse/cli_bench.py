@@ -8,7 +8,7 @@ import click
 from pydantic import TypeAdapter
 
 from axdse.dse.cli_options import print_json, print_table, progress_bar, say
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 
 if TYPE_CHECKING:
     from axdse.dse.bench import Record
@@ -67,7 +67,7 @@ def _write(measured: "Record", json_path: str | None) -> None:
             print_json(measured, Record, indent=1)
             return
         text = TypeAdapter(Record).dump_json(measured, indent=1).decode()
-        write_atomically(Path(json_path), f"{text}\n".encode())
+        write_output(Path(json_path), f"{text}\n".encode())
     print_table(
         f"{measured.cpu}, {', '.join(measured.versions)}",
         COLUMNS,

@@ -17,7 +17,7 @@ from axdse.dse.cli_options import (
     print_table,
     say,
 )
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.catalog import Family, Multiplier
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
@@ -167,7 +167,7 @@ def _draw(
     from axdse.dse.figures import png
     from axdse.dse.surface import surface_figure
 
-    write_atomically(path, png(surface_figure(multiplier, error, recording)))
+    write_output(path, png(surface_figure(multiplier, error, recording)))
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:

@@ -1,11 +1,9 @@
 """Stage 10, export: a folder that a hardware team can use alone, written whole or not at all."""
 
-import contextlib
 import csv
 import io
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from pydantic import TypeAdapter
 from axdse.dse.config import dump_config
 from axdse.dse.evaluation import Evaluation
 from axdse.dse.export_design import write_design
+from axdse.dse.export_folder import staged, write_sums
 from axdse.dse.report import finalists_of, front_png, render
 from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist, short_format
-from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.verilog import unit_rtl
 
@@ -121,16 +119,17 @@ def export_run(run: RunDir, destination: Path, *, overwrite: bool = False) -> Ex
     Args:
         run: a search that has its front.
         destination: folder to make.
-        overwrite: replace an earlier export.
+        overwrite: replace an earlier export; what others added to it stays.
 
     Raises:
-        AxdseError: the run has no front yet; `destination` exists (without `overwrite`), or is
-            no export of axdse; a file cannot be written. Nothing is left half-written.
+        AxdseError: the run has no front yet; `destination` exists (without `overwrite`), is no
+            export of axdse, or has a file changed by others that this one would replace; a file
+            cannot be written. Nothing is left half-written.
     """
     finalists = finalists_of(run)
-    with _staged(destination, overwrite) as folder:
+    with staged(destination, run.path, overwrite=overwrite) as folder:
         designs = _write(run, finalists, folder)
-        files = tuple(sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file()))
+        files = write_sums(folder)
     return Export(destination, tuple(destination / name for name in designs), files)
 
 
@@ -144,7 +143,7 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     picture = front_png(run, finalists)
     (folder / "config.yaml").write_text(dump_config(run.config))
     if run.operands.exists():
-        shutil.copyfile(run.operands, folder / run.operands.name)
+        shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
     (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
     (folder / "front.csv").write_text(_csv(FrontRow, rows))
@@ -161,60 +160,6 @@ def _folder_names(finalists: Sequence[Finalist]) -> list[str]:
     digits = len(str(len(ranked)))
     names = {id(f): f"{rank:0{digits}}_{tops[id(f)]}" for rank, f in enumerate(ranked, 1)}
     return [names.get(id(f), "") for f in finalists]
-
-
-def _check_destination(destination: Path, overwrite: bool) -> None:
-    if not destination.exists():
-        return
-    if not overwrite:
-        raise AxdseError(
-            "an export needs a new folder",
-            f"{destination} exists",
-            "choose another one, or give --overwrite",
-        )
-    ours = {"report.html", "trials.csv", "front.csv"}
-    held = {path.name for path in destination.iterdir()} if destination.is_dir() else {""}
-    if held and not ours <= held:
-        raise AxdseError(
-            "--overwrite replaces an earlier export only",
-            f"{destination} holds something else",
-            "choose another folder",
-        )
-
-
-@contextlib.contextmanager
-def _staged(destination: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder beside `destination` that takes its place if all goes well, else vanishes."""
-    staging = None
-    try:
-        _check_destination(destination, overwrite)
-        parent = destination.absolute().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{destination.name}."))
-        (built := staging / "new").mkdir()
-        yield built
-        _swap(built, destination, staging / "old")
-    except OSError as error:
-        raise AxdseError(
-            "the export must be writable",
-            f"{destination} ({error.strerror or error})",
-            "free some space or choose another place; nothing was half-written",
-        ) from error
-    finally:
-        if staging:
-            shutil.rmtree(staging, ignore_errors=True)
-
-
-def _swap(built: Path, destination: Path, aside: Path) -> None:
-    """Put `built` in place; an earlier export goes only once the new one stands."""
-    if destination.exists():
-        destination.rename(aside)
-    try:
-        built.rename(destination)
-    except OSError:
-        if aside.exists():
-            aside.rename(destination)
-        raise
 
 
 def _trial_row(e: Evaluation) -> TrialRow:

@@ -20,9 +20,17 @@ NSGA2_POPULATION = 12
 
 
 class _RunFolderLock(JournalFileOpenLock):
-    """No lock of its own: one process holds the run folder, and a kill leaves nothing stale."""
+    """No lock of its own: one process holds the run folder, and a kill leaves nothing stale.
+
+    Appending makes a journal where there is none: not in a folder that is no longer this run's.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__(str(run.journal))
+        self._run = run
 
     def acquire(self) -> bool:
+        self._run.require_folder()
         return True
 
     def release(self) -> None:
@@ -33,9 +41,8 @@ def open_study(run: RunDir, space: Space) -> Study:
     """Open the run's study: exact cores come first, then what was running when it was killed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _mend(run.journal)
-    journal = str(run.journal)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(journal, _RunFolderLock(journal))),
+        storage=JournalStorage(JournalFileBackend(str(run.journal), _RunFolderLock(run))),
         study_name="search",
         directions=["minimize"] * len(run.config.objectives),
         sampler=_sampler(run.config, len(run.evaluations)),

@@ -6,8 +6,6 @@ compute: one that crashes, never ends, eats memory or wants files becomes an err
 
 import errno
 import functools
-import hashlib
-import logging
 import math
 import os
 import platform
@@ -20,7 +18,7 @@ import time
 from pathlib import Path
 
 from axdse.multipliers.bounded import Ended, run_compiler, run_confined
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.names import check_name
 from axdse.multipliers.printable import printable
@@ -40,13 +38,11 @@ LINK = ("-static", "-s", "-fno-lto", "-lm")
 CONFINED_MACHINES = ("x86_64", "aarch64")
 COMPILE_LIMIT_S = 60
 MESSAGE_CHARACTERS = 300
-SEAL_BYTES = 32
 REFUSED, NO_SPACE, NARROW, NOT_CONFINED, NOT_STARTED = 101, 102, 103, 110, 111
 _INCLUDE = re.compile(rb"include")
 _SYSTEM_INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include[ \t]*<\w+\.h>", re.MULTILINE)
 _CHECKER = re.compile(rb"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _CULPRIT = re.compile(r"error|undefined|out of memory|cannot find -l")
-log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
@@ -159,11 +155,7 @@ def run(
 
 def _program(kind: str, name: str, call: list[str], source: Path) -> Path:
     """The program of that name in the cache, made by `call` where it is not whole."""
-    program = cache_dir(kind) / name
-    if not _is_whole(program):
-        binary = _compile(call, source)
-        write_atomically(program, binary + hashlib.sha256(binary).digest(), mode=0o755)
-    return program
+    return cached_file(kind, name, lambda: _compile(call, source), executable=True)
 
 
 def source_content(model: Path) -> bytes:
@@ -188,20 +180,6 @@ def _content(model: Path, preprocess: list[str]) -> bytes:
         return source
     with temporary_folder() as folder:
         return _checked([*preprocess, "-E", "-P", str(model.resolve())], model, folder)
-
-
-def _is_whole(program: Path) -> bool:
-    """Whether the cache holds the program; a damaged one is reported and made again."""
-    try:
-        data = program.read_bytes()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        data = b""
-    if hashlib.sha256(data[:-SEAL_BYTES]).digest() == data[-SEAL_BYTES:]:
-        return True
-    log.warning("cache entries must be readable: %s is corrupt; computing it again", program)
-    return False
 
 
 def _compile(call: list[str], model: Path) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from axdse.flows.verify.report import RtlReport
-from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
@@ -55,7 +55,7 @@ def write_certificate(report: RtlReport, path: Path) -> None:
         )
     certificate = Certificate(SCHEMA, report, _seal(report))
     data = TypeAdapter(Certificate).dump_json(certificate, indent=1)
-    write_atomically(path, data + b"\n")
+    write_output(path, data + b"\n")
 
 
 def read_certificate(path: Path) -> RtlReport:

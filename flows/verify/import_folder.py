@@ -14,7 +14,7 @@ from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.flows.verify.report import RtlReport
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.compiled import source_content
@@ -182,12 +182,12 @@ def write_catalog(imported: list[Imported], folder: Path) -> int:
     for item in imported:
         if item.reason or not item.multiplier or not item.report:
             continue
-        write_atomically(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
-        write_atomically(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
+        write_output(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
+        write_output(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
         write_certificate(item.report, folder / "certificates" / f"{item.pair.name}.json")
         entries[item.pair.name] = _entry(item.multiplier)
     text = yaml.safe_dump(entries, sort_keys=False, width=99)
-    write_atomically(folder / "catalog.yaml", text.encode())
+    write_output(folder / "catalog.yaml", text.encode())
     return len(entries)
 
 

@@ -17,7 +17,7 @@ from axdse.flows.verify.devices import Layout, instances, sources
 from axdse.flows.verify.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.walk import disputed, fold, walk
-from axdse.multipliers.cache import temporary_folder, write_atomically
+from axdse.multipliers.cache import temporary_folder, write_output
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
 
@@ -135,7 +135,7 @@ def record_waves(rtl: Rtl, stimulus: Stimulus, expected: np.ndarray, path: Path)
         order = np.arange(stimulus.vectors)
         expected[order].astype(">u8").tofile(folder / "answers.bin")
         _run([rtl], stimulus, order, folder, waves=True)
-        write_atomically(path, (folder / "waves.vcd").read_bytes())
+        write_output(path, (folder / "waves.vcd").read_bytes())
 
 
 def _run(

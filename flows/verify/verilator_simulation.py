@@ -29,7 +29,7 @@ from axdse.flows.verify.verilator_tool import Verilator, find_verilator, need_ve
 from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.verilog_tokens import tokens
 from axdse.flows.verify.walk import walk
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import cached_bytes, digest, temporary_folder
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
@@ -47,6 +47,7 @@ TIME_LIMIT_S = 600
 # They would change what is built.
 BUILD_VARIABLES = ("VERILATOR_", "MAKE", "OBJCACHE", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
 STARTS = (0, 1)
+RUN_TIME = "runtime.a"
 NOTHING = Rtl(
     "nothing",
     "module nothing(input a, b, output [1:0] p); assign p = a & b; endmodule\n",
@@ -108,7 +109,8 @@ def _run(
     rtl = designs[0]
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
-    output = _drive(tool, designs, len(order), folder, _library(tool))
+    (folder / RUN_TIME).write_bytes(_library(tool))
+    output = _drive(tool, designs, len(order), folder)
     if not (folder / "rtl_bench").exists():
         rule = f"the RTL {rtl.top} must build in Verilator"
         said = _complaint(folder / "build.log", output)
@@ -122,9 +124,7 @@ def _run(
             raise AxdseError(rule, said, "look for a combinational loop")
 
 
-def _drive(
-    tool: Verilator, designs: Sequence[Rtl], steps: int, folder: Path, library: Path
-) -> str:
+def _drive(tool: Verilator, designs: Sequence[Rtl], steps: int, folder: Path) -> str:
     """Run `cocotb_verilator` in `folder`; returns what it prints."""
     rtl = designs[0]
     (folder / RTL_FILE).write_text(_without_orders(sources(designs)))
@@ -132,7 +132,7 @@ def _drive(
     module = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_verilator"]
     result = run_process(
         f"the simulation of {rtl.top} in Verilator",
-        [*module, RTL_FILE, str(library), *bench_macros(rtl, steps, waves=False)],
+        [*module, RTL_FILE, RUN_TIME, *bench_macros(rtl, steps, waves=False)],
         folder,
         folder / "run.log",
         TIME_LIMIT_S,
@@ -141,21 +141,22 @@ def _drive(
     return result.log
 
 
-def _library(tool: Verilator) -> Path:
+def _library(tool: Verilator) -> bytes:
     """Verilator's run-time library, built once: it takes longer than all the rest."""
     script = Path(__file__).with_name("cocotb_verilator.py").read_bytes()
     built_by = (tool.text, str(tool.path), os.environ.get("CXX", ""), compiler()[1])
-    library = cache_dir("verilator") / f"{digest(*built_by, script)}.a"
-    if not library.exists():
+
+    def build() -> bytes:
         with temporary_folder() as folder:
-            output = _drive(tool, [NOTHING], 1, folder, library)
+            output = _drive(tool, [NOTHING], 1, folder)
             made = folder / "libverilated.a"
             if not made.exists():
                 said = _complaint(folder / "build.log", output)
                 remedy = "install make and g++ 10 or newer, or Verilator again"
                 raise AxdseError("Verilator must build its run-time library", said, remedy)
-            write_atomically(library, made.read_bytes())
-    return library
+            return made.read_bytes()
+
+    return cached_bytes("verilator", f"{digest(*built_by, script)}.a", build)
 
 
 def _without_orders(text: str) -> str:
