@@ -40,7 +40,7 @@ def float_table(path: Path, function: str, m: int) -> np.ndarray:
             operands are shown.
     """
     _check_function(path, function)
-    program = compiled(path, function, "float_harness.c")
+    program = compiled(path, function, "float_harness.c", floats=True)
     key = digest(program.name, path.name, str(m))
     table = cached_bytes(
         "float_model", key, lambda: _prove(program, path, m).astype(np.uint8).tobytes()

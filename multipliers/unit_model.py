@@ -34,7 +34,9 @@ def unit_model_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> n
             not compile, crashes, does not end, or is not a pure function.
     """
     number_format = _float_format(candidate)
-    program = compiled(UNIT_MODEL, "fp_multiply", "harness.c", unit_macros(candidate))
+    core = candidate.multiplier.family.model
+    macros = unit_macros(candidate)
+    program = compiled(UNIT_MODEL, "fp_multiply", "harness.c", macros, core=core)
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)
     width = str(1 + number_format.exponent_bits + number_format.fraction_bits)
     arguments = [width, width, str(a.size)]
