@@ -18,11 +18,12 @@ from axdse.multipliers.fence import fenced, limited
 COMPILER_MEMORY_BYTES = 2 << 30
 COMPILER_OUTPUT_BYTES = 64 << 20
 # What a compiler would compile something else by, write beside its output, or colour its messages.
-STEERING = frozenset(
+_STEERING = (
     "CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH OBJC_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH "
     "GCC_EXEC_PREFIX GCC_COLORS GCC_COMPARE_DEBUG DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES "
-    "SOURCE_DATE_EPOCH CCC_OVERRIDE_OPTIONS CCC_ADD_ARGS LD_RUN_PATH".split()
+    "SOURCE_DATE_EPOCH CCC_OVERRIDE_OPTIONS CCC_ADD_ARGS LD_RUN_PATH"
 )
+STEERING = frozenset(_STEERING.split())
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,8 @@ def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
     command = [compiler()[0], *FLAGS, *filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
     call = [*command, "-c", str(source), "-o", str(whole)]
     compile_or_refuse(call, model, stem.parent)
+    if not whole.is_file():
+        raise _wrote_none(call[0])
     check_object(whole, model, function)
     kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
     compile_or_refuse(["objcopy", *kept, str(whole), str(built)], model, stem.parent)
@@ -151,9 +153,12 @@ def _output(
     try:
         return output.read_bytes()
     except OSError as error:
-        raise AxdseError(
-            "a C compiler writes a program", f"{call[0]} wrote none", "unset CC or correct it"
-        ) from error
+        raise _wrote_none(call[0]) from error
+
+
+def _wrote_none(command: str) -> AxdseError:
+    rule = "a C compiler writes a program"
+    return AxdseError(rule, f"{command} wrote none", "unset CC or correct it")
 
 
 def included(model: Path) -> str:

@@ -50,7 +50,8 @@ def fenced(
 ) -> T:
     """Return `start()`, a call that starts a process, which can write beneath `writable` alone.
 
-    With `readable`, files and folders, it can also read these and `writable` alone. Where the kernel has no Landlock, nothing holds the process back: see `fence_version`.
+    With `readable`, files and folders, it can read these and `writable` and nothing else. Where
+    the kernel has no Landlock, nothing holds the process back: see `fence_version`.
 
     Raises:
         OSError: the fence cannot be put up although the kernel has it.
