@@ -21,6 +21,7 @@ from axdse.multipliers.cache_limit import (
 from axdse.multipliers.errors import AxdseError
 
 DAY_S = 86_400
+MOST_DAYS = 36_500
 DAMAGED = 1
 
 
@@ -88,12 +89,12 @@ def show(as_json: bool) -> None:
 @click.option(
     "--older-than",
     "days",
-    type=click.FloatRange(0),
+    type=click.IntRange(0, MOST_DAYS),
     metavar="DAYS",
     help="What was not used for so long.",
 )
 @click.option("--all", "everything", is_flag=True, help="All of it.")
-def prune_cache(size: str | None, days: float | None, everything: bool) -> None:
+def prune_cache(size: str | None, days: int | None, everything: bool) -> None:
     """Remove entries, the least recently used first; default: until the limit is kept.
 
     What another running process of axdse used in the last minutes stays.

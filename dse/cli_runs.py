@@ -277,7 +277,9 @@ def search(
 @click.command(short_help="Export the front of a run.")
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an earlier export; what others added stays."
+)
 def export(run_path: Path, output: Path, overwrite: bool) -> None:
     """Export the front of a run: RTL, C model, table, certificates, cost, history, report."""
     from axdse.dse.export import export_run

@@ -117,10 +117,10 @@ def _earlier(place: Path, overwrite: bool) -> _Earlier | None:
         )
     if not stat.S_ISDIR(status.st_mode):
         raise _foreign(place, "is no folder")
-    held = {path.name for path in place.iterdir()}
-    if held and not held >= OURS:
+    held, sums = {path.name for path in place.iterdir()}, _read_sums(place / SUMS)
+    if held and not held | sums.keys() >= OURS:
         raise _foreign(place, "holds something else")
-    return _Earlier(place, _read_sums(place / SUMS))
+    return _Earlier(place, sums)
 
 
 def _foreign(place: Path, what: str) -> AxdseError:

@@ -126,6 +126,7 @@ class RunDir:
 
     def save_config(self, config: SearchConfig) -> None:
         """Replace the configuration (a resumed run may have more trials)."""
+        self.require_folder()
         _make_folders(self.path)
         self._put("config.yaml", dump_config(config).encode())
         self.config = config

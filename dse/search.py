@@ -173,6 +173,7 @@ class Search:
 
     def _fresh(self) -> tuple[int, Candidate]:
         """Ask for a candidate; a sampler that repeats itself is asked again, a few times."""
+        self._run.require_folder()
         trial, attempts = self._study.ask(), 1
         candidate = self._space.suggest(trial)
         while attempts < PATIENCE and self._known(candidate):

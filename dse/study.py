@@ -39,6 +39,7 @@ class _RunFolderLock(JournalFileOpenLock):
 
 def open_study(run: RunDir, space: Space) -> Study:
     """Open the run's study: exact cores come first, then what was running when it was killed."""
+    run.require_folder()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _mend(run.journal)
     study = optuna.create_study(
