@@ -20,7 +20,7 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.printable import printable, printable_json
+from axdse.multipliers.printable import printable, printable_json, printable_lines
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -102,7 +102,7 @@ class LogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        return "\n".join(map(printable, super().format(record).split("\n")))
+        return printable_lines(super().format(record))
 
 
 def off_by(value: float, reference: float) -> str:

@@ -22,6 +22,8 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.verilog import unit_rtl
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 @dataclass(frozen=True)
 class Export:
@@ -280,8 +282,13 @@ def _csv(kind: type, rows: Sequence[Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(kind))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows(map(_cell, astuple(row)) for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet would compute a text that begins so."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _json(kind: Any, value: Any) -> bytes:
