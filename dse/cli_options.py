@@ -73,7 +73,9 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
     if not console.is_terminal:
         console = Console(width=200)
     # A str would be read as markup: [red], [link=...].
-    table = Table(*columns, title=shown_text(title) if title else None, title_justify="left")
+    table = Table(title=shown_text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(shown_text(column))
     for row in rows:
         table.add_row(*map(shown_text, row))
     console.print(table)

@@ -147,9 +147,9 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     (folder / "config.yaml").write_text(dump_config(run.config))
     if run.operands.exists():
         shutil.copyfile(run.operands, folder / run.operands.name)
-    (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
+    (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
-    (folder / "front.csv").write_text(_csv(FrontRow, rows))
+    (folder / "front.csv").write_text(csv_text(FrontRow, rows))
     (folder / "front.json").write_bytes(_json(tuple[FrontRow, ...], rows))
     (folder / "front.png").write_bytes(picture)
     (folder / "report.html").write_text(render(run, finalists, picture))
@@ -277,7 +277,7 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
     )
 
 
-def _csv(kind: type, rows: Sequence[Any]) -> str:
+def csv_text(kind: type, rows: Sequence[Any]) -> str:
     """RFC 4180 text with a header; None is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

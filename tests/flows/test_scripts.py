@@ -68,9 +68,7 @@ def test_a_plain_path_stays_and_another_is_linked(tmp_path: Path) -> None:
     assert Path(word).resolve() == odd.resolve()
 
 
-def test_a_folder_that_tools_misread_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_tools_misread_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / ODD
     folder.mkdir()
     with pytest.raises(AxdseError, match="set TMPDIR to such a folder"):
