@@ -20,7 +20,7 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.printable import printable, printable_json
+from axdse.multipliers.printable import printable, printable_json, printable_lines
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -73,7 +73,9 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
     if not console.is_terminal:
         console = Console(width=200)
     # A str would be read as markup: [red], [link=...].
-    table = Table(*columns, title=shown_text(title) if title else None, title_justify="left")
+    table = Table(title=shown_text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(shown_text(column))
     for row in rows:
         table.add_row(*map(shown_text, row))
     console.print(table)
@@ -102,7 +104,7 @@ class LogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        return "\n".join(map(printable, super().format(record).split("\n")))
+        return printable_lines(super().format(record))
 
 
 def off_by(value: float, reference: float) -> str:

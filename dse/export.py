@@ -20,6 +20,8 @@ from axdse.dse.summary import Finalist, short_format
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.verilog import unit_rtl
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 @dataclass(frozen=True)
 class Export:
@@ -144,9 +146,9 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     (folder / "config.yaml").write_text(dump_config(run.config))
     if run.operands.exists():
         shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
-    (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
+    (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
-    (folder / "front.csv").write_text(_csv(FrontRow, rows))
+    (folder / "front.csv").write_text(csv_text(FrontRow, rows))
     (folder / "front.json").write_bytes(_json(tuple[FrontRow, ...], rows))
     (folder / "front.png").write_bytes(picture)
     (folder / "report.html").write_text(render(run, finalists, picture))
@@ -220,13 +222,18 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
     )
 
 
-def _csv(kind: type, rows: Sequence[Any]) -> str:
+def csv_text(kind: type, rows: Sequence[Any]) -> str:
     """RFC 4180 text with a header; None is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(kind))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows(map(_cell, astuple(row)) for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet would compute a text that begins so."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _json(kind: Any, value: Any) -> bytes:

@@ -10,11 +10,16 @@ _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def printable(text: str) -> str:
     r"""Return the text with what a terminal would obey as escapes, such as `\x1b`.
 
-    Line ends too: whoever shows several lines splits them first.
+    Line ends too, see `printable_lines`.
     """
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_shown, text))
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, line by line."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def printable_json(text: str) -> str:

@@ -16,8 +16,10 @@ from axdse.flows.liberty.units import number_of, read_units
 from axdse.flows.liberty.writer import plain_text
 from axdse.multipliers.cache import cached, cached_file, digest
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import is_name
+from axdse.multipliers.printable import printable
 
-LAYOUT_VERSION = "3"  # of the cached form
+LAYOUT_VERSION = "4"  # of the cached form
 PLAIN = ("cells", "flops")
 TEMPLATES = ("lu_table_template", "power_lut_template")
 WANTED = frozenset(
@@ -88,7 +90,7 @@ class Library:
     @property
     def name(self) -> str:
         """The file's stem, such as `osu018_stdcells`."""
-        return self.path.stem
+        return printable(self.path.stem)
 
     @functools.cached_property
     def lacks(self) -> str:
@@ -177,7 +179,7 @@ def _parsed(path: Path) -> _Parsed:
     *groups, head = _kept(path)
     templates = {group.arguments[0]: group for group in groups if group.name in TEMPLATES}
     shared = Head(head, templates, read_units(head, path))
-    kinds = [group for group in groups if group.name == "cell"]
+    kinds = [group for group in groups if group.name == "cell" and _is_named(group)]
     cells = [read_cell(group, shared) for group in kinds if _is_combinational(group)]
     flops = [read_flop(group, shared) for group in kinds if not _is_combinational(group)]
     known, states = tuple(filter(None, cells)), tuple(filter(None, flops))
@@ -201,6 +203,12 @@ def _kept(path: Path) -> list[Group]:
     """The groups of the library, itself last; cells of no use are dropped as they come."""
     groups = read_groups(path, WANTED)
     return [g for g in groups if g.name != "cell" or _is_combinational(g) or is_simple(g)]
+
+
+def _is_named(cell: Group) -> bool:
+    """Whether its names can stand in a netlist; others would take quotes of each tool's own."""
+    pins = [name for pin in cell.all("pin") for name in pin.arguments]
+    return len(cell.arguments) == 1 and all(map(is_name, (*cell.arguments, *pins)))
 
 
 def _is_combinational(cell: Group) -> bool:

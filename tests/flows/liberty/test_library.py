@@ -50,6 +50,17 @@ def tiny(tmp_path: Path, text: str) -> Library:
     return read_library(path)
 
 
+def test_a_cell_whose_names_tools_misread_is_left_out(tmp_path: Path) -> None:
+    hostile = (
+        CELL.replace("cell (NAND2)", 'cell ("X ; exec -- touch CANARY")')
+        + CELL.replace("cell (NAND2)", "cell ()")
+        + CELL.replace("(A, B)", '("A[exec touch CANARY]", B)').replace("NAND2", "N2")
+    )
+    library = tiny(tmp_path, HEAD + hostile + CELL + "}\n")
+    assert [cell.name for cell in library.cells] == ["NAND2"]
+    assert "CANARY" not in library.plain_path.read_text()
+
+
 @pytest.mark.parametrize("cell", [CELL, QUOTED, SPREAD], ids=["plain", "quoted", "spread"])
 def test_a_cell_is_read_whole(cell: str, tmp_path: Path) -> None:
     library = tiny(tmp_path, HEAD + cell + "}\n")
