@@ -66,7 +66,7 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=message,
-                start_new_session=True,
+                process_group=0,
             )
 
         process = fenced(start, [folder])
