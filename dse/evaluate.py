@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.dse.config import SearchConfig
+from axdse.dse.config import Objective, SearchConfig
 from axdse.dse.evaluation import Evaluation, Status
+from axdse.dse.pareto import Losses, losses, no_worse
 from axdse.dse.train import Epoch, History, train
-from axdse.dse.workers import Ask
 from axdse.dse.workloads import Workload, find_workload
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.record import Cost
@@ -63,6 +63,58 @@ class Hurdle:
         """
         gain = self.remaining_gains[epoch.epoch - 1] + self.resolution
         return epoch.validation_accuracy + gain >= max(self.accuracy, self.floor)
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A design that was trained to the end.
+
+    Attributes:
+        name: for people.
+        accuracy: 0..1.
+        cost: its losses but for accuracy, as `costs_of` gives them.
+    """
+
+    name: str
+    accuracy: float
+    cost: Losses
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a search knew when it drew a trial: all that the trial's hurdle depends on.
+
+    Attributes:
+        rivals: by trial number.
+        objectives: of the search.
+        ceiling: as in `Hurdle`, and the following likewise.
+    """
+
+    rivals: tuple[Rival, ...]
+    objectives: tuple[Objective, ...]
+    ceiling: float
+    floor: float
+    resolution: float
+    remaining_gains: tuple[float, ...]
+
+    def hurdle_at(self, cost: Cost) -> Hurdle:
+        """The best rival that costs no more, and how much a training may still gain."""
+        mine = costs_of(self.objectives, cost)
+        cheaper = [rival for rival in self.rivals if no_worse(rival.cost, mine)]
+        best = max(cheaper, key=lambda rival: rival.accuracy, default=None)
+        return Hurdle(
+            rival=best.name if best else "",
+            accuracy=best.accuracy if best else 0.0,
+            ceiling=self.ceiling,
+            floor=self.floor,
+            resolution=self.resolution,
+            remaining_gains=self.remaining_gains,
+        )
+
+
+def costs_of(objectives: tuple[Objective, ...], cost: Cost) -> Losses:
+    """The losses of a design whose accuracy is not known, as if it were perfect."""
+    return losses(objectives, 1.0, cost)
 
 
 def evaluate(
@@ -133,17 +185,19 @@ def _verdict(history: History, hurdle: Hurdle) -> tuple[Status, str]:
 
 @dataclass(frozen=True)
 class Trial:
-    """The job of evaluating one candidate; it asks the parent for the hurdle at its cost."""
+    """The job of evaluating one candidate."""
 
     number: int
     candidate: Candidate
     config: SearchConfig
     operands: Path
+    standing: Standing
 
-    def run(self, ask: Ask) -> Evaluation:
+    def run(self) -> Evaluation:
         """Evaluate in a worker."""
         activity = activity_of(self.config, self.operands)
-        return evaluate(self.number, self.candidate, self.config, activity, ask)
+        hurdle_at = self.standing.hurdle_at
+        return evaluate(self.number, self.candidate, self.config, activity, hurdle_at)
 
 
 def activity_of(config: SearchConfig, operands: Path) -> Source:

@@ -11,7 +11,7 @@ from axdse.dse.pareto import Losses, losses, non_dominated
 from axdse.dse.progress import Progress
 from axdse.dse.replicates import floor, replicate_seeds, replicates, train_replicates
 from axdse.dse.run_dir import RunDir
-from axdse.dse.workers import Ask, Workers
+from axdse.dse.workers import Workers
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.verify.check import check_unit
 from axdse.flows.verify.report import RtlReport
@@ -26,9 +26,8 @@ class Certification:
 
     candidate: Candidate
 
-    def run(self, ask: Ask) -> RtlReport:
+    def run(self) -> RtlReport:
         """Simulate in a worker."""
-        del ask
         return check_unit(self.candidate)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluate import recording_of
-from axdse.dse.workers import Ask
 from axdse.flows.accelerator.network import (
     AcceleratorCost,
     Assigned,
@@ -25,9 +24,8 @@ class OnArray:
     config: SearchConfig
     operands: Path
 
-    def run(self, ask: Ask) -> AcceleratorCost | None:
+    def run(self) -> AcceleratorCost | None:
         """Cost it in a worker; None if the library has no power tables."""
-        del ask
         if read_library(self.config.library).lacks:
             return None
         recording = recording_of(self.operands)

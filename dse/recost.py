@@ -13,7 +13,7 @@ from axdse.dse.evaluation import Evaluation
 from axdse.dse.finalists import candidate_of
 from axdse.dse.progress import Progress
 from axdse.dse.run_dir import RunDir
-from axdse.dse.workers import Ask, Workers
+from axdse.dse.workers import Workers
 from axdse.flows.cost.basis import cost_basis
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.record import Cost
@@ -27,9 +27,8 @@ class Recosting:
     config: SearchConfig
     operands: Path
 
-    def run(self, ask: Ask) -> Cost:
+    def run(self) -> Cost:
         """Cost it in a worker."""
-        del ask
         activity = activity_of(self.config, self.operands)
         candidate = candidate_of(self.evaluation)
         return unit_cost(candidate, self.config.library, activity, self.config.clock_ns)

@@ -13,7 +13,7 @@ from axdse.dse.evaluation import Baseline, Replicate
 from axdse.dse.progress import Progress
 from axdse.dse.run_dir import RunDir
 from axdse.dse.train import accuracy, train
-from axdse.dse.workers import Ask, Workers
+from axdse.dse.workers import Workers
 from axdse.gpu.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
@@ -43,9 +43,8 @@ class Training:
         """Name of the candidate, or "fp32"."""
         return self.candidate.name if self.candidate else FP32
 
-    def run(self, ask: Ask) -> "Result":
+    def run(self) -> "Result":
         """Train in a worker."""
-        del ask
         workload, settings = workload_of(self.config), self.config.training
         splits = load(workload.dataset)
         assignment = Assignment.uniform(build_lut(self.candidate)) if self.candidate else None

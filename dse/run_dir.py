@@ -1,9 +1,9 @@
 """The folder of one run: everything a search leaves behind, readable by others and resumable.
 
 `run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
-`journal.log` (Optuna's), `trials/00007.json` (one Evaluation each), `replicates/` (one training
-with one seed each, of baselines and finalists), `baselines.json`, `operands.npz` (recorded in the
-bf16 baseline), `front.json`.
+`trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of
+baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16 baseline),
+`front.json`.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ from axdse.multipliers.recording_file import pack_recording
 T = TypeVar("T")
 Baselines = tuple[Baseline, ...]
 Front = tuple[FrontPoint, ...]
-SCHEMA = 2
+SCHEMA = 3
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")
 FILES = (
-    *("run.json", "config.yaml", "journal.log"),
+    *("run.json", "config.yaml"),
     *("baselines.json", "operands.npz", "front.json"),
 )
 RUN_NAMES = (*FOLDERS, *FILES)
@@ -97,11 +97,6 @@ class RunDir:
         write_atomically(path / "config.yaml", dump_config(config).encode())
         write_atomically(path / "run.json", _json(_info(config), RunInfo))
         return cls(path)
-
-    @property
-    def journal(self) -> Path:
-        """Optuna's journal."""
-        return self.path / "journal.log"
 
     @property
     def operands(self) -> Path:

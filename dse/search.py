@@ -6,25 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from optuna.study import Study
-from optuna.trial import TrialState
 
 from axdse.dse.config import SearchConfig
-from axdse.dse.evaluate import Hurdle, Trial
+from axdse.dse.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.evaluation import Baseline, Evaluation
-from axdse.dse.finalists import finish
-from axdse.dse.pareto import losses, no_worse
+from axdse.dse.finalists import candidate_of, finish
 from axdse.dse.progress import Progress, Unwatched
 from axdse.dse.recost import recost
 from axdse.dse.replicates import ceiling, floor, train_baselines
 from axdse.dse.run_dir import RunDir, locked
 from axdse.dse.space import Space, space_of
-from axdse.dse.study import open_study, tell
+from axdse.dse.study import discard, draw, new_study, next_number, tell
 from axdse.dse.train import History
 from axdse.dse.workers import Outcome, Workers, cores
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
+from axdse.multipliers.machine import machine_failure
 from axdse.multipliers.recording_file import load_recording
 
 # What may differ when a run is resumed: it changes how much is done, not what.
@@ -46,7 +45,8 @@ def run_search(
     """Train baselines, search, retrain the front; leave everything in the run folder.
 
     Ctrl-C raises KeyboardInterrupt after ending the workers; that, or kill -9, loses nothing
-    but running trainings. With one worker the result depends on the configuration alone.
+    but running jobs, which run again when the search is resumed. The result depends on the
+    configuration and the number of workers alone, however often the search was interrupted.
 
     Args:
         config: what to search.
@@ -59,8 +59,9 @@ def run_search(
         progress: is told of every step.
 
     Raises:
-        AxdseError: the folder is in use, not writable or of another search, or a baseline or a
-            finalist cannot be trained.
+        AxdseError: the folder is in use, not writable or of another search, a baseline or a
+            finalist cannot be trained, or every trial failed.
+        MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
     config = dataclasses.replace(
@@ -72,20 +73,26 @@ def run_search(
     watcher = progress or Unwatched()
     _check_power(config)
     try:
-        with locked(run_path), Workers(config.workers or cores()) as pool:
+        count = config.workers or cores()
+        with locked(run_path), Workers(count) as pool:
             run = open_run(run_path, config, resume=resume)
             baselines = train_baselines(run, pool, watcher)
             _check_operands(run)
             recost(run, pool, watcher)
-            Search(run, baselines, watcher).go(pool, deadline)
+            Search(run, baselines, watcher, count).go(pool, deadline)
             finish(run, pool, watcher)
-    except OSError as error:
-        raise AxdseError(
-            "a search needs a writable run folder and room in it",
-            error,
-            "put that right, then continue with --resume",
-        ) from error
+    except (OSError, MemoryError, MachineError) as error:
+        raise _interrupted(error) from error
     return run
+
+
+def _interrupted(error: Exception) -> AxdseError:
+    failure = machine_failure(error)
+    if failure:
+        remedy = f"{failure.remedy}, then continue with --resume; nothing is lost"
+        return MachineError(failure.rule, failure.value, remedy)
+    rule = "a search needs a writable run folder and room in it"
+    return AxdseError(rule, error, "put that right, then continue with --resume")
 
 
 def _check_power(config: SearchConfig) -> None:
@@ -135,94 +142,135 @@ def open_run(path: Path, config: SearchConfig, *, resume: bool) -> RunDir:
 class Search:
     """The trials of one run.
 
+    Trials are told in the order of their numbers, and each is drawn when all but the latest
+    `lag` of those before it are told: what is drawn does not depend on who was faster.
+
     Args:
         run: the folder; its finished trials are taken into account.
         baselines: their best validation accuracy is the ceiling.
         progress: is told of every trial.
+        workers: processes that evaluate at the same time.
     """
 
-    def __init__(self, run: RunDir, baselines: tuple[Baseline, ...], progress: Progress) -> None:
+    def __init__(
+        self, run: RunDir, baselines: tuple[Baseline, ...], progress: Progress, workers: int = 1
+    ) -> None:
         self._run = run
         self._config = run.config
         self._progress = progress
         self._space: Space = space_of(run.config)
-        self._study: Study = open_study(run, self._space)
-        self._evaluations = list(run.evaluations)
-        self._waiting: dict[str, list[int]] = {}
+        self._references = self._space.references()
+        self._study: Study = new_study(run.config)
+        self._finished = {e.number: e for e in run.evaluations}
+        self._drawn: list[int] = []
+        self._told: list[Evaluation] = []
+        self._first: dict[str, int] = {}
+        self._running: dict[int, list[int]] = {}
         self._baselines = baselines
+        # One trial may last as long as that many others, before a worker waits for it.
+        self._lag = 2 * workers - 1
 
     def go(self, workers: Workers, deadline: float = float("inf")) -> None:
-        """Evaluate until the requested number of trials is finished, or the deadline is past."""
-        done = len(self._evaluations)
-        self._progress.begin("trials", max(self._config.trials, done), done)
-        for outcome in workers.run(self._draw(deadline), self._hurdle_at):
-            self._record(_evaluation(outcome))
+        """Evaluate until the requested number of trials is finished, or the deadline is past.
 
-    def _draw(self, deadline: float) -> Iterator[Trial]:
+        Raises:
+            AxdseError: all of them failed.
+            MachineError: three in a row were interrupted.
+        """
+        done = len(self._finished)
+        self._progress.begin("trials", max(self._config.trials, done), done)
+        for outcome in workers.run(self._draw(deadline)):
+            evaluation = _evaluation(outcome)
+            self._record(evaluation)
+            for number in self._running.pop(evaluation.number):
+                self._record(_repeat(number, evaluation))
+        self._check_some_succeeded()
+
+    def _draw(self, deadline: float) -> Iterator[Trial | None]:
         """Candidates to evaluate; those known already, or being evaluated, are not yielded."""
         while self._finished_or_running < self._config.trials and time.monotonic() < deadline:
+            if not self._tell():
+                yield None
+                continue
             number, candidate = self._fresh()
-            earlier = self._earlier(candidate)
-            if earlier:
-                self._record(_repeat(number, earlier))
-            elif candidate.name in self._waiting:
-                self._waiting[candidate.name].append(number)
+            self._drawn.append(number)
+            first = self._first.setdefault(candidate.name, number)
+            if number in self._finished:
+                continue
+            if first in self._running:
+                self._running[first].append(number)
+            elif first in self._finished:
+                self._record(_repeat(number, self._finished[first]))
             else:
-                self._waiting[candidate.name] = []
-                yield Trial(number, candidate, self._config, self._run.operands)
+                self._running[number] = []
+                standing = self._standing()
+                yield Trial(number, candidate, self._config, self._run.operands, standing)
+
+    def _tell(self) -> bool:
+        """Tell what the next draw takes into account; False: some of it is not finished."""
+        while len(self._told) <= len(self._drawn) - self._lag:
+            evaluation = self._finished.get(self._drawn[len(self._told)])
+            if evaluation is None:
+                return False
+            tell(self._study, evaluation, self._config)
+            self._told.append(evaluation)
+        return True
 
     def _fresh(self) -> tuple[int, Candidate]:
-        """Ask for a candidate; a sampler that repeats itself is asked again, a few times."""
+        """Draw a candidate; a sampler that repeats itself is asked again, a few times."""
         self._run.require_folder()
-        trial, attempts = self._study.ask(), 1
-        candidate = self._space.suggest(trial)
-        while attempts < PATIENCE and self._known(candidate):
-            self._study.tell(trial, state=TrialState.PRUNED)
-            trial, attempts = self._study.ask(), attempts + 1
-            candidate = self._space.suggest(trial)
-        return trial.number, candidate
+        number, candidate = self._next()
+        for _ in range(PATIENCE - 1):
+            if number in self._finished or candidate.name not in self._first:
+                break
+            discard(self._study, number)
+            number, candidate = self._next()
+        return number, candidate
 
-    def _known(self, candidate: Candidate) -> bool:
-        return candidate.name in self._waiting or self._earlier(candidate) is not None
+    def _next(self) -> tuple[int, Candidate]:
+        """The exact cores come first; what is finished is drawn as it was."""
+        number = next_number(self._study)
+        known = self._finished.get(number)
+        given = candidate_of(known) if known else None
+        if number < len(self._references):
+            given = self._references[number]
+        return number, draw(self._study, self._space, self._config, given)
 
     @property
     def _finished_or_running(self) -> int:
-        running = sum(1 + len(numbers) for numbers in self._waiting.values())
-        return len(self._evaluations) + running
-
-    def _earlier(self, candidate: Candidate) -> Evaluation | None:
-        """What is known of a candidate; a failure may have been the machine's, so try again."""
-        known = (e for e in self._evaluations if e.status not in ("failed", "repeated"))
-        return next((e for e in known if e.design == candidate.name), None)
+        running = sum(1 + len(numbers) for numbers in self._running.values())
+        return len(self._finished) + running
 
     def _record(self, evaluation: Evaluation) -> None:
-        """File first, journal second: a trial that is told is never without its result."""
         self._run.save_evaluation(evaluation)
-        tell(self._study, evaluation, self._config)
-        self._evaluations.append(evaluation)
+        self._finished[evaluation.number] = evaluation
         self._progress.advance(_note(evaluation))
-        for number in self._waiting.pop(evaluation.design, []):
-            self._record(_repeat(number, evaluation))
 
-    def _hurdle_at(self, cost: Cost) -> Hurdle:
-        """The best rival that costs no more, and how much a training may still gain."""
-        complete = [e for e in self._evaluations if e.status == "complete"]
-        mine = losses(self._config.objectives, 1.0, cost)
-        rivals = [e for e in complete if e.cost and no_worse(self._cost_only(e.cost), mine)]
-        best = max(rivals, key=_accuracy, default=None)
+    def _standing(self) -> Standing:
+        complete = [e for e in self._told if e.status == "complete"]
         histories = [history for b in self._baselines for history in b.histories]
         histories += [e.history for e in complete if e.history]
-        return Hurdle(
-            rival=f"trial {best.number} ({best.design})" if best else "",
-            accuracy=_accuracy(best) if best else 0.0,
+        return Standing(
+            rivals=tuple(self._rival(e, e.cost) for e in complete if e.cost),
+            objectives=self._config.objectives,
             ceiling=ceiling(self._baselines),
             floor=floor(self._config, self._baselines),
             resolution=self._config.resolution,
             remaining_gains=_remaining_gains(histories, self._config.training.epochs),
         )
 
-    def _cost_only(self, cost: Cost) -> tuple[float, ...]:
-        return losses(self._config.objectives, 1.0, cost)
+    def _rival(self, evaluation: Evaluation, cost: Cost) -> Rival:
+        name = f"trial {evaluation.number} ({evaluation.design})"
+        return Rival(name, _accuracy(evaluation), costs_of(self._config.objectives, cost))
+
+    def _check_some_succeeded(self) -> None:
+        failed = [e for e in self._finished.values() if e.status in ("failed", "repeated")]
+        if failed and len(failed) == len(self._finished):
+            raise AxdseError(
+                "a search needs a trial that does not fail",
+                f"all {len(failed)} failed, {failed[0].design} as {failed[0].reason}",
+                "remove the cause and start another run",
+            )
 
 
 def _accuracy(evaluation: Evaluation) -> float:

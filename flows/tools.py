@@ -16,6 +16,7 @@ from typing import IO
 from axdse.flows.scripts import script_word
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.fence import fenced, limited
+from axdse.multipliers.machine import check_end
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30
@@ -152,12 +153,13 @@ def run_process(
     Raises:
         AxdseError: it does not start, does not end within the limit, or writes too much; or the
             path of the folder is none that every tool takes for one word.
+        MachineError: the machine ended it, or had no room for it.
     """
     script_word(folder)  # tools put it into commands of their own
     start = time.monotonic()
     with (
-        log_file.open("wb") as log,
-        _process_group(subject, command, folder, log, limit_s, environment, scratch) as process,
+        log_file.open("wb") as output,
+        _process_group(subject, command, folder, output, limit_s, environment, scratch) as process,
     ):
         try:
             exit_code = process.wait(limit_s)
@@ -167,7 +169,9 @@ def run_process(
             raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
-    return Run(exit_code, seconds, log_file.read_text(errors="replace"), log_file)
+    log = log_file.read_text(errors="replace")
+    check_end(subject, exit_code, log)
+    return Run(exit_code, seconds, log, log_file)
 
 
 @contextlib.contextmanager
@@ -190,7 +194,7 @@ def _process_group(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,
         )
 
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from axdse.flows.tools import find_tool
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import check_room
 
 TIME_LIMIT_S = 300
 
@@ -46,6 +47,7 @@ def read_modules(path: Path, subject: str) -> dict[str, Any]:
     try:
         modules: dict[str, Any] = json.loads(path.read_bytes())["modules"]
     except (OSError, ValueError, KeyError) as error:
+        check_room(path.parent, "Yosys", "set TMPDIR to another folder")
         raise AxdseError(
             f"Yosys must write {path.name} for {subject}",
             f"it did not ({type(error).__name__})",

@@ -82,7 +82,7 @@ def run_compiler(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=message,
-                start_new_session=True,
+                process_group=0,
             )
 
         process = fenced(start, [folder], readable)

@@ -20,6 +20,7 @@ from axdse.multipliers.bounded import Ended, run_confined
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import check_end
 from axdse.multipliers.model_unit import (
     PRELUDE,
     check_object,
@@ -285,6 +286,8 @@ def _crash(design: str, ended: Ended) -> AxdseError:
         )
     if code == NO_SPACE:
         return AxdseError("a C model must fit 1 GiB of memory", design, "choose a narrower design")
+    if -code in (signal.SIGKILL, signal.SIGTERM):  # our own limit sends another one first
+        check_end(f"the C model of {design}", code, "")
     reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     if -code in (signal.SIGILL, signal.SIGTRAP):
         reason += " (an index past an array, or other undefined behaviour)"

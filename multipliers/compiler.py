@@ -1,5 +1,6 @@
 """Which C compiler is there, and what may it read, write and say about a stranger's file?"""
 
+import errno
 import functools
 import os
 import re
@@ -8,8 +9,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from axdse.multipliers.bounded import run_compiler
+from axdse.multipliers.bounded import COMPILER_OUTPUT_BYTES, run_compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
 
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
 FLAGS = (
@@ -91,6 +93,7 @@ def compile_or_refuse(
 
     Raises:
         AxdseError: it refuses, with the line that says why; or it does not end.
+        MachineError: something but our own limits ended it, or it had no room.
     """
     try:
         ended = run_compiler(call, folder, COMPILE_LIMIT_S, (*toolchain(), *readable))
@@ -105,6 +108,9 @@ def compile_or_refuse(
     if ended.code == 0:
         return ended.output
     lines = ended.message.decode(errors="replace").splitlines()
+    ours = (os.strerror(errno.ENOMEM), FILE_LIMIT if file_limit() >= COMPILER_OUTPUT_BYTES else "")
+    outside = [line for line in lines if not any(limit and limit in line for limit in ours)]
+    check_end(f"the compiler of {model.name}", ended.code, "\n".join(outside))
     culprits = (line for line in lines if _CULPRIT.search(line))
     line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
     if "cannot find -l" in line:

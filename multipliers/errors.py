@@ -30,6 +30,13 @@ class AxdseError(Exception):
         return " ".join(printable(text).split())
 
 
+class MachineError(AxdseError):
+    """The machine failed, not the input: no room, no memory, a killed process.
+
+    Nothing is known of the input: the same work may succeed once the remedy is done.
+    """
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return the remedy for a misspelt `word`: the nearest choice, or all of them."""
     known = sorted(choices)

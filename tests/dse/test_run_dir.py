@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 from mac_recordings import recording
-from optuna.trial import TrialState
 
 from axdse.dse import replicates as replicates_module
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluation import Baseline, Evaluation, Replicate
 from axdse.dse.progress import Unwatched
 from axdse.dse.run_dir import FILES, FOLDERS, SCHEMA, RunDir, locked
-from axdse.dse.space import space_of
-from axdse.dse.study import open_study
 from axdse.dse.train import Epoch, History
 from axdse.dse.workers import Workers
 from axdse.multipliers.errors import AxdseError
@@ -146,7 +143,6 @@ def replace_folder(path: Path) -> None:
         lambda run: run.save_evaluation(EVALUATION),
         lambda run: run.save_front(()),
         lambda run: run.save_operands(recording()),
-        lambda run: open_study(run, space_of(run.config)),
         lambda run: run.save_config(run.config),
     ],
 )
@@ -158,17 +154,6 @@ def test_a_folder_that_is_gone_stays_away(
     with pytest.raises(AxdseError, match="run was deleted, moved or replaced; search again"):
         write(run)
     assert sorted(run.path.parent.rglob("*")) == before
-
-
-def test_the_journal_of_another_run_is_left_alone(run: RunDir) -> None:
-    study = open_study(run, space_of(run.config))
-    trial = study.ask()
-    before = run.journal.read_bytes()
-    replace_folder(run.path)
-    run.journal.write_bytes(before)
-    with pytest.raises(AxdseError, match="deleted, moved or replaced"):
-        study.tell(trial, state=TrialState.FAIL)
-    assert run.journal.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", [*FILES, "trials/00007.json", *FOLDERS])

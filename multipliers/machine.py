@@ -1,0 +1,115 @@
+"""Whose failure is it, the machine's or the input's? What the machine did is worth another try."""
+
+import errno
+import os
+import re
+import resource
+import signal
+from pathlib import Path
+
+from axdse.multipliers.errors import MachineError
+
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of the quota",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+    errno.ENOMEM: "free some memory",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close some files",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u)",
+    errno.EIO: "check the disk",
+    errno.EROFS: "make it writable",
+    errno.ESTALE: "mount it again",
+}
+# Signals that come from outside, or tell of a limit, a full file system or a lost disk.
+OUTSIDE = frozenset(
+    {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+    | {signal.SIGXFSZ, signal.SIGXCPU, signal.SIGBUS}
+)
+FILE_LIMIT = "File size limit exceeded"
+_LACKS = {os.strerror(number): remedy for number, remedy in REMEDIES.items()}
+_LACKS |= {FILE_LIMIT: REMEDIES[errno.EFBIG], "can't start new thread": REMEDIES[errno.EAGAIN]}
+# As gcc, Python, cocotb's runner, Yosys and a shell tell of a child that was killed.
+_KILLED = re.compile(
+    r"Killed signal terminated program|died with <Signals\.SIG(?:KILL|TERM|XFSZ|BUS)"
+    r"|(?:return code:?|Simulation failed:) (?:-9|-15|-25|137|143|153)\b|^Killed\b",
+    re.MULTILINE,
+)
+# More than a page, so that what a full disk cut short leaves no room for it.
+ROOM_BYTES = 1 << 16
+
+
+def unwritable(rule: str, place: Path, error: OSError, remedy: str) -> MachineError:
+    """The error for a place that takes no files; `remedy` is the one besides making room."""
+    room = REMEDIES.get(error.errno or 0)
+    return MachineError(
+        rule, f"{place} ({error.strerror or error})", f"{room} or {remedy}" if room else remedy
+    )
+
+
+def machine_failure(error: BaseException) -> MachineError | None:
+    """The machine's failure that an error comes from, along its causes; None: there is none."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MachineError):
+            return cause
+        if isinstance(cause, MemoryError):
+            return MachineError("a job needs memory", "there is none left", REMEDIES[errno.ENOMEM])
+        if isinstance(cause, OSError) and (remedy := REMEDIES.get(cause.errno or 0)):
+            return MachineError("a job needs files, memory and processes", cause, remedy)
+        if isinstance(cause, RuntimeError) and (found := _lack(str(cause))):
+            return MachineError("a job needs memory and threads", *found)
+        cause = cause.__cause__
+    return None
+
+
+def check_end(subject: str, code: int, log: str) -> None:
+    """Look at the end of a program that failed.
+
+    Args:
+        subject: what errors call it.
+        code: its exit code; negative: the number of the signal that ended it.
+        log: what it and its children said.
+
+    Raises:
+        MachineError: the machine ended it, or let it have no room.
+    """
+    rule = f"{subject} must run to its end"
+    if -code in OUTSIDE:
+        ended = signal.Signals(-code)
+        remedy = REMEDIES[errno.EFBIG] if ended == signal.SIGXFSZ else "see who ended it"
+        raise MachineError(rule, f"it was ended by {ended.name}", remedy)
+    if code and (found := _lack(log)):
+        raise MachineError(rule, *found)
+    if code and (killed := _KILLED.search(log)):
+        raise MachineError(rule, killed[0], "look for lack of memory")
+
+
+def check_room(folder: Path, subject: str, remedy: str) -> None:
+    """Make sure that what was written to a folder can be whole: tools do not always tell.
+
+    Raises:
+        MachineError: its disk is full, or a file of it is as long as this process may write.
+    """
+    rule = f"{subject} needs room for its files"
+    probe = folder / ".room"
+    try:
+        probe.write_bytes(bytes(min(ROOM_BYTES, file_limit())))
+        probe.unlink()
+    except OSError as error:
+        raise unwritable(rule, folder, error, remedy) from error
+
+
+def file_limit() -> int:
+    """The longest file that this process and its children may write, in bytes: `ulimit -f`."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return soft if soft != resource.RLIM_INFINITY else 1 << 62
+
+
+def _lack(text: str) -> tuple[str, str] | None:
+    """What a message says is missing, and the remedy."""
+    for line in text.splitlines():
+        for lack, remedy in _LACKS.items():
+            if lack.lower() in line.lower():
+                return " ".join(line.split())[:200], remedy
+    return None
