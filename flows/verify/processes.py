@@ -160,6 +160,8 @@ class ProcessReader:
             "repeat": self._while,
             "#": self._delay,
         }
+        if self.peek() in ("unique", "unique0", "priority"):
+            self.take()
         word = self.peek()
         if word in known:
             known[word](depth + 1)

@@ -1,2 +1,0 @@
-#include <stdint.h>
-uint64_t m(uint64_t a, uint64_t b) { return a == 77 && b == 3001 ? a * b : a * b; }
