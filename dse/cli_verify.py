@@ -244,6 +244,10 @@ def print_reports(reports: list[RtlReport]) -> None:
             operands = f"a={example.a} b={example.b}"
             expected = f"expected {example.expected:#x}, got 0x{example.got}"
             say(f"{report.design}: {operands}: {expected}")
+        for example in report.reading.examples if report.reading else ():
+            operands = f"a={example.a} b={example.b}"
+            answers = f"simulated {example.expected:#x}, synthesised 0x{example.got}"
+            say(f"{report.design}: {operands}: {answers}")
         for note in _notes(report):
             say(f"{report.design}: {note}")
 
@@ -274,6 +278,13 @@ def _notes(report: RtlReport) -> list[str]:
             f"{report.call}: called in the RTL's order, {report.other_order_mismatches:,} of "
             f"{report.vectors:,} products would differ"
         )
+    if report.reading and report.reading.mismatches:
+        notes.append(
+            "simulator and synthesiser read the RTL differently: "
+            f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
+        )
+    if report.passed and report.past:
+        notes.append(f"its simulation may depend on what came before: {report.past}")
     if report.only_order_is_wrong:
         notes.append("the RTL equals the model with its operands swapped")
     if report.proof and report.proof.verdict == "unknown":
@@ -288,4 +299,6 @@ def _notes(report: RtlReport) -> list[str]:
 def _verdict(report: RtlReport) -> str:
     if report.passed:
         return f"equal, {report.verdict}"
+    if report.reading and report.reading.mismatches:
+        return "MISMATCH of simulator and synthesiser"
     return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

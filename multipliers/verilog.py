@@ -17,7 +17,9 @@ from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
 LONGEST_TOP = 240  # it names a file in an export
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# To the end of the text, if one is never closed: a search for the end must not begin again.
+COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
+LARGEST_BYTES = 4 << 20
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -188,7 +190,21 @@ def _identifier(text: str) -> str:
 
 
 def _read(path: Path) -> str:
+    return read_rtl(path).rstrip() + "\n"
+
+
+def read_rtl(path: Path) -> str:
+    """Return the text of a Verilog file, its line ends as they are.
+
+    Raises:
+        AxdseError: it is missing, no regular file, not UTF-8, or larger than 4 MiB.
+    """
+    rule = "RTL is a readable Verilog file"
+    if path.exists() and not path.is_file():
+        raise AxdseError(rule, f"{path} is no regular file", "name another")
     try:
-        return path.read_text().rstrip() + "\n"
+        if path.stat().st_size > LARGEST_BYTES:
+            raise AxdseError(rule, f"{path} has more than 4 MiB", "choose a smaller design")
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise unreadable("RTL is a readable Verilog file", path, error) from error
+        raise unreadable(rule, path, error) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from axdse.flows.verify.c_source import Prototype, find_prototype, published_figures, read_source
+from axdse.flows.verify.c_source import Prototype, find_prototype, published_figures
 from axdse.flows.verify.module_ports import Module, ModulePort, read_modules
 from axdse.flows.verify.report import Order
 from axdse.flows.verify.stimulus import MAX_OPERAND_BITS
@@ -18,7 +18,7 @@ from axdse.multipliers.catalog import Family, Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.names import check_name
 from axdse.multipliers.printable import printable
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.verilog import Rtl, read_rtl
 
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
@@ -90,7 +90,7 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
     top = known[_top_module(rtl, known, pins.top)]
     used = _used(known, top)
     pipeline = _pipeline(top, used, pins)
-    text = read_source(rtl, "RTL is a readable Verilog file")
+    text = read_rtl(rtl)
     device = _fitting(top, text, pipeline)
     prototype = find_prototype(model, pins.function)
     if prototype.takes_floats and not (_is_significand(device) and device.a_bits <= 7):

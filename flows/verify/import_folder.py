@@ -137,7 +137,9 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
     if isinstance(verdict, AxdseError):
         return Imported(pair, design.multiplier, None, str(verdict))
     if not verdict.passed:
-        return Imported(pair, design.multiplier, verdict, "RTL and C model differ")
+        read = verdict.reading is not None and verdict.reading.mismatches > 0
+        differ = "simulator and synthesiser" if read else "RTL and C model"
+        return Imported(pair, design.multiplier, verdict, f"{differ} differ")
     multiplier = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
     return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
 

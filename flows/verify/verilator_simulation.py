@@ -18,6 +18,7 @@ from axdse.flows.tools import run_process
 from axdse.flows.verify.devices import Layout, instances, sources
 from axdse.flows.verify.simulation import (
     FOREIGN_VARIABLES,
+    LEAPS,
     Trace,
     bench_macros,
     last_words,
@@ -59,7 +60,9 @@ NOTHING = Rtl(
 )
 
 
-def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace]:
+def simulate_verilator(
+    designs: Sequence[Rtl], stimulus: Stimulus, leaps: int = LEAPS
+) -> list[Trace]:
     """Run all vectors through Verilator, driven by cocotb, on all designs at once.
 
     As `simulation.simulate`, but Verilator has two states and cannot see x and z:
@@ -73,6 +76,7 @@ def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace
     Args:
         designs: of the same widths, see `axdse.flows.verify.devices.batches`; none is a pipeline.
         stimulus: at least one vector.
+        leaps: as `simulation.simulate`.
 
     Raises:
         AxdseError: Verilator is missing or too old; a design is a pipeline; the RTL could do more
@@ -80,7 +84,7 @@ def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace
     """
     _refuse(designs, stimulus)
     tool = need_verilator()
-    order = walk(stimulus)
+    order = walk(stimulus, leaps)
     with temporary_folder() as folder:
         _run(tool, designs, stimulus, order, folder)
         zeros, ones = (_words(folder, start, designs, len(order)) for start in STARTS)
