@@ -19,6 +19,7 @@ from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.walk import disputed, fold, walk
 from axdse.multipliers.cache import temporary_folder, write_output
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import check_end, check_room
 from axdse.multipliers.verilog import Rtl
 
 # What a verdict depends on beside the design and the vectors.
@@ -37,6 +38,7 @@ BENCH_FILES = source_files(
     "verify/verilog_tokens.py",
     "verify/walk.py",
 )
+LOGS = ("build.log", "simulation.log", "run.log")
 TIME_LIMIT_S = 300
 # They take up to a tenth of a second on an 8 x 8 design.
 LEAPS = 4096
@@ -165,11 +167,16 @@ def _run(
         TIME_LIMIT_S,
         _environment(folder, waves),
     )
-    if not (folder / "sim.vvp").exists():
+    built, ended = (folder / "sim.vvp").exists(), passed(folder / "results.xml")
+    if not built or not ended:
+        logs = (line for name in LOGS for line in log_lines(folder / name))
+        check_end(f"the simulation of {rtl.top}", result.exit_code or 1, "\n".join(logs))
+        check_room(folder, "a simulation", "set TMPDIR to another folder")
+    if not built:
         raise _not_built(rtl, folder / "build.log", result.log)
     for design in designs:
         _check_widths(design, folder / "build.log")
-    if not passed(folder / "results.xml"):
+    if not ended:
         raise _not_finished(rtl, folder / "simulation.log", result.log)
 
 
@@ -237,6 +244,7 @@ def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
     layout = Layout(len(designs), designs[0].product_bits)
     size = layout.words * RECORD_WORDS
     if data.size != steps * size:
+        check_room(path.parent, "a simulation", "set TMPDIR to another folder")
         raise AxdseError(
             f"the simulation of {designs[0].top} must answer at every step",
             f"{data.size // size} answers at {steps} steps",
