@@ -237,7 +237,7 @@ def print_reports(reports: list[RtlReport]) -> None:
     if len(reports) > FEW:
         _print_families(reports)
     else:
-        rows = [(r.design, _verdict(r), f"{r.vectors:,}", f"{r.mismatches:,}") for r in reports]
+        rows = [(r.design, _verdict(r), f"{r.vectors:,}", _mismatches(r)) for r in reports]
         print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
     for report in reports:
         for example in report.examples:
@@ -294,6 +294,15 @@ def _notes(report: RtlReport) -> list[str]:
     if report.latency:
         notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
     return notes
+
+
+def _mismatches(report: RtlReport) -> str:
+    """How many, of the simulation; else of what told otherwise after it."""
+    if report.mismatches or report.passed:
+        return f"{report.mismatches:,}"
+    if report.reading and report.reading.mismatches:
+        return f"{report.reading.mismatches:,} (synthesis)"
+    return "some (proof)"
 
 
 def _verdict(report: RtlReport) -> str:
