@@ -18,7 +18,7 @@ from pathlib import Path
 
 from axdse.multipliers.bounded import Ended, run_confined
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag
+from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag, objcopy
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end
 from axdse.multipliers.model_unit import (
@@ -121,7 +121,7 @@ def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
         raise _wrote_none(call[0])
     check_object(whole, model, function)
     kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
-    compile_or_refuse(["objcopy", *kept, str(whole), str(built)], model, stem.parent)
+    compile_or_refuse([objcopy(), *kept, str(whole), str(built)], model, stem.parent)
     return built
 
 

@@ -65,17 +65,30 @@ def _version(command: str) -> str:
     return line
 
 
-@functools.cache
 def has_flag(flag: str) -> bool:
     """Whether the compiler takes a flag."""
-    call = [compiler()[0], "-Werror", flag, "-E", "-x", "c", os.devnull]
+    return _has_flag(compiler()[0], flag)
+
+
+@functools.cache
+def _has_flag(command: str, flag: str) -> bool:
+    call = [command, "-Werror", flag, "-E", "-x", "c", os.devnull]
     return not subprocess.run(call, capture_output=True, check=False).returncode
 
 
-@functools.cache
 def toolchain() -> tuple[Path, ...]:
     """What a compiler reads whatever it compiles: system folders and its own prefix."""
-    command = Path(compiler()[0])
+    return _toolchain(Path(compiler()[0]))
+
+
+def objcopy() -> str:
+    """The program of that name beside the compiler, else the one on PATH."""
+    beside = Path(compiler()[0]).with_name("objcopy")
+    return str(beside) if beside.exists() else "objcopy"
+
+
+@functools.cache
+def _toolchain(command: Path) -> tuple[Path, ...]:
     prefixes = {command.parent.parent, command.resolve().parent.parent} - {Path("/")}
     return tuple(path for path in (*TOOLCHAIN, *sorted(prefixes)) if path.exists())
 

@@ -258,7 +258,7 @@ def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
 def _not_built(rtl: Rtl, log: Path, output: str) -> AxdseError:
     lines = log_lines(log)
     line = next((line for line in lines if "error" in line), None) or last_words(lines, output)
-    line = line.replace(f"{log.parent}/", "")
+    line = line.replace(f"{log.parent}/", "").replace(RTL_FILE, f"{rtl.top}.v")
     return AxdseError(f"the RTL {rtl.top} must elaborate in Icarus", line, "correct that line")
 
 

@@ -117,7 +117,7 @@ def _run(
     output = _drive(tool, designs, len(order), folder)
     if not (folder / "rtl_bench").exists():
         rule = f"the RTL {rtl.top} must build in Verilator"
-        said = _complaint(folder / "build.log", output)
+        said = _complaint(folder / "build.log", output).replace(RTL_FILE, f"{rtl.top}.v")
         raise AxdseError(rule, said, "correct that line, or check it with Icarus")
     for number, design in enumerate(designs):
         _check_widths(design, number, folder / "build.log")

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from axdse.dse.workers import Job, Workers
+from axdse.multipliers.errors import MachineError
 
 # Jobs live in a module of their own: a spawned process must be able to import them.
 JOBS = """
-import os, signal, time
+import errno, os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 from axdse.flows.tools import run_process
@@ -22,36 +23,45 @@ from axdse.multipliers.errors import AxdseError
 @dataclass(frozen=True)
 class Say:
     value: object
-    def run(self, ask): return self.value
-
-@dataclass(frozen=True)
-class Ask:
-    question: int
-    def run(self, ask): return ask(self.question) + ask(self.question)
+    def run(self): return self.value
 
 @dataclass(frozen=True)
 class Break:
-    def run(self, ask): raise ValueError("broken\\nin two lines")
+    def run(self): raise ValueError("broken\\nin two lines")
 
 @dataclass(frozen=True)
 class Refuse:
-    def run(self, ask): raise AxdseError("a rule", "a value", "a remedy")
+    def run(self): raise AxdseError("a rule", "a value", "a remedy")
 
 @dataclass(frozen=True)
 class Die:
-    def run(self, ask): os.kill(os.getpid(), signal.SIGKILL)
+    signal: int = signal.SIGSEGV
+    def run(self): os.kill(os.getpid(), self.signal)
+
+@dataclass(frozen=True)
+class KilledOnce:
+    path: str
+    def run(self):
+        if not os.path.exists(self.path):
+            open(self.path, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "done"
+
+@dataclass(frozen=True)
+class Full:
+    def run(self): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 @dataclass(frozen=True)
 class Sleep:
     path: str
-    def run(self, ask):
+    def run(self):
         open(self.path, "w").write(str(os.getpid()))
         time.sleep(60)
 
 @dataclass(frozen=True)
 class Tool:
     path: str
-    def run(self, ask):
+    def run(self):
         script = f"echo $$ > {self.path}; exec sleep 60"
         log = Path(f"{self.path}.log")
         run_process("sleep", ["sh", "-c", script], log.parent, log, 60, None)
@@ -85,7 +95,7 @@ def workers(folder: Path) -> Iterator[Workers]:
 
 
 def results(workers: Workers, *jobs: Job[object]) -> dict[object, tuple[object, str]]:
-    outcomes = workers.run(iter(jobs), lambda question: 10 * question)
+    outcomes = workers.run(iter(jobs))
     return {outcome.job: (outcome.result, outcome.failure) for outcome in outcomes}
 
 
@@ -96,13 +106,22 @@ def test_each_outcome_belongs_to_its_job(workers: Workers) -> None:
     assert results(workers, *said) == {job: (job.value, "") for job in said}
 
 
-def test_questions_are_answered(workers: Workers) -> None:
+def test_a_killed_job_runs_again(workers: Workers, tmp_path: Path) -> None:
     import axdse_test_jobs as jobs
 
-    assert results(workers, jobs.Ask(1), jobs.Ask(2)) == {
-        jobs.Ask(1): (20, ""),
-        jobs.Ask(2): (40, ""),
-    }
+    once = jobs.KilledOnce(str(tmp_path / "killed"))
+    assert results(workers, once) == {once: ("done", "")}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Full", "No space left.*free some space"), ("Die", "died .SIGKILL")]
+)
+def test_three_failures_of_the_machine_end_it(folder: Path, name: str, message: str) -> None:
+    import axdse_test_jobs as jobs
+
+    job = getattr(jobs, name)(*([signal.SIGKILL] if name == "Die" else []))
+    with Workers(1) as pool, pytest.raises(MachineError, match=message):
+        results(pool, job)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +129,7 @@ def test_questions_are_answered(workers: Workers) -> None:
     [
         ("Break", "ValueError: broken in two lines"),
         ("Refuse", "a rule: a value; a remedy"),
-        ("Die", "its worker process died (SIGKILL)"),
+        ("Die", "its worker process died (SIGSEGV)"),
     ],
 )
 def test_what_breaks_breaks_only_its_job(workers: Workers, name: str, failure: str) -> None:

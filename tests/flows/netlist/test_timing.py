@@ -50,6 +50,14 @@ def test_a_cell_unknown_to_opensta_is_an_error(library: Library) -> None:
 
 
 def test_a_netlist_that_opensta_cannot_read_is_an_error(library: Library) -> None:
-    netlist = replace(inverters(library, 2), b=Port("b{", (3,)))
+    netlist = inverters(library, 2)
+    odd = replace(netlist.instances[0], pins=(("A{", 2), ("Y", 10)))
+    netlist = replace(netlist, instances=(odd, netlist.instances[1]))
     with pytest.raises(AxdseError, match="syntax error"):
+        critical_path_ns(netlist, library)
+
+
+def test_a_port_that_tcl_would_read_does_not_reach_opensta(library: Library) -> None:
+    netlist = replace(inverters(library, 2), b=Port("b{", (3,)))
+    with pytest.raises(AxdseError, match="plain Verilog identifiers"):
         critical_path_ns(netlist, library)
