@@ -11,7 +11,8 @@ from pathlib import Path
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
-from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.names import check_name
 
@@ -188,7 +189,5 @@ def _identifier(text: str) -> str:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text().rstrip() + "\n"
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable("RTL is a readable Verilog file", path, error) from error
+    file = InputFile(path, "RTL is a readable Verilog file", LARGEST_SOURCE)
+    return file.text().rstrip() + "\n"
