@@ -69,11 +69,13 @@ class InputFile:
         """
         with self.opened() as file:
             try:
-                data = file.read(self.limit + 1)  # files of /proc state no size
+                # Files of /proc state no size; and as much as is asked for is allocated.
+                size = min(self.limit, max(os.fstat(file.fileno()).st_size, MIB))
+                data = file.read(size + 1)
             except OSError as error:
                 raise self.refusal(error.strerror) from error
-        if len(data) > self.limit:
-            raise self.refusal(f"more than {size_text(self.limit)}")
+        if len(data) > size:
+            raise self.refusal(f"more than {size_text(size)}")
         return data
 
     def text(self) -> str:
