@@ -15,6 +15,7 @@ from axdse.flows.liberty.libraries import NAMES
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import MAX_FRACTION_BITS
 from axdse.multipliers.operands import Dataflow
@@ -99,11 +100,8 @@ def load_config(path: Path) -> SearchConfig:
         AxdseError: the file cannot be read, has unknown or duplicate keys, wrong types, or
             names what does not exist.
     """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AxdseError("a configuration is a readable YAML file", error, "check it") from error
-    return parse_config(text, path)
+    rule = "a configuration is a readable YAML file"
+    return parse_config(InputFile(path, rule, strict_yaml.LARGEST).text(), path)
 
 
 def parse_config(text: str, path: Path) -> SearchConfig:

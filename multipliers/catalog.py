@@ -16,6 +16,7 @@ from axdse.multipliers.family import Paper as Paper
 from axdse.multipliers.family import Parameter as Parameter
 from axdse.multipliers.family import Pipeline as Pipeline
 from axdse.multipliers.family import Published as Published
+from axdse.multipliers.files import InputFile
 from axdse.multipliers.names import check_name
 
 HERE = Path(__file__).parent
@@ -30,12 +31,8 @@ class Catalog:
 
     def __init__(self, folder: Path = HERE) -> None:
         path = folder / "catalog.yaml"
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise AxdseError(
-                "a catalogue is a readable catalog.yaml", path, "name its folder"
-            ) from error
+        rule = "a catalogue is a readable catalog.yaml"
+        text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
         entries = strict_yaml.load(text, str(path)) or {}
         if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
             raise AxdseError("a catalogue maps names to families", path, "see the built-in one")

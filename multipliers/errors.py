@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable
-from pathlib import Path
 
 from axdse.multipliers.printable import printable
 
@@ -44,14 +43,3 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
         return "leave it out"
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-
-
-def unreadable(rule: str, path: Path, error: OSError | UnicodeDecodeError) -> AxdseError:
-    """The error for a text file that cannot be read, or is no UTF-8."""
-    if isinstance(error, OSError):
-        return AxdseError(rule, f"{path} ({error.strerror})", "check the path")
-    return AxdseError(rule, f"{path} (line {_line_of(error)} is not UTF-8)", "save it as UTF-8")
-
-
-def _line_of(error: UnicodeDecodeError) -> int:
-    return error.object.count(b"\n", 0, error.start) + 1

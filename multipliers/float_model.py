@@ -17,6 +17,7 @@ import numpy as np
 from axdse.multipliers.cache import cached_bytes, digest
 from axdse.multipliers.compiled import RefusedError, compiled, run
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 
 TIME_LIMIT_S = 300.0
 _FUNCTION = re.compile(r"\bfloat\s+(\w+)\s*\(\s*(?:const\s+)?float\b")
@@ -49,10 +50,8 @@ def float_table(path: Path, function: str, m: int) -> np.ndarray:
 
 
 def _check_function(path: Path, function: str) -> None:
-    try:
-        names = _FUNCTION.findall(path.read_text(errors="replace"))
-    except OSError as error:
-        raise AxdseError("a C model is a readable file", path, "check the path") from error
+    data = InputFile(path, "a C model is a readable file", LARGEST_SOURCE).read()
+    names = _FUNCTION.findall(data.decode(errors="replace"))
     if names and function not in names:
         raise AxdseError(
             f"{path.name} has no such function", function, did_you_mean(function, names)

@@ -11,8 +11,6 @@ int16.
 
 import functools
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,12 +21,15 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate, twos_complement
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.float_model import float_table
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
+from axdse.multipliers.npz import open_npz
 from axdse.multipliers.unit import normalised
 
 MAX_FRACTION_BITS = 7
 LAYOUT_VERSION = "1"
+LARGEST_FILE = MIB  # a table has up to 2^17 bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +168,7 @@ def save_npz(lut: Lut, path: Path) -> None:
         format=lut.format.name,
         multiplier=lut.multiplier,
         digest=lut.digest,
+        seal=_seal(lut),
     )
     write_output(path, buffer.getvalue())
 
@@ -178,20 +180,18 @@ def load_npz(path: Path) -> Lut:
         AxdseError: not such a file, or damaged.
     """
     remedy = "write it again with 'axdse lut'"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries, name, number_format, stored = (
-                np.load(io.BytesIO(archive.read(f"{key}.npy")), allow_pickle=False)
-                for key in ("entries", "multiplier", "format", "digest")
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise AxdseError(
-            "a table is a readable .npz of axdse", f"{path} ({error})", remedy
-        ) from error
-    lut = Lut(str(name), parse_format(str(number_format)), entries)
-    if lut.digest != stored:
+    file = InputFile(path, "a table is a readable .npz of axdse", LARGEST_FILE, remedy)
+    npz = open_npz(file, LARGEST_FILE)
+    number_format = parse_format(npz.text("format"))
+    lut = Lut(npz.text("multiplier"), number_format, npz.array("entries"))
+    if npz.text("digest") != lut.digest or npz.text("seal") != _seal(lut):
         raise AxdseError("a table must match its digest", path, remedy)
     return lut
+
+
+def _seal(lut: Lut) -> str:
+    """SHA-256 (hex) of all that a file says."""
+    return digest(LAYOUT_VERSION, lut.multiplier, lut.digest)
 
 
 def save_approxtrain(lut: Lut, path: Path) -> None:
@@ -225,10 +225,8 @@ def load_approxtrain(path: Path, rounding: Rounding = "truncate") -> Lut:
         AxdseError: the name has no m, or the size is not 2^(2m) bytes.
     """
     m = _approxtrain_bits(path)
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise AxdseError("a table is a readable file", path, "check the path") from error
+    file = InputFile(path, "a table is a readable file", LARGEST_FILE)
+    data = np.frombuffer(file.read(), dtype=np.uint8)
     if data.size != 1 << (2 * m):
         raise AxdseError(
             f"{path.name} must have {1 << (2 * m)} bytes", data.size, "it is truncated or misnamed"

@@ -16,8 +16,8 @@ from elftools.elf.sections import Symbol, SymbolTableSection
 
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 
-MAX_BYTES = 4 << 20  # of one source file
 MAX_FILES = 64
 SUFFIXES = (".c", ".h", ".inc", ".inl", ".def", ".cu", ".cuh", ".i")
 # Models written for a GPU compile here too, and those that forget the usual headers.
@@ -130,14 +130,7 @@ def source_files(model: Path) -> dict[Path, str]:
 
 
 def _text(path: Path, model: Path) -> str:
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
-        raise AxdseError(
-            f"a C file has at most {MAX_BYTES >> 20} MiB", path, "choose a smaller model"
-        )
-    try:
-        text = path.read_bytes().decode("latin-1")
-    except OSError as error:
-        raise AxdseError("a C model is a readable file", path, "check the path") from error
+    text = InputFile(path, "a C model is a readable file", LARGEST_SOURCE).read().decode("latin-1")
     if foreign := _CHECKER.search(text):
         rule = f"the C model {model.name} knows nothing of its checker"
         raise AxdseError(rule, foreign[0], "use other names")

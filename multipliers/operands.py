@@ -119,6 +119,10 @@ class OperandTrace:
                 f"{self.a.shape}, {self.b.shape}, {self.sums.shape} for {self.name}",
                 "record it with axdse.gpu.recording",
             )
+        others = (self.a, self.b, self.sums, self.a_peak, self.b_peak)
+        if self.lengths.dtype != np.int64 or any(array.dtype != np.float32 for array in others):
+            rule = "a trace holds operands and sums in float32, lengths in int64"
+            raise AxdseError(rule, self.name, "record it with axdse.gpu.recording")
         if rows[0] and not 1 <= self.lengths.min() <= self.lengths.max() <= self.a.shape[1]:
             rule = f"rows of a trace have 1..{self.a.shape[1]} pairs"
             raise AxdseError(rule, self.name, "record it again")

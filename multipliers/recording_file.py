@@ -1,17 +1,18 @@
 """Stage 3, error: recorded operands as a file, one compressed .npz with a JSON header."""
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from axdse.multipliers.cache import write_output
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.npz import Npz, open_npz
 from axdse.multipliers.operands import (
     Dataflow,
     OperandHistogram,
@@ -22,7 +23,10 @@ from axdse.multipliers.operands import (
 
 LAYOUT_VERSION = 2
 ARRAYS = ("a", "b", "sums", "a_peak", "b_peak", "lengths")  # of a trace
+LARGEST = 256 * MIB  # packed or not
 _REMEDY = "write it again with 'axdse train --record'"
+
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class _Counts:
     layer: str
     product: ProductName
     format: str
-    zero: int
-    non_finite: int
+    zero: Count
+    non_finite: Count
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class _Trace:
     layer: str
     product: ProductName
     dataflow: Dataflow
-    multiplications: int
+    multiplications: Count
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ class _Header:
     version: int
     workload: str
     multiplier: str
-    seed: int
-    every: int
-    steps: int
-    images: int
+    seed: Count
+    every: Annotated[Count, Field(ge=1)]
+    steps: Count
+    images: Count
     entries: tuple[_Counts, ...]
     traces: tuple[_Trace, ...]
     digest: str
@@ -105,20 +109,24 @@ def load_recording(path: Path) -> Recording:
     Raises:
         AxdseError: not such a file, of another version, or damaged.
     """
+    file = InputFile(path, "a recording is a readable .npz of axdse", LARGEST, _REMEDY)
+    return recording_of(open_npz(file, LARGEST))
+
+
+def recording_of(npz: Npz) -> Recording:
+    """As `load_recording`, of an archive that is open."""
+    text = npz.text("header")
     try:
-        with zipfile.ZipFile(path) as archive:
-            text = str(_array(archive, "header"))
-            version = TypeAdapter(_Version).validate_json(text).version
-            if version != LAYOUT_VERSION:
-                rule = f"recordings are of version {LAYOUT_VERSION}"
-                raise AxdseError(rule, f"{path} is of {version}", _REMEDY)
-            recording, content = _assembled(TypeAdapter(_Header).validate_json(text), archive)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise AxdseError(
-            "a recording is a readable .npz of axdse", f"{path} ({_reason(error)})", _REMEDY
-        ) from error
-    if recording.digest != content:
-        raise AxdseError("a recording must match its digest", path, _REMEDY)
+        version = TypeAdapter(_Version).validate_json(text).version
+        if version != LAYOUT_VERSION:
+            rule = f"recordings are of version {LAYOUT_VERSION}"
+            raise AxdseError(rule, f"{npz.file.path} is of {version}", _REMEDY)
+        header = TypeAdapter(_Header).validate_json(text)
+    except ValidationError as error:
+        raise npz.file.refusal(error.errors()[0]["msg"]) from error
+    recording = _assembled(header, npz)
+    if recording.digest != header.digest:
+        raise AxdseError("a recording must match its digest", npz.file.path, _REMEDY)
     return recording
 
 
@@ -127,35 +135,23 @@ class _Version:
     version: int
 
 
-def _array(archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    return np.asarray(np.load(io.BytesIO(archive.read(f"{key}.npy")), allow_pickle=False))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return str(error.errors()[0]["msg"])
-    return str(error)
-
-
-def _assembled(header: _Header, archive: zipfile.ZipFile) -> tuple[Recording, str]:
-    """The recording, and the digest that the file says it has."""
+def _assembled(header: _Header, npz: Npz) -> Recording:
     histograms = tuple(
         OperandHistogram(
             *(entry.layer, entry.product, parse_format(entry.format)),
-            *(_array(archive, f"counts_{i}"), entry.zero, entry.non_finite),
+            *(npz.array(f"counts_{i}"), entry.zero, entry.non_finite),
         )
         for i, entry in enumerate(header.entries)
     )
-    traces = tuple(_trace(entry, i, archive) for i, entry in enumerate(header.traces))
-    recording = Recording(
+    traces = tuple(_trace(entry, i, npz) for i, entry in enumerate(header.traces))
+    return Recording(
         *(histograms, header.workload, header.multiplier, header.seed, header.every),
         *(traces, header.steps, header.images),
     )
-    return recording, header.digest
 
 
-def _trace(entry: _Trace, number: int, archive: zipfile.ZipFile) -> OperandTrace:
-    a, b, sums, a_peak, b_peak, lengths = (_array(archive, f"{key}_{number}") for key in ARRAYS)
+def _trace(entry: _Trace, number: int, npz: Npz) -> OperandTrace:
+    a, b, sums, a_peak, b_peak, lengths = (npz.array(f"{key}_{number}") for key in ARRAYS)
     return OperandTrace(
         layer=entry.layer,
         product=entry.product,

@@ -11,7 +11,8 @@ from pathlib import Path
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
-from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.names import check_name
 
@@ -19,7 +20,6 @@ RTL_FOLDER = Path(__file__).parent / "rtl"
 LONGEST_TOP = 240  # it names a file in an export
 # To the end of the text, if one is never closed: a search for the end must not begin again.
 COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
-LARGEST_BYTES = 4 << 20
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -199,12 +199,4 @@ def read_rtl(path: Path) -> str:
     Raises:
         AxdseError: it is missing, no regular file, not UTF-8, or larger than 4 MiB.
     """
-    rule = "RTL is a readable Verilog file"
-    if path.exists() and not path.is_file():
-        raise AxdseError(rule, f"{path} is no regular file", "name another")
-    try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise AxdseError(rule, f"{path} has more than 4 MiB", "choose a smaller design")
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(rule, path, error) from error
+    return InputFile(path, "RTL is a readable Verilog file", LARGEST_SOURCE).exact_text()

@@ -1,6 +1,7 @@
 """Stage 6, cost: the cells of one Liberty library, read once and cached."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.flop import STATE, Flop, is_simple, read_flop
 from axdse.flows.liberty.libraries import library_path
 from axdse.flows.liberty.reader import read_cell
-from axdse.flows.liberty.syntax import Group, read_groups
+from axdse.flows.liberty.syntax import MOST_INCLUDES, Group, library_file, read_groups
 from axdse.flows.liberty.units import number_of, read_units
 from axdse.flows.liberty.writer import plain_text
 from axdse.multipliers.cache import cached, cached_file, digest
@@ -21,6 +22,7 @@ from axdse.multipliers.printable import printable
 
 LAYOUT_VERSION = "4"  # of the cached form
 PLAIN = ("cells", "flops")
+_INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")]+?)"?\s*\)')
 TEMPLATES = ("lu_table_template", "power_lut_template")
 WANTED = frozenset(
     {
@@ -78,11 +80,7 @@ class Library:
         return _plain_file(self.path, self.digest, kept, lambda: self._again().plain(kept))
 
     def _again(self) -> "_Parsed":
-        try:
-            changed = _digest(self.path) != self.digest
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
-        if changed:
+        if _digest(self.path) != self.digest:
             rule = "a Liberty library stays as it is while it is used"
             raise AxdseError(rule, f"{self.path} has changed", "run the command again")
         return _parsed(self.path)
@@ -127,19 +125,9 @@ def read_library(path: Path | None = None) -> Library:
         AxdseError: it is missing, is no Liberty, or has no combinational cell.
     """
     path = library_path(path)
-    try:
-        status = path.stat()
-        return _read(path, status.st_mtime_ns, status.st_size)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> AxdseError:
-    return AxdseError(
-        "synthesis needs a Liberty library",
-        f"{path} ({error.strerror})",
-        "apt-get install qflow-tech-osu018, or name another .lib",
-    )
+    with library_file(path).opened() as file:
+        status = os.fstat(file.fileno())
+    return _read(path, status.st_mtime_ns, status.st_size)
 
 
 @functools.lru_cache(8)
@@ -150,12 +138,17 @@ def _read(path: Path, modified_ns: int, size: int) -> Library:
     return cached("liberty", key, Library, lambda: _library(path, content))
 
 
-def _digest(path: Path, depth: int = 0) -> str:
-    """Of a file and what it includes."""
-    content = path.read_bytes()
-    names = re.findall(rb'include_file\s*\(\s*"?([^")]+?)"?\s*\)', content) if depth < 8 else []
-    inner = [path.parent / name.decode("latin-1") for name in names]
-    return digest(content, *(_digest(file, depth + 1) for file in inner if file.is_file()))
+def _digest(path: Path) -> str:
+    """Of a file and what it includes, each once; what is missing is the parser's to tell."""
+    contents: dict[Path, bytes] = {}
+    todo = [path]
+    while todo and len(contents) <= MOST_INCLUDES:
+        file = todo.pop(0)
+        if file not in contents and (file == path or file.is_file()):
+            contents[file] = library_file(file).read()
+            names = _INCLUDE.findall(contents[file])
+            todo += [file.parent / name.decode("latin-1") for name in names]
+    return digest(*contents.values())
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ taken apart: the files of commercial libraries are hundreds of megabytes.
 """
 
 import mmap
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 
 TOKEN = re.compile(
     rb"""[ \t\r\f\v]+ | \\[ \t]*\r?\n | /\*.*?\*/ | //[^\n]*
@@ -22,7 +24,9 @@ TOKEN = re.compile(
 )
 BRACE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|/\*.*?\*/|[{}]', re.DOTALL)
 CONTINUED = re.compile(r"\\\s*\n")
-DEEPEST_INCLUDE = 8
+DEEPEST_INCLUDE, MOST_INCLUDES = 8, 64
+DEEPEST_GROUP = 32
+LARGEST = 512 * MIB
 GZIP = b"\x1f\x8b"
 REMEDY = "give a complete Liberty file (.lib)"
 
@@ -77,11 +81,16 @@ def read_groups(path: Path, wanted: frozenset[str]) -> Iterator[Group]:
 class _Reader:
     """A cursor over one file."""
 
-    def __init__(self, path: Path, wanted: frozenset[str], depth: int = 0) -> None:
-        self._path, self._wanted, self._depth = path, wanted, depth
+    def __init__(
+        self, path: Path, wanted: frozenset[str], within: "_Reader | None" = None
+    ) -> None:
+        self._path, self._wanted = path, wanted
+        self._depth: int = within._depth + 1 if within else 0
+        self._included_files: list[Path] = within._included_files if within else []
         self._data = _mapped(path)
         self._at = 0
         self._start = 0
+        self._open_groups = 0
         self._kind, self._text = "", ""
         self.next()
 
@@ -178,7 +187,12 @@ class _Reader:
                 f"{self._path} includes {statement.arguments[0]}",
                 "look for a file that includes itself",
             )
-        inner = _Reader(self._path.parent / statement.arguments[0], self._wanted, self._depth + 1)
+        path = self._path.parent / statement.arguments[0]
+        self._included_files.append(path)
+        if len(self._included_files) > MOST_INCLUDES:
+            rule = f"a Liberty library includes at most {MOST_INCLUDES} files"
+            raise AxdseError(rule, path, "put their text into one")
+        inner = _Reader(path, self._wanted, self)
         yield from inner.top(library)
         inner.end(closed=False)
 
@@ -208,7 +222,11 @@ class _Reader:
             return None
         self._take("{")
         group = Group(name, arguments)
+        self._open_groups += 1
+        if self._open_groups > DEEPEST_GROUP:
+            raise self.error(f"{name}, {DEEPEST_GROUP} groups deep")
         self._body(group)
+        self._open_groups -= 1
         return group
 
     def _opens(self) -> bool:
@@ -255,14 +273,17 @@ class _Reader:
         self.next()
 
 
+def library_file(path: Path) -> InputFile:
+    """A Liberty file, as yet unread."""
+    remedy = "apt-get install qflow-tech-osu018, or name another .lib"
+    return InputFile(path, "a Liberty library must be readable", LARGEST, remedy)
+
+
 def _mapped(path: Path) -> mmap.mmap | bytes:
-    try:
-        with path.open("rb") as file:
-            if file.read(len(GZIP)) == GZIP:
-                rule = "a Liberty library must be plain text"
-                raise AxdseError(rule, f"{path} (gzip)", f"gunzip {path.name}")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:  # an empty file cannot be mapped
-        return b""
-    except OSError as error:
-        raise unreadable("a Liberty library must be readable", path, error) from error
+    with library_file(path).opened() as file:
+        if file.read(len(GZIP)) == GZIP:
+            rule = "a Liberty library must be plain text"
+            raise AxdseError(rule, f"{path} (gzip)", f"gunzip {path.name}")
+        if not os.fstat(file.fileno()).st_size:  # it cannot be mapped
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

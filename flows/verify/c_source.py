@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.catalog import Published
-from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
 from axdse.multipliers.verilog import COMMENT
 
@@ -24,7 +25,6 @@ _FIGURE = re.compile(
     r"[ \t]*((?![\d.])[!-~]*)[ \t]*$",
     re.MULTILINE | re.ASCII,
 )
-LARGEST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,4 @@ def read_source(path: Path, rule: str) -> str:
     Raises:
         AxdseError: it is missing, or not UTF-8; `rule` says what it should be.
     """
-    if path.exists() and not path.is_file():
-        raise AxdseError(rule, f"{path} is no regular file", "name another")
-    try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise AxdseError(rule, f"{path} has more than 4 MiB", "choose a smaller design")
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(rule, path, error) from error
+    return InputFile(path, rule, LARGEST_SOURCE).text()

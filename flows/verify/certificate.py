@@ -12,10 +12,12 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.unit import unit_digest
 from axdse.multipliers.verilog import Rtl, unit_rtl
 
 SCHEMA = 2
+LARGEST = MIB
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ def read_certificate(path: Path) -> RtlReport:
         AxdseError: it is no certificate, damaged, or contradicts itself.
     """
     remedy = "run 'axdse verify' again with --certificate"
+    file = InputFile(path, "a certificate is a readable JSON", LARGEST, remedy)
+    data = file.read()
     try:
-        certificate = TypeAdapter(Certificate).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not its schema"
-        rule = "a certificate is a readable JSON"
-        raise AxdseError(rule, f"{path} ({reason})", remedy) from error
+        certificate = TypeAdapter(Certificate).validate_json(data)
+    except ValidationError as error:
+        raise file.refusal("not its schema") from error
     report = certificate.report
     if certificate.schema != SCHEMA:
         rule = f"a certificate has schema {SCHEMA}"

@@ -1,5 +1,6 @@
 """Stage 1, candidate: a folder of C and Verilog files -> a catalogue of verified designs."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from axdse.multipliers.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.compiled import source_content
 from axdse.multipliers.error import error_metrics
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
 
 MODELS = (".c", ".inl")
@@ -82,12 +84,20 @@ def find_pairs(folder: Path) -> Found:
             alone.append(rtl)
             continue
         pair = Pair(rtl.stem, model, rtl)
-        pairs.setdefault((rtl.stem, model.read_bytes(), rtl.read_bytes()), pair)
+        pairs.setdefault((rtl.stem, _content(model), _content(rtl)), pair)
     if not pairs:
         raise AxdseError(
             "a folder to import has pairs X.c and X.v", folder, "name the folder that holds them"
         )
     return Found(tuple(sorted(pairs.values(), key=lambda pair: pair.name)), tuple(alone))
+
+
+def _content(path: Path) -> bytes:
+    """What tells a file from another; one that cannot be read, which its verdict says, by name."""
+    try:
+        return InputFile(path, "a source is a readable file", LARGEST_SOURCE).read()
+    except AxdseError:
+        return os.fsencode(path)
 
 
 def import_pairs(

@@ -1,0 +1,106 @@
+"""Files that somebody else may have written: what is read of them, and how much at most."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from axdse.multipliers.errors import AxdseError
+
+MIB = 1 << 20
+LARGEST_SOURCE = 4 * MIB  # of C and Verilog
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that is read with care: it may be a device, a pipe, endless, or something else.
+
+    Attributes:
+        path: where it is.
+        rule: what it must be, for errors.
+        limit: its largest size in bytes.
+        remedy: what to do if it is something else.
+    """
+
+    path: Path
+    rule: str
+    limit: int
+    remedy: str = "check the path"
+
+    def refusal(self, reason: object) -> AxdseError:
+        """The error that says why this file is not what it must be."""
+        return AxdseError(self.rule, f"{self.path} ({reason})", self.remedy)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """The file, open for reading.
+
+        Raises:
+            AxdseError: it is missing, unreadable, too large, or no regular file.
+        """
+        try:
+            # Opening a pipe would wait for a writer.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise self.refusal(error.strerror) from error
+        except ValueError as error:  # NUL, or what the file system's encoding has not
+            raise self.refusal("no name of a file") from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise AxdseError(self.rule, f"{self.path} is no regular file", self.remedy)
+            if status.st_size > self.limit:
+                raise self.refusal(f"more than {size_text(self.limit)}")
+            file = os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with file:
+            yield file
+
+    def read(self) -> bytes:
+        """The content.
+
+        Raises:
+            AxdseError: as `opened`.
+        """
+        with self.opened() as file:
+            try:
+                # Files of /proc state no size; and as much as is asked for is allocated.
+                size = min(self.limit, max(os.fstat(file.fileno()).st_size, MIB))
+                data = file.read(size + 1)
+            except OSError as error:
+                raise self.refusal(error.strerror) from error
+        if len(data) > size:
+            raise self.refusal(f"more than {size_text(size)}")
+        return data
+
+    def text(self) -> str:
+        """The content as text, lines ended by a line feed.
+
+        Raises:
+            AxdseError: as `opened`; or it is not UTF-8.
+        """
+        return self.exact_text().replace("\r\n", "\n").replace("\r", "\n")
+
+    def exact_text(self) -> str:
+        """The content as text, its line ends as they are.
+
+        Raises:
+            AxdseError: as `text`.
+        """
+        data = self.read()
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            reason = f"{self.path} (line {line} is not UTF-8)"
+            raise AxdseError(self.rule, reason, "save it as UTF-8") from error
+
+
+def size_text(size: int) -> str:
+    """A limit for people: `4 MiB`."""
+    return f"{size // MIB} MiB" if size >= MIB else f"{size} bytes"
