@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.fence import fenced, limited
+from axdse.multipliers.machine import check_end
 
 COMPILER_MEMORY_BYTES = 2 << 30
 COMPILER_OUTPUT_BYTES = 64 << 20
@@ -53,6 +54,7 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
     Raises:
         TimeoutError: it did not end; it is dead now.
         OSError: it does not start.
+        MachineError: the machine ended it, or had no room for what it wrote.
     """
     environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
     seconds = math.ceil(limit_s) + 1
@@ -75,7 +77,10 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-        return Ended(code, _content(output), _content(message))
+        ended = Ended(code, _content(output), _content(message))
+    if code:
+        check_end(call[0], code, ended.message.decode(errors="replace"))
+    return ended
 
 
 def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:

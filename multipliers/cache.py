@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import MachineError
+from axdse.multipliers.machine import unwritable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -28,9 +29,8 @@ def cache_dir(kind: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AxdseError(
-            "the cache folder must be writable", error, "set AXDSE_CACHE to another folder"
-        ) from error
+        rule, remedy = "the cache folder must be writable", "set AXDSE_CACHE to another folder"
+        raise unwritable(rule, folder, error, remedy) from error
     return folder
 
 
@@ -39,15 +39,14 @@ def temporary_folder() -> Iterator[Path]:
     """A folder of its own, removed at the end.
 
     Raises:
-        AxdseError: it cannot be made or written: say, the disk is full.
+        MachineError: it cannot be made or written: say, the disk is full.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="axdse-") as name:
             yield Path(name)
     except OSError as error:
-        raise AxdseError(
-            "the temporary folder must be writable", error, "free some space or set TMPDIR"
-        ) from error
+        rule, place = "the temporary folder must be writable", Path(tempfile.gettempdir())
+        raise unwritable(rule, place, error, "set TMPDIR to another folder") from error
 
 
 def digest(*parts: str | bytes) -> str:
@@ -64,7 +63,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write so that a reader, or a crash half-way, never sees a part of the file.
 
     Raises:
-        AxdseError: the place is unwritable or full; it is left as it was.
+        MachineError: the place is unwritable or full; it is left as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,12 +81,11 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> AxdseError:
-    return AxdseError(
-        "the output must be writable",
-        f"{path} ({error.strerror})",
-        "free some space or choose another place; nothing was half-written",
-    )
+def _unwritable(path: Path, error: OSError) -> MachineError:
+    root = os.environ.get("AXDSE_CACHE")
+    place = "set AXDSE_CACHE to" if root and path.is_relative_to(root) else "choose"
+    remedy = f"{place} another place; nothing was half-written"
+    return unwritable("the output must be writable", path, error, remedy)
 
 
 def _adapter(result_type: type[T]) -> TypeAdapter[T]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from axdse.multipliers.bounded import Ended, run_compiler, run_confined
 from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import check_end, machine_failure, unwritable
 
 HERE = Path(__file__).parent
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
@@ -126,16 +127,16 @@ def run(
     except TimeoutError as error:
         raise _endless(design, limit_s) from error
     except OSError as error:
-        raise AxdseError(
-            "cached programs must be runnable",
-            f"{program} ({error.strerror})",
-            "set AXDSE_CACHE to a folder where programs may run",
+        remedy = "set AXDSE_CACHE to a folder where programs may run"
+        raise machine_failure(error) or unwritable(
+            "cached programs must be runnable", program, error, remedy
         ) from error
     if ended.code == REFUSED:
         raise RefusedError(ended.message.decode(errors="replace"))
     if ended.code == -signal.SIGXCPU:
         raise _endless(design, limit_s)
     if ended.code != 0:
+        _check_killed(design, ended)
         raise _crash(design, ended)
     return ended.output
 
@@ -236,6 +237,12 @@ def _start(call: list[str], operands: bytes, limit_s: float) -> Ended:
 
 def _endless(design: str, limit_s: float) -> AxdseError:
     return AxdseError(f"a C model must answer within {limit_s:g} s", design, "look for a loop")
+
+
+def _check_killed(design: str, ended: Ended) -> None:
+    """What a model cannot do to itself; the last only where the user allows short files only."""
+    if -ended.code in (signal.SIGKILL, signal.SIGTERM, signal.SIGXFSZ):
+        check_end(f"the C model of {design}", ended.code, "")
 
 
 def _crash(design: str, ended: Ended) -> AxdseError:

@@ -18,6 +18,7 @@ from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.walk import disputed, fold, walk
 from axdse.multipliers.cache import temporary_folder, write_atomically
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import check_end
 from axdse.multipliers.verilog import Rtl
 
 # What a verdict depends on beside the design and the vectors.
@@ -162,11 +163,15 @@ def _run(
         TIME_LIMIT_S,
         _environment(folder, waves),
     )
-    if not (folder / "sim.vvp").exists():
+    built, finished = (folder / "sim.vvp").exists(), passed(folder / "results.xml")
+    if not (built and finished):
+        logs = (*log_lines(folder / "build.log"), *log_lines(folder / "simulation.log"))
+        check_end(f"the simulation of {rtl.top}", 1, "\n".join((*logs, result.log)))
+    if not built:
         raise _not_built(rtl, folder / "build.log", result.log)
     for design in designs:
         _check_widths(design, folder / "build.log")
-    if not passed(folder / "results.xml"):
+    if not finished:
         raise _not_finished(rtl, folder / "simulation.log", result.log)
 
 
