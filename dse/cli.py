@@ -13,6 +13,7 @@ import click
 
 from axdse.dse import (
     cli_bench,
+    cli_cache,
     cli_designs,
     cli_energy,
     cli_import,
@@ -21,6 +22,9 @@ from axdse.dse import (
     cli_verify,
     doctor,
 )
+from axdse.dse.cli_options import LogFormatter, say
+from axdse.multipliers.cache import remove_temporary_leftovers
+from axdse.multipliers.cache_limit import in_use
 from axdse.multipliers.catalog import CATALOG_VARIABLE
 from axdse.multipliers.errors import AxdseError
 
@@ -48,9 +52,13 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
     """
     if catalogs:
         context.with_resource(_beside(catalogs))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="axdse: %(message)s", force=True
-    )
+    log = logging.StreamHandler()
+    log.setFormatter(LogFormatter("axdse: %(message)s"))
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=level, handlers=[log], force=True)
+    remove_temporary_leftovers()
+    if context.invoked_subcommand != cli_cache.cache.name:  # that one looks whether others use it
+        context.with_resource(in_use())
 
 
 @contextlib.contextmanager
@@ -58,6 +66,10 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
     """Name the catalogues to this process and to the workers that it starts."""
     before = os.environ.get(CATALOG_VARIABLE)
     folders = [str(Path(folder).absolute()) for folder in catalogs]
+    for folder in folders:
+        if os.pathsep in folder:
+            rule = f"a catalogue has a path without {os.pathsep!r}"
+            raise AxdseError(rule, folder, f"rename it: ${CATALOG_VARIABLE} is a list of paths")
     os.environ[CATALOG_VARIABLE] = os.pathsep.join(folders)
     try:
         yield
@@ -68,7 +80,8 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
 
 
 _DESIGNS = (*cli_designs.COMMANDS, cli_show.show, cli_verify.verify, cli_import.import_designs)
-for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_energy.energy, cli_bench.bench, doctor.doctor):
+_MACHINE = (cli_bench.bench, cli_cache.cache, doctor.doctor)
+for _command in (*_DESIGNS, *cli_runs.COMMANDS, cli_energy.energy, *_MACHINE):
     cli.add_command(_command)
 
 
@@ -92,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
 def _report(message: str, code: int, debug: bool) -> int:
     if debug:
         raise
-    click.echo(f"axdse: {' '.join(message.split())}", err=True)
+    say(f"axdse: {' '.join(message.split())}", err=True)
     return code
 
 

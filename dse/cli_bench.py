@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import TypeAdapter
 
-from axdse.dse.cli_options import print_table, progress_bar
-from axdse.multipliers.cache import write_atomically
+from axdse.dse.cli_options import print_json, print_table, progress_bar, say
+from axdse.multipliers.cache import write_output
 
 if TYPE_CHECKING:
     from axdse.dse.bench import Record
@@ -55,9 +55,7 @@ def bench(only: str | None, quick: bool, threads: tuple[int, ...], json_path: st
     _write(measured, json_path)
     if disturbed := sum(row.disturbed > 0 for row in rows):
         remedy = "measure them again when this machine has nothing else to do"
-        click.echo(
-            f"other processes disturbed {disturbed} of {len(rows)} rows: {remedy}", err=True
-        )
+        say(f"other processes disturbed {disturbed} of {len(rows)} rows: {remedy}", err=True)
     return 0 if measured.is_right else 1
 
 
@@ -65,11 +63,11 @@ def _write(measured: "Record", json_path: str | None) -> None:
     if json_path is not None:
         from axdse.dse.bench import Record
 
-        text = TypeAdapter(Record).dump_json(measured, indent=1).decode()
         if json_path == "-":
-            click.echo(text)
+            print_json(measured, Record, indent=1)
             return
-        write_atomically(Path(json_path), f"{text}\n".encode())
+        text = TypeAdapter(Record).dump_json(measured, indent=1).decode()
+        write_output(Path(json_path), f"{text}\n".encode())
     print_table(
         f"{measured.cpu}, {', '.join(measured.versions)}",
         COLUMNS,

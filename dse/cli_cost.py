@@ -17,6 +17,7 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.fast import fast_costs
@@ -112,10 +113,10 @@ def cost(
         pairs = [(m, c) for m, c in zip(multipliers, got, strict=True) if isinstance(c, Cost)]
         _print_agreement([m for m, _ in pairs], [c for _, c in pairs])
     for failure in failures:
-        click.echo(f"no cost: {failure}", err=True)
+        say(f"no cost: {failure}", err=True)
     if whole:
         seconds = time.monotonic() - start
-        click.echo(f"{len(found)} of {len(designs)} designs costed in {seconds:.1f} s", err=True)
+        say(f"{len(found)} of {len(designs)} designs costed in {seconds:.1f} s", err=True)
     return 2 if failures else 0
 
 
@@ -136,7 +137,7 @@ def _print(costs: Sequence[Cost | FastCost], as_json: bool) -> None:
         print_json(fast or full, tuple[FastCost, ...] if fast else tuple[Cost, ...])
     elif fast:
         print_table("", COLUMNS, [_figures(cost) for cost in fast])
-        click.echo(f"{fast[0].library}; {', '.join(fast[0].tools)}; {fast[0].date}")
+        say(f"{fast[0].library}; {', '.join(fast[0].tools)}; {fast[0].date}")
     elif full:
         _print_full(full)
 
@@ -161,7 +162,7 @@ def _print_full(costs: Sequence[Cost]) -> None:
     ]
     print_table("", columns, rows)
     for line in _footnotes(costs):
-        click.echo(line)
+        say(line)
 
 
 def _print_agreement(multipliers: Sequence[Multiplier], costs: Sequence[Cost]) -> None:

@@ -13,6 +13,7 @@ from axdse.dse.cli_options import (
     multipliers_of,
     print_json,
     print_table,
+    say,
 )
 from axdse.multipliers.catalog import Family, full_catalog
 from axdse.multipliers.errors import AxdseError
@@ -57,7 +58,7 @@ def lut(
     if table is None:
         table = build_lut(candidate_of(multipliers_of((str(spec),))[0], format_text))
     save(table, output)
-    click.echo(f"{output}: {table.multiplier} in {table.format.name}, digest {table.digest}")
+    say(f"{output}: {table.multiplier} in {table.format.name}, digest {table.digest}")
 
 
 def _float_table(model: Path, function: str | None, format_text: str | None) -> Lut:

@@ -16,6 +16,7 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from axdse.flows.accelerator.mac import MacCost
 from axdse.flows.accelerator.network import (
@@ -101,7 +102,7 @@ def energy(
     names = [multiplier.spec for multiplier in multipliers_of(specs)]
     print_table("", TOTAL_COLUMNS, [_totals(*each) for each in zip(names, costs, strict=True)])
     for line in _footnotes(costs):
-        click.echo(line)
+        say(line)
     return 0
 
 

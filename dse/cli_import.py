@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from axdse.dse.cli_options import PATH, print_table, progress_bar, seed_option
+from axdse.dse.cli_options import PATH, print_table, progress_bar, say, seed_option
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
 from axdse.multipliers.errors import AxdseError
 
@@ -36,11 +36,11 @@ def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> i
     print_table("", columns, [_row(item) for item in imported])
     for item in imported:
         if item.reason:
-            click.echo(f"{item.pair.name}: {item.reason}")
+            say(f"{item.pair.name}: {item.reason}")
     for path in found.alone:
-        click.echo(f"{path.name}: no C file beside it", err=True)
+        say(f"{path.name}: no C file beside it", err=True)
     count = write_catalog(imported, output)
-    click.echo(f"{output}: {count} of {len(pairs)} designs")
+    say(f"{output}: {count} of {len(pairs)} designs")
     return 0 if count == len(pairs) else 1
 
 

@@ -1,5 +1,10 @@
-"""Options and outputs that several commands share, so that they read alike."""
+"""Options and outputs that several commands share, so that they read alike.
 
+Titles, file names and messages of tools come from strangers: what is printed goes through here, or
+through `AxdseError`, and a terminal shows it as it is and obeys nothing of it.
+"""
+
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.printable import printable, printable_json, printable_lines
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -51,9 +57,14 @@ def _format_of(multiplier: Multiplier, text: str | None) -> Format:
     return FloatFormat(fraction_bits=multiplier.operand_bits - hidden)
 
 
-def print_json(value: Any, value_type: Any) -> None:
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, on stderr if `err`."""
+    click.echo(printable(line), err=err)
+
+
+def print_json(value: Any, value_type: Any, indent: int = 2) -> None:
     """Print a dataclass, or a tuple of them, as JSON."""
-    click.echo(TypeAdapter(value_type).dump_json(value, indent=2).decode())
+    click.echo(printable_json(TypeAdapter(value_type).dump_json(value, indent=indent).decode()))
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -61,23 +72,39 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    table = Table(*columns, title=title or None, title_justify="left")
+    # A str would be read as markup: [red], [link=...].
+    table = Table(title=shown_text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(shown_text(column))
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(shown_text, row))
     console.print(table)
+
+
+def shown_text(text: str) -> Text:
+    """The text for rich, as it is."""
+    return Text(printable(text))
 
 
 def progress_bar() -> Progress:
     """A progress bar on stderr, as stdout may be JSON; none where there is no terminal."""
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
         disable=not console.is_terminal,
     )
+
+
+class LogFormatter(logging.Formatter):
+    """The log of a command, shown line by line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return printable_lines(super().format(record))
 
 
 def off_by(value: float, reference: float) -> str:

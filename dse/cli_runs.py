@@ -22,10 +22,13 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
+    say,
     seed_option,
+    shown_text,
 )
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.printable import printable
 from axdse.multipliers.recording_file import save_recording
 
 if TYPE_CHECKING:
@@ -65,9 +68,10 @@ class ProgressBars:
     def advance(self, note: str) -> None:
         """Move the bar on; where nobody sees bars, the note becomes a line of the log."""
         assert self._phase is not None
-        self._bars.update(self._phase, advance=1, description=f"{self._name:9} {note}")
+        shown = printable(note)
+        self._bars.update(self._phase, advance=1, description=f"{self._name:9} {shown}")
         if not self._bars.console.is_terminal:
-            self._bars.console.print(f"{self._name}: {note}", highlight=False, soft_wrap=True)
+            self._bars.console.print(shown_text(f"{self._name}: {note}"), soft_wrap=True)
 
 
 @click.command(short_help="Train a network with a design.")
@@ -166,7 +170,7 @@ def _save(recording: Recording | None, path: Path) -> None:
     save_recording(recording, path)
     first = recording.traces[0].dataflow
     products = sum(t.multiplications for t in recording.traces if t.dataflow == first)
-    click.echo(f"{path}: the operands of {products:,} products", err=True)
+    say(f"{path}: the operands of {products:,} products", err=True)
 
 
 def _plan(
@@ -206,9 +210,9 @@ def _print_histories(title: str, histories: tuple[History, ...]) -> None:
     print_table(title, columns, rows)
     result = estimate(tuple(history.validation_accuracy for history in histories))
     if result.seeds == 1:
-        click.echo("one seed: differences under 1 point are noise")
+        say("one seed: differences under 1 point are noise")
         return
-    click.echo(
+    say(
         f"validation {100 * result.mean:.2f} % +- {100 * result.standard_error:.2f} "
         f"(standard error of {result.seeds} seeds)"
     )
@@ -267,20 +271,22 @@ def search(
             progress=bars,
         )
     front = [point for point in run.front if point.on_front]
-    click.echo(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
+    say(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
 
 
 @click.command(short_help="Export the front of a run.")
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an earlier export; what others added stays."
+)
 def export(run_path: Path, output: Path, overwrite: bool) -> None:
     """Export the front of a run: RTL, C model, table, certificates, cost, history, report."""
     from axdse.dse.export import export_run
     from axdse.dse.run_dir import RunDir
 
     exported = export_run(RunDir(run_path), output, overwrite=overwrite)
-    click.echo(f"{exported.folder}: {len(exported.designs)} designs; see report.html")
+    say(f"{exported.folder}: {len(exported.designs)} designs; see report.html")
 
 
 COMMANDS = (train, search, export)

@@ -15,8 +15,9 @@ from axdse.dse.cli_options import (
     multipliers_of,
     print_json,
     print_table,
+    say,
 )
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.catalog import Family, Multiplier
 from axdse.multipliers.error import ErrorMetrics, error_metrics
 from axdse.multipliers.errors import AxdseError
@@ -120,7 +121,7 @@ def show(
         for title, columns, rows in description.tables():
             print_table(title, columns, rows)
     if surface:
-        click.echo(f"{surface}: the error surface of {shown[0].spec}")
+        say(f"{surface}: the error surface of {shown[0].spec}")
 
 
 def _check_surface(path: Path, specs: tuple[str, ...]) -> None:
@@ -166,7 +167,7 @@ def _draw(
     from axdse.dse.figures import png
     from axdse.dse.surface import surface_figure
 
-    write_atomically(path, png(surface_figure(multiplier, error, recording)))
+    write_output(path, png(surface_figure(multiplier, error, recording)))
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from axdse.dse.cli_options import (
     print_json,
     print_table,
     progress_bar,
+    say,
     seed_option,
 )
 from axdse.flows.verify.bring_your_own import Pins, read_design
@@ -139,7 +140,7 @@ def verify(
         else:
             reports = _check_many(chosen, seed, jobs, simulator)
     if waves and all(report.passed for report in reports):
-        click.echo(f"no counter-example, so {waves} is not written", err=True)
+        say(f"no counter-example, so {waves} is not written", err=True)
     if certificate:
         write_certificate(_only_one(reports, "--certificate"), certificate)
     if as_json:
@@ -236,15 +237,19 @@ def print_reports(reports: list[RtlReport]) -> None:
     if len(reports) > FEW:
         _print_families(reports)
     else:
-        rows = [(r.design, _verdict(r), f"{r.vectors:,}", f"{r.mismatches:,}") for r in reports]
+        rows = [(r.design, _verdict(r), f"{r.vectors:,}", _mismatches(r)) for r in reports]
         print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
     for report in reports:
         for example in report.examples:
             operands = f"a={example.a} b={example.b}"
             expected = f"expected {example.expected:#x}, got 0x{example.got}"
-            click.echo(f"{report.design}: {operands}: {expected}")
+            say(f"{report.design}: {operands}: {expected}")
+        for example in report.reading.examples if report.reading else ():
+            operands = f"a={example.a} b={example.b}"
+            answers = f"simulated {example.expected:#x}, synthesised 0x{example.got}"
+            say(f"{report.design}: {operands}: {answers}")
         for note in _notes(report):
-            click.echo(f"{report.design}: {note}")
+            say(f"{report.design}: {note}")
 
 
 def _print_families(reports: Iterable[RtlReport]) -> None:
@@ -263,7 +268,7 @@ def _print_families(reports: Iterable[RtlReport]) -> None:
     print_table("", ("family", "designs", "equal", "vectors"), rows)
     total = sum(map(len, families.values()))
     passed = sum(report.passed for every in families.values() for report in every)
-    click.echo(f"{passed} of {total} designs equal")
+    say(f"{passed} of {total} designs equal")
 
 
 def _notes(report: RtlReport) -> list[str]:
@@ -273,6 +278,13 @@ def _notes(report: RtlReport) -> list[str]:
             f"{report.call}: called in the RTL's order, {report.other_order_mismatches:,} of "
             f"{report.vectors:,} products would differ"
         )
+    if report.reading and report.reading.mismatches:
+        notes.append(
+            "simulator and synthesiser read the RTL differently: "
+            f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
+        )
+    if report.passed and report.past:
+        notes.append(f"its simulation may depend on what came before: {report.past}")
     if report.only_order_is_wrong:
         notes.append("the RTL equals the model with its operands swapped")
     if report.proof and report.proof.verdict == "unknown":
@@ -284,7 +296,18 @@ def _notes(report: RtlReport) -> list[str]:
     return notes
 
 
+def _mismatches(report: RtlReport) -> str:
+    """How many, of the simulation; else of what told otherwise after it."""
+    if report.mismatches or report.passed:
+        return f"{report.mismatches:,}"
+    if report.reading and report.reading.mismatches:
+        return f"{report.reading.mismatches:,} (synthesis)"
+    return "some (proof)"
+
+
 def _verdict(report: RtlReport) -> str:
     if report.passed:
         return f"equal, {report.verdict}"
+    if report.reading and report.reading.mismatches:
+        return "MISMATCH of simulator and synthesiser"
     return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

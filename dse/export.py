@@ -1,11 +1,9 @@
 """Stage 10, export: a folder that a hardware team can use alone, written whole or not at all."""
 
-import contextlib
 import csv
 import io
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,14 @@ from pydantic import TypeAdapter
 from axdse.dse.config import dump_config
 from axdse.dse.evaluation import Evaluation
 from axdse.dse.export_design import write_design
+from axdse.dse.export_folder import staged, write_sums
 from axdse.dse.report import finalists_of, front_png, render
 from axdse.dse.run_dir import RunDir
 from axdse.dse.summary import Finalist, short_format
-from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.verilog import unit_rtl
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,17 @@ def export_run(run: RunDir, destination: Path, *, overwrite: bool = False) -> Ex
     Args:
         run: a search that has its front.
         destination: folder to make.
-        overwrite: replace an earlier export.
+        overwrite: replace an earlier export; what others added to it stays.
 
     Raises:
-        AxdseError: the run has no front yet; `destination` exists (without `overwrite`), or is
-            no export of axdse; a file cannot be written. Nothing is left half-written.
+        AxdseError: the run has no front yet; `destination` exists (without `overwrite`), is no
+            export of axdse, or has a file changed by others that this one would replace; a file
+            cannot be written. Nothing is left half-written.
     """
     finalists = finalists_of(run)
-    with _staged(destination, overwrite) as folder:
+    with staged(destination, run.path, overwrite=overwrite) as folder:
         designs = _write(run, finalists, folder)
-        files = tuple(sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file()))
+        files = write_sums(folder)
     return Export(destination, tuple(destination / name for name in designs), files)
 
 
@@ -144,10 +145,10 @@ def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[st
     picture = front_png(run, finalists)
     (folder / "config.yaml").write_text(dump_config(run.config))
     if run.operands.exists():
-        shutil.copyfile(run.operands, folder / run.operands.name)
-    (folder / "trials.csv").write_text(_csv(TrialRow, [_trial_row(e) for e in trials]))
+        shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
+    (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
-    (folder / "front.csv").write_text(_csv(FrontRow, rows))
+    (folder / "front.csv").write_text(csv_text(FrontRow, rows))
     (folder / "front.json").write_bytes(_json(tuple[FrontRow, ...], rows))
     (folder / "front.png").write_bytes(picture)
     (folder / "report.html").write_text(render(run, finalists, picture))
@@ -161,60 +162,6 @@ def _folder_names(finalists: Sequence[Finalist]) -> list[str]:
     digits = len(str(len(ranked)))
     names = {id(f): f"{rank:0{digits}}_{tops[id(f)]}" for rank, f in enumerate(ranked, 1)}
     return [names.get(id(f), "") for f in finalists]
-
-
-def _check_destination(destination: Path, overwrite: bool) -> None:
-    if not destination.exists():
-        return
-    if not overwrite:
-        raise AxdseError(
-            "an export needs a new folder",
-            f"{destination} exists",
-            "choose another one, or give --overwrite",
-        )
-    ours = {"report.html", "trials.csv", "front.csv"}
-    held = {path.name for path in destination.iterdir()} if destination.is_dir() else {""}
-    if held and not ours <= held:
-        raise AxdseError(
-            "--overwrite replaces an earlier export only",
-            f"{destination} holds something else",
-            "choose another folder",
-        )
-
-
-@contextlib.contextmanager
-def _staged(destination: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder beside `destination` that takes its place if all goes well, else vanishes."""
-    staging = None
-    try:
-        _check_destination(destination, overwrite)
-        parent = destination.absolute().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{destination.name}."))
-        (built := staging / "new").mkdir()
-        yield built
-        _swap(built, destination, staging / "old")
-    except OSError as error:
-        raise AxdseError(
-            "the export must be writable",
-            f"{destination} ({error.strerror or error})",
-            "free some space or choose another place; nothing was half-written",
-        ) from error
-    finally:
-        if staging:
-            shutil.rmtree(staging, ignore_errors=True)
-
-
-def _swap(built: Path, destination: Path, aside: Path) -> None:
-    """Put `built` in place; an earlier export goes only once the new one stands."""
-    if destination.exists():
-        destination.rename(aside)
-    try:
-        built.rename(destination)
-    except OSError:
-        if aside.exists():
-            aside.rename(destination)
-        raise
 
 
 def _trial_row(e: Evaluation) -> TrialRow:
@@ -275,13 +222,18 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
     )
 
 
-def _csv(kind: type, rows: Sequence[Any]) -> str:
+def csv_text(kind: type, rows: Sequence[Any]) -> str:
     """RFC 4180 text with a header; None is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(kind))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows(map(_cell, astuple(row)) for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet would compute a text that begins so."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _json(kind: Any, value: Any) -> bytes:

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -120,7 +121,7 @@ def _training_csv(histories: tuple[History, ...]) -> str:
 
 def _commands(finalist: Finalist, core: Rtl, config: SearchConfig) -> Commands:
     spec, form = f"'{finalist.spec}'", f"--format '{finalist.format}'"
-    library = f" --library {config.library}" if config.library else ""
+    library = f" --library {quote(str(config.library))}" if config.library else ""
     training, recipe = config.training, "--config ../config.yaml"
     return Commands(
         validate="axdse verify --check certificate_core.json "

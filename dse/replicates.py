@@ -21,7 +21,6 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.lut import build_lut
 from axdse.multipliers.operands import Recording
-from axdse.multipliers.recording_file import save_recording
 
 FP32 = "fp32"
 RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
@@ -103,7 +102,7 @@ def train_replicates(
         result = outcome.result
         # The recording first: a replicate that is there is not trained again.
         if result.recording:
-            save_recording(result.recording, run.operands)
+            run.save_operands(result.recording)
         run.save_replicate(result.replicate)
         progress.advance(f"{outcome.job.design}: {100 * result.replicate.validation:.1f} %")
 

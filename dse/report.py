@@ -14,12 +14,14 @@ from axdse.dse.config import SearchConfig, dump_config
 from axdse.dse.error_map import error_figure
 from axdse.dse.evaluation import Baseline, Evaluation, Status, paired_difference
 from axdse.dse.figures import front_figure, png
+from axdse.dse.markdown import markdown
 from axdse.dse.marks import band_of, marks, title_of
 from axdse.dse.run_dir import RunDir, RunInfo
 from axdse.dse.summary import Finalist, Interval, gather, interval95, short_format
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.printable import printable_lines
 
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",
@@ -117,17 +119,22 @@ def render(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> str:
 
 
 def environment() -> Environment:
-    """Templates of this package; HTML is escaped, an unknown name is an error."""
+    """Templates of this package; HTML is escaped, an unknown name is an error.
+
+    In Markdown `| markdown` escapes what may be anything; names and code have no marks.
+    """
     folder = Path(__file__).parent / "templates"
     result = Environment(
         loader=FileSystemLoader(folder),
         autoescape=select_autoescape(("html",)),
+        finalize=lambda value: printable_lines(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     result.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}"
+    result.filters["markdown"] = markdown
     result.filters["short"] = lambda text: short_format(parse_format(text))
     return result
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import platform
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +24,23 @@ from pydantic import TypeAdapter, ValidationError
 from axdse.dse.config import SearchConfig, dump_config, load_config
 from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint, Replicate
 from axdse.flows.tools import find_tool
-from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cache import digest, remove_parts, write_atomically
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.operands import Recording
+from axdse.multipliers.recording_file import pack_recording
 
 T = TypeVar("T")
 Baselines = tuple[Baseline, ...]
 Front = tuple[FrontPoint, ...]
-SCHEMA = 2
+SCHEMA = 3
 TOOLS = ("iverilog", "yosys", "sta")
+FOLDERS = ("trials", "replicates")
+FILES = (
+    *("run.json", "config.yaml"),
+    *("baselines.json", "operands.npz", "front.json"),
+)
+RUN_NAMES = (*FOLDERS, *FILES)
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,14 @@ class RunDir:
     """One run folder; `create` makes one, `RunDir(path)` opens it.
 
     Raises:
-        AxdseError: the folder is not a run, or one of another schema version.
+        AxdseError: the folder is not a run, or one of another schema version, or holds links or
+            devices in place of a run's files; writing: it is gone, or another's by now.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._folder = _identity(path)
+        self._require_files()
         self._require_schema()
         self.info = self._read("run.json", RunInfo)
         self.config = load_config(path / "config.yaml")
@@ -75,14 +87,15 @@ class RunDir:
         Raises:
             AxdseError: the folder holds something else, or cannot be written.
         """
-        if path.exists() and {entry.name for entry in path.iterdir()} - {"config.yaml"}:
+        if path.exists() and not all(map(_is_half_made, path.iterdir())):
             raise AxdseError(
                 "a new run needs a folder of its own",
                 f"{path} is in use",
                 "choose another one, or continue a run with --resume",
             )
+        _make_folders(path)
         write_atomically(path / "config.yaml", dump_config(config).encode())
-        _write(path / "run.json", _info(config), RunInfo)
+        write_atomically(path / "run.json", _json(_info(config), RunInfo))
         return cls(path)
 
     @property
@@ -108,12 +121,18 @@ class RunDir:
 
     def save_config(self, config: SearchConfig) -> None:
         """Replace the configuration (a resumed run may have more trials)."""
-        write_atomically(self.path / "config.yaml", dump_config(config).encode())
+        self.require_folder()
+        _make_folders(self.path)
+        self._put("config.yaml", dump_config(config).encode())
         self.config = config
 
     def save_evaluation(self, evaluation: Evaluation) -> None:
         """Store one finished trial."""
         self._write(f"trials/{evaluation.number:05}.json", evaluation, Evaluation)
+
+    def save_operands(self, recording: Recording) -> None:
+        """Store the operands of the bf16 baseline."""
+        self._put(self.operands.name, pack_recording(recording))
 
     def save_baselines(self, baselines: tuple[Baseline, ...]) -> None:
         """Store the baselines."""
@@ -132,6 +151,33 @@ class RunDir:
         """Store one training."""
         self._write(_replicate_name(replicate.design, replicate.seed), replicate, Replicate)
 
+    def require_folder(self) -> None:
+        """Check that the folder is there, and still the one that was opened.
+
+        Raises:
+            AxdseError: it was deleted, moved or replaced.
+        """
+        if _identity(self.path) != self._folder:
+            raise AxdseError(
+                "a run needs its folder until its end",
+                f"{self.path} was deleted, moved or replaced",
+                "search again, or put it back and continue with --resume",
+            )
+
+    def _require_files(self) -> None:
+        """A link would bring a stranger's file into an export; a pipe may never end."""
+        folders = [self.path / name for name in FOLDERS]
+        files = [self.path / name for name in FILES]
+        files += [path for folder in folders for path in folder.glob("*.json")]
+        for path, is_right in (
+            *((path, stat.S_ISDIR) for path in folders),
+            *((path, stat.S_ISREG) for path in files),
+        ):
+            with contextlib.suppress(OSError):
+                if not is_right(path.lstat().st_mode):
+                    rule = "a run holds files and folders of its own, no links and no devices"
+                    raise AxdseError(rule, path, "put the file itself there")
+
     def _require_schema(self) -> None:
         rule = f"a run folder of axdse has a run.json of schema {SCHEMA}"
         try:
@@ -148,7 +194,15 @@ class RunDir:
         return (self.path / name).exists()
 
     def _write(self, name: str, value: Any, kind: Any) -> None:
-        _write(self.path / name, value, kind)
+        self._put(name, _json(value, kind))
+
+    def _put(self, name: str, data: bytes) -> None:
+        self.require_folder()
+        try:
+            write_atomically(self.path / name, data)
+        except AxdseError:
+            self.require_folder()
+            raise
 
     def _read(self, name: str, kind: type[T]) -> T:
         try:
@@ -172,11 +226,11 @@ def locked(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise AxdseError(
-            "a run is a folder that can be written", error, "choose another place"
-        ) from error
+        raise _unusable(error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for folder in (path, *(path / name for name in FOLDERS)):
+            remove_parts(folder)
         yield
     except BlockingIOError as error:
         raise AxdseError(
@@ -186,10 +240,37 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write(path: Path, value: Any, kind: Any) -> None:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one at the same place; None: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _make_folders(path: Path) -> None:
+    try:
+        for folder in FOLDERS:
+            (path / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(error) from error
+
+
+def _is_half_made(entry: Path) -> bool:
+    """Whether it may be there before `run.json` is."""
+    empty = entry.is_dir() and not any(entry.iterdir())
+    return entry.name == "config.yaml" or (entry.name in FOLDERS and empty)
+
+
+def _unusable(error: OSError) -> AxdseError:
+    return AxdseError("a run is a folder that can be written", error, "choose another place")
+
+
+def _json(value: Any, kind: Any) -> bytes:
     # Losses may be NaN: pydantic's own JSON would make them null, which does not read back.
     plain = TypeAdapter(kind).dump_python(value, mode="json")
-    write_atomically(path, json.dumps(plain, indent=1).encode())
+    return json.dumps(plain, indent=1).encode()
 
 
 def _replicate_name(design: str, seed: int) -> str:

@@ -218,6 +218,7 @@ class Search:
 
     def _fresh(self) -> tuple[int, Candidate]:
         """Draw a candidate; a sampler that repeats itself is asked again, a few times."""
+        self._run.require_folder()
         number, candidate = self._next()
         for _ in range(PATIENCE - 1):
             if number in self._finished or candidate.name not in self._first:

@@ -21,7 +21,7 @@ from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
 from axdse.gpu.recording import Recorder
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands import Recording
 
@@ -249,7 +249,7 @@ class _Run:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_atomically(path, buffer.getvalue())
+        write_output(path, buffer.getvalue())
 
     def restore(self, path: Path, identity: str) -> list[Epoch]:
         """Take up the state of a checkpoint if there is one; return its epochs."""

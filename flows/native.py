@@ -6,7 +6,7 @@ from pathlib import Path
 
 from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 
 FLAGS = ("-std=gnu11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
@@ -32,10 +32,7 @@ def native_file(name: str) -> Path:
     (source,) = source_files(name)
     compiler = find_tool("cc")
     key = digest(source.read_bytes(), compiler.version, *FLAGS)
-    library = cache_dir("native") / f"{key}.so"
-    if not library.exists():
-        write_atomically(library, _compiled(source), 0o755)
-    return library
+    return cached_file("native", f"{key}.so", lambda: _compiled(source))
 
 
 def _compiled(source: Path) -> bytes:

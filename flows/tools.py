@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from axdse.flows.scripts import script_word
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.fence import fenced, limited
 from axdse.multipliers.machine import (
@@ -157,13 +158,15 @@ def run_process(
         scratch: other folders that it may write in.
 
     Raises:
-        AxdseError: it does not end within the limit, or writes too much.
+        AxdseError: it does not end within the limit, or writes too much; or the path of the folder
+            is none that every tool takes for one word.
         MachineError: it does not start, or the machine ended it or had no room for its files.
     """
+    script_word(folder)  # tools put it into commands of their own
     start = time.monotonic()
     with (
-        log_file.open("wb") as log,
-        _process_group(subject, command, folder, log, limit_s, environment, scratch) as process,
+        log_file.open("wb") as output,
+        _process_group(subject, command, folder, output, limit_s, environment, scratch) as process,
     ):
         try:
             exit_code = process.wait(limit_s)
@@ -173,10 +176,10 @@ def run_process(
             raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
-    text = log_file.read_text(errors="replace")
-    check_end(subject, exit_code, text)
+    log = log_file.read_text(errors="replace")
+    check_end(subject, exit_code, log)
     check_room(folder, subject, "set TMPDIR to another folder")
-    return Run(exit_code, seconds, text, log_file)
+    return Run(exit_code, seconds, log, log_file)
 
 
 @contextlib.contextmanager

@@ -2,15 +2,11 @@
 
 import ctypes
 import functools
-import hashlib
 import platform
 import subprocess
-import tempfile
 from pathlib import Path
 
-import torch  # noqa: F401  brings the OpenMP runtime that the kernels look for
-
-from axdse.multipliers.cache import cache_dir, digest, write_atomically
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 
@@ -29,6 +25,9 @@ def load_kernel(source: str) -> ctypes.CDLL:
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
+    # It brings the OpenMP runtime that the kernel looks for; commands that load none do without.
+    import torch  # noqa: F401
+
     return ctypes.CDLL(str(compile_kernel(source)))
 
 
@@ -43,17 +42,7 @@ def compile_kernel(source: str) -> Path:
     command, version = compiler()
     flags = (*FLAGS, *SEMANTICS)
     key = digest(*contents, *flags, command, version, cpu_name(), *sorted(cpu_flags()))
-    path = cache_dir("kernel") / f"{key}.so"
-    if not _is_whole(path):
-        library = _compile(command, FOLDER / source)
-        write_atomically(path, library + hashlib.sha256(library).digest())
-    return path
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the cache holds the library; a damaged one would crash the process."""
-    data = path.read_bytes() if path.exists() else b""
-    return hashlib.sha256(data[:-32]).digest() == data[-32:]
+    return cached_file("kernel", f"{key}.so", lambda: _compile(command, FOLDER / source))
 
 
 @functools.cache
@@ -75,8 +64,8 @@ def _cpu_info(key: str) -> str:
 
 
 def _compile(command: str, source: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="axdse-") as folder:
-        unit, output = Path(folder) / "kernel.o", Path(folder) / "kernel.so"
+    with temporary_folder() as folder:
+        unit, output = folder / "kernel.o", folder / "kernel.so"
         result = _run(command, *FLAGS, *SEMANTICS, "-c", str(source), "-o", str(unit))
         if result.returncode == 0:
             result = _run(command, "-shared", str(unit), "-o", str(output))

@@ -11,13 +11,12 @@ A trusted model, too, has to pass the confined run below, which traps undefined 
 """
 
 import functools
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from axdse.multipliers.cache import cached, digest
+from axdse.multipliers.cache import cached, digest, temporary_folder
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import model_digest, products
@@ -134,8 +133,8 @@ def _proof(candidate: Candidate) -> Proof:
     a, b = _all_fractions(m) if exhaustive else _sampled_fractions(m)
     if multiplier.family.kind == "integer":
         a, b = a | np.uint64(1 << m), b | np.uint64(1 << m)
-    with tempfile.TemporaryDirectory(prefix="axdse-") as folder:
-        narrowed = _narrowed(multiplier, Path(folder)) if exhaustive else None
+    with temporary_folder() as folder:
+        narrowed = _narrowed(multiplier, folder) if exhaustive else None
         for first in range(0, a.size, _BLOCK):
             part = slice(first, first + _BLOCK)
             product = products(multiplier, a[part], b[part])

@@ -2,13 +2,12 @@
 
 import ctypes
 import functools
-import hashlib
 from pathlib import Path
 
 from axdse.gpu.host_library import FLAGS, FOLDER, SEMANTICS, cpu_flags, cpu_name
 from axdse.gpu.inlined import Inlined
 from axdse.multipliers.bounded import run_compiler
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros
@@ -22,7 +21,6 @@ _MODEL = (
     *("-fno-thread-jumps", "-fno-loop-unroll-and-jam"),
 )
 _COMPILE_LIMIT_S = 120
-_SEAL_BYTES = 32
 
 
 @functools.cache
@@ -51,11 +49,8 @@ def compile_inlined(inlined: Inlined, swap: bool) -> Path:
         *(command, version, cpu_name()),
         *sorted(cpu_flags()),
     )
-    path = cache_dir("kernel") / f"{key}.so"
-    if not _is_whole(path):
-        library = _compile(inlined, [command, *flags, *_definitions(inlined, swap)])
-        write_atomically(path, library + hashlib.sha256(library).digest())
-    return path
+    call = [command, *flags, *_definitions(inlined, swap)]
+    return cached_file("kernel", f"{key}.so", lambda: _compile(inlined, call))
 
 
 def _definitions(inlined: Inlined, swap: bool) -> list[str]:
@@ -65,12 +60,6 @@ def _definitions(inlined: Inlined, swap: bool) -> list[str]:
     ]
     macros.append(f"AXDSE_UINT=uint{inlined.proof.lane_bits}_t")
     return [f"-I{UNIT_MODEL.parent}", *(f"-D{macro}" for macro in macros)]
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the cache holds the library; a damaged one would crash the process."""
-    data = path.read_bytes() if path.exists() else b""
-    return hashlib.sha256(data[:-_SEAL_BYTES]).digest() == data[-_SEAL_BYTES:]
 
 
 def _compile(inlined: Inlined, call: list[str]) -> bytes:

@@ -22,7 +22,7 @@ from axdse.gpu import device_ops
 from axdse.gpu.convolution import Convolution, Window
 from axdse.gpu.device_task import CUDA_OPTIONS, Program, Task
 from axdse.gpu.multiplication import resolve
-from axdse.multipliers.cache import cache_dir, digest, write_atomically
+from axdse.multipliers.cache import cached_file, digest
 from axdse.multipliers.errors import AxdseError
 
 
@@ -101,10 +101,7 @@ def compile_program(program: Program, architecture: str) -> Path:
     nvrtc, version = _nvrtc()
     options = (*program.options, *CUDA_OPTIONS, f"-arch={architecture}")
     key = digest(program.text, *options, version)
-    path = cache_dir("cuda") / f"{key}.cubin"
-    if not path.exists():
-        write_atomically(path, _machine_code(nvrtc, program, options))
-    return path
+    return cached_file("cuda", f"{key}.cubin", lambda: _machine_code(nvrtc, program, options))
 
 
 def _machine_code(nvrtc: Any, program: Program, options: tuple[str, ...]) -> bytes:

@@ -184,7 +184,8 @@ def _sums(
 ) -> Tensor | None:
     if sides is None or not sums_are_plain(a.device) or _is_captured(a):
         return None
-    with plain_convolutions(a.device):
+    # Autocast reaches into operators written in Python, and would make bf16 of the factors.
+    with torch.autocast(a.device.type, enabled=False), plain_convolutions(a.device):
         if sides.number_format is None:
             if depth.products > sides.factors.longest_exact_sum(FP64_BITS):
                 return None

@@ -14,10 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.fence import fenced, limited
-from axdse.multipliers.machine import check_end
 
 COMPILER_MEMORY_BYTES = 2 << 30
 COMPILER_OUTPUT_BYTES = 64 << 20
+# What a compiler would compile something else by, write beside its output, or colour its messages.
+_STEERING = (
+    "CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH OBJC_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH "
+    "GCC_EXEC_PREFIX GCC_COLORS GCC_COMPARE_DEBUG DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES "
+    "SOURCE_DATE_EPOCH CCC_OVERRIDE_OPTIONS CCC_ADD_ARGS LD_RUN_PATH"
+)
+STEERING = frozenset(_STEERING.split())
 
 
 @dataclass(frozen=True)
@@ -48,15 +54,23 @@ def run_confined(call: Sequence[str], operands: bytes, limit_s: float) -> Ended:
         return Ended(code, _content(output), _content(message))
 
 
-def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
+def run_compiler(
+    call: Sequence[str], folder: Path, limit_s: float, readable: Sequence[Path] | None = None
+) -> Ended:
     """Run a compiler, which can write in `folder` alone; nothing that it started outlives this.
+
+    Args:
+        call: program and arguments.
+        folder: its working directory.
+        limit_s: wall time, in seconds.
+        readable: all that it can read beside `folder`; None: whatever this process can.
 
     Raises:
         TimeoutError: it did not end; it is dead now.
         OSError: it does not start.
-        MachineError: the machine ended it, or had no room for what it wrote.
     """
-    environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
+    kept = {name: value for name, value in os.environ.items() if name not in STEERING}
+    environment = {**kept, "LC_ALL": "C", "TMPDIR": str(folder)}
     seconds = math.ceil(limit_s) + 1
     with _memory_file() as output, _memory_file() as message:
 
@@ -71,16 +85,13 @@ def run_compiler(call: Sequence[str], folder: Path, limit_s: float) -> Ended:
                 process_group=0,
             )
 
-        process = fenced(start, [folder])
+        process = fenced(start, [folder], readable)
         try:
             code = _wait(process, limit_s)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-        ended = Ended(code, _content(output), _content(message))
-    if code:
-        check_end(call[0], code, ended.message.decode(errors="replace"))
-    return ended
+        return Ended(code, _content(output), _content(message))
 
 
 def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:

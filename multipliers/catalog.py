@@ -16,9 +16,11 @@ from axdse.multipliers.family import Paper as Paper
 from axdse.multipliers.family import Parameter as Parameter
 from axdse.multipliers.family import Pipeline as Pipeline
 from axdse.multipliers.family import Published as Published
+from axdse.multipliers.names import check_name
 
 HERE = Path(__file__).parent
 CATALOG_VARIABLE = "AXDSE_CATALOG"
+LONGEST_SPEC = 160
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
@@ -111,8 +113,45 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
 
 
 def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
+    where = f"catalog.yaml, {name}"
+    own = sorted({"name", "model", "rtl"} & entry.keys())
+    if own:
+        rule = "a family is its key: models/KEY.c and rtl/KEY.v"
+        raise AxdseError(rule, f"{where}: {own[0]}", "leave it out and name the files so")
+    check_name(name, "families")  # before it names files
     files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
     entry = {"parameters": {}} | entry
-    family = strict_yaml.build(Family, {"name": name, **files, **entry}, f"catalog.yaml, {name}")
+    family = strict_yaml.build(Family, {"name": name, **files, **entry}, where)
+    _check_names(family, where)
+    if folder != HERE:
+        for file in (family.model, family.rtl):
+            _check_place(folder, file)
     family.bind()  # every bound and default can be evaluated
     return family
+
+
+def _check_names(family: Family, where: str) -> None:
+    """What names cannot tell one by one."""
+    check_name(family.function or family.name, f"functions in {where}", "C")
+    check_name(family.module or family.name, f"modules in {where}", "Verilog")
+    control = family.pipeline.ports if family.pipeline else ()
+    # Parameters become macros in capitals.
+    for names in ((*family.port_names, *control), [name.upper() for name in family.parameters]):
+        twice = next((name for name in names if list(names).count(name) > 1), None)
+        if twice:
+            rule = f"ports and parameters of {where} have names of their own"
+            raise AxdseError(rule, f"{twice} stands twice", "rename one")
+    # With values of nine digits it names modules and, in an export, files.
+    spec = len(family.name) + sum(len(name) + 10 for name in family.parameters)
+    if spec > LONGEST_SPEC:
+        rule = f"a design of {where} is written in up to {LONGEST_SPEC} characters"
+        raise AxdseError(rule, f"{len(family.parameters)} parameters", "choose shorter names")
+
+
+def _check_place(folder: Path, file: Path) -> None:
+    """A link may lead to any file of the machine, and a pipe has no end."""
+    place = file.resolve()
+    if not place.is_relative_to(folder.resolve()):
+        raise AxdseError("files of a catalogue are in its folder", file, "put a copy there")
+    if place.exists() and not place.is_file():
+        raise AxdseError("files of a catalogue are regular files", file, "put a copy there")

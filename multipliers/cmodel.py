@@ -1,6 +1,7 @@
 """Stage 2, C model: the products of a multiplier, all of them or those asked for."""
 
 import contextlib
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from axdse.multipliers.cache import digest
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.compiled import RefusedError, compiled, run, source_content
-from axdse.multipliers.compiled import compiler as compiler
+from axdse.multipliers.compiler import compiler as compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.float_model import float_table
 
@@ -91,16 +92,17 @@ def program(multiplier: Multiplier) -> Program:
     """
     family, bindings = multiplier.family, multiplier.bindings
     function = family.function or family.name
-    traits = [f"AXDSE_SIGNED={int(family.signed)}"]
-    traits += ["AXDSE_SWAPPED=1"] if family.swapped else []
+    build = functools.partial(
+        compiled,
+        *(family.model, function, "harness.c"),
+        signed=family.signed,
+        swapped=family.swapped,
+    )
     if bindings and _takes_variables(family.model):
         names = (f"{name}=axdse_parameter[{i}]" for i, name in enumerate(bindings))
-        macros = (f"AXDSE_PARAMETERS={len(bindings)}", *names, *traits)
         with contextlib.suppress(AxdseError):
-            path = compiled(family.model, function, "harness.c", macros)
-            return Program(path, tuple(bindings.values()))
-    constants = (f"{name}={value}" for name, value in bindings.items())
-    return Program(compiled(family.model, function, "harness.c", (*constants, *traits)), ())
+            return Program(build(tuple(names)), tuple(bindings.values()))
+    return Program(build(tuple(f"{name}={value}" for name, value in bindings.items())), ())
 
 
 def _takes_variables(model: Path) -> bool:

@@ -1,97 +1,178 @@
-"""Stage 2, C model: compile it with a harness, cached by content, and run it under limits.
+"""How is a C model run? Compiled as a unit of its own, linked with a harness, under limits.
 
 The model runs in a process of its own, started by `confine.c`, which leaves it nothing but to
-compute: one that crashes, never ends, eats memory or wants files becomes an error message.
+compute: one that crashes, never ends, eats memory or wants files becomes an error message. It is
+compiled twice, with its local variables filled by a pattern and by zeros (`model_unit` says what
+it may hold), and a harness compares both on every call.
 """
 
 import errno
-import functools
-import hashlib
-import logging
 import math
 import os
 import platform
-import re
-import shutil
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from axdse.multipliers.bounded import Ended, run_compiler, run_confined
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.bounded import Ended, run_confined
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end, machine_failure, unwritable
+from axdse.multipliers.model_unit import (
+    PRELUDE,
+    check_object,
+    float_calls,
+    integer_calls,
+    preprocess,
+    source_files,
+)
+from axdse.multipliers.names import check_name
+from axdse.multipliers.printable import printable
 
 HERE = Path(__file__).parent
-# Bounds: an index past an array ends the model, which would go on with what happens to lie there.
-FLAGS = (
-    "-std=gnu11",
-    "-O2",
-    "-fno-strict-aliasing",
-    "-ffp-contract=off",
-    "-fsanitize=bounds,shift-exponent",
-    "-fsanitize-undefined-trap-on-error",
-)
 # A program that is all there needs to open nothing, and no plug-in reads a stranger's sections.
-LINK = ("-static", "-s", "-fno-lto", "-lm")
+LINK = ("-static", "-s", "-fno-lto", "-no-pie", "-lm")
+# Everything but what the harness calls is private: what is never written becomes read-only.
+WHOLE = ("-fwhole-program",)
+BUILDS = {"patterned": "pattern", "zeroed": "zero"}  # how its locals are filled
 CONFINED_MACHINES = ("x86_64", "aarch64")
-COMPILE_LIMIT_S = 60
-MESSAGE_CHARACTERS = 300
-SEAL_BYTES = 32
+HARNESS_FILES = (HERE / "harness.h", HERE / "harness.c")
+# Names that a build of a model gives to a harness, with the build behind them.
+CALLED = ("call", "bits", "signed", "row")
 REFUSED, NO_SPACE, NARROW, NOT_CONFINED, NOT_STARTED = 101, 102, 103, 110, 111
-_INCLUDE = re.compile(rb"include")
-_SYSTEM_INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include[ \t]*<\w+\.h>", re.MULTILINE)
-_CHECKER = re.compile(rb"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
-_CULPRIT = re.compile(r"error|undefined|out of memory|cannot find -l")
-log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
     """The harness refused the model; the text names the operands."""
 
 
-@functools.cache
-def compiler() -> tuple[str, str]:
-    """Return the path and the version line of the C compiler (`$CC`, else cc, gcc, clang).
-
-    Raises:
-        AxdseError: there is none.
-    """
-    chosen = os.environ.get("CC")
-    names = [chosen] if chosen else ["cc", "gcc", "clang"]
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        raise AxdseError(
-            "a C compiler is needed",
-            f"none of {', '.join(names)} was found",
-            "unset CC or name one program" if chosen else "apt-get install gcc",
-        )
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    return found, version.stdout.partition("\n")[0]
-
-
-def compiled(model: Path, function: str, harness: str, macros: tuple[str, ...] = ()) -> Path:
-    """Compile a model with a harness of this folder, or return the cached program.
+def compiled(
+    model: Path,
+    function: str,
+    harness: str | Path,
+    macros: tuple[str, ...] = (),
+    *,
+    signed: bool = False,
+    swapped: bool = False,
+    floats: bool = False,
+    core: Path | None = None,
+) -> Path:
+    """Compile a model with a harness, or return the cached program.
 
     Args:
         model: C source.
         function: the function in it that the harness calls.
-        harness: file name of the harness.
+        harness: of this folder, by name, or elsewhere.
         macros: `NAME=VALUE` definitions.
+        signed: its operands are two's complement.
+        swapped: it takes the second operand first.
+        floats: it is `float f(float, float)`.
+        core: another model, which it includes by a macro.
 
     Raises:
-        AxdseError: the model is missing or does not compile; the compiler's line is shown.
+        AxdseError: the model is missing, does not compile, the compiler's line is shown, or is no
+            pure function for what it holds; or a name could mean more to the compiler.
     """
-    command, version = compiler()
-    definitions = [f"-D{macro}" for macro in macros]
-    definitions += [f'-DAXDSE_MODEL="{model.resolve()}"', f"-DAXDSE_FUNCTION={function}"]
-    call = [command, *FLAGS, *definitions, str(HERE / harness)]
-    sources = [(HERE / name).read_bytes() for name in ("harness.h", harness)]
-    content = _content(model, [command, *FLAGS, *definitions])
-    name = digest(content, *sources, function, *macros, *FLAGS, *LINK, version)
-    return _program("cmodel", name, call, model)
+    check_name(function, "functions", "C")
+
+    def calls(build: str) -> str:
+        if floats:
+            return float_calls(function, build)
+        return integer_calls(function, build, signed, swapped)
+
+    path = HERE / harness
+    models = (model, *filter(None, (core,)))
+    parts = (*map(source_content, models), *(file.read_bytes() for file in (path, *HARNESS_FILES)))
+    key = digest(*parts, function, calls(""), *macros, *FLAGS, *PRELUDE, *LINK, compiler()[1])
+    return cached_file(
+        "cmodel", key, lambda: _linked(model, function, path, macros, calls, core), executable=True
+    )
+
+
+def _linked(
+    model: Path,
+    function: str,
+    harness: Path,
+    macros: tuple[str, ...],
+    calls: Callable[[str], str],
+    core: Path | None,
+) -> bytes:
+    """Both builds of the model and the harness as one program."""
+    with temporary_folder() as folder:
+        unit = preprocess(model, macros, folder, core)
+        objects = [
+            _built(unit + calls(build), model, function, folder / build) for build in BUILDS
+        ]
+        command = [compiler()[0], *map(str, objects), str(_harness_object(harness))]
+        return _output([*command, *LINK], model, folder)
+
+
+def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
+    """Compile one build; of its names only those that the harness calls stay visible."""
+    source, whole, built = (stem.with_suffix(end) for end in (".i", ".whole.o", ".o"))
+    source.write_bytes(unit.encode("latin-1"))
+    command = [compiler()[0], *FLAGS, *filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
+    call = [*command, "-c", str(source), "-o", str(whole)]
+    compile_or_refuse(call, model, stem.parent)
+    if not whole.is_file():
+        raise _wrote_none(call[0])
+    check_object(whole, model, function)
+    kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
+    compile_or_refuse(["objcopy", *kept, str(whole), str(built)], model, stem.parent)
+    return built
+
+
+def _filled(how: str) -> list[str]:
+    """The flag that fills local variables, gcc 12 or clang 16; older ones leave them alone."""
+    flag = f"-ftrivial-auto-var-init={how}"
+    return [flag] if has_flag(flag) else []
+
+
+def _harness_object(harness: Path) -> Path:
+    """A harness knows no model, so it is compiled once."""
+    sources = [file.read_bytes() for file in (harness, *HARNESS_FILES)]
+    key = digest(*sources, *FLAGS, compiler()[1])
+    call = [compiler()[0], *FLAGS, f"-I{HERE}", "-c", str(harness)]
+
+    def make() -> bytes:
+        with temporary_folder() as folder:
+            return _output(call, harness, folder, [HERE, harness])
+
+    return cached_file("harness", f"{key}.o", make)
+
+
+def _output(
+    call: list[str], model: Path, folder: Path, readable: list[Path] | None = None
+) -> bytes:
+    """What the compiler writes."""
+    output = folder / "output"
+    cached_objects = [Path(word) for word in call if word.endswith(".o")]
+    compile_or_refuse([*call, "-o", str(output)], model, folder, readable or cached_objects)
+    try:
+        return output.read_bytes()
+    except OSError as error:
+        raise _wrote_none(call[0]) from error
+
+
+def _wrote_none(command: str) -> AxdseError:
+    rule = "a C compiler writes a program"
+    return AxdseError(rule, f"{command} wrote none", "unset CC or correct it")
+
+
+def included(model: Path) -> str:
+    """The path of a C file as `#include` takes it.
+
+    Raises:
+        AxdseError: it has a character that would end it, or that C reads otherwise.
+    """
+    path = str(model.resolve())
+    if '"' in path or "\\" in path or printable(path) != path:
+        rule = "a C model has a path without quotes, backslashes and control characters"
+        raise AxdseError(rule, path, "rename it, or its folder")
+    return f'"{path}"'
 
 
 def launcher() -> Path:
@@ -106,10 +187,15 @@ def launcher() -> Path:
             f"this is {sys.platform} on {platform.machine()}",
             "run axdse there, in a virtual machine or a container",
         )
-    command, version = compiler()
     source = HERE / "confine.c"
-    name = digest(source.read_bytes(), *FLAGS, *LINK, version)
-    return _program("confine", name, [command, *FLAGS, str(source)], source)
+    key = digest(source.read_bytes(), *FLAGS, *LINK, compiler()[1])
+
+    def make() -> bytes:
+        with temporary_folder() as folder:
+            call = [compiler()[0], *FLAGS, str(source), *LINK]
+            return _output(call, source, folder, [source])
+
+    return cached_file("confine", key, make, executable=True)
 
 
 def run(
@@ -120,6 +206,7 @@ def run(
     Raises:
         RefusedError: the harness refused the model; the text names the operands.
         AxdseError: the model crashes, does not end, or needs too much memory.
+        MachineError: it was killed, or cannot start.
     """
     call = [str(launcher()), str(program), str(math.ceil(limit_s)), *arguments]
     try:
@@ -136,88 +223,20 @@ def run(
     if ended.code == -signal.SIGXCPU:
         raise _endless(design, limit_s)
     if ended.code != 0:
-        _check_killed(design, ended)
         raise _crash(design, ended)
     return ended.output
 
 
-def _program(kind: str, name: str, call: list[str], source: Path) -> Path:
-    """The program of that name in the cache, made by `call` where it is not whole."""
-    program = cache_dir(kind) / name
-    if not _is_whole(program):
-        binary = _compile(call, source)
-        write_atomically(program, binary + hashlib.sha256(binary).digest(), mode=0o755)
-    return program
-
-
 def source_content(model: Path) -> bytes:
-    """What a model depends on: its source, or all that it includes but <name.h>.
+    """What a model depends on: its source and what it includes of its own folder.
 
     Raises:
-        AxdseError: it cannot be read, names what belongs to its checker, or does not preprocess.
+        AxdseError: one cannot be read, or names what belongs to its checker.
     """
-    return _content(model, [compiler()[0], *FLAGS])
-
-
-def _content(model: Path, preprocess: list[str]) -> bytes:
-    try:
-        source = model.read_bytes()
-    except OSError as error:
-        raise AxdseError("a C model is a readable file", model, "check the path") from error
-    foreign = _CHECKER.search(source)
-    if foreign:
-        rule = f"the C model {model.name} knows nothing of its checker"
-        raise AxdseError(rule, foreign[0].decode(), "use other names")
-    if len(_INCLUDE.findall(source)) == len(_SYSTEM_INCLUDE.findall(source)):
-        return source
-    with temporary_folder() as folder:
-        return _checked([*preprocess, "-E", "-P", str(model.resolve())], model, folder)
-
-
-def _is_whole(program: Path) -> bool:
-    """Whether the cache holds the program; a damaged one is reported and made again."""
-    try:
-        data = program.read_bytes()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        data = b""
-    if hashlib.sha256(data[:-SEAL_BYTES]).digest() == data[-SEAL_BYTES:]:
-        return True
-    log.warning("cache entries must be readable: %s is corrupt; computing it again", program)
-    return False
-
-
-def _compile(call: list[str], model: Path) -> bytes:
-    with temporary_folder() as folder:
-        output = folder / "model"
-        _checked([*call, "-o", str(output), *LINK], model, folder)
-        try:
-            return output.read_bytes()
-        except OSError as error:
-            raise AxdseError(
-                "a C compiler writes a program", f"{call[0]} wrote none", "unset CC or correct it"
-            ) from error
-
-
-def _checked(call: list[str], model: Path, folder: Path) -> bytes:
-    try:
-        ended = run_compiler(call, folder, COMPILE_LIMIT_S)
-    except TimeoutError as error:
-        raise AxdseError(
-            f"the C model {model.name} must compile within {COMPILE_LIMIT_S} s",
-            "the compiler was stopped",
-            "simplify the model",
-        ) from error
-    if ended.code == 0:
-        return ended.output
-    lines = ended.message.decode(errors="replace").splitlines()
-    culprits = (line for line in lines if _CULPRIT.search(line))
-    line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
-    if "cannot find -l" in line:
-        rule = "C models are linked statically, so that they need no files when they run"
-        raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
-    raise AxdseError(f"the C model {model.name} must compile", line, "correct that line")
+    files = source_files(model)
+    source = files.pop(model.resolve())
+    others = (f"{path.name} {digest(text)}" for path, text in sorted(files.items()))
+    return "\0".join((source, *others)).encode("latin-1")
 
 
 def _start(call: list[str], operands: bytes, limit_s: float) -> Ended:
@@ -239,12 +258,6 @@ def _endless(design: str, limit_s: float) -> AxdseError:
     return AxdseError(f"a C model must answer within {limit_s:g} s", design, "look for a loop")
 
 
-def _check_killed(design: str, ended: Ended) -> None:
-    """What a model cannot do to itself; the last only where the user allows short files only."""
-    if -ended.code in (signal.SIGKILL, signal.SIGTERM, signal.SIGXFSZ):
-        check_end(f"the C model of {design}", ended.code, "")
-
-
 def _crash(design: str, ended: Ended) -> AxdseError:
     code = ended.code
     if code == NOT_CONFINED:
@@ -261,6 +274,9 @@ def _crash(design: str, ended: Ended) -> AxdseError:
             f"{design} asked for a file, a process, a signal, a clock to wait for or the network",
             "remove that call",
         )
+    # Our own limit of time sends another signal first.
+    if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGXFSZ):
+        check_end(f"the C model of {design}", code, "")
     if code == -signal.SIGXFSZ:
         return AxdseError(
             "a C model prints no more than its products", design, "remove its output"

@@ -181,6 +181,9 @@ int main(int argc, char **argv) {
     if (!path || !close_inherited() || !set_limits((rlim_t)strtoul(argv[2], NULL, 10)) ||
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
         return fail(NOT_CONFINED);
+#ifdef PR_SET_TSC
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0); /* no clock, where the processor can deny it */
+#endif
     write_filter(path);
     if (!install_filter()) return fail(NOT_CONFINED);
     execve(path, argv + 1, (char *[]){NULL});

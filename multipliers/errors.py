@@ -4,6 +4,10 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from axdse.multipliers.printable import printable
+
+_SPACES = str.maketrans("\t\n\r", "   ")
+
 
 class AxdseError(Exception):
     """Bad input. The command line prints it as one line and exits with code 2.
@@ -21,7 +25,9 @@ class AxdseError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return " ".join(f"{self.rule}: {self.value}; {self.remedy}".split())
+        # In this order: split() takes some control characters for spaces.
+        text = f"{self.rule}: {self.value}; {self.remedy}".translate(_SPACES)
+        return " ".join(printable(text).split())
 
 
 class MachineError(AxdseError):

@@ -9,6 +9,14 @@ from pydantic.dataclasses import dataclass
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.expression import Expression, evaluate
+from axdse.multipliers.names import (
+    Line,
+    Name,
+    OptionalCName,
+    OptionalVerilogName,
+    ParameterName,
+    VerilogName,
+)
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -20,18 +28,18 @@ class Parameter:
     min: Expression
     max: Expression
     default: Expression
-    meaning: str
+    meaning: Line
 
 
 @dataclass(frozen=True, config=STRICT)
 class Paper:
     """Where a family was published."""
 
-    authors: str
-    title: str
-    venue: str
+    authors: Line
+    title: Line
+    venue: Line
     year: int
-    doi: str = ""
+    doi: Line = ""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -46,11 +54,11 @@ class Fact:
         source: where the value comes from.
     """
 
-    at: str
-    metric: str
+    at: Line
+    metric: Line
     value: float
     tolerance: float
-    source: str
+    source: Line
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,11 +73,11 @@ class Pipeline:
         enable: the port that lets the registers load when 1; empty: none.
     """
 
-    clock: str
+    clock: VerilogName
     latency: int | None = None
-    reset: str = ""
+    reset: OptionalVerilogName = ""
     reset_level: Literal[0, 1] = 1
-    enable: str = ""
+    enable: OptionalVerilogName = ""
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -81,9 +89,9 @@ class Pipeline:
 class Published:
     """A figure that a design's author states, such as PDK45_AREA = 709.6 um2."""
 
-    name: str
+    name: Line
     value: float
-    unit: str
+    unit: Line
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -109,13 +117,13 @@ class Family:
         published: what the author states, in words of the author.
     """
 
-    name: str
-    title: str
+    name: Name
+    title: Line
     kind: Literal["integer", "significand"]
     width: Expression
     model: Path
     rtl: Path
-    parameters: dict[str, Parameter]
+    parameters: dict[ParameterName, Parameter]
     paper: Paper | None = None
     error_sign: Literal["exact", "never_positive", "never_negative", "any"] = "any"
     commutative: bool = True
@@ -123,11 +131,11 @@ class Family:
     facts: tuple[Fact, ...] = ()
     width_b: Expression | None = None
     signed: bool = False
-    function: str = ""
+    function: OptionalCName = ""
     swapped: bool = False
     takes_floats: bool = False
-    module: str = ""
-    ports: tuple[str, str, str] | None = None
+    module: OptionalVerilogName = ""
+    ports: tuple[VerilogName, VerilogName, VerilogName] | None = None
     pipeline: Pipeline | None = None
     published: tuple[Published, ...] = ()
 

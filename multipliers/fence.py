@@ -1,4 +1,4 @@
-"""A tool that reads a stranger's files writes in one folder alone: Landlock, see landlock(7).
+"""A tool that reads a stranger's files stays within its folders: Landlock, see landlock(7).
 
 The compiler and the simulator are not hostile, their input may be. A fence is put around one
 thread, and all that the thread starts is inside it for ever.
@@ -18,7 +18,7 @@ T = TypeVar("T")
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 VERSION_QUERY, PATH_BENEATH = 1, 1
 SET_NO_NEW_PRIVILEGES = 38
-WRITE_FILE, REMOVE_DIR, REFER, TRUNCATE = 1 << 1, 1 << 4, 1 << 13, 1 << 14
+WRITE_FILE, READ_FILE, REMOVE_DIR, REFER, TRUNCATE = 1 << 1, 1 << 2, 1 << 4, 1 << 13, 1 << 14
 WRITES = WRITE_FILE | sum(1 << bit for bit in range(4, 13))  # remove and make, of any kind
 TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
 ALWAYS_WRITABLE = Path("/dev/null")
@@ -45,10 +45,13 @@ def fence_version() -> int:
     return max(0, _call(CREATE_RULESET, None, 0, VERSION_QUERY)) if sys.platform == "linux" else 0
 
 
-def fenced(start: Callable[[], T], writable: Sequence[Path]) -> T:
+def fenced(
+    start: Callable[[], T], writable: Sequence[Path], readable: Sequence[Path] | None = None
+) -> T:
     """Return `start()`, a call that starts a process, which can write beneath `writable` alone.
 
-    Where the kernel has no Landlock, nothing holds the process back: see `fence_version`.
+    With `readable`, files and folders, it can read these and `writable` and nothing else. Where
+    the kernel has no Landlock, nothing holds the process back: see `fence_version`.
 
     Raises:
         OSError: the fence cannot be put up although the kernel has it.
@@ -61,7 +64,7 @@ def fenced(start: Callable[[], T], writable: Sequence[Path]) -> T:
 
     def inside() -> None:
         try:
-            _restrict(version, writable)
+            _restrict(version, writable, readable)
             answers.append(start())
         except OSError as error:
             errors.append(error)
@@ -90,16 +93,19 @@ def limited(command: Sequence[str], seconds: int, memory_bytes: int, file_bytes:
     return ["/bin/sh", "-c", f'{script}exec "$@"', "sh", *command]
 
 
-def _restrict(version: int, writable: Sequence[Path]) -> None:
+def _restrict(version: int, writable: Sequence[Path], readable: Sequence[Path] | None) -> None:
     """Restrict this thread; older kernels get the rules that they know."""
-    files = WRITES | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    writes = WRITES | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    files = writes | (0 if readable is None else READ_FILE)
     rules = _Ruleset(files, TCP if version >= 4 else 0, SIGNALS_AND_SOCKETS if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _checked(CREATE_RULESET, ctypes.byref(rules), size, 0)
     try:
         for path in writable:
             _allow(ruleset, path, files)
-        _allow(ruleset, ALWAYS_WRITABLE, files & (WRITE_FILE | TRUNCATE))
+        for path in readable or ():
+            _allow(ruleset, path, READ_FILE)
+        _allow(ruleset, ALWAYS_WRITABLE, files & (WRITE_FILE | READ_FILE | TRUNCATE))
         if ctypes.CDLL(None, use_errno=True).prctl(SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
             raise _last_error()
         _checked(RESTRICT_SELF, ruleset, 0)

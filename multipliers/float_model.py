@@ -7,8 +7,6 @@ product that is normal whatever its carry: all fraction pairs, all signs, all ex
 below, infinity above) in place of the model's own.
 """
 
-import hashlib
-import logging
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.multipliers.cache import cache_dir, digest, write_atomically
+from axdse.multipliers.cache import cached_bytes, digest
 from axdse.multipliers.compiled import RefusedError, compiled, run
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 TIME_LIMIT_S = 300.0
 _FUNCTION = re.compile(r"\bfloat\s+(\w+)\s*\(\s*(?:const\s+)?float\b")
-log = logging.getLogger(__name__)
 
 
 def float_table(path: Path, function: str, m: int) -> np.ndarray:
@@ -43,14 +40,12 @@ def float_table(path: Path, function: str, m: int) -> np.ndarray:
             operands are shown.
     """
     _check_function(path, function)
-    program = compiled(path, function, "float_harness.c")
-    stored = cache_dir("float_model") / digest(program.name, path.name, str(m))
-    known = _stored(stored, m)
-    if known is None:
-        known = _prove(program, path, m).astype(np.uint8)
-        data = known.tobytes()
-        write_atomically(stored, data + hashlib.sha256(data).digest())
-    return known.astype(np.uint64).reshape(1 << m, 1 << m)
+    program = compiled(path, function, "float_harness.c", floats=True)
+    key = digest(program.name, path.name, str(m))
+    table = cached_bytes(
+        "float_model", key, lambda: _prove(program, path, m).astype(np.uint8).tobytes()
+    )
+    return np.frombuffer(table, dtype=np.uint8).astype(np.uint64).reshape(1 << m, 1 << m)
 
 
 def _check_function(path: Path, function: str) -> None:
@@ -62,17 +57,6 @@ def _check_function(path: Path, function: str) -> None:
         raise AxdseError(
             f"{path.name} has no such function", function, did_you_mean(function, names)
         )
-
-
-def _stored(path: Path, m: int) -> np.ndarray | None:
-    if not path.exists():
-        return None
-    stored = path.read_bytes()
-    data, seal = stored[: 1 << (2 * m)], stored[1 << (2 * m) :]
-    if hashlib.sha256(data).digest() == seal:
-        return np.frombuffer(data, dtype=np.uint8)
-    log.warning("cache entries must be readable: %s is corrupt; computing it again", path)
-    return None
 
 
 def _prove(program: Path, path: Path, m: int) -> np.ndarray:

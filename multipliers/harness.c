@@ -2,42 +2,23 @@
  *
  *   harness SECONDS A_BITS B_BITS 0 PARAMETER...       all operand pairs, a outermost
  *   harness SECONDS A_BITS B_BITS COUNT PARAMETER...   COUNT pairs (two uint64 each) from stdin
- * Built with -DAXDSE_PARAMETERS=2 -DN=axdse_parameter[0] -DK=axdse_parameter[1] one program serves
- * all designs of a family. Operands are bit patterns; with -DAXDSE_SIGNED=1 a model with
- * signed parameters gets their values. Products are uint64 on stdout, sign-extended if the model returns a signed type. Each is
- * computed again in reverse order, because only a pure function has a table: AXDSE_REFUSED and the
- * operands on stderr if not. AXDSE_NARROW: the model's parameters are narrower than its operands.
+ * A model that was compiled with -DN='axdse_parameter[0]' -DK='axdse_parameter[1]' serves all
+ * designs of a family. Operands are bit patterns; one with signed parameters, for a signed design,
+ * gets their values. Products are uint64 on stdout, sign-extended if the model returns a signed
+ * type. Only a pure function has a table, so each product is computed again: in reverse order, by
+ * the other build, and, the first AXDSE_SHUFFLED of them, in a random order with all disturbed that
+ * could remember a call. AXDSE_REFUSED and the operands on stderr if they differ. AXDSE_NARROW:
+ * the model's parameters are narrower than its operands.
  */
 #include "harness.h"
 
-#ifndef AXDSE_SIGNED
-#define AXDSE_SIGNED 0
-#endif
-#ifdef AXDSE_PARAMETERS
-static int axdse_parameter[AXDSE_PARAMETERS];
-#else
-#define AXDSE_PARAMETERS 0
-static int axdse_parameter[1];
-#endif
+enum { AXDSE_MOST_PARAMETERS = 16, AXDSE_RUN = 512, AXDSE_SHUFFLED = 1 << 18 };
 
-#include AXDSE_MODEL
+typedef void axdse_calls(const uint64_t *a, const uint64_t *b, uint64_t *product, uint64_t count);
 
-/* The types that a model's parameters and its result may have: parameter's width in bits, plus
- * 100 if it is signed. */
-#define AXDSE_RESULTS(type, code)                                                               \
-    uint8_t (*)(type, type) : code, uint16_t (*)(type, type) : code,                            \
-        uint32_t (*)(type, type) : code, uint64_t (*)(type, type) : code,                       \
-        unsigned long long (*)(type, type) : code, int8_t (*)(type, type) : code,               \
-        int16_t (*)(type, type) : code, int32_t (*)(type, type) : code,                         \
-        int64_t (*)(type, type) : code, long long (*)(type, type) : code
-#define AXDSE_PARAMETER                                                                         \
-    _Generic(&AXDSE_FUNCTION, AXDSE_RESULTS(uint8_t, 8), AXDSE_RESULTS(uint16_t, 16),           \
-             AXDSE_RESULTS(uint32_t, 32), AXDSE_RESULTS(uint64_t, 64),                          \
-             AXDSE_RESULTS(unsigned long long, 64), AXDSE_RESULTS(int8_t, 108),                 \
-             AXDSE_RESULTS(int16_t, 116), AXDSE_RESULTS(int32_t, 132),                          \
-             AXDSE_RESULTS(int64_t, 164), AXDSE_RESULTS(long long, 164), default : 0)
-_Static_assert(AXDSE_PARAMETER,
-               "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b)");
+axdse_calls axdse_call_patterned, axdse_call_zeroed;
+extern const int axdse_bits_patterned, axdse_signed_patterned;
+int axdse_parameter[AXDSE_MOST_PARAMETERS];
 
 typedef struct {
     uint64_t a, b;
@@ -50,7 +31,7 @@ typedef struct {
 
 static uint64_t axdse_extended(uint64_t pattern, unsigned bits) {
     uint64_t sign = UINT64_C(1) << (bits - 1);
-    return AXDSE_SIGNED && AXDSE_PARAMETER > 100 ? (pattern ^ sign) - sign : pattern;
+    return axdse_signed_patterned && axdse_bits_patterned > 100 ? (pattern ^ sign) - sign : pattern;
 }
 
 static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {
@@ -61,27 +42,70 @@ static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {
     return pair;
 }
 
-static uint64_t axdse_product(axdse_pair pair) {
-#ifdef AXDSE_SWAPPED
-    return (uint64_t)AXDSE_FUNCTION(pair.b, pair.a);
-#else
-    return (uint64_t)AXDSE_FUNCTION(pair.a, pair.b);
-#endif
+static bool axdse_is_narrow(const axdse_domain *domain) {
+    unsigned widest = domain->a_bits > domain->b_bits ? domain->a_bits : domain->b_bits;
+    return widest > (unsigned)axdse_bits_patterned % 100;
+}
+
+/* Products of up to AXDSE_RUN pairs from `first` on, or, with `down`, of these from the last on. */
+static void axdse_run(axdse_calls *calls, const axdse_domain *domain, uint64_t first,
+                      uint64_t count, bool down, uint64_t *product) {
+    uint64_t a[AXDSE_RUN], b[AXDSE_RUN];
+    for (uint64_t i = 0; i < count; i++) {
+        axdse_pair pair = axdse_nth(domain, down ? first + count - 1 - i : first + i);
+        a[i] = pair.a;
+        b[i] = pair.b;
+    }
+    calls(a, b, product, count);
+}
+
+static bool axdse_is_same(axdse_pair pair, uint64_t product, uint64_t again) {
+    if (again == product) return true;
+    fprintf(axdse_err, "a=%" PRIu64 " b=%" PRIu64 " gave %" PRIu64 ", then %" PRIu64, pair.a,
+            pair.b, product, again);
+    fflush(axdse_err);
+    return false;
+}
+
+/* Backwards by the other build, of up to AXDSE_RUN products. */
+static bool axdse_repeats(const axdse_domain *domain, uint64_t first, uint64_t count,
+                          const uint64_t *products) {
+    uint64_t again[AXDSE_RUN];
+    axdse_run(axdse_call_zeroed, domain, first, count, true, again);
+    for (uint64_t i = 0; i < count; i++)
+        if (again[i] != products[count - 1 - i])
+            return axdse_is_same(axdse_nth(domain, first + count - 1 - i), products[count - 1 - i],
+                                 again[i]);
+    return true;
+}
+
+static bool axdse_repeats_shuffled(const axdse_domain *domain, uint64_t count,
+                                   const uint64_t *products) {
+    unsigned bits = 1;
+    while (bits < 63 && UINT64_C(1) << bits < count) bits++;
+    for (uint64_t n = 0, done = 0; n < UINT64_C(1) << bits && done < AXDSE_SHUFFLED; n++) {
+        uint64_t i = axdse_shuffled(n, bits), again;
+        if (i >= count) continue;
+        axdse_pair pair = axdse_nth(domain, i);
+        axdse_disturb(n);
+        (done++ & 2 ? axdse_call_zeroed : axdse_call_patterned)(&pair.a, &pair.b, &again, 1);
+        if (!axdse_is_same(pair, products[i], again)) return false;
+    }
+    return true;
 }
 
 static int axdse_products(const axdse_domain *domain, uint64_t count) {
     uint64_t *products = calloc(count + 1, sizeof *products);
     if (!products) return AXDSE_NO_SPACE;
-    for (uint64_t i = 0; i < count; i++) products[i] = axdse_product(axdse_nth(domain, i));
-    for (uint64_t i = count; i-- > 0;) {
-        axdse_pair pair = axdse_nth(domain, i);
-        uint64_t again = axdse_product(pair);
-        if (again == products[i]) continue;
-        fprintf(axdse_err, "a=%" PRIu64 " b=%" PRIu64 " gave %" PRIu64 ", then %" PRIu64, pair.a,
-                pair.b, products[i], again);
-        fflush(axdse_err);
-        return AXDSE_REFUSED;
+    for (uint64_t i = 0, run; i < count; i += run) {
+        run = count - i < AXDSE_RUN ? count - i : AXDSE_RUN;
+        axdse_run(axdse_call_patterned, domain, i, run, false, products + i);
     }
+    for (uint64_t end = count, run; end; end -= run) {
+        run = end < AXDSE_RUN ? end : AXDSE_RUN;
+        if (!axdse_repeats(domain, end - run, run, products + end - run)) return AXDSE_REFUSED;
+    }
+    if (!axdse_repeats_shuffled(domain, count, products)) return AXDSE_REFUSED;
     return axdse_write(products, sizeof *products, count);
 }
 
@@ -93,11 +117,10 @@ static int axdse_given_products(axdse_domain *domain, uint64_t count) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5 + AXDSE_PARAMETERS || !axdse_confine(argv[1])) return AXDSE_USAGE;
+    if (argc < 5 || argc > 5 + AXDSE_MOST_PARAMETERS || !axdse_confine(argv[1])) return AXDSE_USAGE;
     for (int i = 5; i < argc; i++) axdse_parameter[i - 5] = atoi(argv[i]);
     axdse_domain domain = {NULL, (unsigned)atoi(argv[2]), (unsigned)atoi(argv[3])};
-    unsigned widest = domain.a_bits > domain.b_bits ? domain.a_bits : domain.b_bits;
-    if (widest > AXDSE_PARAMETER % 100) return AXDSE_NARROW;
+    if (axdse_is_narrow(&domain)) return AXDSE_NARROW;
     uint64_t count = strtoull(argv[4], NULL, 10);
     if (count) return axdse_given_products(&domain, count);
     return axdse_products(&domain, UINT64_C(1) << (domain.a_bits + domain.b_bits));

@@ -1,13 +1,15 @@
 /* What every harness shares: it runs one C model in a process of its own, which confine.c
  * starts, so that a model that crashes, never ends, prints or eats memory harms nobody.
  *
- * Built with -DAXDSE_MODEL='"drum.c"' -DAXDSE_FUNCTION=drum and the parameters (-DN=8 ...).
- * Names start with axdse_ because the model's own names share the file.
+ * The model is an object of its own, in two builds that differ in what uninitialised local
+ * variables hold; see model_unit.py. Their names start with axdse_, the model's are private.
  */
 #ifndef AXDSE_HARNESS_H
 #define AXDSE_HARNESS_H
 
+#include <fenv.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,13 +20,6 @@
 
 /* Exit codes that a model's own exit() is unlikely to use. */
 enum { AXDSE_USAGE = 100, AXDSE_REFUSED, AXDSE_NO_SPACE, AXDSE_NARROW };
-
-/* Models written for a GPU compile here too. */
-#ifndef __device__
-#define __device__
-#define __host__
-#define __forceinline__ inline
-#endif
 
 static FILE *axdse_out, *axdse_err;
 
@@ -42,6 +37,30 @@ static bool axdse_confine(const char *seconds) {
 static int axdse_write(const void *data, size_t size, size_t count) {
     bool written = fwrite(data, size, count, axdse_out) == count && !fflush(axdse_out);
     return written ? 0 : AXDSE_NO_SPACE;
+}
+
+/* Before a call: leave other things where a model might look for what an earlier call left, on
+ * the stack, on the heap and in the state of floating-point arithmetic. */
+static void __attribute__((noinline)) axdse_disturb(uint64_t seed) {
+    volatile uint64_t stack[256];
+    for (unsigned i = 0; i < 256; i++) stack[i] = seed * UINT64_C(0x9E3779B97F4A7C15) + i;
+#ifdef M_PERTURB
+    mallopt(M_PERTURB, (int)(seed & 0xff));
+#endif
+    if (seed & 1)
+        feraiseexcept(FE_INEXACT | FE_UNDERFLOW);
+    else
+        fesetenv(FE_DFL_ENV);
+}
+
+/* The n-th of 2^bits numbers in an order that looks random: each comes once. */
+static uint64_t axdse_shuffled(uint64_t n, unsigned bits) {
+    uint64_t mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+    for (int round = 0; round < 3; round++) {
+        n = (n * UINT64_C(0xD6E8FEB86659FD93) + UINT64_C(0x2545F4914F6CDD1D)) & mask;
+        n ^= n >> (bits + 1) / 2;
+    }
+    return n;
 }
 
 #endif

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate, twos_complement
@@ -168,7 +168,7 @@ def save_npz(lut: Lut, path: Path) -> None:
         multiplier=lut.multiplier,
         digest=lut.digest,
     )
-    write_atomically(path, buffer.getvalue())
+    write_output(path, buffer.getvalue())
 
 
 def load_npz(path: Path) -> Lut:
@@ -215,7 +215,7 @@ def save_approxtrain(lut: Lut, path: Path) -> None:
             f"name it NAME_{number_format.fraction_bits}.bin",
         )
     carry, fraction = lut.entries >> m, lut.entries & ((1 << m) - 1)
-    write_atomically(path, ((carry << 7) | fraction).astype(np.uint8).tobytes())
+    write_output(path, ((carry << 7) | fraction).astype(np.uint8).tobytes())
 
 
 def load_approxtrain(path: Path, rounding: Rounding = "truncate") -> Lut:

@@ -37,8 +37,9 @@ _KILLED = re.compile(
     r"|(?:return code:?|Simulation failed:) (?:-9|-15|-7|137|143|135)\b|^Killed\b",
     re.MULTILINE,
 )
+FILE_LIMIT = "File size limit exceeded"
 _CUT = re.compile(
-    r"File size limit exceeded|File too large|died with <Signals\.SIGXFSZ"
+    rf"{FILE_LIMIT}|File too large|died with <Signals\.SIGXFSZ"
     r"|(?:return code:?|Simulation failed:) (?:-25|153)\b"
 )
 # More than a page, so that what a full disk cut short leaves no room for it.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands import (
@@ -79,11 +79,16 @@ def _header(recording: Recording) -> _Header:
 
 
 def save_recording(recording: Recording, path: Path) -> None:
-    """Write one compressed .npz: a JSON header, the counts of histograms, the rows of traces.
+    """Write a recording as a file; its folder is made if need be.
 
     Raises:
         AxdseError: the place is not writable.
     """
+    write_output(path, pack_recording(recording))
+
+
+def pack_recording(recording: Recording) -> bytes:
+    """One compressed .npz: a JSON header, the counts of histograms, the rows of traces."""
     header = TypeAdapter(_Header).dump_json(_header(recording))
     arrays = {f"counts_{i}": h.counts for i, h in enumerate(recording.histograms)}
     for i, trace in enumerate(recording.traces):
@@ -91,7 +96,7 @@ def save_recording(recording: Recording, path: Path) -> None:
     buffer = io.BytesIO()
     # savez's own first argument is typed as if the arrays could be its flag.
     np.savez_compressed(buffer, header=np.array(header.decode()), **arrays)  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load_recording(path: Path) -> Recording:

@@ -10,7 +10,7 @@ import numpy as np
 
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family
-from axdse.multipliers.compiled import RefusedError, compiled, run
+from axdse.multipliers.compiled import RefusedError, compiled, included, run
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 
@@ -34,7 +34,9 @@ def unit_model_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> n
             not compile, crashes, does not end, or is not a pure function.
     """
     number_format = _float_format(candidate)
-    program = compiled(UNIT_MODEL, "fp_multiply", "harness.c", unit_macros(candidate))
+    core = candidate.multiplier.family.model
+    macros = unit_macros(candidate)
+    program = compiled(UNIT_MODEL, "fp_multiply", "harness.c", macros, core=core)
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)
     width = str(1 + number_format.exponent_bits + number_format.fraction_bits)
     arguments = [width, width, str(a.size)]
@@ -63,7 +65,7 @@ def unit_macros(candidate: Candidate) -> tuple[str, ...]:
         f"FP_F={number_format.product_fraction_bits}",
         f"FP_SIGNIFICAND={int(family.kind == 'significand')}",
         f"FP_CORE(x,y)={_call(family)}",
-        f'FP_CORE_FILE="{family.model.resolve()}"',
+        f"FP_CORE_FILE={included(family.model)}",
     )
 
 

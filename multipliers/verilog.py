@@ -13,9 +13,13 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError, unreadable
 from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+LONGEST_TOP = 240  # it names a file in an export
+# To the end of the text, if one is never closed: a search for the end must not begin again.
+COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
+LARGEST_BYTES = 4 << 20
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -34,7 +38,8 @@ class Rtl:
         pipeline: how to run it; None: combinational.
 
     Raises:
-        AxdseError: the text reads other files, on which its digest would not depend.
+        AxdseError: a name is no plain identifier, which no tool would take for anything else; or
+            the text reads other files, on which its digest would not depend.
     """
 
     top: str
@@ -47,6 +52,9 @@ class Rtl:
     pipeline: Pipeline | None = None
 
     def __post_init__(self) -> None:
+        control = self.pipeline.ports if self.pipeline else ()
+        for name in (self.top, self.core, *self.ports, *control):
+            check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
         outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
         if outside:
             rule = f"the RTL {self.top} is complete in itself"
@@ -182,7 +190,21 @@ def _identifier(text: str) -> str:
 
 
 def _read(path: Path) -> str:
+    return read_rtl(path).rstrip() + "\n"
+
+
+def read_rtl(path: Path) -> str:
+    """Return the text of a Verilog file, its line ends as they are.
+
+    Raises:
+        AxdseError: it is missing, no regular file, not UTF-8, or larger than 4 MiB.
+    """
+    rule = "RTL is a readable Verilog file"
+    if path.exists() and not path.is_file():
+        raise AxdseError(rule, f"{path} is no regular file", "name another")
     try:
-        return path.read_text().rstrip() + "\n"
+        if path.stat().st_size > LARGEST_BYTES:
+            raise AxdseError(rule, f"{path} has more than 4 MiB", "choose a smaller design")
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise unreadable("RTL is a readable Verilog file", path, error) from error
+        raise unreadable(rule, path, error) from error

@@ -31,8 +31,8 @@ def cost_basis(
         AxdseError: a tool or the library is missing.
     """
     sources = (source.digest for source in sources_of(activity) if source)
-    recipes = [synthesis_script("", script=script) for script in timed_scripts(clock_ns)]
-    recipes.append(timing_script("", "", ("", "")))
+    recipes = [synthesis_script("top", script=script) for script in timed_scripts(clock_ns)]
+    recipes.append(timing_script("top"))
     return digest(
         read_library(library).digest,
         estimate_digest(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from axdse.flows.cost.words import read_words
 from axdse.flows.formal.aig import Aig
+from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
@@ -45,18 +46,31 @@ write_aiger -symbols gates.aig
 
 def write_gates(rtls: Sequence[Rtl], folder: Path) -> list[AxdseError | None]:
     """Write `NUMBER/gates.aig` for each design; an error stands for one that has none."""
-    for number, rtl in enumerate(rtls):
-        (folder / str(number)).mkdir()
-        (folder / str(number) / "rtl.v").write_text(rtl.text)
-    together = len(rtls) > 1 and _read_together(rtls, folder)
+    refused = [_written_rtl(rtl, folder / str(number)) for number, rtl in enumerate(rtls)]
+    together = len(rtls) > 1 and not any(refused) and _read_together(rtls, folder)
     return [
-        _write_one(rtl, folder / str(number), is_read=together) for number, rtl in enumerate(rtls)
+        error or _write_one(rtl, folder / str(number), is_read=together)
+        for number, (rtl, error) in enumerate(zip(rtls, refused, strict=True))
     ]
+
+
+def _written_rtl(rtl: Rtl, own: Path) -> AxdseError | None:
+    """Write `rtl.v`; return why Yosys must not read it."""
+    own.mkdir()
+    try:
+        write_rtl(rtl, own)
+    except AxdseError as error:
+        return error
+    return None
+
+
+def _words(rtl: Rtl, folder: str = "") -> str:
+    return WORDS.format(folder=folder, top=script_word(rtl.top))
 
 
 def _read_together(rtls: Sequence[Rtl], folder: Path) -> bool:
     """Whether one Yosys could read all of them."""
-    script = (WORDS.format(folder=f"{number}/", top=rtl.top) for number, rtl in enumerate(rtls))
+    script = (_words(rtl, f"{number}/") for number, rtl in enumerate(rtls))
     try:
         run_yosys("".join(script), folder, f"{len(rtls)} designs", TOGETHER_LIMIT_S)
     except AxdseError:
@@ -67,10 +81,10 @@ def _read_together(rtls: Sequence[Rtl], folder: Path) -> bool:
 def _write_one(rtl: Rtl, own: Path, *, is_read: bool) -> AxdseError | None:
     try:
         if not is_read:
-            run_yosys(WORDS.format(folder="", top=rtl.top), own, rtl.top)
+            run_yosys(_words(rtl), own, rtl.top)
         graph = read_words(_written(own / "words.json", rtl), rtl)
         if graph is None:
-            run_yosys(GATES.format(top=rtl.top), own, rtl.top)
+            run_yosys(GATES.format(top=script_word(rtl.top)), own, rtl.top)
         else:
             (own / "gates.aig").write_bytes(graph.aiger() + _symbols(graph, rtl))
     except AxdseError as error:

@@ -13,14 +13,12 @@ import numpy as np
 
 from axdse.flows.formal.aig import Aig
 from axdse.flows.verify.report import Mismatch
-from axdse.multipliers.cache import digest
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import tabulate
-from axdse.multipliers.compiled import HERE, RefusedError, compiled, run
+from axdse.multipliers.compiled import RefusedError, compiled, run
 from axdse.multipliers.errors import AxdseError
 
 HARNESS = "gate_harness.c"
-INCLUDED = "harness.c"
 TIME_LIMIT_S = 60.0
 SHARE, ALIGNED = 1 << 19, 4096
 EXAMPLES = 8
@@ -113,12 +111,11 @@ def _shares(first: int, end: int) -> list[int]:
 
 def _program(multiplier: Multiplier) -> Path:
     family = multiplier.family
-    macros = [f"{name}={value}" for name, value in multiplier.bindings.items()]
-    macros.append(f"AXDSE_SIGNED={int(family.signed)}")
-    macros += ["AXDSE_SWAPPED=1"] if family.swapped else []
-    # The harness includes another one, on which the program depends too.
-    macros.append(f"AXDSE_INCLUDED={digest((HERE / INCLUDED).read_bytes())}")
-    return compiled(family.model, family.function or family.name, HARNESS, tuple(macros))
+    macros = tuple(f"{name}={value}" for name, value in multiplier.bindings.items())
+    function = family.function or family.name
+    return compiled(
+        family.model, function, HARNESS, macros, signed=family.signed, swapped=family.swapped
+    )
 
 
 def _confined(

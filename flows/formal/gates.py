@@ -1,20 +1,26 @@
-"""Stage 5, RTL check: RTL -> and-inverter graph, as Yosys reads it.
+"""Which gates does a synthesiser read in RTL? An and-inverter graph, or a netlist with registers.
 
 An x or z in the RTL becomes an unknown input before anything is optimised: a synthesiser may take
-it for whatever suits it, a proof may not.
+it for whatever suits it, a proof may not. So does what only a simulator takes for x: the quotient
+by zero, the element beyond an end.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any
 
-from axdse.flows.formal.aig import Aig, Builder
+from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
+from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.yosys import read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.catalog import Pipeline
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
 
-# techmap of its own accord takes a bit beyond a vector's end for whatever suits it.
+# techmap of its own accord takes a bit beyond a vector's end, and the quotient by zero, for
+# whatever suits it.
 BEYOND = """\
 module \\$shiftx (A, B, Y);
   parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
@@ -29,8 +35,23 @@ module \\$shiftx (A, B, Y);
   \\$anyseq #(.WIDTH(Y_WIDTH)) unknown (.Y(beyond));
   assign Y = inside & value | ~inside & beyond;
 endmodule
+""" + "".join(
+    f"""\
+module \\{cell} (A, B, Y);
+  parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+  input [A_WIDTH-1:0] A;
+  input [B_WIDTH-1:0] B;
+  output [Y_WIDTH-1:0] Y;
+  wire [Y_WIDTH-1:0] value, beyond;
+  \\$__div_mod_trunc #(.A_SIGNED(A_SIGNED), .B_SIGNED(B_SIGNED), .A_WIDTH(A_WIDTH),
+      .B_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)) divider (.A(A), .B(B), .{result}(value));
+  \\$anyseq #(.WIDTH(Y_WIDTH)) unknown (.Y(beyond));
+  assign Y = |B ? value : beyond;
+endmodule
 """
-SCRIPT = """\
+    for cell, result in (("$div", "Y"), ("$mod", "R"))
+)
+READ = """\
 read_verilog -sv rtl.v
 hierarchy -check -top {top}
 proc
@@ -39,13 +60,33 @@ setundef -anyseq
 memory
 opt_expr -keepdc
 techmap -map beyond.v
-{words}techmap
+"""
+SCRIPT = f"""\
+{READ}{{words}}techmap
 setundef -anyseq
 opt
 aigmap
 opt_clean -purge
 check -assert
 write_json aig.json
+"""
+# Of registers only those remain that load on an edge: an enable that is x must not hold a value.
+# What `initial` writes into one is no hardware. Names are left out: they may be anything.
+REGISTERS = f"""\
+{READ}async2sync
+dffunmap
+setattr -unset init w:*
+techmap
+setundef -anyseq
+opt_expr
+opt_merge
+aigmap
+opt_clean -purge
+check -assert
+delete t:$anyseq
+splitnets
+rename -hide
+write_verilog -noattr registers.v
 """
 # As synthesis.py: products and sums of the same shape are proven equal in a moment, others hardly.
 WORDS = """\
@@ -63,12 +104,13 @@ opt -fast -full -keepdc
 """
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
+FLIP_FLOPS = ("$_DFF", "$_SDFF", "$_ALDFF")
 Bit = int | str  # as in the JSON: the number of a net, or "0", "1", "x", "z"
 Cell = dict[str, Any]
 
 
 def read_gates(rtl: Rtl, words: str = "") -> Aig:
-    """Return the gates of a combinational design.
+    """Return the gates of a combinational design, reset and enable at the level that lets it run.
 
     Args:
         rtl: the design.
@@ -79,10 +121,36 @@ def read_gates(rtl: Rtl, words: str = "") -> Aig:
             the design is not combinational: a latch, a flip-flop, a loop.
     """
     with temporary_folder() as folder:
-        (folder / "rtl.v").write_text(rtl.text)
-        (folder / "beyond.v").write_text(BEYOND)
-        run_yosys(SCRIPT.format(top=rtl.top, words=words), folder, rtl.top)
-        module = read_modules(folder / "aig.json", rtl.top)[rtl.top]
+        return _graph(_read(rtl, words, folder), rtl)
+
+
+def read_synthesised(rtl: Rtl) -> Aig | Rtl:
+    """Return the gates of a combinational design, or a pipeline as gates and flip-flops.
+
+    In the text of the latter, x and undriven nets are nets without a driver, and nothing tells
+    them from one another.
+
+    Raises:
+        AxdseError: as `read_gates`, but flip-flops of a pipeline are taken.
+    """
+    with temporary_folder() as folder:
+        module = _read(rtl, "", folder)
+        kinds = {cell["type"] for cell in module["cells"].values()} - PINS.keys()
+        if not rtl.pipeline or not kinds or not all(kind.startswith(FLIP_FLOPS) for kind in kinds):
+            return _graph(module, rtl)
+        run_yosys(REGISTERS.format(top=script_word(rtl.top)), folder, rtl.top)
+        return replace(rtl, text=(folder / "registers.v").read_text())
+
+
+def _read(rtl: Rtl, words: str, folder: Path) -> dict[str, Any]:
+    write_rtl(rtl, folder)
+    (folder / "beyond.v").write_text(BEYOND)
+    run_yosys(SCRIPT.format(top=script_word(rtl.top), words=words), folder, rtl.top)
+    module: dict[str, Any] = read_modules(folder / "aig.json", rtl.top)[rtl.top]
+    return module
+
+
+def _graph(module: dict[str, Any], rtl: Rtl) -> Aig:
     cells: list[Cell] = list(module["cells"].values())
     _check_combinational(cells, rtl)
     widths = (rtl.a_bits, rtl.b_bits, rtl.product_bits)
@@ -92,10 +160,12 @@ def read_gates(rtl: Rtl, words: str = "") -> Aig:
     )
     unknowns = [bit for c in cells if c["type"] == UNKNOWN for bit in c["connections"]["Y"]]
     drivers = [cell for cell in cells if cell["type"] != UNKNOWN]
-    undefined = _name_undefined([*(c["connections"] for c in drivers), {"p": product}])
-    unknowns += undefined
+    unknowns += _name_undefined([*(c["connections"] for c in drivers), {"p": product}])
+    literals: dict[Bit, int] = {"0": FALSE, "1": TRUE}
+    if rtl.pipeline:
+        unknowns += _port(module["ports"], rtl.pipeline.clock, 1, rtl)
+        literals |= _held(module["ports"], rtl.pipeline, rtl)
     graph = Builder(len(a) + len(b), len(unknowns))
-    literals: dict[Bit, int] = {"0": 0, "1": 1}
     literals |= {bit: 2 * n for n, bit in enumerate((*a, *b, *unknowns), 1)}
     for cell in _in_order(drivers, rtl):
         pins = [_literal(literals, cell["connections"][p][0], rtl) for p in PINS[cell["type"]]]
@@ -103,6 +173,12 @@ def read_gates(rtl: Rtl, words: str = "") -> Aig:
         literals[cell["connections"]["Y"][0]] = literal
     outputs = [_literal(literals, bit, rtl) for bit in product]
     return graph.finish(len(a), len(b), outputs)
+
+
+def _held(ports: dict[str, Any], pipeline: Pipeline, rtl: Rtl) -> dict[Bit, int]:
+    """The levels of reset and enable in a design that runs."""
+    levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, 1))
+    return {_port(ports, name, 1, rtl)[0]: level for name, level in levels if name}
 
 
 def _name_undefined(connections: Sequence[dict[str, list[Bit]]]) -> list[Bit]:
@@ -128,10 +204,11 @@ def _check_combinational(cells: Sequence[Cell], rtl: Rtl) -> None:
 
 def _port(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> list[Bit]:
     bits: list[Bit] = ports[name]["bits"] if name in ports else []
-    if len(bits) != width or len(ports) != len(rtl.ports):
+    known = (*rtl.ports, *(rtl.pipeline.ports if rtl.pipeline else ()))
+    if len(bits) != width or len(ports) != len(known):
         found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
         raise AxdseError(
-            f"{rtl.top} has ports {', '.join(rtl.ports)} and no others, {name} of {width} bits",
+            f"{rtl.top} has ports {', '.join(known)} and no others, {name} of {width} bits",
             found,
             "correct the port list",
         )

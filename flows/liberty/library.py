@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,13 @@ from axdse.flows.liberty.reader import read_cell
 from axdse.flows.liberty.syntax import Group, read_groups
 from axdse.flows.liberty.units import number_of, read_units
 from axdse.flows.liberty.writer import plain_text
-from axdse.multipliers.cache import cache_dir, cached, digest, write_atomically
+from axdse.multipliers.cache import cached, cached_file, digest
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import is_name
+from axdse.multipliers.printable import printable
 
-LAYOUT_VERSION = "3"  # of the cached form
+LAYOUT_VERSION = "4"  # of the cached form
+PLAIN = ("cells", "flops")
 TEMPLATES = ("lu_table_template", "power_lut_template")
 WANTED = frozenset(
     {
@@ -70,16 +73,24 @@ class Library:
         """
         return self._plain("flops")
 
-    def _plain(self, content: str) -> Path:
-        plain = _plain_path(self.path, self.digest, content)
-        if not plain.exists():  # the cache may have been cleared
-            _library(self.path, self.digest)
-        return plain
+    def _plain(self, kept: str) -> Path:
+        # The cache may have been cleared.
+        return _plain_file(self.path, self.digest, kept, lambda: self._again().plain(kept))
+
+    def _again(self) -> "_Parsed":
+        try:
+            changed = _digest(self.path) != self.digest
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if changed:
+            rule = "a Liberty library stays as it is while it is used"
+            raise AxdseError(rule, f"{self.path} has changed", "run the command again")
+        return _parsed(self.path)
 
     @property
     def name(self) -> str:
         """The file's stem, such as `osu018_stdcells`."""
-        return self.path.stem
+        return printable(self.path.stem)
 
     @functools.cached_property
     def lacks(self) -> str:
@@ -120,11 +131,15 @@ def read_library(path: Path | None = None) -> Library:
         status = path.stat()
         return _read(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
-        raise AxdseError(
-            "synthesis needs a Liberty library",
-            f"{path} ({error.strerror})",
-            "apt-get install qflow-tech-osu018, or name another .lib",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> AxdseError:
+    return AxdseError(
+        "synthesis needs a Liberty library",
+        f"{path} ({error.strerror})",
+        "apt-get install qflow-tech-osu018, or name another .lib",
+    )
 
 
 @functools.lru_cache(8)
@@ -143,11 +158,28 @@ def _digest(path: Path, depth: int = 0) -> str:
     return digest(content, *(_digest(file, depth + 1) for file in inner if file.is_file()))
 
 
-def _library(path: Path, content: str) -> Library:
+@dataclass(frozen=True)
+class _Parsed:
+    """What is kept of a file, and what was understood of it."""
+
+    head: Group
+    groups: tuple[Group, ...]
+    cells: tuple[Cell, ...]
+    flops: tuple[Flop, ...]
+
+    def plain(self, kept: str) -> bytes:
+        """The text of the "cells", or with the "flops"."""
+        names = frozenset(cell.name for cell in self.cells)
+        if kept == "flops":
+            names |= {flop.name for flop in self.flops}
+        return plain_text(self.head, self.groups, names).encode("latin-1")
+
+
+def _parsed(path: Path) -> _Parsed:
     *groups, head = _kept(path)
     templates = {group.arguments[0]: group for group in groups if group.name in TEMPLATES}
     shared = Head(head, templates, read_units(head, path))
-    kinds = [group for group in groups if group.name == "cell"]
+    kinds = [group for group in groups if group.name == "cell" and _is_named(group)]
     cells = [read_cell(group, shared) for group in kinds if _is_combinational(group)]
     flops = [read_flop(group, shared) for group in kinds if not _is_combinational(group)]
     known, states = tuple(filter(None, cells)), tuple(filter(None, flops))
@@ -155,13 +187,16 @@ def _library(path: Path, content: str) -> Library:
         raise AxdseError(
             "a Liberty library has combinational cells", path, "choose a standard-cell library"
         )
-    names = frozenset(cell.name for cell in known)
-    _write_plain(path, content, "cells", plain_text(head, groups, names))
-    names |= {flop.name for flop in states}
-    _write_plain(path, content, "flops", plain_text(head, groups, names))
-    named = [g for g in groups if g.name == "operating_conditions" and g.arguments]
+    return _Parsed(head, tuple(groups), known, states)
+
+
+def _library(path: Path, content: str) -> Library:
+    parsed = _parsed(path)
+    for kept in PLAIN:
+        _plain_file(path, content, kept, functools.partial(parsed.plain, kept))
+    named = [g for g in parsed.groups if g.name == "operating_conditions" and g.arguments]
     conditions = {group.arguments[0]: group for group in named}
-    return Library(path, content, known, _voltage(head, conditions), states)
+    return Library(path, content, parsed.cells, _voltage(parsed.head, conditions), parsed.flops)
 
 
 def _kept(path: Path) -> list[Group]:
@@ -170,17 +205,19 @@ def _kept(path: Path) -> list[Group]:
     return [g for g in groups if g.name != "cell" or _is_combinational(g) or is_simple(g)]
 
 
+def _is_named(cell: Group) -> bool:
+    """Whether its names can stand in a netlist; others would take quotes of each tool's own."""
+    pins = [name for pin in cell.all("pin") for name in pin.arguments]
+    return len(cell.arguments) == 1 and all(map(is_name, (*cell.arguments, *pins)))
+
+
 def _is_combinational(cell: Group) -> bool:
     return not any(inner.name in STATE for inner in cell.groups)
 
 
-def _plain_path(path: Path, digest_of_file: str, content: str) -> Path:
-    key = digest(digest_of_file, str(path), content, LAYOUT_VERSION)
-    return cache_dir("library") / f"{key}.lib"
-
-
-def _write_plain(path: Path, digest_of_file: str, content: str, text: str) -> None:
-    write_atomically(_plain_path(path, digest_of_file, content), text.encode("latin-1"))
+def _plain_file(path: Path, digest_of_file: str, kept: str, make: Callable[[], bytes]) -> Path:
+    key = digest(digest_of_file, str(path), kept, LAYOUT_VERSION)
+    return cached_file("library", f"{key}.lib", make)
 
 
 def _voltage(head: Group, conditions: Mapping[str, Group]) -> float:

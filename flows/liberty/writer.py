@@ -27,7 +27,7 @@ def plain_text(head: Group, groups: Iterable[Group], cells: frozenset[str]) -> s
     """The library with the named cells, without power tables."""
     lines = [f"library ({_name(head)}) {{", *_statements(_plain_head(head), "  ")]
     for group in groups:
-        if group.name != "cell" or group.arguments[0] in cells:
+        if group.name != "cell" or not cells.isdisjoint(group.arguments):
             lines += _group(group, "  ")
     return "\n".join([*lines, "}\n"])
 
@@ -40,7 +40,8 @@ def _plain_head(head: Group) -> Group:
 def _group(group: Group, indent: str) -> Iterator[str]:
     if group.name in LEFT_OUT:
         return
-    for name in group.arguments if group.name == "pin" else [", ".join(group.arguments)]:
+    names = [word if WORD.fullmatch(word) else f'"{word}"' for word in group.arguments]
+    for name in names if group.name == "pin" else [", ".join(names)]:
         yield f"{indent}{group.name} ({name}) {{"
         yield from _statements(group, f"{indent}  ")
         yield f"{indent}}}"
@@ -48,6 +49,8 @@ def _group(group: Group, indent: str) -> Iterator[str]:
 
 def _statements(group: Group, indent: str) -> Iterator[str]:
     for name, value in group.attributes:
+        if not WORD.fullmatch(name):
+            continue
         bare = WORD.fullmatch(value) and name not in QUOTED and not name.endswith("_unit")
         text = value if bare else f'"{value}"'
         yield f"{indent}{name} : {text};"

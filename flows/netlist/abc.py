@@ -3,6 +3,7 @@
 import os
 
 from axdse.flows.native import native_file
+from axdse.flows.scripts import is_plain
 
 
 def abc_environment() -> dict[str, str]:
@@ -12,4 +13,6 @@ def abc_environment() -> dict[str, str]:
         AxdseError: the compiler is missing or fails.
     """
     clock, others = native_file("netlist/quiet_clock.c"), os.environ.get("LD_PRELOAD", "").split()
-    return {**os.environ, "LD_PRELOAD": " ".join([str(clock), *others])}
+    # A list has no quotes: without the library ABC is slower, and right.
+    own = [str(clock)] if is_plain(clock) else []
+    return {**os.environ, "LD_PRELOAD": " ".join([*own, *others])}

@@ -14,6 +14,7 @@ import numpy as np
 from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.power.activity import Transitions
+from axdse.flows.scripts import script_word
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
@@ -90,7 +91,7 @@ def gate_toggles(
         (folder / "netlist.v").write_text(f"{PRECISE}\n{netlist.verilog()}")
         (folder / "bench.v").write_text(_bench(netlist, transitions, period_ns))
         (folder / "pairs.hex").write_text(_pairs(netlist, transitions))
-        (folder / "sdf.tcl").write_text(SDF.format(top=netlist.top))
+        (folder / "sdf.tcl").write_text(SDF.format(top=script_word(netlist.top)))
         _run("sta", ["-no_init", "-no_splash", "-exit", "sdf.tcl"], folder)
         sources = ["bench.v", "netlist.v", "cells.v"]
         flags = ["-g2012", "-gspecify", "-Tmax", "-s", "bench", "-o", "bench.vvp"]
@@ -113,7 +114,7 @@ def _bench(netlist: Netlist, transitions: Transitions, period_ns: float) -> str:
     controls = [(held.port.name, f"1'b{held.level}") for held in netlist.held]
     controls += [(netlist.clock.name, "clock")] if netlist.clock else []
     return BENCH.format(
-        controls="".join(f".{port}({value}), " for port, value in controls),
+        controls="".join(f".{script_word(port)}({value}), " for port, value in controls),
         half=period_ns / 2,
         rest=netlist.latency + 1 if netlist.clock else 0,
         a=a - 1,
@@ -121,10 +122,10 @@ def _bench(netlist: Netlist, transitions: Transitions, period_ns: float) -> str:
         p=p - 1,
         pair=a + b - 1,
         last=transitions.count,
-        top=netlist.top,
-        port_a=netlist.a.name,
-        port_b=netlist.b.name,
-        port_p=netlist.product.name,
+        top=script_word(netlist.top),
+        port_a=script_word(netlist.a.name),
+        port_b=script_word(netlist.b.name),
+        port_p=script_word(netlist.product.name),
     )
 
 

@@ -7,6 +7,7 @@ from axdse.flows.netlist.abc import abc_environment
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.reader import read_netlist
 from axdse.flows.netlist.registers import flip_flop
+from axdse.flows.scripts import program_word, script_word, write_rtl
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
@@ -36,7 +37,9 @@ def synthesis_script(
     """
     place = STEPS.index("check -assert") + 1
     steps = (*STEPS[:place], *((REGISTERS,) if registers else ()), *STEPS[place:])
-    return "".join(f"{step.format(top=top, abc=abc, script=script)}\n" for step in steps)
+    return "".join(
+        f"{step.format(top=script_word(top), abc=abc, script=script)}\n" for step in steps
+    )
 
 
 def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
@@ -50,11 +53,11 @@ def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
     if pipeline:
         flip_flop(library)
     with temporary_folder() as folder:
-        (folder / "rtl.v").write_text(rtl.text)
+        write_rtl(rtl, folder)
         library_file(library, folder)
         if pipeline:
             (folder / "registers.lib").symlink_to(library.registered_path)
-        abc = str(find_tool("yosys-abc").path)
+        abc = program_word(find_tool("yosys-abc").path, folder)
         commands = synthesis_script(rtl.top, abc, script, registers=pipeline)
         run_yosys(commands, folder, rtl.top, environment=abc_environment())
         return read_netlist(folder / "netlist.json", rtl, library)

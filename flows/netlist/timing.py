@@ -4,6 +4,7 @@ import re
 
 from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.netlist import Netlist
+from axdse.flows.scripts import script_word
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
@@ -42,8 +43,9 @@ def timing_script(top: str, clock: str = "", operands: tuple[str, ...] = ()) -> 
         clock: its port; empty: it is combinational.
         operands: ports whose bits arrive with the clock's edge.
     """
-    bits = " ".join(f"{name}[*]" for name in operands)
-    steps = CLOCKED_STEPS if clock else STEPS
+    bits = " ".join(f"{script_word(name)}[*]" for name in operands)
+    steps, clock = (CLOCKED_STEPS, script_word(clock)) if clock else (STEPS, "")
+    top = script_word(top)
     return "".join(f"{step.format(top=top, clock=clock, operands=bits)}\n" for step in steps)
 
 

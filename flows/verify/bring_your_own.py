@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from axdse.flows.verify.c_source import Prototype, find_prototype, published_figures, read_source
+from axdse.flows.verify.c_source import Prototype, find_prototype, published_figures
 from axdse.flows.verify.module_ports import Module, ModulePort, read_modules
 from axdse.flows.verify.report import Order
 from axdse.flows.verify.stimulus import MAX_OPERAND_BITS
 from axdse.multipliers.catalog import Family, Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.names import check_name
+from axdse.multipliers.printable import printable
+from axdse.multipliers.verilog import Rtl, read_rtl
 
-IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
     r"(i_)?(?P<not>n_?)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
@@ -89,7 +90,7 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
     top = known[_top_module(rtl, known, pins.top)]
     used = _used(known, top)
     pipeline = _pipeline(top, used, pins)
-    text = read_source(rtl, "RTL is a readable Verilog file")
+    text = read_rtl(rtl)
     device = _fitting(top, text, pipeline)
     prototype = find_prototype(model, pins.function)
     if prototype.takes_floats and not (_is_significand(device) and device.a_bits <= 7):
@@ -100,7 +101,7 @@ def design_of(model: Path, rtl: Path, modules: Iterable[Module], pins: Pins) -> 
         )
     family = Family(
         name=prototype.function,
-        title=f"{model.name} and {rtl.name}",
+        title=printable(f"{model.name} and {rtl.name}"),
         kind="significand" if _is_significand(device) else "integer",
         width=device.a_bits,
         width_b=device.b_bits,
@@ -208,9 +209,8 @@ def _fitting(top: Module, text: str, pipeline: Pipeline | None) -> Rtl:
         raise AxdseError(rule, shown, "choose a narrower design")
     if not _fits(a, b, product):
         raise AxdseError(PRODUCT_RULE, shown, "wrap it in a module of those widths")
-    names = (top.name, a.name, b.name, product.name, *control)
-    if not all(map(IDENTIFIER.fullmatch, names)):
-        raise AxdseError("names are plain Verilog identifiers", " ".join(names), "rename them")
+    for name in (top.name, a.name, b.name, product.name, *control):
+        check_name(name, "modules and ports", "Verilog")
     ports = (a.name, b.name, product.name)
     return Rtl(top.name, text, ports, a.bits, b.bits, product.bits, top.name, pipeline)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from axdse.multipliers.catalog import Published
 from axdse.multipliers.errors import AxdseError, unreadable
+from axdse.multipliers.names import check_name
 from axdse.multipliers.verilog import COMMENT
 
 _TYPE = (
@@ -20,8 +21,8 @@ _DEFINITION = re.compile(
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
     r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w*%?)[ \t]*=[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
-    r"[ \t]*((?![\d.])\S*)[ \t]*$",
-    re.MULTILINE,
+    r"[ \t]*((?![\d.])[!-~]*)[ \t]*$",
+    re.MULTILINE | re.ASCII,
 )
 LARGEST_BYTES = 4 << 20
 
@@ -66,9 +67,15 @@ def find_prototype(path: Path, function: str = "") -> Prototype:
     one that no other function of the file calls.
 
     Raises:
-        AxdseError: there is none, or it cannot be told.
+        AxdseError: there is none, it cannot be told, or its name is no plain identifier.
     """
     text = COMMENT.sub(" ", read_source(path, "a C model is a readable file"))
+    prototype = _chosen(path, text, function)
+    check_name(prototype.function, "functions", "C")
+    return prototype
+
+
+def _chosen(path: Path, text: str, function: str) -> Prototype:
     every = _prototypes(text)
     found = {prototype.function: prototype for prototype in every}
     if len(found) < len(every):

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from axdse.flows.verify.report import RtlReport
-from axdse.multipliers.cache import digest, write_atomically
+from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
@@ -15,7 +15,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.unit import unit_digest
 from axdse.multipliers.verilog import Rtl, unit_rtl
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def write_certificate(report: RtlReport, path: Path) -> None:
         )
     certificate = Certificate(SCHEMA, report, _seal(report))
     data = TypeAdapter(Certificate).dump_json(certificate, indent=1)
-    write_atomically(path, data + b"\n")
+    write_output(path, data + b"\n")
 
 
 def read_certificate(path: Path) -> RtlReport:
@@ -72,14 +72,20 @@ def read_certificate(path: Path) -> RtlReport:
         rule = "a certificate is a readable JSON"
         raise AxdseError(rule, f"{path} ({reason})", remedy) from error
     report = certificate.report
-    if certificate.schema != SCHEMA or certificate.seal != _seal(report):
+    if certificate.schema != SCHEMA:
+        rule = f"a certificate has schema {SCHEMA}"
+        raise AxdseError(rule, f"{path} has {certificate.schema}", remedy)
+    if certificate.seal != _seal(report):
         raise AxdseError("a certificate must match its seal", f"{path} was changed", remedy)
     pairs = 1 << (report.a_bits + report.b_bits)
     sound = report.vectors > 0 and not report.mismatches and not report.examples
-    whole = report.verdict == "exhaustive", report.vectors == pairs and not report.latency
+    read_alike = report.reading is None or not report.reading.mismatches
     proof = report.proof
     proved = proof is not None and proof.verdict == "proved" and proof.pairs == pairs
-    if not sound or whole[0] != whole[1] or (report.verdict == "proved" and not proved):
+    whole = (report.verdict == "exhaustive") == report.whole
+    if not (sound and read_alike and whole) or (
+        report.verdict == "proved" and (report.past or not proved)
+    ):
         raise AxdseError(
             "a certificate must agree with itself",
             f"{path}: {report.verdict}, {report.vectors} vectors, {report.mismatches} mismatches",

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the devices of one simulation: their Verilog and their instances."""
+"""What stands in one simulation? The Verilog of its devices, and their instances."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from axdse.multipliers.verilog import COMMENT, Rtl
 
 WORD_BITS = 64
-_STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*', re.DOTALL)
+_STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?(?:\*/|\Z)|//[^\n]*', re.DOTALL)
 _NAME = re.compile(r"\w+")
-_MODULE = re.compile(r"\bmodule\s+(\w+).*?\bendmodule\b", re.DOTALL)
+# No module within a module, so that the search for an end does not begin again at each.
+_MODULE = re.compile(r"\bmodule\s+(\w+)(?:(?!\bmodule\b).)*?\bendmodule\b", re.DOTALL)
 
 
 def modules(text: str) -> dict[str, str] | None:

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import yaml
 
-from axdse.flows.verify.bring_your_own import IDENTIFIER, Design, Pins, design_of
+from axdse.flows.verify.bring_your_own import Design, Pins, design_of
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.flows.verify.report import RtlReport
-from axdse.multipliers.cache import write_atomically
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.compiled import source_content
 from axdse.multipliers.error import error_metrics
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import check_name
 
 MODELS = (".c", ".inl")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
@@ -128,8 +129,7 @@ def _design(
 
 def _named(multiplier: Multiplier, name: str) -> Multiplier:
     """Files tell designs apart, functions need not."""
-    if not IDENTIFIER.fullmatch(name):
-        raise AxdseError("a family is named by letters, digits and _", name, "rename the file")
+    check_name(name, "families, and so of their files,")
     return replace(multiplier, family=replace(multiplier.family, name=name))
 
 
@@ -137,7 +137,9 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
     if isinstance(verdict, AxdseError):
         return Imported(pair, design.multiplier, None, str(verdict))
     if not verdict.passed:
-        return Imported(pair, design.multiplier, verdict, "RTL and C model differ")
+        read = verdict.reading is not None and verdict.reading.mismatches > 0
+        differ = "simulator and synthesiser" if read else "RTL and C model"
+        return Imported(pair, design.multiplier, verdict, f"{differ} differ")
     multiplier = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
     return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
 
@@ -182,12 +184,12 @@ def write_catalog(imported: list[Imported], folder: Path) -> int:
     for item in imported:
         if item.reason or not item.multiplier or not item.report:
             continue
-        write_atomically(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
-        write_atomically(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
+        write_output(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
+        write_output(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
         write_certificate(item.report, folder / "certificates" / f"{item.pair.name}.json")
         entries[item.pair.name] = _entry(item.multiplier)
     text = yaml.safe_dump(entries, sort_keys=False, width=99)
-    write_atomically(folder / "catalog.yaml", text.encode())
+    write_output(folder / "catalog.yaml", text.encode())
     return len(entries)
 
 

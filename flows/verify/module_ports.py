@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.c_source import read_source
 from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.verilog import read_rtl
 
 TIME_LIMIT_S = 120
 _PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")
 # What remembers: flip-flops, latches and memories, as Yosys calls them after `proc`.
-_REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$mem")
+_REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$memwr")
 _LATCHES = ("$dlatch", "$adlatch", "$sr")
 
 
@@ -87,12 +87,13 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
     with temporary_folder() as folder:
         script = []
         for number, path in enumerate(paths):
-            text = read_source(path, "RTL is a readable Verilog file")
+            text = read_rtl(path)
             refuse_unsafe(text, path.name)
             _refuse_two_readings(text, path.name)
             (folder / f"{number}.v").write_text(text)
             script.append(
-                f"design -reset\nread_verilog -sv {number}.v\nproc\nwrite_json {number}.json\n"
+                "design -reset\ndesign -reset-vlog\n"
+                f"read_verilog -sv {number}.v\nproc -norom\nwrite_json {number}.json\n"
             )
         if len(paths) == 1:
             _elaborate(folder, paths[0].name)

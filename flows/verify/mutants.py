@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.tools import find_tool
 from axdse.flows.verify.devices import modules
 from axdse.flows.verify.verilog_tokens import Token, tokens
@@ -121,8 +122,8 @@ def gate_level(multiplier: Multiplier) -> str:
     """
     rtl = core_rtl(multiplier)
     with temporary_folder() as folder:
-        (folder / "rtl.v").write_text(rtl.text)
-        run_yosys(SCRIPT.format(top=rtl.top), folder, rtl.top)
+        write_rtl(rtl, folder)
+        run_yosys(SCRIPT.format(top=script_word(rtl.top)), folder, rtl.top)
         module = read_modules(folder / "gates.json", rtl.top)[rtl.top]
     return _structure(rtl, multiplier, module)
 
@@ -169,7 +170,7 @@ def mutated(multiplier: Multiplier, text: str, number: int, folder: Path) -> Mul
 def elaborates(rtl: Rtl) -> bool:
     """Whether Icarus accepts a design."""
     with temporary_folder() as folder:
-        (folder / "rtl.v").write_text(rtl.text)
+        write_rtl(rtl, folder)
         arguments = ["-g2012", "-t", "null", "-s", rtl.top, "rtl.v"]
         try:
             run = find_tool("iverilog").run(arguments, folder=folder, limit_s=ELABORATION_LIMIT_S)

@@ -66,12 +66,33 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a synthesiser reads in RTL, compared with what the simulator answered.
+
+    Attributes:
+        tool: the synthesiser.
+        registers: there are flip-flops; the comparison went through cycles of the clock.
+        vectors: operand pairs compared, all distinct.
+        mismatches: how many of them differ.
+        examples: the first of those: `expected` is the simulator's answer, `got` what the
+            synthesiser's reading gives, x where that depends on an unknown.
+    """
+
+    tool: str
+    registers: bool
+    vectors: int
+    mismatches: int
+    examples: tuple[Mismatch, ...]
+
+
+@dataclass(frozen=True)
 class RtlReport:
     """The verdict on one design.
 
     Attributes:
         design: spec of the core, name of the candidate whose unit it is, or function's name.
-        verdict: all but "mismatch" are passes; "proved": sampled, and proved by `proof`.
+        verdict: all but "mismatch" are passes; "exhaustive": every pair was simulated, and the
+            simulation has no past; "proved": sampled, and proved by `proof`.
         call: the C call, of the RTL's ports, that was compared with its product.
         a_bits: width of the RTL's first operand.
         b_bits: of the second one.
@@ -93,6 +114,9 @@ class RtlReport:
         seconds: wall time of the simulation, shared by the designs in it.
         date: ISO 8601, UTC.
         proof: beyond simulation, if there is one.
+        reading: what a synthesiser reads; None: not asked, for RTL of the built-in catalogue of
+            which every pair was simulated.
+        past: why answers may depend on more than the operands; empty: they do not.
     """
 
     design: str
@@ -117,13 +141,22 @@ class RtlReport:
     seconds: float
     date: str
     proof: Proof | None = None
+    reading: Reading | None = None
+    past: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether RTL and model agree on every vector."""
+        """Whether RTL and model agree on every vector, and so do simulator and synthesiser."""
         return self.verdict != "mismatch"
+
+    @property
+    def whole(self) -> bool:
+        """Whether every pair was simulated, and no other answer can come from another past."""
+        every = self.vectors == 1 << (self.a_bits + self.b_bits)
+        registers = self.latency > 0 or (self.reading is not None and self.reading.registers)
+        return every and not registers and not self.past
 
     @property
     def only_order_is_wrong(self) -> bool:
         """Whether the RTL equals the model with its operands exchanged, and only so."""
-        return not self.passed and self.other_order_mismatches == 0
+        return self.mismatches > 0 and self.other_order_mismatches == 0

@@ -10,15 +10,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from axdse.flows.scripts import RTL_FILE
 from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool, run_process
 from axdse.flows.verify.devices import Layout, instances, sources
 from axdse.flows.verify.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.walk import disputed, fold, walk
-from axdse.multipliers.cache import temporary_folder, write_atomically
+from axdse.multipliers.cache import temporary_folder, write_output
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.machine import check_end
+from axdse.multipliers.machine import check_end, check_room
 from axdse.multipliers.verilog import Rtl
 
 # What a verdict depends on beside the design and the vectors.
@@ -36,9 +37,11 @@ BENCH_FILES = source_files(
     "verify/verilog_safety.py",
     "verify/verilog_tokens.py",
     "verify/walk.py",
-    "verify/wide_nets.py",
 )
+LOGS = ("build.log", "simulation.log", "run.log")
 TIME_LIMIT_S = 300
+# They take up to a tenth of a second on an 8 x 8 design.
+LEAPS = 4096
 MAX_LATENCY = 64
 RECORD_WORDS = 4
 FOREIGN_VARIABLES = ("COCOTB_", "GPI_", "PYTEST_", "SIM_CMD_", "WAVES", "GUI")
@@ -100,18 +103,19 @@ class Trace:
         return Response(*first)
 
 
-def simulate(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace]:
+def simulate(designs: Sequence[Rtl], stimulus: Stimulus, leaps: int = LEAPS) -> list[Trace]:
     """Run all vectors through Icarus, driven by cocotb, on all designs in one simulation.
 
     Args:
         designs: of the same widths, see `devices.batches`; a pipeline comes alone.
         stimulus: at least one vector.
+        leaps: how many pairs are met again in random order.
 
     Raises:
         AxdseError: the RTL could do more than compute; a tool is missing; or the RTL does not
             elaborate, crashes, hangs or ends the simulation before its last vector.
     """
-    order = walk(stimulus)
+    order = walk(stimulus, leaps)
     tail = np.resize(order, MAX_LATENCY if designs[0].pipeline else 0)
     with temporary_folder() as folder:
         _run(designs, stimulus, np.concatenate([order, tail]), folder)
@@ -135,7 +139,7 @@ def record_waves(rtl: Rtl, stimulus: Stimulus, expected: np.ndarray, path: Path)
         order = np.arange(stimulus.vectors)
         expected[order].astype(">u8").tofile(folder / "answers.bin")
         _run([rtl], stimulus, order, folder, waves=True)
-        write_atomically(path, (folder / "waves.vcd").read_bytes())
+        write_output(path, (folder / "waves.vcd").read_bytes())
 
 
 def _run(
@@ -150,11 +154,11 @@ def _run(
         raise AxdseError("a check tries at least one vector", "0 vectors", "choose a wider design")
     for design in designs:
         refuse_unsafe(design.text, design.top)
-    (folder / f"{rtl.top}.v").write_text(sources(designs))
+    (folder / RTL_FILE).write_text(sources(designs))
     (folder / "rtl_bench_devices.v").write_text(instances(designs))
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
-    command = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_run", f"{rtl.top}.v"]
+    command = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_run", RTL_FILE]
     result = run_process(
         f"the simulation of {rtl.top}",
         [*command, *bench_macros(rtl, len(order), waves)],
@@ -163,15 +167,16 @@ def _run(
         TIME_LIMIT_S,
         _environment(folder, waves),
     )
-    built, finished = (folder / "sim.vvp").exists(), passed(folder / "results.xml")
-    if not (built and finished):
-        logs = (*log_lines(folder / "build.log"), *log_lines(folder / "simulation.log"))
-        check_end(f"the simulation of {rtl.top}", 1, "\n".join((*logs, result.log)))
+    built, ended = (folder / "sim.vvp").exists(), passed(folder / "results.xml")
+    if not built or not ended:
+        logs = (line for name in LOGS for line in log_lines(folder / name))
+        check_end(f"the simulation of {rtl.top}", result.exit_code or 1, "\n".join(logs))
+        check_room(folder, "a simulation", "set TMPDIR to another folder")
     if not built:
         raise _not_built(rtl, folder / "build.log", result.log)
     for design in designs:
         _check_widths(design, folder / "build.log")
-    if not finished:
+    if not ended:
         raise _not_finished(rtl, folder / "simulation.log", result.log)
 
 
@@ -239,6 +244,7 @@ def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
     layout = Layout(len(designs), designs[0].product_bits)
     size = layout.words * RECORD_WORDS
     if data.size != steps * size:
+        check_room(path.parent, "a simulation", "set TMPDIR to another folder")
         raise AxdseError(
             f"the simulation of {designs[0].top} must answer at every step",
             f"{data.size // size} answers at {steps} steps",

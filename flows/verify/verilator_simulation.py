@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from axdse.flows.scripts import RTL_FILE
 from axdse.flows.sources import source_files
 from axdse.flows.tools import run_process
 from axdse.flows.verify.devices import Layout, instances, sources
 from axdse.flows.verify.simulation import (
     FOREIGN_VARIABLES,
+    LEAPS,
     Trace,
     bench_macros,
     last_words,
@@ -28,7 +30,7 @@ from axdse.flows.verify.verilator_tool import Verilator, find_verilator, need_ve
 from axdse.flows.verify.verilog_safety import refuse_unsafe
 from axdse.flows.verify.verilog_tokens import tokens
 from axdse.flows.verify.walk import walk
-from axdse.multipliers.cache import cache_dir, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import cached_bytes, digest, temporary_folder
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import Rtl
@@ -46,6 +48,7 @@ TIME_LIMIT_S = 600
 # They would change what is built.
 BUILD_VARIABLES = ("VERILATOR_", "MAKE", "OBJCACHE", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
 STARTS = (0, 1)
+RUN_TIME = "runtime.a"
 NOTHING = Rtl(
     "nothing",
     "module nothing(input a, b, output [1:0] p); assign p = a & b; endmodule\n",
@@ -57,7 +60,9 @@ NOTHING = Rtl(
 )
 
 
-def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace]:
+def simulate_verilator(
+    designs: Sequence[Rtl], stimulus: Stimulus, leaps: int = LEAPS
+) -> list[Trace]:
     """Run all vectors through Verilator, driven by cocotb, on all designs at once.
 
     As `simulation.simulate`, but Verilator has two states and cannot see x and z:
@@ -71,6 +76,7 @@ def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace
     Args:
         designs: of the same widths, see `axdse.flows.verify.devices.batches`; none is a pipeline.
         stimulus: at least one vector.
+        leaps: as `simulation.simulate`.
 
     Raises:
         AxdseError: Verilator is missing or too old; a design is a pipeline; the RTL could do more
@@ -78,7 +84,7 @@ def simulate_verilator(designs: Sequence[Rtl], stimulus: Stimulus) -> list[Trace
     """
     _refuse(designs, stimulus)
     tool = need_verilator()
-    order = walk(stimulus)
+    order = walk(stimulus, leaps)
     with temporary_folder() as folder:
         _run(tool, designs, stimulus, order, folder)
         zeros, ones = (_words(folder, start, designs, len(order)) for start in STARTS)
@@ -107,7 +113,8 @@ def _run(
     rtl = designs[0]
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
-    output = _drive(tool, designs, len(order), folder, _library(tool))
+    (folder / RUN_TIME).write_bytes(_library(tool))
+    output = _drive(tool, designs, len(order), folder)
     if not (folder / "rtl_bench").exists():
         rule = f"the RTL {rtl.top} must build in Verilator"
         said = _complaint(folder / "build.log", output)
@@ -121,17 +128,15 @@ def _run(
             raise AxdseError(rule, said, "look for a combinational loop")
 
 
-def _drive(
-    tool: Verilator, designs: Sequence[Rtl], steps: int, folder: Path, library: Path
-) -> str:
+def _drive(tool: Verilator, designs: Sequence[Rtl], steps: int, folder: Path) -> str:
     """Run `cocotb_verilator` in `folder`; returns what it prints."""
     rtl = designs[0]
-    (folder / f"{rtl.top}.v").write_text(_without_orders(sources(designs)))
+    (folder / RTL_FILE).write_text(_without_orders(sources(designs)))
     (folder / "rtl_bench_devices.v").write_text(instances(designs).replace("%z", "%u"))
     module = [sys.executable, "-P", "-m", "axdse.flows.verify.cocotb_verilator"]
     result = run_process(
         f"the simulation of {rtl.top} in Verilator",
-        [*module, f"{rtl.top}.v", str(library), *bench_macros(rtl, steps, waves=False)],
+        [*module, RTL_FILE, RUN_TIME, *bench_macros(rtl, steps, waves=False)],
         folder,
         folder / "run.log",
         TIME_LIMIT_S,
@@ -140,21 +145,22 @@ def _drive(
     return result.log
 
 
-def _library(tool: Verilator) -> Path:
+def _library(tool: Verilator) -> bytes:
     """Verilator's run-time library, built once: it takes longer than all the rest."""
     script = Path(__file__).with_name("cocotb_verilator.py").read_bytes()
     built_by = (tool.text, str(tool.path), os.environ.get("CXX", ""), compiler()[1])
-    library = cache_dir("verilator") / f"{digest(*built_by, script)}.a"
-    if not library.exists():
+
+    def build() -> bytes:
         with temporary_folder() as folder:
-            output = _drive(tool, [NOTHING], 1, folder, library)
+            output = _drive(tool, [NOTHING], 1, folder)
             made = folder / "libverilated.a"
             if not made.exists():
                 said = _complaint(folder / "build.log", output)
                 remedy = "install make and g++ 10 or newer, or Verilator again"
                 raise AxdseError("Verilator must build its run-time library", said, remedy)
-            write_atomically(library, made.read_bytes())
-    return library
+            return made.read_bytes()
+
+    return cached_bytes("verilator", f"{digest(*built_by, script)}.a", build)
 
 
 def _without_orders(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: Verilog of a stranger may compute and do nothing else.
+"""Does Verilog of a stranger compute and nothing else?
 
 A simulator obeys its input: `$fopen` writes files, `$system` runs commands, `rtl_bench.done = 1`
 ends a check. Only what is known to compute passes. Nothing is run: the text is scanned as it is,
@@ -6,13 +6,13 @@ so what a macro could make of it is judged from its parts. A text that defines m
 with its comments and strings, since a macro can open or close one.
 """
 
-import bisect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from axdse.flows.verify.verilog_tokens import Token, tokens
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.names import BENCH_PREFIXES
 
 # Pure functions of their arguments (IEEE 1800-2017, clauses 20.4 to 20.8).
 FUNCTIONS = frozenset(
@@ -43,9 +43,15 @@ FORBIDDEN_WORDS = {
     "export": "calls foreign code",
     "program": "ends the simulation",
 }
-BENCH_PREFIXES = ("rtl_bench", "axdse_")
 _BASE = re.compile(r"\d*'[sS]?[bodhBODH]")
 _DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*+)(?:(\()([\w\s,]*)\)|(?!\())", re.ASCII)
+# Tabs and ends of lines are none. A form feed, a carriage return alone or a line separator ends a
+# comment for some tools only; the rest hides text from its reader, such as marks of direction.
+_CONTROL = re.compile(
+    r"\r(?!\n)|[^\t\r\n\x20-\x7e\xa0-\U0010ffff]"
+    r"|[\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_LONGEST_SHOWN = 60
 _GLUE = re.compile(r"[\w$`]", re.ASCII)
 _ODD_ESCAPE = re.compile(r"[\"`/\\]")  # which another reader may take for something else
 
@@ -76,12 +82,12 @@ def refuse_unsafe(text: str, name: str) -> None:
         AxdseError: it calls a system task that is no pure function, includes files, reaches out
             of its module, or hides something from this scan; the construct and its line are named.
     """
-    lines = [at for at, character in enumerate(text) if character == "\n"]
     for what, why, start in _offences(text):
-        line = bisect.bisect_left(lines, start) + 1
+        line = text.count("\n", 0, start) + 1
+        shown = what if len(what) <= _LONGEST_SHOWN else f"{what[:_LONGEST_SHOWN]}..."
         raise AxdseError(
             f"the RTL {name} computes and does nothing else",
-            f"line {line}: {what} {why}",
+            f"line {line}: {shown} {why}",
             "remove it",
         )
 
@@ -90,9 +96,13 @@ Offence = tuple[str, str, int]
 
 
 def _offences(text: str) -> Iterator[Offence]:
-    control = re.search(r"[^\x09\x0a\x0d\x20-\x7e\x80-\U0010ffff]", text)
+    control = _CONTROL.search(text)
     if control:
-        yield repr(control[0]), "is no part of Verilog", control.start()
+        yield (
+            ascii(control[0]),
+            "is a control character, which tools read differently",
+            control.start(),
+        )
     macros = _macros(text)
     found = list(tokens(text))
     if text.count("`define") != len(_DEFINE.findall(text)):
@@ -121,6 +131,8 @@ def _lexical(token: Token, macros: _Macros) -> Iterator[Offence]:
     word = text.lstrip("\\`$")
     if token.kind in ("open", "quote"):
         yield text, "is never closed", start
+    elif token.kind not in ("comment", "string") and not text.isascii():
+        yield text, "has letters that Verilog knows in comments and strings alone", start
     elif token.kind == "paste":
         yield text, "builds names that no scan can see", start
     elif token.kind == "escaped" and _ODD_ESCAPE.search(text[1:]):
@@ -158,6 +170,7 @@ def _hidden(text: str, macros: _Macros) -> Iterator[Offence]:
 
 def _pasted(text: str, tokens: list[Token], macros: _Macros) -> Iterator[Offence]:
     """Names that arise where a macro meets its neighbours without a space."""
+    closing = _closing(text)
     for index, token in enumerate(tokens):
         before = text[token.start - 1] if token.start else " "
         if token.kind == "macro" and _GLUE.match(before):
@@ -165,7 +178,7 @@ def _pasted(text: str, tokens: list[Token], macros: _Macros) -> Iterator[Offence
             if not _BASE.fullmatch(previous.text):
                 yield previous.text + token.text, "builds a name that no scan can see", token.start
         if token.kind == "macro" and token.text[1:] in macros.callable:
-            end = _call_end(text, token.end)
+            end = _call_end(text, token.end, closing)
             if _GLUE.match(text[end : end + 1]):
                 yield text[token.start : end + 1], "builds a name that no scan can see", end
         if token.kind == "comment" and re.match(r"\w/\*.*\*/\w", _around(text, token), re.DOTALL):
@@ -176,21 +189,29 @@ def _around(text: str, token: Token) -> str:
     return text[max(0, token.start - 1) : token.end + 1]
 
 
-def _call_end(text: str, start: int) -> int:
+def _closing(text: str) -> dict[int, int]:
+    """The place of the parenthesis that closes each one, by that of the other."""
+    found, open_ = dict[int, int](), list[int]()
+    for match in re.finditer(r"[()]", text):
+        if match[0] == "(":
+            open_.append(match.start())
+        elif open_:
+            found[open_.pop()] = match.start()
+    return found
+
+
+def _call_end(text: str, start: int, closing: dict[int, int]) -> int:
     """The end of the parenthesis that follows, or `start`."""
     opening = re.compile(r"\s*\(").match(text, start)
-    depth, at = (1, opening.end()) if opening else (0, start)
-    while depth and at < len(text):
-        depth += {"(": 1, ")": -1}.get(text[at], 0)
-        at += 1
-    return at
+    return closing.get(opening.end() - 1, len(text) - 1) + 1 if opening else start
 
 
 def _outward(tokens: list[Token]) -> Iterator[Offence]:
     """`name.inner` where the module has no such name: the simulator looks for it outside."""
     code = [token for token in tokens if token.kind != "comment"]
     dots = (at for at, token in enumerate(code) if token.kind == "dot")
-    heads = {head for at in dots if (head := _head(code, at))}
+    opening = _opening(code)
+    heads = {head for at in dots if (head := _head(code, at, opening))}
     own: set[str] = set()
     dotted: list[Token] = []
     for index, token in enumerate(code):
@@ -204,12 +225,22 @@ def _outward(tokens: list[Token]) -> Iterator[Offence]:
     yield from _unknown(dotted, own)
 
 
-def _head(code: list[Token], dot: int) -> Token | None:
+def _opening(code: list[Token]) -> dict[int, int]:
+    """The place of the bracket that opens each one, by that of the other."""
+    found, open_ = dict[int, int](), list[int]()
+    for at, token in enumerate(code):
+        if token.text == "[":
+            open_.append(at)
+        elif token.text == "]" and open_:
+            found[at] = open_.pop()
+    return found
+
+
+def _head(code: list[Token], dot: int, opening: dict[int, int]) -> Token | None:
     """The name before a dot, its index aside; None at a named port or inside a longer path."""
-    at, depth = dot - 1, 0
-    while at >= 0 and (depth or code[at].text == "]"):
-        depth += {"]": 1, "[": -1}.get(code[at].text, 0)
-        at -= 1
+    at = dot - 1
+    while at >= 0 and code[at].text == "]":
+        at = opening.get(at, 0) - 1
     named = at >= 0 and code[at].kind in ("word", "escaped", "macro")
     return code[at] if named and (not at or code[at - 1].kind != "dot") else None
 

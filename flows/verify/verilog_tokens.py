@@ -1,4 +1,4 @@
-"""Stage 1, candidate: the words of a Verilog text."""
+"""The words of a Verilog text, before and after its directives."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""(?P<comment>//[^\r\n]*|/\*.*?\*/)
-    |(?P<open>/\*)
+    |(?P<open>/\*.*)
     |(?P<string>"(?:\\[^\r\n]|[^"\\\r\n])*")
     |(?P<quote>")
     |(?P<paste>``|`["\\])
@@ -48,3 +48,65 @@ def tokens(text: str) -> Iterator[Token]:
     """
     for match in _TOKEN.finditer(text):
         yield Token(str(match.lastgroup), match[0], match.start())
+
+
+_EVERY_EVENT = re.compile(r"\(\*\s*\)")  # always @(*)
+_REST_OF_LINE = re.compile(r"(?:\\\r?\n|[^\n])*")
+_WITH_NAME = ("`ifdef", "`ifndef", "`elsif", "`undef")
+_WITH_LINE = ("`timescale", "`default_nettype", "`begin_keywords")
+_ALONE = ("`else", "`endif", "`celldefine", "`endcelldefine", "`resetall", "`end_keywords")
+_LONGEST_MACRO = 1000
+
+
+def code_tokens(text: str) -> Iterator[Token]:
+    """Split Verilog into what is left of it without comments, attributes and directives.
+
+    All branches of an `ifdef` are there, one after the other. For a macro its body stands, without
+    the names of its parameters, before its arguments; the macro itself, if that is too long.
+    """
+    skipped, named, attribute = 0, False, False
+    macros: dict[str, list[Token]] = {}
+    for token in tokens(text):
+        if token.kind == "comment" or token.start < skipped:
+            continue
+        if named:
+            named = False
+        elif attribute:
+            attribute = not text.startswith("*)", token.start)
+            skipped = token.start + 2
+        elif text.startswith("(*", token.start) and not re.compile(r"\(\*\s*\)").match(
+            text, token.start
+        ):
+            attribute, skipped = True, token.start + 2
+        elif token.text == "`define":
+            skipped = _end_of_line(text, token)
+            macros |= _macro(text[token.end : skipped], macros)
+        elif token.text in _WITH_LINE:
+            skipped = _end_of_line(text, token)
+        elif token.text in _WITH_NAME:
+            named = True
+        elif token.kind == "macro" and token.text not in _ALONE:
+            for part in macros.get(token.text, [token]):
+                yield part._replace(start=token.start)
+        elif token.text not in _ALONE:
+            yield token
+
+
+def _end_of_line(text: str, token: Token) -> int:
+    rest = _REST_OF_LINE.match(text, token.end)
+    return rest.end() if rest else len(text)
+
+
+def _macro(definition: str, macros: dict[str, list[Token]]) -> dict[str, list[Token]]:
+    head = re.match(r"\s*(\w+)(\([^)]*\))?", definition)
+    if head is None:
+        return {}
+    parameters = set(re.findall(r"\w+", head[2] or ""))
+    body = [
+        part
+        for token in tokens(definition[head.end() :].replace("\\\n", " ").replace("\\\r\n", " "))
+        if token.kind != "comment" and token.text not in parameters
+        for part in macros.get(token.text, [token])
+    ]
+    name = f"`{head[1]}"
+    return {name: body if len(body) <= _LONGEST_MACRO else [Token("macro", name, 0)]}

@@ -1,6 +1,8 @@
 """The command line: outputs for scripts, exit codes, one line for bad input."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert captured.err.count("\n") == 1
     assert expected in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_start_without_torch() -> None:
+    """It takes a second to import: those that need it do so themselves."""
+    code = "import sys, axdse.dse.cli; print({'torch', 'optuna'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"

@@ -348,3 +348,21 @@ def test_processes_share_a_cache(cache: Path) -> None:
     assert len(list(cache.glob("cost/*"))) == 1
     kept = json.loads(next(cache.glob("cost/*.json")).read_text())
     assert kept["area_um2"] == costs[0]["area_um2"]
+
+
+def test_every_kind_of_entry_is_made_again(cache: Path) -> None:
+    outputs = []
+    for _ in range(2):
+        process = start(0, cache)
+        outputs.append((*process.communicate(timeout=60), process.returncode))
+        entries = [path for path in cache.rglob("*") if path.is_file()]
+        for path in entries:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (first, calm, _), (second, warnings, code) = outputs
+    assert code == 0, warnings
+    assert json.loads(first)[0] | {"date": ""} == json.loads(second)[0] | {"date": ""}
+    assert calm == ""
+    assert warnings.count("\n") == warnings.count("is corrupt; computing it again") > 0
+    kinds = {path.parent.name for path in entries}
+    assert kinds >= {"cmodel", "confine", "cost", "liberty", "library", "native"}
+    assert all(f"/{kind}/" in warnings for kind in kinds)

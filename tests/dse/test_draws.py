@@ -53,6 +53,9 @@ class Folder:
     def evaluations(self) -> tuple[Evaluation, ...]:
         return tuple(self.stored[number] for number in sorted(self.stored))
 
+    def require_folder(self) -> None:
+        """It is never deleted."""
+
     def save_evaluation(self, evaluation: Evaluation) -> None:
         self.stored[evaluation.number] = evaluation
 

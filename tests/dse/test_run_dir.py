@@ -2,17 +2,20 @@
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mac_recordings import recording
 
 from axdse.dse import replicates as replicates_module
 from axdse.dse.config import SearchConfig
 from axdse.dse.evaluation import Baseline, Evaluation, Replicate
 from axdse.dse.progress import Unwatched
-from axdse.dse.run_dir import SCHEMA, RunDir, locked
+from axdse.dse.run_dir import FILES, FOLDERS, SCHEMA, RunDir, locked
 from axdse.dse.train import Epoch, History
 from axdse.dse.workers import Workers
 from axdse.multipliers.errors import AxdseError
@@ -115,3 +118,83 @@ def test_diverged_baselines_are_refused(run: RunDir, monkeypatch: pytest.MonkeyP
     with pytest.raises(AxdseError, match=r"must not diverge: fp32; lower training\.learning_rate"):
         replicates_module.train_baselines(run, Workers(1), Unwatched())
     assert run.baselines == ()
+
+
+# A folder that goes away, and what is in it that does not belong there.
+
+
+def delete(path: Path) -> None:
+    shutil.rmtree(path)
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+
+
+def replace_folder(path: Path) -> None:
+    move(path)
+    path.mkdir()
+
+
+@pytest.mark.parametrize("vanish", [delete, move, replace_folder])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda run: run.save_evaluation(EVALUATION),
+        lambda run: run.save_front(()),
+        lambda run: run.save_operands(recording()),
+        lambda run: run.save_config(run.config),
+    ],
+)
+def test_a_folder_that_is_gone_stays_away(
+    write: Callable[[RunDir], None], vanish: Callable[[Path], None], run: RunDir
+) -> None:
+    vanish(run.path)
+    before = sorted(run.path.parent.rglob("*"))
+    with pytest.raises(AxdseError, match="run was deleted, moved or replaced; search again"):
+        write(run)
+    assert sorted(run.path.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", [*FILES, "trials/00007.json", *FOLDERS])
+@pytest.mark.parametrize("kind", ["link", "pipe", "wrong"])
+def test_links_and_devices_in_a_run_are_refused(kind: str, name: str, run: RunDir) -> None:
+    path, target = run.path / name, run.path.parent / "target"
+    if path.exists():
+        path.rename(target)
+    match kind:
+        case "link":
+            path.symlink_to(target)
+        case "pipe":
+            os.mkfifo(path)
+        case "wrong":
+            path.touch() if name in FOLDERS else path.mkdir()
+    with pytest.raises(AxdseError, match=f"no links and no devices: .*{name}; put"):
+        RunDir(run.path)
+
+
+def test_a_run_may_be_reached_over_a_link(run: RunDir, tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(run.path)
+    RunDir(tmp_path / "latest").save_evaluation(EVALUATION)
+    assert run.evaluations == (EVALUATION,)
+
+
+def test_a_folder_without_its_empty_folders_goes_on(run: RunDir) -> None:
+    for name in FOLDERS:
+        (run.path / name).rmdir()
+    again = RunDir(run.path)
+    again.save_config(run.config)
+    again.save_evaluation(EVALUATION)
+    assert again.evaluations == (EVALUATION,)
+
+
+def test_what_kills_left_goes_when_the_run_goes_on(tiny_config: Make, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    (path / "trials").mkdir(parents=True)
+    for name in (".run.json.abc.axdse-part", "trials/.00007.json.abc.axdse-part", "config.yaml"):
+        (path / name).touch()
+    with locked(path):
+        RunDir.create(path, tiny_config())
+    assert sorted(p.name for p in path.rglob("*")) == [
+        "config.yaml", "replicates", "run.json", "trials",
+    ]  # fmt: skip

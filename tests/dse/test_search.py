@@ -1,5 +1,6 @@
 """Whole searches, small but real: what is recorded, what is spared, what is repeatable."""
 
+import errno
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -273,14 +274,21 @@ def test_a_passed_deadline_starts_no_trial(tiny_config: Make, tmp_path: Path) ->
     assert len(run.baselines) == 2
 
 
-def test_a_run_folder_that_cannot_be_written_is_one_line(finished: Finished) -> None:
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, r"writable run folder.*--resume"),
+        (errno.ENOSPC, r"No space left.*free some space, then continue with --resume; nothing"),
+    ],
+)
+def test_a_run_folder_that_cannot_be_written_is_one_line(
+    number: int, message: str, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, _ = finished
-    journal, aside = run.journal, run.path / "aside.log"
-    journal.rename(aside)
-    journal.mkdir()
-    try:
-        with pytest.raises(AxdseError, match=r"writable run folder.*journal\.log.*--resume"):
-            run_search(run.config, run.path, resume=True)
-    finally:
-        journal.rmdir()
-        aside.rename(journal)
+
+    def refuse(self: RunDir, config: SearchConfig) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(RunDir, "save_config", refuse)
+    with pytest.raises(AxdseError, match=message):
+        run_search(run.config, run.path, resume=True)

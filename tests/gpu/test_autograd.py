@@ -12,6 +12,7 @@ from axdse.gpu.autograd import (
     approx_linear,
     approx_matmul,
 )
+from axdse.gpu.ops_factors import native_products
 from axdse.gpu.ops_reference import (
     conv2d_input_gradient_reference,
     conv2d_reference,
@@ -254,6 +255,14 @@ def test_autocast_may_have_made_the_input() -> None:
         y = approx_linear(x.bfloat16(), w, BF16)
     assert y.dtype == torch.float32
     assert_same_bits(y, approx_linear(x.bfloat16().float(), w, BF16))
+
+
+def test_autocast_makes_no_bf16_of_factors() -> None:
+    x, w = leaf(4, 7), leaf(5, 7)
+    with native_products():
+        expected = approx_linear(x, w, BF16)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert_same_bits(approx_linear(x, w, BF16), expected)
 
 
 @pytest.mark.parametrize(

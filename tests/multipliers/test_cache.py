@@ -1,13 +1,31 @@
+import json
 import logging
+import os
 import pickle
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from axdse.multipliers.cache import cache_dir, cached, digest, temporary_folder, write_atomically
+from axdse.multipliers.cache import (
+    DamagedError,
+    cache_dir,
+    cached,
+    cached_bytes,
+    cached_file,
+    digest,
+    load,
+    remove_parts,
+    seal,
+    store,
+    temporary_folder,
+    unseal,
+    write_atomically,
+    write_output,
+)
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 
@@ -56,9 +74,10 @@ def test_an_entry_is_computed_once(own_cache):
 @pytest.mark.parametrize(
     "damage", [b"", b'{"name": "x"', b'{"name": "x"}', b'{"name": 1, "values": []}', b"\xff\xfe"]
 )
-def test_a_corrupt_entry_is_computed_again_with_one_warning(own_cache, caplog, damage):
-    path = own_cache / "kind" / "key.json"
-    write_atomically(path, damage)
+@pytest.mark.usefixtures("own_cache")
+def test_a_corrupt_entry_is_computed_again_with_one_warning(caplog, damage):
+    path = cache_dir("kind") / "key.json"
+    path.write_bytes(damage)
     entry = Entry("x", (1.0,))
 
     with caplog.at_level(logging.WARNING):
@@ -69,10 +88,154 @@ def test_a_corrupt_entry_is_computed_again_with_one_warning(own_cache, caplog, d
     assert cached("kind", "key", Entry, lambda: pytest.fail("not stored")) == entry
 
 
+def damaged_by(damage, path):
+    """Do to an entry what a bad disk, a full one, or a careless person does."""
+    whole = path.read_bytes()
+    match damage:
+        case "truncated":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "one bit":
+            path.write_bytes(whole[:20] + bytes([whole[20] ^ 1]) + whole[21:])
+        case "longer":
+            path.write_bytes(whole + b"\n")
+        case "unsealed":
+            path.write_bytes(b'{"name":' + whole.partition(b'"name":')[2])
+        case _:
+            path.unlink()
+    match damage:
+        case "folder":
+            path.mkdir()
+            (path / "file").touch()
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to("/dev/zero")
+
+
+DAMAGES = ["truncated", "empty", "one bit", "longer", "unsealed", "folder", "pipe", "link"]
+ENTRY = Entry("x", (1.25, 3.5))
+KINDS = {
+    "key.json": lambda make: cached("kind", "key", Entry, make),
+    "key.so": lambda make: cached_file("kind", "key.so", lambda: repr(make()).encode()),
+    "key": lambda make: cached_bytes("kind", "key", lambda: repr(make()).encode()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.usefixtures("own_cache")
+def test_a_damaged_entry_is_made_again_with_one_warning(name, damage, caplog):
+    path = cache_dir("kind") / name
+    first = KINDS[name](lambda: ENTRY)
+    whole = path.read_bytes()
+    damaged_by(damage, path)
+
+    with caplog.at_level(logging.WARNING):
+        assert KINDS[name](lambda: ENTRY) == first
+    assert [record.message for record in caplog.records] == [
+        f"cache entries must be readable: {path} is corrupt; computing it again"
+    ]
+    assert path.read_bytes() == whole
+    assert KINDS[name](lambda: pytest.fail("not stored")) == first
+
+
+@pytest.mark.parametrize("place", ["kind/other.json", "other/key.json"])
+def test_an_entry_is_not_believed_at_another_place(place, own_cache):
+    store("kind", "key", ENTRY)
+    moved = own_cache / place
+    moved.parent.mkdir(exist_ok=True)
+    (own_cache / "kind" / "key.json").rename(moved)
+
+    assert load(moved.parent.name, moved.stem, Entry) is None
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_one_changed_digit_is_not_believed():
+    store("kind", "key", ENTRY)
+    path = cache_dir("kind") / "key.json"
+    path.write_bytes(path.read_bytes().replace(b"1.25", b"1.26"))
+
+    assert load("kind", "key", Entry) is None
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_entry_remains_json():
+    store("kind", "key", ENTRY)
+
+    assert json.loads((cache_dir("kind") / "key.json").read_bytes())["values"] == [1.25, 3.5]
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_program_runs_from_the_cache_and_may_be_run_again():
+    def make():
+        return Path("/bin/true").read_bytes()
+
+    path = cached_file("kind", "program", make, executable=True)
+    path.chmod(0o600)
+    again = cached_file("kind", "program", make, executable=True)
+
+    assert subprocess.run([again], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"{", b"{}", b'{"a": 1}', bytes(1000)])
+def test_a_seal_holds_for_its_content_and_context_alone(content):
+    sealed = seal(content, "a/b")
+
+    assert unseal(sealed, "a/b") == content
+    for wrong, context in ((sealed, "a/c"), (sealed[1:], "a/b"), (content, "a/b")):
+        with pytest.raises(DamagedError):
+            unseal(wrong, context)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_result_that_cannot_be_kept_is_returned(monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+
+    assert cached("kind", "key", Entry, lambda: ENTRY) == ENTRY
+    assert "not kept in the cache" in caplog.text
+    with pytest.raises(AxdseError, match="No space left"):
+        cached_file("kind", "key.so", lambda: b"library")
+
+
+@pytest.mark.parametrize(("age_s", "is_touched"), [(30, False), (3600, True)])
+@pytest.mark.usefixtures("own_cache")
+def test_reading_notes_the_time_of_use(age_s, is_touched):
+    store("kind", "key", ENTRY)
+    path = cache_dir("kind") / "key.json"
+    before = time.time() - age_s
+    os.utime(path, (before, before))
+    load("kind", "key", Entry)
+
+    assert (path.stat().st_mtime > before + 1) is is_touched
+
+
+def test_parts_of_killed_writes_are_removed(tmp_path):
+    killed = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from axdse.multipliers.cache import write_atomically\n"
+        "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomically(Path(sys.argv[1]) / 'file', b'data')\n"
+    )
+    subprocess.run([sys.executable, "-c", killed, tmp_path], check=False)
+    (tmp_path / ".file.other").touch()
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_parts(tmp_path, older_than_s=60)
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_parts(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == [".file.other"]
+
+
 def test_writing_makes_folders_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "a" / "b" / "file"
-    write_atomically(path, b"old")
-    write_atomically(path, b"new")
+    write_output(path, b"old")
+    write_output(path, b"new")
 
     assert path.read_bytes() == b"new"
     assert list(path.parent.iterdir()) == [path]
@@ -105,13 +268,21 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, old):
     assert [p.read_bytes() for p in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
-@pytest.mark.parametrize("place", ["file/below", "folder"])
-def test_an_unwritable_place_is_one_line(tmp_path, place):
+@pytest.mark.parametrize(
+    ("write", "place"),
+    [
+        (write_atomically, "file/below"),
+        (write_atomically, "folder"),
+        (write_atomically, "gone/file"),
+        (write_output, "file/below"),
+    ],
+)
+def test_an_unwritable_place_is_one_line(tmp_path, write, place):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(AxdseError, match=f"output must be writable: .*{place}"):
-        write_atomically(tmp_path / place, b"data")
+        write(tmp_path / place, b"data")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 

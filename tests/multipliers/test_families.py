@@ -8,7 +8,7 @@ import pytest
 
 from axdse.multipliers.catalog import Multiplier, builtin_catalog
 from axdse.multipliers.cmodel import products, tabulate, twos_complement
-from axdse.multipliers.compiled import compiler
+from axdse.multipliers.compiler import compiler
 from axdse.multipliers.error import error_metrics
 
 FAMILIES = tuple(builtin_catalog().families.values())

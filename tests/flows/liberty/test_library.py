@@ -50,6 +50,17 @@ def tiny(tmp_path: Path, text: str) -> Library:
     return read_library(path)
 
 
+def test_a_cell_whose_names_tools_misread_is_left_out(tmp_path: Path) -> None:
+    hostile = (
+        CELL.replace("cell (NAND2)", 'cell ("X ; exec -- touch CANARY")')
+        + CELL.replace("cell (NAND2)", "cell ()")
+        + CELL.replace("(A, B)", '("A[exec touch CANARY]", B)').replace("NAND2", "N2")
+    )
+    library = tiny(tmp_path, HEAD + hostile + CELL + "}\n")
+    assert [cell.name for cell in library.cells] == ["NAND2"]
+    assert "CANARY" not in library.plain_path.read_text()
+
+
 @pytest.mark.parametrize("cell", [CELL, QUOTED, SPREAD], ids=["plain", "quoted", "spread"])
 def test_a_cell_is_read_whole(cell: str, tmp_path: Path) -> None:
     library = tiny(tmp_path, HEAD + cell + "}\n")
@@ -147,3 +158,24 @@ def test_tools_are_given_combinational_cells_alone() -> None:
     assert "cell (NAND2X1)" in text
     assert "DFF" not in text
     assert len(text) < read_library().path.stat().st_size
+
+
+def test_a_library_that_changes_while_it_is_used_is_refused(
+    tmp_path: Path, fresh_cache: Path
+) -> None:
+    library = tiny(tmp_path, HEAD + CELL + "}\n")
+    plain = library.plain_path.read_bytes()
+    (tmp_path / "tiny.lib").write_text(HEAD + CELL.replace("2.5", "3.5") + "}\n")
+    assert library.plain_path.read_bytes() == plain
+    library.plain_path.unlink()
+    with pytest.raises(AxdseError, match=r"tiny.lib has changed; run the command again"):
+        _ = library.plain_path
+
+
+@pytest.mark.parametrize("content", ["plain_path", "registered_path"])
+def test_a_plain_library_is_made_again(content: str, tmp_path: Path, fresh_cache: Path) -> None:
+    library = tiny(tmp_path, HEAD + CELL + "}\n")
+    path = getattr(library, content)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert getattr(library, content).read_bytes() == whole

@@ -373,6 +373,9 @@ def test_a_top_module_is_pinned(design: MakeDesign) -> None:
         (_v("input [7:0] a, input [6:0] b, output [7:0] p"), "as many bits as both"),
         (_v("input [39:0] a, b, output [79:0] p"), "up to 32 bits"),
         (_v("input [3:0] \\a+b , b, output [7:0] p"), "plain Verilog identifiers"),
+        (_v("input [3:0] a$b, b, output [7:0] p"), "plain Verilog identifiers.*'a\\$b'"),
+        (_v("input [3:0] a, b, output [7:0] p", name="\\m;exec "), r"identifiers.*'m;exec'"),
+        (_v(f"input [3:0] {'a' * 65}, b, output [7:0] p"), "identifiers.*has 65 characters"),
         (_v("input a, output b", name="x") + _v("", name="y"), "or just one .*: x, y.*--top"),
         ("// nothing\n", "or just one .*: none found|must elaborate in Icarus"),
         (_v("input [3:0] a, b, output [7:0] p", "assign p = a *;"), "mine.v:2: syntax error"),
@@ -386,6 +389,9 @@ def test_a_top_module_is_pinned(design: MakeDesign) -> None:
         "unequal significands",
         "too wide",
         "escaped name",
+        "dollar",
+        "escaped module",
+        "long name",
         "two tops",
         "empty",
         "syntax",
@@ -396,6 +402,20 @@ def test_rtl_that_does_not_fit_is_one_line(text: str, message: str, design: Make
     with pytest.raises(AxdseError, match=message) as caught:
         design(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("m\u00fc", r"identifiers.*'m\u00fc' is no such name"), ("__f", "begins with __"),
+     ("sizeof", "a keyword of C"), ("f" * 65, "has 65 characters")],
+)  # fmt: skip
+def test_a_function_that_is_no_plain_name_is_one_line(
+    name: str, message: str, design: MakeDesign
+) -> None:
+    rtl = _v("input [3:0] a, b, output [7:0] p", "assign p = a * b;")
+    with pytest.raises(AxdseError, match=message) as caught:
+        design(rtl, MODEL.replace("mine", name))
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("missing", ["mine.c", "mine.v"])

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.verify.c_source import published_figures
 from axdse.flows.verify.certificate import read_certificate
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
-from axdse.multipliers.catalog import Catalog
+from axdse.multipliers.catalog import Catalog, Published
 from axdse.multipliers.cmodel import tabulate
 from axdse.multipliers.errors import AxdseError
 
@@ -142,3 +143,26 @@ def test_a_folder_without_pairs_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AxdseError, match=r"has pairs X\.c and X\.v"):
         find_pairs(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["m\u00fc", "a b", "a;b", "a\nb", "axdse_x", "8x", "x" * 65])
+def test_a_file_that_names_no_family_is_no_candidate(name: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / f"{name}.c").write_text("unsigned f(unsigned a, unsigned b) { return a * b; }\n")
+    (source / f"{name}.v").write_text(
+        "module m(input [1:0] a, b, output [3:0] p); assign p = a * b; endmodule\n"
+    )
+    (item,) = import_pairs(find_pairs(source).pairs)
+    assert "names of families, and so of their files, are plain identifiers" in item.reason
+    assert item.reason.isprintable()
+    assert write_catalog([item], target) == 0
+    assert [path.name for path in target.iterdir()] == ["catalog.yaml"]
+
+
+def test_figures_in_a_header_are_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "m.c").write_text(
+        "// AREA = 1.5 \x1b[31m\n// DELAY = 2 ns\n"
+        "unsigned m(unsigned a, unsigned b) { return a * b; }\n"
+    )
+    assert published_figures(tmp_path / "m.c") == (Published("DELAY", 2.0, "ns"),)

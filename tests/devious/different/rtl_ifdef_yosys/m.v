@@ -1,0 +1,7 @@
+module m(input [3:0] a, input [3:0] b, output [7:0] p);
+`ifdef YOSYS
+assign p = a + b;
+`else
+assign p = a * b;
+`endif
+endmodule

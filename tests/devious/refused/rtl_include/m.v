@@ -1,0 +1,4 @@
+`include "absent.v"
+module m(input [3:0] a, input [3:0] b, output [7:0] p);
+assign p = a * b;
+endmodule
