@@ -230,10 +230,9 @@ class Search:
     def _next(self) -> tuple[int, Candidate]:
         """The exact cores come first; what is finished is drawn as it was."""
         number = next_number(self._study)
-        known = self._finished.get(number)
-        given = candidate_of(known) if known else None
-        if number < len(self._references):
-            given = self._references[number]
+        given = self._references[number] if number < len(self._references) else None
+        if known := self._finished.get(number):
+            given = candidate_of(known)
         return number, draw(self._study, self._space, self._config, given)
 
     @property

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from axdse.flows.tools import kill_running
 from axdse.multipliers.errors import AxdseError, MachineError
-from axdse.multipliers.machine import OUTSIDE, machine_failure
+from axdse.multipliers.machine import OUTSIDE, WHO, machine_failure
 
 R_co = TypeVar("R_co", covariant=True)
 J = TypeVar("J", bound="Job[Any]")
@@ -107,8 +107,8 @@ class _Worker:
         seconds = time.monotonic() - self.started
         if code < 0 and -code not in OUTSIDE:  # a crash of its own, which would come again
             return _Answer(None, f"its worker process died ({how})", seconds)
-        rule, remedy = "a job needs its worker process", "see who ended it, or free some memory"
-        return _Answer(None, "", seconds, MachineError(rule, f"it died ({how})", remedy))
+        interruption = MachineError("a job needs its worker process", f"it died ({how})", WHO)
+        return _Answer(None, "", seconds, interruption)
 
     def ask_to_end(self) -> None:
         self.process.terminate()

@@ -1,6 +1,7 @@
 """Hardware tools: find one, tell its version, run it with a log, a time limit and an exit code."""
 
 import contextlib
+import errno
 import functools
 import math
 import os
@@ -14,9 +15,15 @@ from pathlib import Path
 from typing import IO
 
 from axdse.flows.scripts import script_word
-from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.fence import fenced, limited
-from axdse.multipliers.machine import check_end
+from axdse.multipliers.machine import (
+    REMEDIES,
+    check_end,
+    check_room,
+    file_limit,
+    unwritable,
+)
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30
@@ -122,7 +129,7 @@ def find_tool(name: str) -> Tool:
     if found is None and wanted:
         raise AxdseError(f"{tool.variable} must name an executable", wanted, "correct or unset it")
     if found is None:
-        raise AxdseError("a tool is missing", name, tool.remedy)
+        raise MachineError("a tool is missing", name, tool.remedy)
     return Tool(name, Path(found).absolute())
 
 
@@ -151,9 +158,9 @@ def run_process(
         scratch: other folders that it may write in.
 
     Raises:
-        AxdseError: it does not start, does not end within the limit, or writes too much; or the
-            path of the folder is none that every tool takes for one word.
-        MachineError: the machine ended it, or had no room for it.
+        AxdseError: it does not end within the limit, or writes too much; or the path of the folder
+            is none that every tool takes for one word.
+        MachineError: it does not start, or the machine ended it or had no room for its files.
     """
     script_word(folder)  # tools put it into commands of their own
     start = time.monotonic()
@@ -171,6 +178,7 @@ def run_process(
     _check_sizes(subject, folder, log_file)
     log = log_file.read_text(errors="replace")
     check_end(subject, exit_code, log)
+    check_room(folder, subject, "set TMPDIR to another folder")
     return Run(exit_code, seconds, log, log_file)
 
 
@@ -200,8 +208,8 @@ def _process_group(
     try:
         process = fenced(start, [folder, *scratch])
     except OSError as error:
-        raise AxdseError(
-            f"{subject} must start", f"{command[0]} ({error.strerror})", "install it again"
+        raise unwritable(
+            f"{subject} must start", Path(command[0]), error, "install it again"
         ) from error
     _running.add(process.pid)
     try:
@@ -226,7 +234,9 @@ def _memory_bytes() -> int:
 def _check_sizes(subject: str, folder: Path, log_file: Path) -> None:
     """A file that was cut off must not be taken for a whole one, nor be read into memory."""
     sizes = {
-        path: path.stat().st_size for path in {*folder.rglob("*"), log_file} if path.is_file()
+        path: path.stat().st_size
+        for path in {*folder.rglob("*"), log_file}
+        if path.is_file() and not path.is_symlink()
     }
     full = [
         path.name
@@ -238,6 +248,10 @@ def _check_sizes(subject: str, folder: Path, log_file: Path) -> None:
             f"{subject} must write less than {FILE_BYTES >> 20} MiB, and {LOG_BYTES >> 20} of log"
         )
         raise AxdseError(rule, full[0], "look for a loop that prints")
+    cut = [path.name for path, size in sizes.items() if size >= file_limit()]
+    if cut:
+        rule, value = f"{subject} needs longer files", f"{cut[0]} was cut at {file_limit()} bytes"
+        raise MachineError(rule, value, REMEDIES[errno.EFBIG])
 
 
 def _kill(group: int) -> None:
@@ -266,10 +280,10 @@ def _version(name: str, path: Path, modified_ns: int) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise AxdseError(f"{name} must tell its version", error, tool.remedy) from error
+        raise MachineError(f"{name} must tell its version", error, tool.remedy) from error
     lines = result.stdout.decode(errors="replace").splitlines()
     line = next((line.strip() for line in lines if any(map(str.isdigit, line))), "")
     if result.returncode or not line:
         code = f"{path} ended with exit code {result.returncode}"
-        raise AxdseError(f"{name} must tell its version", code, tool.remedy)
+        raise MachineError(f"{name} must tell its version", code, tool.remedy)
     return f"{name} {line}" if line[0].isdigit() else line

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.tools import find_tool
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.machine import check_room
+from axdse.multipliers.errors import AxdseError, MachineError
 
 TIME_LIMIT_S = 300
 
@@ -47,8 +46,7 @@ def read_modules(path: Path, subject: str) -> dict[str, Any]:
     try:
         modules: dict[str, Any] = json.loads(path.read_bytes())["modules"]
     except (OSError, ValueError, KeyError) as error:
-        check_room(path.parent, "Yosys", "set TMPDIR to another folder")
-        raise AxdseError(
+        raise MachineError(
             f"Yosys must write {path.name} for {subject}",
             f"it did not ({type(error).__name__})",
             "check its installation and the space in the temporary folder",

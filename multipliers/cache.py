@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import MachineError
+from axdse.multipliers.machine import unwritable
 from axdse.multipliers.scratch import owned_folder, remove_leftovers
 
 T = TypeVar("T")
@@ -56,9 +57,8 @@ def cache_dir(kind: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AxdseError(
-            "the cache folder must be writable", error, "set AXDSE_CACHE to another folder"
-        ) from error
+        rule, remedy = "the cache folder must be writable", "set AXDSE_CACHE to another folder"
+        raise unwritable(rule, folder, error, remedy) from error
     return folder
 
 
@@ -67,15 +67,14 @@ def temporary_folder() -> Iterator[Path]:
     """A folder of its own, removed at the end, or by a later process if this one is killed.
 
     Raises:
-        AxdseError: it cannot be made or written: say, the disk is full.
+        MachineError: it cannot be made or written: say, the disk is full.
     """
     try:
         with owned_folder(Path(tempfile.gettempdir()), TEMPORARY) as folder:
             yield folder
     except OSError as error:
-        raise AxdseError(
-            "the temporary folder must be writable", error, "free some space or set TMPDIR"
-        ) from error
+        rule, place = "the temporary folder must be writable", Path(tempfile.gettempdir())
+        raise unwritable(rule, place, error, "set TMPDIR to another folder") from error
 
 
 def remove_temporary_leftovers() -> None:
@@ -130,7 +129,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write so that a reader, or a crash half-way, never sees a part of the file.
 
     Raises:
-        AxdseError: the place is unwritable or full, or its folder is gone; it is left as it was.
+        MachineError: the place is unwritable or full, or its folder is gone; it is left as it was.
     """
     try:
         handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
@@ -159,7 +158,7 @@ def write_output(path: Path, data: bytes) -> None:
     """As `write_atomically`, for a file that a user named: its folder is made if need be.
 
     Raises:
-        AxdseError: as `write_atomically`.
+        MachineError: as `write_atomically`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,12 +167,10 @@ def write_output(path: Path, data: bytes) -> None:
     write_atomically(path, data)
 
 
-def _unwritable(path: Path, error: OSError) -> AxdseError:
-    return AxdseError(
-        "the output must be writable",
-        f"{path} ({error.strerror})",
-        "free some space or choose another place; nothing was half-written",
-    )
+def _unwritable(path: Path, error: OSError) -> MachineError:
+    place = "set AXDSE_CACHE to" if path.is_relative_to(cache_root()) else "choose"
+    remedy = f"{place} another place; nothing was half-written"
+    return unwritable("the output must be writable", path, error, remedy)
 
 
 def read_entry(path: Path, *, note_use: bool = True) -> bytes | None:

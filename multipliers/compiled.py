@@ -20,7 +20,7 @@ from axdse.multipliers.bounded import Ended, run_confined
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag, objcopy
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.machine import check_end
+from axdse.multipliers.machine import check_end, machine_failure, unwritable
 from axdse.multipliers.model_unit import (
     PRELUDE,
     check_object,
@@ -206,6 +206,7 @@ def run(
     Raises:
         RefusedError: the harness refused the model; the text names the operands.
         AxdseError: the model crashes, does not end, or needs too much memory.
+        MachineError: it was killed, or cannot start.
     """
     call = [str(launcher()), str(program), str(math.ceil(limit_s)), *arguments]
     try:
@@ -213,10 +214,9 @@ def run(
     except TimeoutError as error:
         raise _endless(design, limit_s) from error
     except OSError as error:
-        raise AxdseError(
-            "cached programs must be runnable",
-            f"{program} ({error.strerror})",
-            "set AXDSE_CACHE to a folder where programs may run",
+        remedy = "set AXDSE_CACHE to a folder where programs may run"
+        raise machine_failure(error) or unwritable(
+            "cached programs must be runnable", program, error, remedy
         ) from error
     if ended.code == REFUSED:
         raise RefusedError(ended.message.decode(errors="replace"))
@@ -274,6 +274,9 @@ def _crash(design: str, ended: Ended) -> AxdseError:
             f"{design} asked for a file, a process, a signal, a clock to wait for or the network",
             "remove that call",
         )
+    # Our own limit of time sends another signal first.
+    if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGXFSZ):
+        check_end(f"the C model of {design}", code, "")
     if code == -signal.SIGXFSZ:
         return AxdseError(
             "a C model prints no more than its products", design, "remove its output"
@@ -286,8 +289,6 @@ def _crash(design: str, ended: Ended) -> AxdseError:
         )
     if code == NO_SPACE:
         return AxdseError("a C model must fit 1 GiB of memory", design, "choose a narrower design")
-    if -code in (signal.SIGKILL, signal.SIGTERM):  # our own limit sends another one first
-        check_end(f"the C model of {design}", code, "")
     reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     if -code in (signal.SIGILL, signal.SIGTRAP):
         reason += " (an index past an array, or other undefined behaviour)"

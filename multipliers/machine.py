@@ -5,12 +5,13 @@ import os
 import re
 import resource
 import signal
+import tempfile
 from pathlib import Path
 
 from axdse.multipliers.errors import MachineError
 
 REMEDIES = {
-    errno.ENOSPC: "free some space",
+    errno.ENOSPC: "free some space there",
     errno.EDQUOT: "free some of the quota",
     errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
     errno.ENOMEM: "free some memory",
@@ -24,16 +25,22 @@ REMEDIES = {
 # Signals that come from outside, or tell of a limit, a full file system or a lost disk.
 OUTSIDE = frozenset(
     {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
-    | {signal.SIGXFSZ, signal.SIGXCPU, signal.SIGBUS}
+    | {signal.SIGBUS, signal.SIGXCPU}
+)
+WHO = "see who ended it, or free some memory"
+NO_LIMIT = 1 << 62
+_LACKS = {os.strerror(number): REMEDIES[number] for number in REMEDIES.keys() - {errno.EFBIG}}
+_LACKS["can't start new thread"] = REMEDIES[errno.EAGAIN]
+# As gcc, Python, cocotb's runner, Yosys and a shell tell of a child that was killed, or cut off.
+_KILLED = re.compile(
+    r"Killed signal terminated program|died with <Signals\.SIG(?:KILL|TERM|BUS)"
+    r"|(?:return code:?|Simulation failed:) (?:-9|-15|-7|137|143|135)\b|^Killed\b",
+    re.MULTILINE,
 )
 FILE_LIMIT = "File size limit exceeded"
-_LACKS = {os.strerror(number): remedy for number, remedy in REMEDIES.items()}
-_LACKS |= {FILE_LIMIT: REMEDIES[errno.EFBIG], "can't start new thread": REMEDIES[errno.EAGAIN]}
-# As gcc, Python, cocotb's runner, Yosys and a shell tell of a child that was killed.
-_KILLED = re.compile(
-    r"Killed signal terminated program|died with <Signals\.SIG(?:KILL|TERM|XFSZ|BUS)"
-    r"|(?:return code:?|Simulation failed:) (?:-9|-15|-25|137|143|153)\b|^Killed\b",
-    re.MULTILINE,
+_CUT = re.compile(
+    rf"{FILE_LIMIT}|File too large|died with <Signals\.SIGXFSZ"
+    r"|(?:return code:?|Simulation failed:) (?:-25|153)\b"
 )
 # More than a page, so that what a full disk cut short leaves no room for it.
 ROOM_BYTES = 1 << 16
@@ -54,35 +61,41 @@ def machine_failure(error: BaseException) -> MachineError | None:
         if isinstance(cause, MachineError):
             return cause
         if isinstance(cause, MemoryError):
-            return MachineError("a job needs memory", "there is none left", REMEDIES[errno.ENOMEM])
+            return MachineError("work needs memory", "there is none left", REMEDIES[errno.ENOMEM])
         if isinstance(cause, OSError) and (remedy := REMEDIES.get(cause.errno or 0)):
-            return MachineError("a job needs files, memory and processes", cause, remedy)
+            return MachineError("work needs files, memory and processes", cause, remedy)
         if isinstance(cause, RuntimeError) and (found := _lack(str(cause))):
-            return MachineError("a job needs memory and threads", *found)
+            return MachineError("work needs memory and threads", *found)
         cause = cause.__cause__
     return None
 
 
 def check_end(subject: str, code: int, log: str) -> None:
-    """Look at the end of a program that failed.
+    """Look at how a program ended.
 
     Args:
-        subject: what errors call it.
-        code: its exit code; negative: the number of the signal that ended it.
+        subject: what errors call it; it works in a temporary folder.
+        code: its exit code; 0: all is well; negative: the number of the signal that ended it.
         log: what it and its children said.
 
     Raises:
         MachineError: the machine ended it, or let it have no room.
     """
     rule = f"{subject} must run to its end"
+    if not code:
+        return
+    # We limit files too: only where the user does, more than us, is it the machine's failure.
+    if file_limit() < NO_LIMIT and (code == -signal.SIGXFSZ or _CUT.search(log)):
+        raise MachineError(
+            rule, f"files are limited to {file_limit()} bytes", REMEDIES[errno.EFBIG]
+        )
     if -code in OUTSIDE:
-        ended = signal.Signals(-code)
-        remedy = REMEDIES[errno.EFBIG] if ended == signal.SIGXFSZ else "see who ended it"
-        raise MachineError(rule, f"it was ended by {ended.name}", remedy)
-    if code and (found := _lack(log)):
-        raise MachineError(rule, *found)
-    if code and (killed := _KILLED.search(log)):
-        raise MachineError(rule, killed[0], "look for lack of memory")
+        raise MachineError(rule, f"it was ended by {signal.Signals(-code).name}", WHO)
+    if found := _lack(log):
+        place = f"{tempfile.gettempdir()} (TMPDIR)"
+        raise MachineError(rule, f"{found[0]}, with its files in {place}", found[1])
+    if killed := _KILLED.search(log):
+        raise MachineError(rule, killed[0], WHO)
 
 
 def check_room(folder: Path, subject: str, remedy: str) -> None:
@@ -103,7 +116,7 @@ def check_room(folder: Path, subject: str, remedy: str) -> None:
 def file_limit() -> int:
     """The longest file that this process and its children may write, in bytes: `ulimit -f`."""
     soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    return soft if soft != resource.RLIM_INFINITY else 1 << 62
+    return soft if soft != resource.RLIM_INFINITY else NO_LIMIT
 
 
 def _lack(text: str) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.verilog import Rtl
 
 # ABC counts in whole ps, and in 32 bits.
@@ -66,6 +66,8 @@ def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[
     for script in scripts_for(rtl, library, clock_ns):
         try:
             netlist = synthesise(rtl, library, script)
+        except MachineError:
+            raise  # another script would hide it behind a worse netlist
         except AxdseError as error:
             failure = error
             continue

@@ -159,6 +159,21 @@ def test_a_lost_trial_is_drawn_again(config: SearchConfig, exact_cost: Cost) -> 
     assert search(run, 1, 0, exact_cost) == undisturbed
 
 
+def test_what_is_stored_is_taken_as_it_was_drawn(config: SearchConfig, exact_cost: Cost) -> None:
+    """Another version of a sampler may draw otherwise: nothing is evaluated twice for that."""
+    run = Folder(config)
+    search(run, 1, 0, exact_cost)
+    references = {number: run.stored[number] for number in range(3)}
+    own = {(number, run.stored[number].design) for number in run.stored}
+    foreign = next(e for e in reversed(run.evaluations) if e.status == "complete")
+    run.stored = references | {3: dataclasses.replace(foreign, number=3)}
+    trials = search(run, 1, 0, exact_cost)
+    assert (3, foreign.design) not in own
+    assert [(n, status) for n, design, status, _ in trials if design == foreign.design] == [
+        (3, "complete")
+    ]
+
+
 def test_another_seed_is_another_search(config: SearchConfig, exact_cost: Cost) -> None:
     other = dataclasses.replace(config, seed=config.seed + 1)
     first, second = (search(Folder(c), 1, 0, exact_cost) for c in (config, other))
