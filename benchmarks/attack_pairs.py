@@ -1,6 +1,6 @@
 """Do pairs of C and Verilog that try to get a wrong verdict get the right one?
 
-usage: python benchmarks/attack_pairs.py [FOLDER...]     writes benchmarks/results/attack_pairs.json
+usage: python benchmarks/attack_pairs.py [FOLDER...]   writes benchmarks/results/attack_pairs.json
 
 A folder holds `equal`, `different` and `refused`; in these lies a folder a pair, with m.c and m.v.
 tests/devious is always one of them. Every pair is verified with an empty cache; exit code 1 if one

@@ -1,4 +1,4 @@
-"""Pairs that try to get a wrong verdict: the folder that a pair lies in is the verdict it must get.
+"""Pairs that try to get a wrong verdict: the folder of a pair is the verdict that it must get.
 
 `equal`, `different` or `refused`, then a name, then m.c, m.v and `why`: what the pair tries.
 """
