@@ -51,11 +51,13 @@ endmodule
 """
     for cell, result in (("$div", "Y"), ("$mod", "R"))
 )
+# What `initial` writes into a register is no hardware.
 READ = """\
 read_verilog -sv rtl.v
 hierarchy -check -top {top}
 proc
 flatten
+setattr -unset init w:*
 setundef -anyseq
 memory
 opt_expr -keepdc
@@ -71,11 +73,10 @@ check -assert
 write_json aig.json
 """
 # Of registers only those remain that load on an edge: an enable that is x must not hold a value.
-# What `initial` writes into one is no hardware. Names are left out: they may be anything.
+# Names are left out: they may be anything.
 REGISTERS = f"""\
 {READ}async2sync
 dffunmap
-setattr -unset init w:*
 techmap
 setundef -anyseq
 opt_expr

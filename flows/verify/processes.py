@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from axdse.flows.verify.verilog_tokens import Token
 
 MOST_NESTED = 100
+MOST_COMPARED = 1 << 20
 
 
 def words(*lines: str) -> frozenset[str]:
@@ -62,6 +63,7 @@ class Process:
     writes: dict[str, list[_Use]] = field(default_factory=dict)
     assigned: set[str] = field(default_factory=set)
     loops: list[_Loop] = field(default_factory=list)
+    moved: set[_Loop] = field(default_factory=set)  # whose variable is assigned within
     delay: Token | None = None
     count: int = 0
 
@@ -77,15 +79,21 @@ class Process:
         self.count += 1
         use = _Use(token, self.count, tuple(self.loops), index, blocking=blocking)
         self.writes.setdefault(token.text, []).append(use)
+        self.moved |= {loop for loop in self.loops if loop.variable == token.text}
         if blocking and not index:
             self.assigned.add(token.text)
 
-    def stale(self) -> Iterator[tuple[_Use, bool]]:
+    def stale(self) -> Iterator[tuple[Token, bool]]:
         """Reads that may see what the process left the last time, and whether they surely do."""
         for name, writes in self.writes.items():
-            for read in self.reads.get(name, ()):
-                if not (read.assigned or all(self._precedes(write, read) for write in writes)):
-                    yield read, read.order < min(write.order for write in writes)
+            reads = [read for read in self.reads.get(name, ()) if not read.assigned]
+            if len(reads) * len(writes) > MOST_COMPARED:
+                yield reads[0].token, False
+                continue
+            for read in reads:
+                others = [write for write in writes if not _are_apart(write.index, read.index)]
+                if not all(self._precedes(write, read) for write in others):
+                    yield read.token, read.order < min(write.order for write in others)
 
     def _precedes(self, write: _Use, read: _Use) -> bool:
         """Whether an assignment is done before a read, in every round of every loop.
@@ -97,12 +105,16 @@ class Process:
         if not write.blocking or not shared:
             return write.blocking and write.order < read.order
         last = shared[-1]
-        moved = any(last in use.loops for use in self.writes.get(last.variable, ()))
-        if moved or not last.variable or read.index != last.variable:
+        if last in self.moved or not last.variable or read.index != last.variable:
             return False
         if write.index == last.variable:
             return write.order < read.order
         return last.ascending and write.index == f"{last.variable} + 1"
+
+
+def _are_apart(first: str, second: str) -> bool:
+    """Whether two indices are constants of different elements."""
+    return first.isdigit() and second.isdigit() and int(first) != int(second)
 
 
 class ProcessReader:
@@ -126,7 +138,7 @@ class ProcessReader:
     def until(self, *ends: str) -> list[Token]:
         """Take what stands before one of `ends`, outside of parentheses, and that too."""
         found, open_ = [], [""]
-        while open_[1:] or self.peek() not in ends:
+        while len(open_) > 1 or self.peek() not in ends:
             token = self.take()
             if token.text in CLOSING:
                 open_.append(CLOSING[token.text])
@@ -295,11 +307,17 @@ class ProcessReader:
 
     def _expression(self, code: list[Token]) -> None:
         for at, token in enumerate(code):
-            after_dot = at and code[at - 1].text == "."
-            if token.kind not in ("word", "escaped") or token.text in RESERVED or after_dot:
-                continue
-            end = _index_end(code, at + 1)
-            self.process.read(token, " ".join(t.text for t in code[at + 2 : end - 1]))
+            # A name within another scope, or an assignment within an expression.
+            if token.text == "." or _is_doubled(code, at):
+                raise UnclearError(token)
+            if token.kind in ("word", "escaped") and token.text not in RESERVED:
+                end = _index_end(code, at + 1)
+                self.process.read(token, " ".join(t.text for t in code[at + 2 : end - 1]))
+
+
+def _is_doubled(code: list[Token], at: int) -> bool:
+    pair = [token.text for token in code[at : at + 2]]
+    return pair in (["+", "+"], ["-", "-"]) and code[at].end == code[at + 1].start
 
 
 def _top_level(code: list[Token], wanted: str) -> Iterator[int]:

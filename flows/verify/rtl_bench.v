@@ -69,7 +69,9 @@ module rtl_bench;
   task rtl_bench_tick;
     begin
       #1 clock = 1;
+      // What changes next must not race with this edge, on which a design may load too.
       #1 clock = 0;
+      #1;
     end
   endtask
 endmodule

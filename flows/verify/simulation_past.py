@@ -9,6 +9,7 @@ A variable counts as assigned where all its assignments stand before: Yosys refu
 a branch, as latches. Functions forget: Yosys starts their variables from x, which a proof shows.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ NO_MODULES = DECLARATIONS | words(
     "assign and buf bufif0 bufif1 nand nor not notif0 notif1 or supply0 supply1 tri tri0 tri1",
     "triand trior wand wor xnor xor begin end else",
 )
+LONGEST_TARGET = 64  # words
 LOCALS = DECLARATIONS | DIRECTIONS | CONSTANTS
 EDGE = "posedge"  # no name of a net
 BY_ITSELF = ("always", "always_comb", "always_ff", "always_latch", "initial", "final")
@@ -56,7 +58,7 @@ def past_of(text: str) -> Past | None:
 
 def _pasts(code: list[Token]) -> Iterator[Past]:
     starts = [at for at, token in enumerate(code) if token.text in ("module", "macromodule")]
-    for start, end in zip(starts, [*starts[1:], len(code)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(code)]):
         yield from _Module(code[start:end]).pasts()
 
 
@@ -66,7 +68,16 @@ class _Found:
 
     keyword: Token
     events: frozenset[str] | None
+    partly: frozenset[str]  # of which it waits for a part or a function
     process: Process
+
+
+@dataclass(frozen=True)
+class _Subroutine:
+    """A function or task, and the names of others in it."""
+
+    keyword: Token
+    foreign: frozenset[str]
 
 
 class _Module:
@@ -75,22 +86,24 @@ class _Module:
     def __init__(self, code: list[Token]) -> None:
         self.code = code
         self.found: list[_Found] = []
+        self.subroutines: list[_Subroutine] = []
         self.doubts: list[Past] = []
         self.moving: set[str] = set()  # driven by something that is no constant
         self.still: set[str] = set()
-        self.equated: set[str] = set()
 
     def pasts(self) -> Iterator[Past]:
         self._read()
-        self.moving |= self.equated - self.still
-        for found in self.found:
-            if found.keyword.text != "initial":
-                self.moving |= found.process.writes.keys()
-        for found in self.found:
-            if found.keyword.text == "initial":
-                self.still |= found.process.writes.keys() - self.moving
+        running = [found for found in self.found if found.keyword.text != "initial"]
+        self.moving.update(*(found.process.writes for found in running))
+        once = set[str]().union(*(found.process.writes for found in self.found))
+        self.still = (self.still | once) - self.moving
         yield from self.doubts
-        for found in self.found:
+        for subroutine in self.subroutines:
+            for name in sorted(subroutine.foreign & self.moving):
+                keyword = subroutine.keyword
+                why = f"a {keyword.text} has to do with {name}, which it is not given"
+                yield Past(why, keyword.start, certain=False)
+        for found in running:
             yield from self._judge(found)
 
     def _read(self) -> None:
@@ -105,13 +118,19 @@ class _Module:
             elif token.text == "#" and not self._sets_parameters(at):
                 self._doubt(token, "a delay makes its answers depend on time")
             elif token.text in ("input", "inout"):
-                self.moving |= _declared(self.code, end)
+                self.moving |= _declared(self.code, end, DIRECTIONS)
             elif token.text in CONSTANTS:
-                self.still |= _declared(self.code, end)
+                self.still |= _declared(self.code, end, CONSTANTS | DIRECTIONS)
             elif token.text == "enum":
-                self.still |= {t.text for t in self.code[end : _find(self.code, end, "}")]}
+                end = _find(self.code, end, "}")
+                self.still |= {token.text for token in self.code[at:end]}
             elif token.text == "=":
-                self.equated |= _left_names(self.code, at)
+                # What equals numbers alone never moves; `==` comes with names and harms nobody.
+                names = _left_names(self.code, at)
+                if _is_number(self.code, end):
+                    self.still |= names
+                else:
+                    self.moving |= names - self.still
             at = end
 
     def _doubt(self, token: Token, why: str) -> None:
@@ -123,63 +142,69 @@ class _Module:
         return before.kind in ("word", "escaped") and before.text not in NO_MODULES
 
     def _subroutine(self, at: int) -> int:
-        """It may look at names that nothing waits for."""
+        """It may look at names that nothing waits for, or leave something in them."""
         end = _find(self.code, at, f"end{self.code[at].text}")
         body = self.code[at:end]
-        own = {
-            name for n, t in enumerate(body) if t.text in LOCALS for name in _declared(body, n + 1)
+        own = {token.text for token in body[: _find(body, 0, "(", ";")]}
+        for place, token in enumerate(body):
+            if token.text in LOCALS:
+                own |= _declared(body, place + 1, LOCALS)
+        names = {token.text for token in body if token.kind in ("word", "escaped")}
+        foreign = frozenset(names - own - RESERVED)
+        self.subroutines.append(_Subroutine(self.code[at], foreign))
+        # What nobody else drives it may keep.
+        self.moving |= {
+            token.text
+            for place, token in enumerate(body[1:])
+            if body[place].text in (";", ")", "begin", "else") and token.text in foreign
         }
-        own |= {token.text for token in body[: _find(body, 0, "(", ";")]}
-        for token in body:
-            if token.text in self.moving and token.text not in own:
-                self._doubt(
-                    token, f"a {body[0].text} looks at {token.text}, which it is not given"
-                )
-                break
         return end
 
     def _process(self, at: int) -> int:
         keyword, reader = self.code[at], ProcessReader(self.code, at + 1)
         try:
-            events = _events(reader) if keyword.text.startswith("always") else None
+            waits = keyword.text.startswith("always")
+            events, partly = _events(reader) if waits else (None, frozenset[str]())
             reader.statement()
         except UnclearError as error:
             self._doubt(error.args[0], "it is not followed what a process does")
         else:
-            self.found.append(_Found(keyword, events, reader.process))
+            self.found.append(_Found(keyword, events, partly, reader.process))
+            if reader.process.delay:
+                self._doubt(reader.process.delay, "a delay makes its answers depend on time")
         return max(reader.at, at + 1)
 
     def _judge(self, found: _Found) -> Iterator[Past]:
         process, keyword = found.process, found.keyword
-        if process.delay:
-            yield Past("a delay makes it depend on time", process.delay.start, certain=False)
-        if keyword.text in ("initial", "final"):
-            return
         if found.events is not None and EDGE in found.events:
             yield Past("it loads on an edge", keyword.start, certain=False)
             return
-        if found.events == frozenset() and keyword.text == "always":
+        if found.events == frozenset():
             yield Past("a process runs by itself", keyword.start, certain=True)
-        for read, certain in process.stale():
-            why = f"a process reads {read.token.text} before it assigns it"
-            yield Past(why, read.token.start, certain)
+        for token, certain in process.stale():
+            yield Past(f"a process reads {token.text} before it assigns it", token.start, certain)
         for name, reads in process.reads.items():
             waits = found.events is None or name in found.events
             if not waits and name not in process.writes and name not in self.still:
                 why = f"a process reads {name}, for which it does not wait"
-                yield Past(why, reads[0].token.start, name in self.moving)
+                certain = name in self.moving and name not in found.partly
+                yield Past(why, reads[0].token.start, certain)
 
 
-def _events(reader: ProcessReader) -> frozenset[str] | None:
-    """The names that an `always` waits for, EDGE among them if it waits for one."""
+def _events(reader: ProcessReader) -> tuple[frozenset[str] | None, frozenset[str]]:
+    """The names that an `always` waits for (None: all), and those of which it does in part.
+
+    EDGE is among them if it waits for an edge.
+    """
+    nothing = frozenset[str]()
     if reader.code[reader.at - 1].text in ("always_comb", "always_latch"):
-        return None
+        return None, nothing
     if reader.peek() != "@":
-        return frozenset()
+        return nothing, nothing
     reader.take()
     listed = reader.parenthesis() if reader.peek() == "(" else [reader.take()]
     if [token.text for token in listed] == ["*"]:
-        return None
+        return None, nothing
     parts: list[list[str]] = [[]]
     for token in listed:
         if token.text in ("or", ","):
@@ -187,16 +212,18 @@ def _events(reader: ProcessReader) -> frozenset[str] | None:
         else:
             parts[-1].append(token.text)
     if any(part[:1] in (["posedge"], ["negedge"]) for part in parts):
-        return frozenset([EDGE])
-    return frozenset(part[0] for part in parts if len(part) == 1)
+        return frozenset([EDGE]), nothing
+    whole = frozenset(part[0] for part in parts if len(part) == 1)
+    return whole, frozenset(name for part in parts for name in part) - whole
 
 
-def _declared(code: Sequence[Token], at: int) -> set[str]:
+def _declared(code: Sequence[Token], at: int, ends: frozenset[str]) -> set[str]:
     """The names of a declaration that begins before `at`: without ranges and values."""
     names, depth, value = set[str](), 0, False
-    for token in code[at:]:
+    for place in range(at, len(code)):
+        token = code[place]
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        if depth < 0 or token.text == ";" or token.text in DIRECTIONS:
+        if depth < 0 or token.text == ";" or token.text in ends:
             break
         if not depth:
             value = token.text == "=" or (value and token.text != ",")
@@ -206,13 +233,22 @@ def _declared(code: Sequence[Token], at: int) -> set[str]:
 
 
 def _left_names(code: Sequence[Token], at: int) -> set[str]:
-    """The names on the left of an `=`."""
-    names = set[str]()
-    for token in reversed(code[:at]):
-        if token.text in ("assign", ";", ")", "(", ",") and "{" not in names:
+    """The names on the left of an `=`, those of its indices too."""
+    names, depth = set[str](), 0
+    for place in range(at - 1, max(at - LONGEST_TARGET, 0), -1):
+        token = code[place]
+        depth += {"]": 1, "}": 1, "[": -1, "{": -1}.get(token.text, 0)
+        if token.kind in ("word", "escaped") and token.text not in RESERVED:
+            names.add(token.text)
+        if depth <= 0 and token.text != "[":
             break
-        names.add(token.text)
     return names
+
+
+def _is_number(code: Sequence[Token], at: int) -> bool:
+    """Whether an expression that begins here has no names."""
+    end = _find(code[at : at + LONGEST_TARGET], 0, ";", ",")
+    return all(token.kind in ("number", "other") for token in code[at : at + end])
 
 
 def _find(code: Sequence[Token], at: int, *texts: str) -> int:

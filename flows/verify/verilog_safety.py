@@ -19,7 +19,7 @@ FUNCTIONS = frozenset(
     word
     for line in (
         "signed unsigned clog2 bits size left right low high increment dimensions",
-        "unpacked_dimensions countbits countones onehot onehot0 isunknown rtoi itor ceil floor",
+        "unpacked_dimensions countbits countones onehot onehot0 rtoi itor ceil floor",
         "pow sqrt ln log10 exp",
     )
     for word in line.split()

@@ -51,11 +51,12 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 _EVERY_EVENT = re.compile(r"\(\*\s*\)")  # always @(*)
+_NAME = re.compile(r"[A-Za-z_][\w$]*", re.ASCII)
 _REST_OF_LINE = re.compile(r"(?:\\\r?\n|[^\n])*")
 _WITH_NAME = ("`ifdef", "`ifndef", "`elsif", "`undef")
 _WITH_LINE = ("`timescale", "`default_nettype", "`begin_keywords")
 _ALONE = ("`else", "`endif", "`celldefine", "`endcelldefine", "`resetall", "`end_keywords")
-_LONGEST_MACRO = 1000
+_LONGEST_MACRO, _MOST_EXPANDED = 200, 200_000  # words
 
 
 def code_tokens(text: str) -> Iterator[Token]:
@@ -64,7 +65,7 @@ def code_tokens(text: str) -> Iterator[Token]:
     All branches of an `ifdef` are there, one after the other. For a macro its body stands, without
     the names of its parameters, before its arguments; the macro itself, if that is too long.
     """
-    skipped, named, attribute = 0, False, False
+    skipped, named, attribute, left = 0, False, False, _MOST_EXPANDED
     macros: dict[str, list[Token]] = {}
     for token in tokens(text):
         if token.kind == "comment" or token.start < skipped:
@@ -86,8 +87,13 @@ def code_tokens(text: str) -> Iterator[Token]:
         elif token.text in _WITH_NAME:
             named = True
         elif token.kind == "macro" and token.text not in _ALONE:
-            for part in macros.get(token.text, [token]):
+            body = macros.get(token.text, [token])
+            left -= len(body)
+            for part in body if left > 0 else [token]:
                 yield part._replace(start=token.start)
+        elif token.kind == "escaped" and _NAME.fullmatch(token.text, 1):
+            # \\name is name.
+            yield token._replace(kind="word", text=token.text[1:])
         elif token.text not in _ALONE:
             yield token
 

@@ -19,7 +19,7 @@ def walk(stimulus: Stimulus, leaps: int) -> np.ndarray:
 
     Args:
         stimulus: the pairs.
-        leaps: how many are met at random; no more than there are.
+        leaps: how many are met at random, some perhaps more than once.
     """
     there = np.arange(stimulus.vectors)
     if stimulus.exhaustive:
@@ -28,7 +28,7 @@ def walk(stimulus: Stimulus, leaps: int) -> np.ndarray:
     step = max(1, stimulus.vectors // RETURN_VECTORS) | 1
     sample = np.arange(0, stimulus.vectors, step)
     back = sample[np.lexsort((stimulus.a[sample], stimulus.b[sample]))][::-1]
-    drawn = np.random.default_rng(SEED).permutation(stimulus.vectors)[:leaps]
+    drawn = np.random.default_rng(SEED).integers(0, stimulus.vectors, leaps)
     return np.concatenate([there, back, drawn])
 
 

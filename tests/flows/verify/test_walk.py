@@ -32,7 +32,7 @@ def test_the_way_back_moves_a_while_b_rests_and_meets_all_values() -> None:
 def test_the_last_pairs_come_in_random_order() -> None:
     stimulus = core_stimulus(8, 8, seed=0)
     leaps = walk(stimulus, leaps=1000)[-1000:]
-    assert len(set(leaps.tolist())) == 1000
+    assert len(set(leaps.tolist())) > 950
     changed = np.bitwise_count(leaps[1:] ^ leaps[:-1])
     assert 7.5 < changed.mean() < 8.5
 
