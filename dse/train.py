@@ -44,12 +44,12 @@ class TrainSettings:
         train_images: use the first so many training images only; None for all.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 8
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 8
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    train_images: Annotated[int, Field(ge=1)] | None = None
+    train_images: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 
 @dataclass(frozen=True)
