@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from axdse.dse.dataset import check_name
+from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
 from axdse.flows.liberty.libraries import NAMES
@@ -23,7 +24,6 @@ from axdse.multipliers.operands import Dataflow
 
 Objective = Literal["accuracy", "area", "delay", "energy"]
 REFERENCE = "exact"
-MOST_WORKERS = 1024
 
 
 ALL = "all"
@@ -41,7 +41,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 Bound = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 Range = Annotated[tuple[Bound, Bound], BeforeValidator(_as_pair)]
 
@@ -85,9 +85,9 @@ class SearchConfig:
     objectives: tuple[Objective, ...] = ("accuracy", "area")
     trials: Count = 50
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
-    finalist_seeds: Annotated[int, Field(ge=3, le=1000)] = 3
+    finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
     resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
     largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
     library: Path | None = None

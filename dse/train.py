@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 from torch import Tensor, nn
 
 from axdse.dse.dataset import Split, load
+from axdse.dse.limits import LARGEST_BATCH, MOST_EPOCHS, MOST_IMAGES
 from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
@@ -44,12 +45,12 @@ class TrainSettings:
         train_images: use the first so many training images only; None for all.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 8
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 8
+    batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    train_images: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    train_images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = None
 
 
 @dataclass(frozen=True)
