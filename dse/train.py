@@ -22,11 +22,14 @@ from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
 from axdse.gpu.recording import Recorder
-from axdse.multipliers.cache import write_output
+from axdse.multipliers.cache import DamagedError, seal, unseal, write_output
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands import Recording
 
 EVALUATION_BATCH = 1_000
+CHECKPOINT = "checkpoint"  # what its seal says it is
+LARGEST_CHECKPOINT = 1024 * MIB
 
 
 @strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -250,20 +253,23 @@ class _Run:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_output(path, buffer.getvalue())
+        write_output(path, seal(buffer.getvalue(), CHECKPOINT))
 
     def restore(self, path: Path, identity: str) -> list[Epoch]:
         """Take up the state of a checkpoint if there is one; return its epochs."""
         if not path.exists():
             return []
+        rule = "a checkpoint is a file that a training wrote"
+        file = InputFile(path, rule, LARGEST_CHECKPOINT, "delete it to start anew")
         try:
+            content = unseal(file.read(), CHECKPOINT)
             with torch.serialization.safe_globals([Epoch]):
-                state = torch.load(io.BytesIO(path.read_bytes()))
+                state = torch.load(io.BytesIO(content))
             found = state["training"]
-        except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
-            raise AxdseError(
-                "a checkpoint is a file that a training wrote", path, "delete it to start anew"
-            ) from error
+        except DamagedError as error:
+            raise file.refusal("it is damaged") from error
+        except (EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+            raise file.refusal("of another version") from error
         if found != identity:
             raise AxdseError(
                 "a checkpoint continues the training that wrote it",

@@ -64,7 +64,7 @@ def test_a_grid_that_fits_no_memory_is_one_line(catalog):
 
 def test_widths_are_checked_along_the_grid(catalog):
     grid = catalog(high="40").grid()
-    with pytest.raises(AxdseError, match="1 bit each, and 64 together: .*n=33"):
+    with pytest.raises(AxdseError, match=r"1 bit each, and 64 together: .*n=33"):
         list(grid)
 
 
