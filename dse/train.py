@@ -30,6 +30,7 @@ from axdse.multipliers.operands import Recording
 EVALUATION_BATCH = 1_000
 CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
+_OF_ANOTHER_VERSION = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
 @strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -264,22 +265,21 @@ class _Run:
         try:
             content = unseal(file.read(), CHECKPOINT)
             with torch.serialization.safe_globals([Epoch]):
-                state = torch.load(io.BytesIO(content))
-            found = state["training"]
+                state = torch.load(io.BytesIO(content), weights_only=True)
+            if state["training"] != identity:
+                raise AxdseError(
+                    "a checkpoint continues the training that wrote it",
+                    f"{path} is of {state['training']}",
+                    "choose another file",
+                )
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            return list(state["epochs"])
         except DamagedError as error:
             raise file.refusal("it is damaged") from error
-        except (EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        except _OF_ANOTHER_VERSION as error:
             raise file.refusal("of another version") from error
-        if found != identity:
-            raise AxdseError(
-                "a checkpoint continues the training that wrote it",
-                f"{path} is of {found}",
-                "choose another file",
-            )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        return list(state["epochs"])
 
 
 def _epoch(run: _Run, validation: Split, number: int, recorder: Recorder | None) -> Epoch:
