@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from axdse.dse.limits import LARGEST_SEED
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, full_catalog
 from axdse.multipliers.errors import AxdseError
@@ -25,7 +26,11 @@ from axdse.multipliers.printable import printable, printable_json, printable_lin
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all randomness."
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of all randomness.",
 )
 format_option = click.option(
     "--format",

@@ -26,6 +26,7 @@ from axdse.dse.cli_options import (
     seed_option,
     shown_text,
 )
+from axdse.dse.limits import LARGEST_SEED, MOST_EPOCHS, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.printable import printable
@@ -82,8 +83,12 @@ class ProgressBars:
 )
 @click.option("--workload", help="The network; default lenet-300-100.")
 @click.option("--dataset", help="The images; default fashion-mnist-14k.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings.")
+@click.option(
+    "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training images."
+)
+@click.option(
+    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, show_default=True, help="Trainings."
+)
 @click.option(
     "--checkpoint", type=PATH, metavar="FILE", help="Written every epoch; resumed if it exists."
 )
@@ -237,10 +242,14 @@ def _percent(fraction: float) -> str:
 @click.argument("config_path", metavar="CONFIG.yaml", type=PATH)
 @click.option("--run", "run_path", type=PATH, required=True, metavar="DIR", help="The run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one.")
-@click.option("--trials", type=click.IntRange(1), help="Finished trials in all.")
+@click.option("--trials", type=click.IntRange(1, MOST_TRIALS), help="Finished trials in all.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start none later.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of sampler and trainings.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; default: one per core.")
+@click.option(
+    "--seed", type=click.IntRange(0, LARGEST_SEED), help="Seed of sampler and trainings."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes; default: one per core."
+)
 def search(
     config_path: Path,
     run_path: Path,

@@ -9,12 +9,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from axdse.dse.dataset import check_name
+from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
 from axdse.flows.liberty.libraries import NAMES
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.expression import LARGEST
 from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.lut import MAX_FRACTION_BITS
@@ -38,9 +40,10 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Range = Annotated[tuple[int, int], BeforeValidator(_as_pair)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
+Bound = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+Range = Annotated[tuple[Bound, Bound], BeforeValidator(_as_pair)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -82,9 +85,9 @@ class SearchConfig:
     objectives: tuple[Objective, ...] = ("accuracy", "area")
     trials: Count = 50
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
-    seed: Annotated[int, Field(ge=0)] = 0
-    workers: Annotated[int, Field(ge=0)] = 0
-    finalist_seeds: Annotated[int, Field(ge=3)] = 3
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
+    finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
     resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
     largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
     library: Path | None = None

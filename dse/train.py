@@ -17,15 +17,20 @@ from pydantic.dataclasses import dataclass as strict_dataclass
 from torch import Tensor, nn
 
 from axdse.dse.dataset import Split, load
+from axdse.dse.limits import LARGEST_BATCH, MOST_EPOCHS, MOST_IMAGES
 from axdse.dse.workloads import Workload
 from axdse.gpu.assignment import Assignment
 from axdse.gpu.convert import convert
 from axdse.gpu.recording import Recorder
-from axdse.multipliers.cache import write_output
+from axdse.multipliers.cache import DamagedError, seal, unseal, write_output
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands import Recording
 
 EVALUATION_BATCH = 1_000
+CHECKPOINT = "checkpoint"  # what its seal says it is
+LARGEST_CHECKPOINT = 1024 * MIB
+_OF_ANOTHER_VERSION = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
 @strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -44,12 +49,12 @@ class TrainSettings:
         train_images: use the first so many training images only; None for all.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 8
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 8
+    batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    train_images: Annotated[int, Field(ge=1)] | None = None
+    train_images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = None
 
 
 @dataclass(frozen=True)
@@ -249,30 +254,32 @@ class _Run:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_output(path, buffer.getvalue())
+        write_output(path, seal(buffer.getvalue(), CHECKPOINT))
 
     def restore(self, path: Path, identity: str) -> list[Epoch]:
         """Take up the state of a checkpoint if there is one; return its epochs."""
         if not path.exists():
             return []
+        rule = "a checkpoint is a file that a training wrote"
+        file = InputFile(path, rule, LARGEST_CHECKPOINT, "delete it to start anew")
         try:
+            content = unseal(file.read(), CHECKPOINT)
             with torch.serialization.safe_globals([Epoch]):
-                state = torch.load(io.BytesIO(path.read_bytes()))
-            found = state["training"]
-        except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
-            raise AxdseError(
-                "a checkpoint is a file that a training wrote", path, "delete it to start anew"
-            ) from error
-        if found != identity:
-            raise AxdseError(
-                "a checkpoint continues the training that wrote it",
-                f"{path} is of {found}",
-                "choose another file",
-            )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        return list(state["epochs"])
+                state = torch.load(io.BytesIO(content), weights_only=True)
+            if state["training"] != identity:
+                raise AxdseError(
+                    "a checkpoint continues the training that wrote it",
+                    f"{path} is of {state['training']}",
+                    "choose another file",
+                )
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            return list(state["epochs"])
+        except DamagedError as error:
+            raise file.refusal("it is damaged") from error
+        except _OF_ANOTHER_VERSION as error:
+            raise file.refusal("of another version") from error
 
 
 def _epoch(run: _Run, validation: Split, number: int, recorder: Recorder | None) -> Epoch:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.multipliers.errors import MachineError
+from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.machine import unwritable
 from axdse.multipliers.scratch import owned_folder, remove_leftovers
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from axdse.multipliers.printable import printable
 
+LONGEST = 500  # characters of a message; a value may be of any size
+LONGEST_RULE, LEAST_VALUE = 200, 80
+GAP = "[...]"
 _SPACES = str.maketrans("\t\n\r", "   ")
 
 
@@ -24,9 +27,24 @@ class AxdseError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        # In this order: split() takes some control characters for spaces.
-        text = f"{self.rule}: {self.value}; {self.remedy}".translate(_SPACES)
-        return " ".join(printable(text).split())
+        rule, value, remedy = map(_line, (self.rule, self.value, self.remedy))
+        rule = _cut(rule, LONGEST_RULE)
+        room = LONGEST - len(f"{rule}: ; ")
+        remedy = _cut(remedy, room - min(len(value), LEAST_VALUE))
+        return f"{rule}: {_cut(value, room - len(remedy))}; {remedy}"
+
+
+def _line(part: object) -> str:
+    # In this order: split() takes some control characters for spaces.
+    return " ".join(printable(_cut(str(part), 4 * LONGEST).translate(_SPACES)).split())
+
+
+def _cut(text: str, length: int) -> str:
+    """The text, without its middle if it is longer."""
+    if len(text) <= length:
+        return text
+    tail = (length - len(GAP)) // 2
+    return f"{text[: length - len(GAP) - tail]}{GAP}{text[-tail:]}"
 
 
 class MachineError(AxdseError):
@@ -41,5 +59,5 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     known = sorted(choices)
     if not known:
         return "leave it out"
-    near = difflib.get_close_matches(word, known, n=1)
+    near = difflib.get_close_matches(word[:LONGEST], known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"

@@ -9,6 +9,8 @@ from axdse.multipliers.errors import AxdseError
 
 Expression = int | str
 
+LARGEST = 10**9 - 1  # of any number; specs have up to nine digits
+LONGEST = 200
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -21,14 +23,24 @@ def evaluate(expression: Expression, values: Mapping[str, int]) -> int:
     """Evaluate an integer expression of + - * // over the named values.
 
     Raises:
-        AxdseError: it is anything else, or divides by zero.
+        AxdseError: it is anything else, too long, divides by zero, or a number on the way has
+            more than nine digits.
     """
     if isinstance(expression, int):
-        return expression
+        return _bounded(expression)
+    if len(expression) > LONGEST:  # what Python parses by recursion
+        raise _bad_bound(expression)
     try:
         return _evaluate(_parsed(expression), values)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError) as error:
         raise _bad_bound(expression) from error
+
+
+def _bounded(number: int) -> int:
+    if abs(number) > LARGEST:
+        rule = "numbers of a catalogue have up to nine digits"
+        raise AxdseError(rule, f"{number:.3e}", "correct catalog.yaml")
+    return number
 
 
 @functools.cache
@@ -38,12 +50,14 @@ def _parsed(expression: str) -> ast.expr:
 
 def _evaluate(node: ast.AST, values: Mapping[str, int]) -> int:
     match node:
-        case ast.Constant(value=int(number)):
-            return number
+        case ast.Constant(value=int(number)) if number is not True and number is not False:
+            return _bounded(number)
         case ast.Name(id=name) if name in values:
             return values[name]
         case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
-            return int(_OPERATORS[type(op)](_evaluate(left, values), _evaluate(right, values)))
+            return _bounded(
+                _OPERATORS[type(op)](_evaluate(left, values), _evaluate(right, values))
+            )
     raise _bad_bound(ast.unparse(node))
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
@@ -18,7 +18,12 @@ from axdse.multipliers.names import (
     VerilogName,
 )
 
+MOST_BITS = 64  # C models take and return uint64_t
+MOST_DESIGNS = 100_000
+MOST_LATENCY = 64
 STRICT = ConfigDict(extra="forbid")
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -38,7 +43,7 @@ class Paper:
     authors: Line
     title: Line
     venue: Line
-    year: int
+    year: Annotated[int, Field(ge=1800, le=2200)]
     doi: Line = ""
 
 
@@ -56,8 +61,8 @@ class Fact:
 
     at: Line
     metric: Line
-    value: float
-    tolerance: float
+    value: Finite
+    tolerance: Finite
     source: Line
 
 
@@ -74,7 +79,7 @@ class Pipeline:
     """
 
     clock: VerilogName
-    latency: int | None = None
+    latency: Annotated[int, Field(ge=0, le=MOST_LATENCY)] | None = None
     reset: OptionalVerilogName = ""
     reset_level: Literal[0, 1] = 1
     enable: OptionalVerilogName = ""
@@ -90,7 +95,7 @@ class Published:
     """A figure that a design's author states, such as PDK45_AREA = 709.6 um2."""
 
     name: Line
-    value: float
+    value: Finite
     unit: Line
 
 
@@ -165,7 +170,7 @@ class Family:
                 rule = f"{self.name} needs {name} in {low}..{high}"
                 raise AxdseError(rule, f"{name}={value}", f"choose {name} within the range")
             bound[name] = value
-        return Multiplier(self, tuple(bound.items()))
+        return self._multiplier(bound)
 
     def bounds(self, parameter: str, earlier: Mapping[str, int]) -> tuple[int, int]:
         """Return the inclusive range of a parameter, given the earlier ones."""
@@ -176,24 +181,38 @@ class Family:
         """Yield every bound multiplier that has the `fixed` parameter values.
 
         Raises:
-            AxdseError: a fixed parameter is unknown.
+            AxdseError: a fixed parameter is unknown, or there are too many designs.
         """
         self._check_known(fixed)
         partial: list[dict[str, int]] = [{}]
         for name in self.parameters:
+            ranges = [self._values(name, earlier, fixed) for earlier in partial]
+            if sum(map(len, ranges)) > MOST_DESIGNS:
+                rule = f"a family has at most {MOST_DESIGNS} designs in its grid"
+                raise AxdseError(rule, self.name, f"fix {name}, or narrow it in catalog.yaml")
             partial = [
                 {**earlier, name: value}
-                for earlier in partial
-                for value in self._values(name, earlier, fixed)
+                for earlier, values in zip(partial, ranges, strict=True)
+                for value in values
             ]
-        return (Multiplier(self, tuple(values.items())) for values in partial)
+        return map(self._multiplier, partial)
 
-    def _values(
-        self, name: str, earlier: Mapping[str, int], fixed: Mapping[str, int]
-    ) -> list[int]:
+    def _multiplier(self, values: Mapping[str, int]) -> "Multiplier":
+        multiplier = Multiplier(self, tuple(values.items()))
+        widths = multiplier.a_bits, multiplier.b_bits
+        if min(widths) < 1 or sum(widths) > MOST_BITS:
+            rule = f"operands have at least 1 bit each, and {MOST_BITS} together"
+            raise AxdseError(
+                rule, f"{multiplier.spec}: {widths[0]} x {widths[1]}", "choose others"
+            )
+        return multiplier
+
+    def _values(self, name: str, earlier: Mapping[str, int], fixed: Mapping[str, int]) -> range:
         low, high = self.bounds(name, earlier)
-        values = range(low, high + 1)
-        return [value for value in values if value == fixed.get(name, value)]
+        value = fixed.get(name)
+        if value is None:
+            return range(low, high + 1)
+        return range(value, value + 1) if low <= value <= high else range(0)
 
     def _check_known(self, names: Iterable[str]) -> None:
         for name in names:

@@ -12,6 +12,7 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier
 from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.family import MOST_BITS
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.unit import unit_digest
 from axdse.multipliers.verilog import Rtl, unit_rtl
@@ -79,6 +80,8 @@ def read_certificate(path: Path) -> RtlReport:
         raise AxdseError(rule, f"{path} has {certificate.schema}", remedy)
     if certificate.seal != _seal(report):
         raise AxdseError("a certificate must match its seal", f"{path} was changed", remedy)
+    if min(report.a_bits, report.b_bits) < 1 or report.a_bits + report.b_bits > MOST_BITS:
+        raise file.refusal(f"it is of {_widths(report)} bits")
     pairs = 1 << (report.a_bits + report.b_bits)
     sound = report.vectors > 0 and not report.mismatches and not report.examples
     read_alike = report.reading is None or not report.reading.mismatches

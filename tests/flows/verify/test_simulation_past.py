@@ -79,11 +79,12 @@ def test_what_surely_remembers_is_told(body: str, word: str) -> None:
         ("reg [7:0] t; always @* begin t <= a; p = t * b; end", "t before"),
         ("integer i; reg [7:0] c; always @* begin c[7] = 0; for (i = 0; i < 7; i = i + 1) "
          "c[i] = a[i] & c[i + 1]; p = c; end", "c before"),
-        ("integer i; reg [7:0] c; always @* begin c[0] = b[0]; for (i = 0; i < 7; i = i + 1) begin "
-         "c[i + 1] = c[i]; i = i + a[0]; end p = c; end", "c before"),
+        ("integer i; reg [7:0] c; always @* begin c[0] = b[0]; for (i = 0; i < 7; i = i + 1) "
+         "begin c[i + 1] = c[i]; i = i + a[0]; end p = c; end", "c before"),
         ("always @(a[3:0] or b) p = a * b;", "a, for which"),
         ("wire [7:0] q; part u(a, q); always @(b) p = q * b;", "q, for which"),
-        ("function [7:0] f(input [7:0] x); f = x * b; endfunction always @* p = f(a);", "function"),
+        ("function [7:0] f(input [7:0] x); f = x * b; endfunction "
+         "always @* p = f(a);", "function"),
         ("reg l; function f(input x); begin f = x; l = x; end endfunction assign p = f(a);", "l"),
         ("always @* compute(a, b, p);", "not followed"),
         ("always @* begin : s reg [7:0] l; p = s.l; l = a; end", "not followed"),
