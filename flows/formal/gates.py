@@ -51,14 +51,15 @@ endmodule
 """
     for cell, result in (("$div", "Y"), ("$mod", "R"))
 )
-# What `initial` writes into a register is no hardware.
+# What `initial` writes into a register is no hardware. Yosys shapes a design without registers
+# otherwise after this, so that its gates are hard to compare.
+UNSET_INITIAL = "setattr -unset init w:*\n"
 READ = """\
 read_verilog -sv rtl.v
 hierarchy -check -top {top}
 proc
 flatten
-setattr -unset init w:*
-setundef -anyseq
+{registers}setundef -anyseq
 memory
 opt_expr -keepdc
 techmap -map beyond.v
@@ -139,14 +140,17 @@ def read_synthesised(rtl: Rtl) -> Aig | Rtl:
         kinds = {cell["type"] for cell in module["cells"].values()} - PINS.keys()
         if not rtl.pipeline or not kinds or not all(kind.startswith(FLIP_FLOPS) for kind in kinds):
             return _graph(module, rtl)
-        run_yosys(REGISTERS.format(top=script_word(rtl.top)), folder, rtl.top)
+        script = REGISTERS.format(top=script_word(rtl.top), registers=UNSET_INITIAL)
+        run_yosys(script, folder, rtl.top)
         return replace(rtl, text=(folder / "registers.v").read_text())
 
 
 def _read(rtl: Rtl, words: str, folder: Path) -> dict[str, Any]:
     write_rtl(rtl, folder)
     (folder / "beyond.v").write_text(BEYOND)
-    run_yosys(SCRIPT.format(top=script_word(rtl.top), words=words), folder, rtl.top)
+    registers = UNSET_INITIAL if rtl.pipeline else ""
+    script = SCRIPT.format(top=script_word(rtl.top), registers=registers, words=words)
+    run_yosys(script, folder, rtl.top)
     module: dict[str, Any] = read_modules(folder / "aig.json", rtl.top)[rtl.top]
     return module
 
