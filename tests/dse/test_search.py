@@ -278,7 +278,10 @@ def test_a_passed_deadline_starts_no_trial(tiny_config: Make, tmp_path: Path) ->
     ("number", "message"),
     [
         (errno.EACCES, r"writable run folder.*--resume"),
-        (errno.ENOSPC, r"No space left.*free some space, then continue with --resume; nothing"),
+        (
+            errno.ENOSPC,
+            r"No space left.*free some space there, then continue with --resume; nothing",
+        ),
     ],
 )
 def test_a_run_folder_that_cannot_be_written_is_one_line(

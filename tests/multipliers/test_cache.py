@@ -263,7 +263,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, old):
     )
 
     assert run.stdout.startswith(
-        f"the output must be writable: {path} (File too large); free some"
+        f"the output must be writable: {path} (File too large); raise the limit"
     )
     assert [p.read_bytes() for p in tmp_path.iterdir()] == ([] if old is None else [old])
 
