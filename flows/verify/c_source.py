@@ -21,8 +21,8 @@ _DEFINITION = re.compile(
 )
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
-    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w*%?)[ \t]*=[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
-    r"[ \t]*((?![\d.])[!-~]*)[ \t]*$",
+    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*=[ \t]*(-?\d{1,30}(?:\.\d{0,30})?(?:e-?\d\d?)?)"
+    r"[ \t]*((?![\d.])[!-~]{0,32})[ \t]*$",
     re.MULTILINE | re.ASCII,
 )
 

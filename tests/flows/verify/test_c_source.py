@@ -110,7 +110,10 @@ def test_a_file_that_is_far_too_large_is_one_line(tmp_path: Path) -> None:
         find_prototype(tmp_path / "large.c")
 
 
-@pytest.mark.parametrize("line", ["// VERSION = 1.2.3", "\n" * 60_000, "// A = ."])
+@pytest.mark.parametrize(
+    "line",
+    ["// VERSION = 1.2.3", "\n" * 60_000, "// A = .", "// A = 1 " + "x" * 33, "// A = 1e999"],
+)
 def test_what_is_no_figure_is_passed_over(line: str, write: Write) -> None:
     assert published_figures(write("mine.c", f"{line}\nint f;")) == ()
 
