@@ -1,5 +1,6 @@
 """Stage 1, candidate: what a C file says of itself: its functions and its author's figures."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ _DEFINITION = re.compile(
 )
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
-    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*=[ \t]*(-?\d{1,30}(?:\.\d{0,30})?(?:e-?\d\d?)?)"
-    r"[ \t]*((?![\d.])[!-~]{0,32})[ \t]*$",
+    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*="
+    r"[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)[ \t]*((?![\d.])[!-~]{0,32})[ \t]*$",
     re.MULTILINE | re.ASCII,
 )
 
@@ -115,7 +116,9 @@ def published_figures(path: Path) -> tuple[Published, ...]:
     """The figures in the header comment of an EvoApproxLib file; none elsewhere."""
     head = read_source(path, "a C model is a readable file").partition("{")[0]
     return tuple(
-        Published(name, float(value), unit) for name, value, unit in _FIGURE.findall(head)
+        Published(name, float(value), unit)
+        for name, value, unit in _FIGURE.findall(head)
+        if math.isfinite(float(value))
     )
 
 

@@ -112,7 +112,14 @@ def test_a_file_that_is_far_too_large_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["// VERSION = 1.2.3", "\n" * 60_000, "// A = .", "// A = 1 " + "x" * 33, "// A = 1e999"],
+    [
+        "// VERSION = 1.2.3",
+        "\n" * 60_000,
+        "// A = .",
+        "// A = 1 " + "x" * 33,
+        "// A = 1e999",
+        "// A = " + "9" * 400,
+    ],
 )
 def test_what_is_no_figure_is_passed_over(line: str, write: Write) -> None:
     assert published_figures(write("mine.c", f"{line}\nint f;")) == ()
