@@ -70,13 +70,13 @@ __attribute__((externally_visible, noinline)) void axdse_row_{build}(
 """
 _WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
 _COMMENT = re.compile(rf"({_WORD})|//[^\n]*|/\*.*?\*/", re.DOTALL)
-_LINE_MARKER = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
+_LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
 # Whatever a directive, or a macro in its place, may name.
 _FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
 _CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
-_PRAGMA = re.compile(r"^\s*#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
+_PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
 # Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
 _PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
 _HARMLESS = {"unroll", "ivdep", "novector", "diagnostic", "warning", "error", "loop"}

@@ -18,7 +18,8 @@ from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
 LONGEST_TOP = 240  # it names a file in an export
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_LINE = re.compile(r"//[^\n]*")
+_OPENING = re.compile(r"/\*|//[^\n]*")
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -54,7 +55,7 @@ class Rtl:
         control = self.pipeline.ports if self.pipeline else ()
         for name in (self.top, self.core, *self.ports, *control):
             check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
-        outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
+        outside = _OUTSIDE.search(without_comments(self.text))
         if outside:
             rule = f"the RTL {self.top} is complete in itself"
             raise AxdseError(rule, outside[0], "paste in what it reads")
@@ -186,6 +187,23 @@ def _module(
 
 def _identifier(text: str) -> str:
     return re.sub(r"_+", "_", re.sub(r"\W", "_", text.replace("=", ""))).strip("_")
+
+
+def without_comments(text: str) -> str:
+    """C or Verilog with a space for each comment; `/*` without its end is none.
+
+    A regular expression would look for that end once for each beginning.
+    """
+    kept, at, found = [], 0, _OPENING.search(text)
+    while found:
+        pattern, start, end = found.re, found.start(), found.end()
+        if found[0] == "/*" and (end := text.find("*/", end) + 2) == 1:
+            pattern, end = _LINE, start + 1  # no other one ends either
+        else:
+            kept.append(text[at:start])
+            at = end
+        found = pattern.search(text, end)
+    return " ".join([*kept, text[at:]])
 
 
 def _read(path: Path) -> str:
