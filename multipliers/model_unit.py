@@ -14,6 +14,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
@@ -69,7 +70,6 @@ __attribute__((externally_visible, noinline)) void axdse_row_{build}(
 }}
 """
 _WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
-_COMMENT = re.compile(rf"({_WORD})|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
 # Whatever a directive, or a macro in its place, may name.
 _FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
@@ -134,7 +134,7 @@ def _text(path: Path, model: Path) -> str:
     if foreign := _CHECKER.search(text):
         rule = f"the C model {model.name} knows nothing of its checker"
         raise AxdseError(rule, foreign[0], "use other names")
-    plain = _COMMENT.sub(lambda match: match[1] or " ", re.sub(r"\\\r?\n", "", text))
+    plain = without_comments(re.sub(r"\\\r?\n", "", text), literals=True)
     if marker := _LINE_MARKER.search(plain):
         rule = f"the C model {model.name} says nothing of lines and files"
         raise AxdseError(rule, marker[0].strip(), "remove that directive")

@@ -11,6 +11,7 @@ from pathlib import Path
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.formats import FloatFormat, IntFormat
@@ -18,8 +19,6 @@ from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
 LONGEST_TOP = 240  # it names a file in an export
-_LINE = re.compile(r"//[^\n]*")
-_OPENING = re.compile(r"/\*|//[^\n]*")
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -187,23 +186,6 @@ def _module(
 
 def _identifier(text: str) -> str:
     return re.sub(r"_+", "_", re.sub(r"\W", "_", text.replace("=", ""))).strip("_")
-
-
-def without_comments(text: str) -> str:
-    """C or Verilog with a space for each comment; `/*` without its end is none.
-
-    A regular expression would look for that end once for each beginning.
-    """
-    kept, at, found = [], 0, _OPENING.search(text)
-    while found:
-        pattern, start, end = found.re, found.start(), found.end()
-        if found[0] == "/*" and (end := text.find("*/", end) + 2) == 1:
-            pattern, end = _LINE, start + 1  # no other one ends either
-        else:
-            kept.append(text[at:start])
-            at = end
-        found = pattern.search(text, end)
-    return " ".join([*kept, text[at:]])
 
 
 def _read(path: Path) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.catalog import Published
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
-from axdse.multipliers.verilog import without_comments
 
 _TYPE = (
     r"(?:u?int(?:8|16|32|64)_t|unsigned[ ]+(?:char|short|int|long[ ]+long|long)|unsigned|short"

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from axdse.multipliers.verilog import Rtl, without_comments
+from axdse.multipliers.comments import without_comments
+from axdse.multipliers.verilog import Rtl
 
 WORD_BITS = 64
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*', re.DOTALL)

@@ -11,7 +11,7 @@ from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.unit import corner_operands, unit_digest, unit_products
-from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl, without_comments
+from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 FORMATS = [
     IntFormat(),
@@ -162,19 +162,3 @@ def test_a_comment_may_name_what_reads_other_files():
         8,
         "top",
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("a /* b */ c // d\ne", "a   c  \ne"),
-        ("/* // */ a", "  a"),
-        ("// /* a\nb */", " \nb */"),
-        ("a /* b // c\nd", "a /* b  \nd"),
-        ("/*/ a", "/*/ a"),
-        ("/* " * 1_000_000, "/* " * 1_000_000),
-    ],
-    ids=["both", "line in block", "block in line", "no end", "short", "many"],
-)
-def test_comments_become_spaces(text, plain):
-    assert without_comments(text) == plain
