@@ -13,6 +13,7 @@ from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.train import TrainSettings
 from axdse.dse.workloads import find_workload
 from axdse.flows.liberty.libraries import NAMES
+from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.catalog import full_catalog
 from axdse.multipliers.errors import AxdseError, did_you_mean
@@ -116,7 +117,11 @@ def parse_config(text: str, path: Path) -> SearchConfig:
         )
     config = strict_yaml.build(SearchConfig, data, path.name)
     if config.library and str(config.library) not in NAMES:
-        config = dataclasses.replace(config, library=(path.parent / config.library).resolve())
+        try:
+            library = (path.parent / config.library).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, or a loop of links
+            raise library_file(config.library).refusal("no name of a file") from error
+        config = dataclasses.replace(config, library=library)
     _check(config)
     return _canonical(config)
 

@@ -3,6 +3,7 @@
 import ast
 import functools
 import operator
+import re
 from collections.abc import Mapping
 
 from axdse.multipliers.errors import AxdseError
@@ -11,6 +12,7 @@ Expression = int | str
 
 LARGEST = 10**9 - 1  # of any number; specs have up to nine digits
 LONGEST = 200
+_WORDS = re.compile(r"(?:\d+(?!\w)|[A-Za-z_]\w*|//|[-+*() \t])*", re.ASCII)
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -28,7 +30,8 @@ def evaluate(expression: Expression, values: Mapping[str, int]) -> int:
     """
     if isinstance(expression, int):
         return _bounded(expression)
-    if len(expression) > LONGEST:  # what Python parses by recursion
+    # Python parses by recursion, and warns of what it may refuse one day.
+    if len(expression) > LONGEST or not _WORDS.fullmatch(expression):
         raise _bad_bound(expression)
     try:
         return _evaluate(_parsed(expression), values)

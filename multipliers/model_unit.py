@@ -14,6 +14,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
@@ -69,14 +70,13 @@ __attribute__((externally_visible, noinline)) void axdse_row_{build}(
 }}
 """
 _WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
-_COMMENT = re.compile(rf"({_WORD})|//[^\n]*|/\*.*?\*/", re.DOTALL)
-_LINE_MARKER = re.compile(r"^\s*(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
+_LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
 # Whatever a directive, or a macro in its place, may name.
 _FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
 _CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
-_PRAGMA = re.compile(r"^\s*#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
+_PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
 # Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
 _PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
 _HARMLESS = {"unroll", "ivdep", "novector", "diagnostic", "warning", "error", "loop"}
@@ -134,7 +134,7 @@ def _text(path: Path, model: Path) -> str:
     if foreign := _CHECKER.search(text):
         rule = f"the C model {model.name} knows nothing of its checker"
         raise AxdseError(rule, foreign[0], "use other names")
-    plain = _COMMENT.sub(lambda match: match[1] or " ", re.sub(r"\\\r?\n", "", text))
+    plain = without_comments(re.sub(r"\\\r?\n", "", text), literals=True)
     if marker := _LINE_MARKER.search(plain):
         rule = f"the C model {model.name} says nothing of lines and files"
         raise AxdseError(rule, marker[0].strip(), "remove that directive")

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]{1,64}\.npy")
 _HEADER = re.compile(
     rb"\{\s*'descr'\s*:\s*'([<>|=]?[biufU]\d{1,9})'\s*,"
     rb"\s*'fortran_order'\s*:\s*(True|False)\s*,"
-    rb"\s*'shape'\s*:\s*\(((?:\s*\d{1,18}\s*,?)*)\)\s*,?\s*\}\s*"
+    rb"\s*'shape'\s*:\s*\(\s*((?:\d{1,18}\s*,\s*)*(?:\d{1,18}\s*)?)\)\s*,?\s*\}\s*"
 )
 _BROKEN = (
     *(OSError, EOFError, ValueError, RuntimeError, NotImplementedError),

@@ -11,6 +11,7 @@ from pathlib import Path
 from axdse.multipliers.cache import digest
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Multiplier, Pipeline
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.formats import FloatFormat, IntFormat
@@ -18,8 +19,6 @@ from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parent / "rtl"
 LONGEST_TOP = 240  # it names a file in an export
-# To the end of the text, if one is never closed: a search for the end must not begin again.
-COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
 
@@ -55,7 +54,7 @@ class Rtl:
         control = self.pipeline.ports if self.pipeline else ()
         for name in (self.top, self.core, *self.ports, *control):
             check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
-        outside = _OUTSIDE.search(COMMENT.sub(" ", self.text))
+        outside = _OUTSIDE.search(without_comments(self.text))
         if outside:
             rule = f"the RTL {self.top} is complete in itself"
             raise AxdseError(rule, outside[0], "paste in what it reads")

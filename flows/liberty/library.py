@@ -22,7 +22,7 @@ from axdse.multipliers.printable import printable
 
 LAYOUT_VERSION = "4"  # of the cached form
 PLAIN = ("cells", "flops")
-_INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")]+?)"?\s*\)')
+_INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")\n]{1,1000}?)"?\s*\)')
 TEMPLATES = ("lu_table_template", "power_lut_template")
 WANTED = frozenset(
     {

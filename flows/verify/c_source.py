@@ -1,14 +1,15 @@
 """Stage 1, candidate: what a C file says of itself: its functions and its author's figures."""
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.catalog import Published
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
-from axdse.multipliers.verilog import COMMENT
 
 _TYPE = (
     r"(?:u?int(?:8|16|32|64)_t|unsigned[ ]+(?:char|short|int|long[ ]+long|long)|unsigned|short"
@@ -16,13 +17,13 @@ _TYPE = (
 )
 _PARAMETER = rf"(?:const\s+)?({_TYPE})\s+(?:const\s+)?(\w+)\s*"
 _DEFINITION = re.compile(
-    rf"((?:\b(?:static|inline|__inline__|__device__|__host__|__forceinline__|const)\s+)*)"
+    rf"((?:\b(?:static|inline|__inline__|__device__|__host__|__forceinline__|const)\s++){{0,9}}+)"
     rf"\b({_TYPE})\s+(\w+)\s*\(\s*{_PARAMETER},\s*{_PARAMETER}\)\s*\{{"
 )
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
-    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w*%?)[ \t]*=[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)"
-    r"[ \t]*((?![\d.])[!-~]*)[ \t]*$",
+    r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*="
+    r"[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)[ \t]*+((?![\d.])[!-~]{0,32}+)[ \t]*+$",
     re.MULTILINE | re.ASCII,
 )
 
@@ -69,7 +70,7 @@ def find_prototype(path: Path, function: str = "") -> Prototype:
     Raises:
         AxdseError: there is none, it cannot be told, or its name is no plain identifier.
     """
-    text = COMMENT.sub(" ", read_source(path, "a C model is a readable file"))
+    text = without_comments(read_source(path, "a C model is a readable file"))
     prototype = _chosen(path, text, function)
     check_name(prototype.function, "functions", "C")
     return prototype
@@ -115,7 +116,9 @@ def published_figures(path: Path) -> tuple[Published, ...]:
     """The figures in the header comment of an EvoApproxLib file; none elsewhere."""
     head = read_source(path, "a C model is a readable file").partition("{")[0]
     return tuple(
-        Published(name, float(value), unit) for name, value, unit in _FIGURE.findall(head)
+        Published(name, float(value), unit)
+        for name, value, unit in _FIGURE.findall(head)
+        if math.isfinite(float(value))
     )
 
 

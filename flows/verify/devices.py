@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from axdse.multipliers.verilog import COMMENT, Rtl
+from axdse.multipliers.comments import without_comments
+from axdse.multipliers.verilog import Rtl
 
 WORD_BITS = 64
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?(?:\*/|\Z)|//[^\n]*', re.DOTALL)
@@ -20,7 +21,7 @@ def modules(text: str) -> dict[str, str] | None:
     """
     if any(match[0].startswith('"') for match in _STRING_OR_COMMENT.finditer(text)):
         return None
-    plain = COMMENT.sub(" ", text)
+    plain = without_comments(text)
     found = {match[1]: match[0] for match in _MODULE.finditer(plain)}
     alone = _MODULE.sub("", plain).strip() or len(found) < plain.count("endmodule")
     return None if alone or "`" in plain else found

@@ -104,7 +104,11 @@ def _offences(text: str) -> Iterator[Offence]:
             control.start(),
         )
     macros = _macros(text)
-    found = list(tokens(text))
+    found = []
+    for token in tokens(text):
+        found.append(token)
+        if token.kind in ("open", "quote"):  # never closed: what follows is anybody's guess
+            break
     if text.count("`define") != len(_DEFINE.findall(text)):
         yield "`define", "has a form that this scan cannot follow", text.index("`define")
     for token in found:

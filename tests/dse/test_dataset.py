@@ -72,3 +72,24 @@ def test_idx(tmp_path: Path) -> None:
     header = bytes([0, 0, 8, 2]) + (2).to_bytes(4, "big") + (3).to_bytes(4, "big")
     path.write_bytes(gzip.compress(header + bytes(range(6))))
     assert read_idx(path).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b""),
+        gzip.compress(b"\0\0\x08\xff" + bytes(9)),
+        gzip.compress(b"\0\0\x08\x01\0\0\0\x05" + bytes(4)),
+        gzip.compress(b"\0\0\x0d\x01\0\0\0\x04" + bytes(4)),
+        gzip.compress(b"\0\0\x08\x02" + b"\xff" * 8),
+        gzip.compress(bytes(9))[:-4],
+        gzip.compress(bytes(129 << 20), 1),
+    ],
+    ids=["empty", "text", "none", "many", "short", "doubles", "huge", "half", "bomb"],
+)
+def test_images_that_are_damaged_are_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "images.gz").write_bytes(content)
+    with pytest.raises(AxdseError, match=r"gzipped IDX files: .*images\.gz"):
+        read_idx(tmp_path / "images.gz")

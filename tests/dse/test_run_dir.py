@@ -83,6 +83,31 @@ def test_a_damaged_file_is_named(run: RunDir) -> None:
         _ = run.evaluations
 
 
+@pytest.mark.parametrize("at", range(0, 400, 40))
+def test_a_result_with_one_character_changed_is_not_believed(at: int, run: RunDir) -> None:
+    run.save_evaluation(EVALUATION)
+    path = run.path / "trials" / "00007.json"
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(AxdseError, match=r"readable as written: .*00007\.json"):
+        _ = run.evaluations
+
+
+def test_a_result_of_another_trial_is_not_believed(run: RunDir) -> None:
+    run.save_evaluation(EVALUATION)
+    (run.path / "trials" / "00007.json").rename(run.path / "trials" / "00008.json")
+    with pytest.raises(AxdseError, match=r"readable as written: .*00008\.json"):
+        _ = run.evaluations
+
+
+def test_files_of_a_run_are_plain_json(run: RunDir) -> None:
+    run.save_baselines(())
+    run.save_front(())
+    names = ("run.json", "baselines.json", "front.json")
+    assert all(json.loads((run.path / name).read_bytes())["seal"] for name in names)
+
+
 def test_a_folder_with_other_files_is_left_alone(tiny_config: Make, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(AxdseError, match="a folder of its own"):

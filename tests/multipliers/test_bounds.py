@@ -129,3 +129,10 @@ def test_a_message_stays_short_and_keeps_its_ends(part, size):
     assert len(text) <= LONGEST
     assert text.startswith(("rule: ", "a\\x1b"))
     assert text.endswith(("; remedy", "\\x1bz"))
+
+
+@pytest.mark.parametrize("name", ['"a\\0b"', "loop"])
+def test_a_library_that_no_path_leads_to_is_one_line(name, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(AxdseError, match="no name of a file"):
+        parse_config(f"{CONFIG}library: {name}\n", tmp_path / "x.yaml")

@@ -313,3 +313,22 @@ def test_tables_that_a_bin_cannot_hold_are_refused(format_name, file, message, t
 def test_golden_digests_say_where_they_come_from():
     assert hashlib.sha256().name == GOLDEN["hash"]
     assert GOLDEN["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("multiplier", np.array("exact(n=8)")),
+        ("format", np.array("float(8,3,round=truncate)")),
+        ("seal", np.array("0" * 64)),
+        ("entries", np.zeros((8, 8), ">u2")),
+    ],
+)
+def test_a_table_that_says_something_else_is_refused(member, value, tmp_path):
+    path = tmp_path / "table.npz"
+    save_npz(lut_of("exact(n=4)", "float(8,3)"), path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **arrays | {member: value})
+    with pytest.raises(AxdseError, match="a table"):
+        load_npz(path)

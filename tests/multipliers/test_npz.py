@@ -82,6 +82,9 @@ def test_arrays_are_those_of_numpy(dtype: str, order: str, tmp_path: Path) -> No
         (archive(("a.npy", header("<f3", "(1,)") + bytes(3))), "plain numbers"),
         (archive(("a.npy", header(shape="(-1,)"))), "plain numbers"),
         (archive(("a.npy", header(shape="(" * 400))), "plain numbers"),
+        (archive(("a.npy", header(shape="(" + "1" * 400))), "plain numbers"),
+        (archive(("a.npy", header(shape="(" + "1, " * 130))), "plain numbers"),
+        (archive(("a.npy", header(shape="(" + " " * 400))), "plain numbers"),
         (archive(("a.npy", b"\x93NUMPY\1\0\xff\xff")), "no array of NumPy"),
         (archive(("a.npy", b"")), "no array of NumPy"),
         (archive(("b.npy", header())), "no a.npy"),
@@ -98,7 +101,7 @@ def test_what_is_damaged_is_one_line(data: bytes, message: str, tmp_path: Path) 
 
 
 def test_a_bomb_that_lies_about_its_size_is_cut_off(tmp_path: Path) -> None:
-    bomb = bytearray(archive(("a.npy", header() + bytes(256 * MIB))))
+    bomb = bytearray(archive(("a.npy", header() + bytes(48 * MIB))))
     at = bomb.rindex(b"PK\1\2")
     bomb[at + 24 : at + 28] = struct.pack("<I", len(header()) + 12)
     tracemalloc.start()

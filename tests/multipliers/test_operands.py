@@ -12,6 +12,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, parse_format
 from axdse.multipliers.operands import (
     OperandHistogram,
+    OperandTrace,
     Recording,
     code_bits,
     core_weights,
@@ -179,3 +180,14 @@ def test_a_signed_core_in_int8_meets_codes() -> None:
 def test_a_core_of_another_width_is_refused(form: str, spec: str) -> None:
     with pytest.raises(AxdseError, match=r"needs|float formats"):
         core_weights(histogram(form), builtin_catalog().multiplier(spec))
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<i4", "<u4"])
+def test_a_trace_of_other_numbers_is_refused(dtype):
+    rows = np.ones((2, 3), dtype="<f4").view(dtype)
+    peaks = np.ones(2, np.float32)
+    with pytest.raises(AxdseError, match="in float32, lengths in int64"):
+        OperandTrace(
+            *("fc1", "forward", "output-stationary", rows, rows, rows, peaks, peaks),
+            *(np.full(2, 3), 6),
+        )

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,16 @@ class Outer:
     mode: Literal["fast", "slow"] = "fast"
     inner: Inner = Inner()
     limit: int | None = None
+
+
+# A thousand million texts in ten lines.
+BOMB = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 8)}]\n"
+    for before, name in itertools.pairwise("abcdefghijk")
+)
+DEEP = "a: &a {x: 1}\n" + "".join(
+    f"b{i}: &b{i} {{x: *{f'b{i - 1}' if i else 'a'}}}\n" for i in range(40)
+)
 
 
 def read(text):
@@ -49,7 +60,21 @@ def test_merge_keys_work():
         ("count: 2024-13-45\n", "well formed text: x.yaml: month must be"),
         ("count: \x00\n", "well formed text: x.yaml"),
         ("count: !!python/object:os.system 1\n", "could not determine a constructor"),
+        ("[" * 100_000, "more than 32 levels deep in x.yaml, line 1"),
+        ("- " * 100_000, "more than 32 levels deep"),
+        ("{a: " * 100_000, "more than 32 levels deep"),
         ("[" * 1000, "YAML must be well formed"),
+        (BOMB, "its aliases stand for, more than 50000 nodes"),
+        (DEEP, "more than 32 levels deep"),
+        ("- 1\n" * 60_000, "more than 50000 nodes"),
+        ("count: " + "9" * 5000, "a number has at most 64 characters"),
+        ("count: 0x" + "f" * 5000, "a number has at most 64 characters"),
+        ("count: !!binary aGk=", "a value needs no tag such as !!binary"),
+        ('count: !!int ""', "a value needs no tag such as !!int"),
+        ("!!map [1]", "a value needs no tag such as !!map"),
+        ("%TAG ! tag:yaml.org,2002:\n---\n!bool x", "no tag such as !!bool"),
+        ("count: 1\n---\ncount: 2", "another document in x.yaml, line 2"),
+        ("count: \x1b[2J", "control characters are not allowed"),
         ("&a [*a]", "must not contain itself"),
     ],
     ids=lambda text: text[:20].encode("unicode_escape").decode(),
@@ -80,3 +105,9 @@ def test_what_does_not_fit_is_one_line(text, message):
     with pytest.raises(AxdseError, match=message) as error:
         read(text)
     assert "\n" not in str(error.value)
+
+
+def test_aliases_in_reason_work():
+    text = "- &a {x: [1, 2]}\n" + "- *a\n" * 100
+
+    assert strict_yaml.load(text, "x") == [{"x": [1, 2]}] * 101

@@ -89,6 +89,23 @@ def test_an_included_file_stands_where_it_is_named(tmp_path: Path) -> None:
     assert second.digest != first.digest
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("include_file (tiny.lib); " * 9, "nest at most 8 deep"),
+        ("include_file (cells.lib); " * 65, "includes at most 64 files"),
+        ("include_file (/dev/zero);", "/dev/zero is no regular file"),
+        ('include_file ("a\0b");', "no name of a file"),
+        ("cell (x) { pin (y) { " + "timing () { " * 100_000, "timing, 32 groups deep"),
+    ],
+    ids=["itself", "often", "device", "nul", "deep"],
+)
+def test_what_would_have_no_end_is_one_line(body: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "cells.lib").write_text("")
+    with pytest.raises(AxdseError, match=message):
+        tiny(tmp_path, f"{HEAD} {body} }}")
+
+
 def test_groups_that_nobody_asks_for_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "tiny.lib"
     path.write_text(HEAD + 'junk (x) { a : "}"; b () { /* } */ } }' + CELL + "}")

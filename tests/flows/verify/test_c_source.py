@@ -110,7 +110,17 @@ def test_a_file_that_is_far_too_large_is_one_line(tmp_path: Path) -> None:
         find_prototype(tmp_path / "large.c")
 
 
-@pytest.mark.parametrize("line", ["// VERSION = 1.2.3", "\n" * 60_000, "// A = ."])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "// VERSION = 1.2.3",
+        "\n" * 60_000,
+        "// A = .",
+        "// A = 1 " + "x" * 33,
+        "// A = 1e999",
+        "// A = " + "9" * 400,
+    ],
+)
 def test_what_is_no_figure_is_passed_over(line: str, write: Write) -> None:
     assert published_figures(write("mine.c", f"{line}\nint f;")) == ()
 
@@ -136,3 +146,14 @@ def test_text_that_is_no_utf8_names_the_line(tmp_path: Path) -> None:
     model.write_bytes(b"#include <stdint.h>\n// na\xefve\n")
     with pytest.raises(AxdseError, match=r"mine.c \(line 2 is not UTF-8\); save it as UTF-8"):
         find_prototype(model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["// A = 1" + " " * 200_000 + "!" * 40, "static " * 30_000, "int f(" * 50_000, "/*" * 500_000],
+)
+def test_a_text_made_to_take_long_does_not(text: str, write: Write) -> None:
+    path = write("mine.c", text)
+    assert published_figures(path) == ()
+    with pytest.raises(AxdseError, match=r"mine\.c"):
+        find_prototype(path)
