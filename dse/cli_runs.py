@@ -5,6 +5,7 @@ They import torch and optuna inside: those take seconds, and `axdse list` must a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from axdse.dse.cli_options import (
     seed_option,
     shown_text,
 )
+from axdse.dse.ending import going_on
 from axdse.dse.limits import LARGEST_SEED, MOST_EPOCHS, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
@@ -128,7 +130,9 @@ def train(
     network, settings = _plan(config, workload, dataset, epochs)
     lut = _multiplication_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
-    with ProgressBars() as bars:
+    kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
+    ends = going_on(kept) if checkpoint else contextlib.nullcontext()
+    with ends, ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
 
         def watch(epoch: Epoch) -> bool:
@@ -268,7 +272,8 @@ def search(
     from axdse.dse.search import run_search
 
     config = load_config(config_path)
-    with ProgressBars() as bars:
+    how = f"what is finished is kept in {run_path}: 'axdse search --resume' goes on"
+    with going_on(how), ProgressBars() as bars:
         run = run_search(
             config,
             run_path,

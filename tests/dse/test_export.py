@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from axdse.dse.cli import cli, run
+from axdse.dse.cli import run
+from axdse.dse.commands import cli
 from axdse.dse.export import Export, export_run
 from axdse.dse.export_design import standalone_model
 from axdse.dse.export_folder import SUMS
