@@ -153,8 +153,8 @@ def run_process(
         folder: working directory.
         log_file: gets standard output and error.
         limit_s: wall time after which the whole process group is killed, in seconds.
-        environment: all variables of the process but TMPDIR, which is `folder`; default: those
-            of this one.
+        environment: all variables of the process but TMPDIR and HOME, which are `folder`; default:
+            those of this one.
         scratch: other folders that it may write in.
 
     Raises:
@@ -198,7 +198,8 @@ def _process_group(
         return subprocess.Popen(
             limited(command, seconds, _memory_bytes(), FILE_BYTES),
             cwd=folder,
-            env={**(os.environ if environment is None else environment), "TMPDIR": str(folder)},
+            # Yosys leaves a history at home, whatever it is asked.
+            env={**(os.environ if environment is None else environment), **_own(folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -218,6 +219,10 @@ def _process_group(
         _kill(process.pid)
         process.wait()
         _running.discard(process.pid)
+
+
+def _own(folder: Path) -> dict[str, str]:
+    return {"TMPDIR": str(folder), "HOME": str(folder)}
 
 
 def kill_running() -> None:

@@ -14,7 +14,8 @@ from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.verilog import read_rtl
 
-TIME_LIMIT_S = 120
+TOGETHER_LIMIT_S = 120
+ALONE_LIMIT_S = 60
 _PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")
 # What remembers: flip-flops, latches and memories, as Yosys calls them after `proc`.
 _REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$memwr")
@@ -95,9 +96,11 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
                 "design -reset\ndesign -reset-vlog\n"
                 f"read_verilog -sv {number}.v\nproc -norom\nwrite_json {number}.json\n"
             )
+        limit_s = TOGETHER_LIMIT_S
         if len(paths) == 1:
+            limit_s = ALONE_LIMIT_S
             _elaborate(folder, paths[0].name)
-        run_yosys("".join(script), folder, ", ".join(path.name for path in paths))
+        run_yosys("".join(script), folder, ", ".join(path.name for path in paths), limit_s)
         return [
             _modules(json.loads((folder / f"{number}.json").read_bytes()))
             for number in range(len(paths))
@@ -115,7 +118,7 @@ def _refuse_two_readings(text: str, name: str) -> None:
 def _elaborate(folder: Path, name: str) -> None:
     """Icarus has the better messages, so it reads the file before Yosys does."""
     command = ["-g2012", "-t", "null", "0.v"]
-    result = find_tool("iverilog").run(command, folder=folder, limit_s=TIME_LIMIT_S)
+    result = find_tool("iverilog").run(command, folder=folder, limit_s=ALONE_LIMIT_S)
     if result.exit_code:
         lines = result.log.splitlines()
         last = lines[-1] if lines else f"exit code {result.exit_code}"

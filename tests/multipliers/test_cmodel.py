@@ -10,6 +10,7 @@ from axdse.multipliers import cmodel
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.cmodel import compiler, products, program, tabulate
 from axdse.multipliers.compiled import launcher
+from axdse.multipliers.compiler import _has_flag
 from axdse.multipliers.errors import AxdseError
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
@@ -318,3 +319,13 @@ def test_a_compiler_that_hangs_is_stopped(exact, tmp_path, monkeypatch):
 
     with pytest.raises(AxdseError, match=r"exact\.c must compile within 0.3 s"):
         tabulate(exact.bind())
+
+
+@pytest.mark.usefixtures("fresh_compiler", "own_cache")
+@pytest.mark.parametrize("variable", ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"])
+def test_the_environment_steers_no_compiler(variable, exact, tmp_path, monkeypatch):
+    """Not even when it is asked for its version and its flags."""
+    monkeypatch.setenv(variable, str(tmp_path / "written"))
+    _has_flag.cache_clear()
+    tabulate(exact.bind())
+    assert not (tmp_path / "written").exists()
