@@ -172,7 +172,12 @@ COMPILE_TIME = (
     _text("c_include_link", f'#include "x.h"\n{GOOD_C}', files={"x.h": "-> OUT/secret"}),
     _text("c_include_folder", f'#include "."\n{GOOD_C}'),
     _text("c_include_itself", f'#include "m.c"\n{GOOD_C}'),
-    _text("c_include_twice", f'#include "x.h"\n{GOOD_C}', files={"x.h": '#include "x.h"\n' * 2}),
+    _text(
+        "c_include_twice",
+        f'#include "x.h"\n{GOOD_C}',
+        files={"x.h": '#include "x.h"\n' * 2},
+        limit_s=90,
+    ),
     _text("c_include_spliced", f'#incl\\\nude "OUT/secret"\n{GOOD_C}'),
     _text("c_include_digraph", f'%:include "OUT/secret"\n{GOOD_C}'),
     _text("c_include_trigraph", f'??=include "OUT/secret"\n{GOOD_C}'),
@@ -258,7 +263,11 @@ VERILOG = (
     _v("v_forever", "reg x; always x = ~x;"),
     _v("v_zero_delay", "reg x = 0; always #0 x = ~x;"),
     _v("v_free_running", "reg x = 0; always #1 x = ~x;"),
-    _v("v_for_ever", "reg x; integer i; always @* for (i = 0; i < 1; i = i) x = a[0];"),
+    _v(
+        "v_for_ever",
+        "reg x; integer i; always @* for (i = 0; i < 1; i = i) x = a[0];",
+        limit_s=90,
+    ),
     _v(
         "v_long_for",
         "reg x; integer i; always @* for (i = 0; i < 2000000000; i = i + 1) x = a;",
