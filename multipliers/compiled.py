@@ -13,11 +13,11 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from axdse.multipliers.bounded import Ended, run_confined
-from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.cache import cached_bytes, cached_file, digest, temporary_folder
 from axdse.multipliers.compiler import FLAGS, compile_or_refuse, compiler, has_flag, objcopy
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end, machine_failure, unwritable
@@ -106,7 +106,11 @@ def _linked(
         objects = [
             _built(unit + calls(build), model, function, folder / build) for build in BUILDS
         ]
-        command = [compiler()[0], *map(str, objects), str(_harness_object(harness))]
+        # A copy: a fence lets a file through, not its name, under which another thread may put
+        # the same anew.
+        around = folder / "harness.o"
+        around.write_bytes(_harness_object(harness))
+        command = [compiler()[0], *map(str, objects), str(around)]
         return _output([*command, *LINK], model, folder)
 
 
@@ -131,7 +135,7 @@ def _filled(how: str) -> list[str]:
     return [flag] if has_flag(flag) else []
 
 
-def _harness_object(harness: Path) -> Path:
+def _harness_object(harness: Path) -> bytes:
     """A harness knows no model, so it is compiled once."""
     sources = [file.read_bytes() for file in (harness, *HARNESS_FILES)]
     key = digest(*sources, *FLAGS, compiler()[1])
@@ -141,16 +145,13 @@ def _harness_object(harness: Path) -> Path:
         with temporary_folder() as folder:
             return _output(call, harness, folder, [HERE, harness])
 
-    return cached_file("harness", f"{key}.o", make)
+    return cached_bytes("harness", f"{key}.o", make)
 
 
-def _output(
-    call: list[str], model: Path, folder: Path, readable: list[Path] | None = None
-) -> bytes:
+def _output(call: list[str], model: Path, folder: Path, readable: Sequence[Path] = ()) -> bytes:
     """What the compiler writes."""
     output = folder / "output"
-    cached_objects = [Path(word) for word in call if word.endswith(".o")]
-    compile_or_refuse([*call, "-o", str(output)], model, folder, readable or cached_objects)
+    compile_or_refuse([*call, "-o", str(output)], model, folder, readable)
     try:
         return output.read_bytes()
     except OSError as error:
