@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from axdse.multipliers import cmodel
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.cmodel import compiler, products, program, tabulate
-from axdse.multipliers.compiled import launcher
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model import cmodel
+from axdse.multipliers.model.cmodel import products, program, tabulate
+from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.sandbox.confined import launcher
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
 
@@ -314,7 +315,7 @@ def test_a_compiler_that_hangs_is_stopped(exact, tmp_path, monkeypatch):
     fake.write_text('#!/bin/sh\n[ "$1" = --version ] && echo fake 1 || exec sleep 60\n')
     fake.chmod(0o755)
     monkeypatch.setenv("CC", str(fake))
-    monkeypatch.setattr("axdse.multipliers.compiler.COMPILE_LIMIT_S", 0.3)
+    monkeypatch.setattr("axdse.multipliers.sandbox.compiler.COMPILE_LIMIT_S", 0.3)
 
     with pytest.raises(AxdseError, match=r"exact\.c must compile within 0.3 s"):
         tabulate(exact.bind())
