@@ -16,11 +16,11 @@ from axdse.gpu.host_kernels import KERNELS, Kernel, use_kernel
 from axdse.gpu.host_library import cpu_flags
 from axdse.gpu.inlined import Inlined
 from axdse.gpu.multiplication import Multiplication, handle
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat, parse_format
-from axdse.multipliers.lut import build_lut
+from axdse.multipliers.tables.lut import build_lut
 
 Compute = Callable[[Tensor, Tensor, Multiplication], Tensor]  # [1, M, K], [1, K, N]
 Shape = tuple[int, int, int]  # M, K, N

@@ -12,9 +12,9 @@ from axdse.gpu.factor_maps import factors_of
 from axdse.gpu.host_kernels import Engine, Kernel
 from axdse.gpu.host_library import cpu_flags, load_kernel
 from axdse.gpu.multiplication import resolve
-from axdse.multipliers.factors import BF16_BITS, Factors
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.factors import BF16_BITS, Factors
+from axdse.multipliers.tables.lut import Lut
 
 FACTORS = Kernel(
     "factors",

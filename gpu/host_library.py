@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.compiler import compiler
 
 FOLDER = Path(__file__).parent
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")

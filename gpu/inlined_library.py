@@ -6,11 +6,11 @@ from pathlib import Path
 
 from axdse.gpu.host_library import FLAGS, FOLDER, SEMANTICS, cpu_flags, cpu_name
 from axdse.gpu.inlined import Inlined
-from axdse.multipliers.bounded import run_compiler
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros
+from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
+from axdse.multipliers.sandbox.bounded import run_compiler
+from axdse.multipliers.sandbox.compiler import compiler
 
 KERNEL = "kernel_inlined.c"
 # A model is taken into the loop whole, however long, and its own loops are unrolled before that

@@ -6,7 +6,7 @@ compiled kernels stay outside.
 
 from axdse.gpu.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 Multiplication = Lut | Inlined
 _KNOWN: dict[str, Multiplication] = {}

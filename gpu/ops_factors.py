@@ -1,6 +1,6 @@
 """Stage 6, ops: the operators of `axdse.gpu.ops` by ordinary products of factors, on any device.
 
-A table of rank r is r native products of factors (`axdse.multipliers.factors`), so BLAS, oneDNN
+A table of rank r is r native products of factors (`multipliers.tables.factors`), so BLAS, oneDNN
 and tensor cores do the work. Each function takes what the operator of its name takes, and returns
 None where the result might not be exact as `axdse.gpu.factor_sums` defines it, so that the caller
 takes a table kernel: that depends on the exponents of the operands, so on a GPU these functions

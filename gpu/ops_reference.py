@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from axdse.gpu.inlined import Inlined
 from axdse.gpu.multiplication import Multiplication, resolve
 from axdse.gpu.quantise import add_rounded, float_codes, float_values, round_float
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 BLOCK_PRODUCTS = 1 << 20
 

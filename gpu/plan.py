@@ -18,11 +18,11 @@ from axdse.gpu.host_library import cpu_flags
 from axdse.gpu.inlined import Inlined
 from axdse.gpu.multiplication import handle, resolve
 from axdse.gpu.ops_factors import by_bf16, int8_factors
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.factors import MAX_RANK, Factors, factorise
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.lut import Lut, build_lut
+from axdse.multipliers.tables.factors import MAX_RANK, Factors, factorise
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 DeviceType = Literal["cpu", "cuda"]
 Operation = Literal["gemm", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"]

@@ -1,8 +1,8 @@
 """Stage 6, ops: FP32 tensors to the operands of a format and back.
 
 `encode` makes operands of a tensor; the operators then see float(8, m) in FP32 words, or integer
-codes. Float codes are sign, exponent and fraction as one integer, as in `axdse.multipliers.unit`.
-With e = 8 they are the upper bits of the FP32 word.
+codes. Float codes are sign, exponent and fraction as one integer, as in
+`axdse.multipliers.model.unit_oracle`. With e = 8 they are the upper bits of the FP32 word.
 """
 
 from dataclasses import dataclass

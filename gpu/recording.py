@@ -23,7 +23,7 @@ from axdse.gpu.quantise import round_float
 from axdse.gpu.tracing import Reservoir
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
-from axdse.multipliers.operands import (
+from axdse.multipliers.operands.recording import (
     DATAFLOWS,
     PRODUCTS,
     Dataflow,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from axdse.gpu.probes import Operands
-from axdse.multipliers.operands import Dataflow, OperandTrace, ProductName
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, ProductName
 
 ROWS, COLUMNS = 16, 16  # of the array
 SEGMENTS = 128  # rows of a trace

@@ -12,7 +12,7 @@ from axdse.gpu.host_codes import codes_of
 from axdse.gpu.host_kernels import PORTABLE, Engine, Kernel, engine_for
 from axdse.gpu.host_library import FLAGS, FOLDER
 from axdse.gpu.multiplication import handle
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 DRIVER = Path(__file__).with_name("kernel_driver.c")
 NATIVE = "-march=native"

@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from axdse.dse.cli import run
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.error import error_metrics
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import (
-    OperandHistogram,
-    Recording,
-    core_weights,
-)
-from axdse.multipliers.recording_file import load_recording, save_recording
+from axdse.multipliers.operands.recording import OperandHistogram, Recording, core_weights
+from axdse.multipliers.operands.recording_file import load_recording, save_recording
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 SHORT = """\
 workload: lenet-5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.config import SearchConfig, dump_config, load_config, parse_config
+from axdse.dse.run.config import SearchConfig, dump_config, load_config, parse_config
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]

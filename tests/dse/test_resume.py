@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from axdse.dse.config import SearchConfig, dump_config
-from axdse.dse.search import run_search
+from axdse.dse.run.config import SearchConfig, dump_config
+from axdse.dse.search.search import run_search
 
 Make = Callable[..., SearchConfig]
 BASELINE_TRAININGS = 6

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.workers import Job, Workers
+from axdse.dse.search.workers import Job, Workers
 from axdse.multipliers.errors import MachineError
 
 # Jobs live in a module of their own: a spawned process must be able to import them.
@@ -68,7 +68,7 @@ class Tool:
 """
 ORPHANS = """
 import sys
-from axdse.dse.workers import Workers
+from axdse.dse.search.workers import Workers
 import axdse_test_jobs
 if __name__ == "__main__":
     job = getattr(axdse_test_jobs, sys.argv[1])

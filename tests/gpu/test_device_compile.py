@@ -19,8 +19,8 @@ from axdse.gpu.device_task import (
     Program,
 )
 from axdse.gpu.inlined import Inlined
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
 # One generation in every run, the others in the slow one: NVRTC takes seconds a kernel.

@@ -12,8 +12,8 @@ from axdse.gpu import device_ops
 from axdse.gpu.convolution import Convolution, Window
 from axdse.gpu.device_arithmetic import arithmetic_of
 from axdse.gpu.inlined import Inlined
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
 CASES = (

@@ -11,7 +11,7 @@ from torch import Tensor
 from axdse.gpu import device_arithmetic, device_ops
 from axdse.gpu.device_arithmetic import Arithmetic
 from axdse.gpu.device_task import SUM_BF16, SUM_FP16
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 TYPES = {SUM_BF16: torch.bfloat16, SUM_FP16: torch.float16}
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from axdse.gpu.host_kernels import NEON, PORTABLE, VOID, engine_for
 from axdse.gpu.multiplication import handle
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MISSING = [tool for tool in (COMPILER, EMULATOR) if not shutil.which(tool)]

@@ -31,7 +31,7 @@ from axdse.gpu.host_kernels import (
 from axdse.gpu.multiplication import handle
 from axdse.gpu.ops_cpu import gemm_cpu
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 HASWELL = ("-march=haswell",)  # AVX2 and nothing after it
 NO_BF16 = ("-march=native", "-mno-avx512bf16")

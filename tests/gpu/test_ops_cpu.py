@@ -14,10 +14,10 @@ from torch import Tensor
 from axdse.gpu import host_kernels, host_library, ops_cpu
 from axdse.gpu.host_kernels import AVX2, PORTABLE, VBMI, Kernel, use_kernel
 from axdse.gpu.multiplication import handle
-from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.tables.lut import Lut
 
 PORTABLE_SOURCE = PORTABLE.float_source
 

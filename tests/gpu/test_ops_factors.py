@@ -15,10 +15,10 @@ from axdse.gpu.host_library import cpu_flags
 from axdse.gpu.multiplication import handle
 from axdse.gpu.ops_reference import float_products, int_products
 from axdse.gpu.quantise import round_float
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.lut import Lut, build_lut
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 CPU = torch.device("cpu")
 WIDE = "float(8,7,round=nearest,product=wide)"

@@ -12,11 +12,11 @@ from axdse.gpu.inlined import Inlined
 from axdse.gpu.multiplication import handle
 from axdse.gpu.ops_factors import native_products
 from axdse.gpu.plan import Operation, Plan, choose, plan_candidate
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut, build_lut
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 WIDE = "float(8,7,round=nearest,product=wide)"
 NARROW = "float(8,7,round=truncate,product=narrow)"

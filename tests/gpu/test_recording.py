@@ -17,7 +17,7 @@ from axdse.gpu.quantise import encode
 from axdse.gpu.recording import Recorder, joint_counts
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.operands import PRODUCTS, OperandHistogram, code_bits
+from axdse.multipliers.operands.recording import PRODUCTS, OperandHistogram, code_bits
 
 Pairs = tuple[tuple[Tensor, Tensor], ...]  # operands a and b of each product of a layer
 LINEAR = nn.Linear(5, 4, bias=False)
