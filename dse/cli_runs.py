@@ -35,7 +35,7 @@ from axdse.multipliers.recording_file import save_recording
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
     from axdse.dse.workloads import Workload
-    from axdse.gpu.multiplication import Multiplication
+    from axdse.gpu.multiplication.handles import Multiplication
     from axdse.multipliers.operands import Recording
 
 FP32 = "fp32"
@@ -120,7 +120,7 @@ def train(
     design over the operands that --record wrote.
     """
     from axdse.dse import train as training
-    from axdse.gpu.assignment import Assignment
+    from axdse.gpu.layers.assignment import Assignment
 
     if checkpoint and seeds > 1:
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
@@ -195,7 +195,7 @@ def _plan(
 
 
 def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
-    from axdse.gpu.inlined import Inlined
+    from axdse.gpu.multiplication.inlined import Inlined
     from axdse.multipliers.lut import MAX_FRACTION_BITS, build_lut
 
     if spec == FP32:

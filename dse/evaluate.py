@@ -17,7 +17,7 @@ from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.recorded_source import Recorded
 from axdse.flows.verify.check import check
 from axdse.flows.verify.report import RtlReport
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.lut import build_lut
 from axdse.multipliers.operands import Recording

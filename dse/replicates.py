@@ -14,7 +14,7 @@ from axdse.dse.progress import Progress
 from axdse.dse.run_dir import RunDir
 from axdse.dse.train import accuracy, train
 from axdse.dse.workers import Workers
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import axdse.gpu.ops  # noqa: F401  defines the operators
-from axdse.gpu.bench_sums import Sums, exact_sums
-from axdse.gpu.multiplication import resolve
-from axdse.gpu.ops_reference import unfold
+import axdse.gpu.ops.schema  # noqa: F401  defines the operators
+from axdse.gpu.bench.sums import Sums, exact_sums
+from axdse.gpu.multiplication.handles import resolve
+from axdse.gpu.operands.convolution import unfold
 
 Operator = Callable[..., Any]
 

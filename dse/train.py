@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from axdse.dse.dataset import Split, load
 from axdse.dse.limits import LARGEST_BATCH, MOST_EPOCHS, MOST_IMAGES
 from axdse.dse.workloads import Workload
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
-from axdse.gpu.recording import Recorder
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.recording.recorder import Recorder
 from axdse.multipliers.cache import DamagedError, seal, unseal, write_output
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile

@@ -24,7 +24,7 @@ from gemm_contract import (
 )
 from torch import Tensor
 
-from axdse.gpu.multiplication import handle
+from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 from axdse.multipliers.unit import unit_products

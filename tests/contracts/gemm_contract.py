@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from axdse.gpu.quantise import float_codes, float_values
+from axdse.gpu.operands.encode import float_codes, float_values
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import Family, Parameter, builtin_catalog
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format

@@ -12,7 +12,7 @@ from torch import nn
 from axdse.dse.dataset import load
 from axdse.dse.train import Epoch, TrainSettings, accuracy, train
 from axdse.dse.workloads import WORKLOADS, find_workload
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
