@@ -6,14 +6,14 @@ the order of k. Convolutions are matrix products over an unfolded tensor. There,
 gradient of the image, and (image, row, column) of the outputs for that of the weights.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.gpu.operands.convolution import steps_of, unfold
+from axdse.gpu.operands.convolution import Convolution, unfold
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
@@ -32,17 +32,14 @@ def conv2d_reference(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Weight times unfolded image; operands that pad it are zeros like others."""
-    columns = unfold(image, weight.shape[2:], stride, padding, dilation, groups)
-    rows = weight.reshape(groups, weight.shape[0] // groups, columns.shape[1])
+    groups = shape.groups
+    columns = unfold(image, shape.kernel, shape.window)
+    rows = weight.reshape(groups, shape.outputs, columns.shape[1])
     result = gemm_reference(rows, columns, multiplication, not swap)
-    high, wide = steps_of(image.shape[2:], weight.shape[2:], stride, padding, dilation)
-    result = result.reshape(weight.shape[0], image.shape[0], high, wide)
+    result = result.reshape(weight.shape[0], image.shape[0], *shape.output)
     return result.transpose(0, 1).contiguous()
 
 
@@ -51,31 +48,24 @@ def conv2d_input_gradient_reference(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    image_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Weight times what each pixel sees of the gradient through each tap, if it sees any."""
-    (outputs, inputs), taps, batch = weight.shape[:2], weight.shape[2:], grad.shape[0]
-    (row, row_exists), (column, column_exists) = (
-        _seen(grad.shape[2 + i], image_size[i], taps[i], stride[i], padding[i], dilation[i])
-        for i in (0, 1)
-    )
+    groups, (high, wide), size = shape.groups, shape.kernel, shape.image
+    (row, row_exists), (column, column_exists) = (_seen(shape, axis) for axis in (0, 1))
     seen = grad[:, :, row[:, None, :, None], column[:, None]].permute(1, 2, 3, 0, 4, 5)
     exists = (row_exists[:, None, :, None] & column_exists[:, None])[None, :, :, None]
-    depth = outputs // groups * taps[0] * taps[1]
-    size = groups, depth, batch * image_size[0] * image_size[1]
-    rows = weight.reshape(groups, outputs // groups, inputs, *taps).transpose(1, 2)
+    depth = shape.outputs * high * wide
+    rows = weight.reshape(groups, shape.outputs, shape.inputs, high, wide).transpose(1, 2)
+    pixels = shape.batch * size[0] * size[1]
     result = _sums(
-        rows.reshape(groups, inputs, depth),
-        seen.reshape(size),
+        rows.reshape(groups, shape.inputs, depth),
+        seen.reshape(groups, depth, pixels),
         multiplication,
         not swap,
-        exists.expand(seen.shape).reshape(size),
+        exists.expand(seen.shape).reshape(groups, depth, pixels),
     )
-    result = result.reshape(groups * inputs, batch, *image_size)
+    result = result.reshape(groups * shape.inputs, shape.batch, *size)
     return result.transpose(0, 1).contiguous()
 
 
@@ -84,26 +74,21 @@ def conv2d_weight_gradient_reference(
     image: Tensor,
     multiplication: str,
     swap: bool,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Gradient times unfolded image, transposed."""
-    outputs = grad.shape[1]
-    columns = unfold(image, kernel_size, stride, padding, dilation, groups)
-    rows = grad.transpose(0, 1).reshape(groups, outputs // groups, columns.shape[2])
+    columns = unfold(image, shape.kernel, shape.window)
+    rows = grad.transpose(0, 1).reshape(shape.groups, shape.outputs, columns.shape[2])
     result = gemm_reference(rows, columns.mT, multiplication, swap)
-    return result.reshape(outputs, image.shape[1] // groups, *kernel_size)
+    return result.reshape(shape.weight_size)
 
 
-def _seen(
-    outputs: int, pixels: int, taps: int, stride: int, padding: int, dilation: int
-) -> tuple[Tensor, Tensor]:
+def _seen(shape: Convolution, axis: int) -> tuple[Tensor, Tensor]:
     """Which output each pixel meets by each tap of an axis, [taps, pixels], and whether any."""
-    place = torch.arange(pixels) + padding - dilation * torch.arange(taps)[:, None]
-    exists = (place >= 0) & (place % stride == 0) & (place < outputs * stride)
+    stride, padding, dilation = (pair[axis] for pair in shape.window[:3])
+    taps = torch.arange(shape.kernel[axis])[:, None]
+    place = torch.arange(shape.image[axis]) + padding - dilation * taps
+    exists = (place >= 0) & (place % stride == 0) & (place < shape.output[axis] * stride)
     return torch.where(exists, place // stride, 0), exists
 
 

@@ -19,6 +19,7 @@ DATA = (
     "multipliers/rtl/*.v",
     "flows/*/*.c",
     "flows/*/*.v",
+    "gpu/**/*.py",
     "gpu/cpu/csrc/*",
     "gpu/cuda/csrc/*",
     "dse/data/*.npz.xz",

@@ -16,7 +16,7 @@ from axdse.gpu.cpu.addresses import Offsets
 from axdse.gpu.cpu.codes import codes_of, phases_of, threads
 from axdse.gpu.cpu.engine import Engine
 from axdse.gpu.cpu.kernels import DEEP, current_kernel, engine_for
-from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.operands.convolution import Convolution
 
 LANES = 64
 TRANSPOSED = 16  # look-ups in the time of writing one code or sum across memory; measured
@@ -66,16 +66,11 @@ def conv2d_cpu(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d`."""
-    window = _window(stride, padding, dilation)
-    shape = _convolution(image.shape[0], image.shape[2:], weight.shape, window, groups)
     engine = engine_for(current_kernel(), multiplication, not swap)
-    result = _zeros((shape.batch, weight.shape[0], *shape.output), engine)
+    result = _zeros(shape.output_size, engine)
     codes = phases_of(image, engine, shape)
     _multiply(engine, codes_of(weight, engine), codes, result, addresses.forward(shape))
     return result
@@ -86,17 +81,11 @@ def conv2d_input_gradient_cpu(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    image_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_input_gradient`."""
-    window = _window(stride, padding, dilation)
-    shape = _convolution(grad.shape[0], image_size, weight.shape, window, groups)
     engine = engine_for(current_kernel(), multiplication, not swap)
-    result = _zeros((shape.batch, groups * shape.inputs, *image_size), engine)
+    result = _zeros(shape.image_size, engine)
     parts = addresses.input_gradient(shape)
     codes = codes_of(grad, engine, before=parts.before, size=parts.padded, border=engine.border)
     weights = codes_of(weight, engine)
@@ -110,19 +99,12 @@ def conv2d_weight_gradient_cpu(
     image: Tensor,
     multiplication: str,
     swap: bool,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`."""
-    window = _window(stride, padding, dilation)
-    size = torch.Size((grad.shape[1], image.shape[1] // groups, *kernel_size))
-    shape = _convolution(image.shape[0], image.shape[2:], size, window, groups)
     engine = engine_for(current_kernel(), multiplication, swap)
     is_table = engine.is_float and not engine.is_inlined
-    if is_table and shape.inputs * kernel_size[0] * kernel_size[1] <= DEEP_COLUMNS:
+    if is_table and shape.inputs * shape.kernel[0] * shape.kernel[1] <= DEEP_COLUMNS:
         engine, where = (
             engine_for(DEEP, multiplication, swap),
             addresses.deep_weight_gradient(shape),
@@ -130,24 +112,11 @@ def conv2d_weight_gradient_cpu(
         codes = phases_of(image, engine, shape)
     else:
         where = addresses.weight_gradient(shape)
-        padded = window.padded(shape.image)
-        codes = codes_of(image, engine, window.padding, padded, channels_last=True)
-    result = _zeros(size, engine)
+        padded = shape.window.padded(shape.image)
+        codes = codes_of(image, engine, shape.window.padding, padded, channels_last=True)
+    result = _zeros(shape.weight_size, engine)
     _multiply(engine, codes_of(grad, engine), codes, result, where)
     return result
-
-
-def _window(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> Window:
-    return Window((stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]))
-
-
-def _convolution(
-    batch: int, image: Sequence[int], weight: torch.Size, window: Window, groups: int
-) -> Convolution:
-    outputs, inputs, high, wide = weight
-    return Convolution(
-        batch, groups, inputs, outputs // groups, (image[0], image[1]), (high, wide), window
-    )
 
 
 def _zeros(size: Sequence[int], engine: Engine) -> Tensor:

@@ -1,13 +1,11 @@
 """How are the operators of `axdse.gpu.ops` computed for tensors on a GPU?"""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from axdse.gpu.cuda import gemms
 from axdse.gpu.cuda.nvrtc import CudaDevice
 from axdse.gpu.multiplication.handles import resolve
-from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.operands.convolution import Convolution
 
 
 def gemm_cuda(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
@@ -24,17 +22,13 @@ def conv2d_cuda(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d`.
 
     Raises:
         AxdseError: as `gemm_cuda`.
     """
-    shape = convolution(image.shape, weight.shape, _window(stride, padding, dilation), groups)
     known = resolve(multiplication)
     return gemms.conv2d(_device(image), image, weight, known, swap, shape)
 
@@ -44,19 +38,13 @@ def conv2d_input_gradient_cuda(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    image_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_input_gradient`.
 
     Raises:
         AxdseError: as `gemm_cuda`.
     """
-    image = (grad.shape[0], weight.shape[1] * groups, *image_size)
-    shape = convolution(image, weight.shape, _window(stride, padding, dilation), groups)
     known = resolve(multiplication)
     return gemms.conv2d_input_gradient(_device(grad), grad, weight, known, swap, shape)
 
@@ -66,40 +54,15 @@ def conv2d_weight_gradient_cuda(
     image: Tensor,
     multiplication: str,
     swap: bool,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`.
 
     Raises:
         AxdseError: as `gemm_cuda`.
     """
-    weight = (grad.shape[1], image.shape[1] // groups, *kernel_size)
-    shape = convolution(image.shape, weight, _window(stride, padding, dilation), groups)
     known = resolve(multiplication)
     return gemms.conv2d_weight_gradient(_device(grad), grad, image, known, swap, shape)
-
-
-def convolution(
-    image: Sequence[int], weight: Sequence[int], window: Window, groups: int
-) -> Convolution:
-    """The shape of a convolution of an image [B, C, H, W] by weights [O, C / groups, Kh, Kw]."""
-    return Convolution(
-        batch=image[0],
-        groups=groups,
-        inputs=weight[1],
-        outputs=weight[0] // groups,
-        image=(image[2], image[3]),
-        kernel=(weight[2], weight[3]),
-        window=window,
-    )
-
-
-def _window(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> Window:
-    return Window((stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1]))
 
 
 def _device(x: Tensor) -> CudaDevice:

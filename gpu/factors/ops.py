@@ -12,6 +12,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -33,9 +34,9 @@ from axdse.gpu.factors.sums import (
     sums_are_plain,
 )
 from axdse.gpu.multiplication.handles import resolve
+from axdse.gpu.operands.convolution import Convolution, Window
 from axdse.multipliers.formats import IntFormat
 
-Window = tuple[list[int], list[int], list[int]]  # stride, padding, dilation
 _TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
 
 
@@ -56,25 +57,20 @@ def conv2d(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor | None:
     """`axdse::conv2d`: image [B, C, H, W], weight [O, C/groups, Kh, Kw]; or None."""
     if by_bf16(multiplication, image.device):
         with use_kernel(FACTORS):
-            return cpu_ops.conv2d_cpu(
-                image, weight, multiplication, swap, stride, padding, dilation, groups
-            )
+            return cpu_ops.conv2d_cpu(image, weight, multiplication, swap, shape)
     sides = sides_of(multiplication, swap, image.device)
     if sides is not None and sides.first.pads:
-        image, padding = _bordered(image, padding), [0, 0]
+        image, shape = _bordered(image, shape)
 
     def native(x: Tensor, w: Tensor) -> Tensor:
-        return F.conv2d(x, w, None, stride, padding, dilation, groups)
+        return F.conv2d(x, w, None, *shape.window)
 
-    depth = Depth(weight[:1].numel(), weight.shape[1] if groups == 1 else 1, 1, 1)
+    depth = Depth(weight[:1].numel(), weight.shape[1] if shape.groups == 1 else 1, 1, 1)
     return _sums(image, weight, sides, native, depth)
 
 
@@ -83,26 +79,18 @@ def conv2d_input_gradient(
     weight: Tensor,
     multiplication: str,
     swap: bool,
-    image_size: list[int],
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor | None:
     """`axdse::conv2d_input_gradient`: grad [B, O, H', W'] to [B, C, *image_size]; or None."""
     if by_bf16(multiplication, grad.device):
         with use_kernel(FACTORS):
-            return cpu_ops.conv2d_input_gradient_cpu(
-                grad, weight, multiplication, swap, image_size, stride, padding, dilation, groups
-            )
-    window = (stride, padding, dilation)
-    shape = [grad.shape[0], groups * weight.shape[1], *image_size]
+            return cpu_ops.conv2d_input_gradient_cpu(grad, weight, multiplication, swap, shape)
 
     def native(g: Tensor, w: Tensor) -> Tensor:
-        return _gradient(g, g.new_empty(()).expand(shape), w, window, groups, True)
+        return _gradient(g, g.new_empty(()).expand(shape.image_size), w, shape.window, True)
 
-    products = weight[:, :1].numel() // groups
-    depth = Depth(products, weight.shape[0] if groups == 1 else 1, 1, 0)
+    products = weight[:, :1].numel() // shape.groups
+    depth = Depth(products, weight.shape[0] if shape.groups == 1 else 1, 1, 0)
     sides = sides_of(multiplication, swap, grad.device)
     return _sums(grad, weight, sides, native, depth)
 
@@ -112,26 +100,18 @@ def conv2d_weight_gradient(
     image: Tensor,
     multiplication: str,
     swap: bool,
-    kernel_size: list[int],
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    groups: int,
+    shape: Convolution,
 ) -> Tensor | None:
     """`axdse::conv2d_weight_gradient`: to [O, C/groups, *kernel_size]; or None."""
     if by_bf16(multiplication, grad.device):
         with use_kernel(FACTORS):
-            return cpu_ops.conv2d_weight_gradient_cpu(
-                grad, image, multiplication, swap, kernel_size, stride, padding, dilation, groups
-            )
+            return cpu_ops.conv2d_weight_gradient_cpu(grad, image, multiplication, swap, shape)
     sides = sides_of(multiplication, swap, grad.device)
     if sides is not None and sides.second.pads:
-        image, padding = _bordered(image, padding), [0, 0]
-    window = (stride, padding, dilation)
-    shape = [grad.shape[1], image.shape[1] // groups, *kernel_size]
+        image, shape = _bordered(image, shape)
 
     def native(g: Tensor, x: Tensor) -> Tensor:
-        return _gradient(g, x, g.new_empty(()).expand(shape), window, groups, False)
+        return _gradient(g, x, g.new_empty(()).expand(shape.weight_size), shape.window, False)
 
     depth = Depth(grad[:, :1].numel(), grad.shape[0], 0, 0)
     return _sums(grad, image, sides, native, depth)
@@ -156,20 +136,24 @@ _NATIVE = ContextVar("axdse_native_products", default=False)
 
 
 def _gradient(
-    grad: Tensor, image: Tensor, weight: Tensor, window: Window, groups: int, image_is: bool
+    grad: Tensor, image: Tensor, weight: Tensor, window: Window, image_is: bool
 ) -> Tensor:
     """One of the two gradients; of the tensor that is asked for, only the shape is read."""
-    settings = (*window, False, [0, 0], groups)
+    settings = (*window[:3], False, [0, 0], window.groups)
     mask = [image_is, not image_is, False]
     results = torch.ops.aten.convolution_backward(grad, image, weight, None, *settings, mask)
     gradient: Tensor = results[0 if image_is else 1]
     return gradient
 
 
-def _bordered(image: Tensor, padding: list[int]) -> Tensor:
+def _bordered(image: Tensor, shape: Convolution) -> tuple[Tensor, Convolution]:
     """Zero codes that multiply to other than zero must be there."""
-    down, right = padding
-    return F.pad(image, (right, right, down, down))
+    window = shape.window
+    down, right = window.padding
+    padded = replace(
+        shape, image=window.padded(shape.image), window=window._replace(padding=(0, 0))
+    )
+    return F.pad(image, (right, right, down, down)), padded
 
 
 def _sums(

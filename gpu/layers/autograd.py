@@ -19,7 +19,8 @@ from axdse.gpu.layers.products import (
     conv2d_weight_gradient,
     gemm,
 )
-from axdse.gpu.recording.probes import SILENT, LayerProbes, Window
+from axdse.gpu.operands.convolution import Window
+from axdse.gpu.recording.probes import SILENT, LayerProbes
 from axdse.multipliers.errors import AxdseError
 
 

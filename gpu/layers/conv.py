@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.layers.autograd import approx_conv2d, approx_conv_transpose2d
-from axdse.gpu.recording.probes import Window
+from axdse.gpu.operands.convolution import Window
 from axdse.gpu.recording.recorder import probes_of
 
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.multiplication.call import Call
+from axdse.gpu.operands.convolution import Window
 from axdse.gpu.operands.encode import encode
 from axdse.gpu.recording.probes import (
     Probe,
-    Window,
     probe_gemm,
     probe_input_gradient,
     probe_unfolded,

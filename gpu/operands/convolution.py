@@ -1,22 +1,23 @@
 """What is the shape of a convolution, and of its unfolded image?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 Pair = tuple[int, int]
+Size = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Window:
-    """How a convolution slides: stride, zero padding and dilation, (height, width) each."""
+class Window(NamedTuple):
+    """How a convolution slides, (height, width) each, and its groups: as torch takes them."""
 
     stride: Pair
     padding: Pair
     dilation: Pair
+    groups: int = 1
 
     def padded(self, image: Pair) -> Pair:
         """Size of the image with its padding."""
@@ -39,21 +40,24 @@ class Convolution:
 
     Attributes:
         batch: images.
-        groups: independent convolutions.
         inputs: channels of the image in a group.
         outputs: channels of the output in a group.
         image: height and width, without padding.
         kernel: height and width.
-        window: stride, padding, dilation.
+        window: stride, padding, dilation, groups.
     """
 
     batch: int
-    groups: int
     inputs: int
     outputs: int
     image: Pair
     kernel: Pair
     window: Window
+
+    @property
+    def groups(self) -> int:
+        """Independent convolutions."""
+        return self.window.groups
 
     @property
     def output(self) -> Pair:
@@ -66,43 +70,32 @@ class Convolution:
         (high, wide), (down, right) = self.window.padded(self.image), self.window.stride
         return -(-high // down), -(-wide // right)
 
+    @property
+    def image_size(self) -> Size:
+        """[B, C, H, W]."""
+        return self.batch, self.groups * self.inputs, *self.image
 
-def unfold(
-    image: Tensor,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+    @property
+    def weight_size(self) -> Size:
+        """[O, C/G, Kh, Kw]."""
+        return self.groups * self.outputs, self.inputs, *self.kernel
+
+    @property
+    def output_size(self) -> Size:
+        """[B, O, H', W']."""
+        return self.batch, self.groups * self.outputs, *self.output
+
+
+def unfold(image: Tensor, kernel: Pair, window: Window) -> Tensor:
     """[G, C/G * Kh * Kw, B * H' * W'] of an image [B, C, H, W] of any dtype."""
-    down, right = padding
+    (batch, channels), (down, right) = image.shape[:2], window.padding
     padded = F.pad(image, (right, right, down, down))
-    high, wide = steps_of(image.shape[2:], kernel_size, stride, padding, dilation)
-    taps = [
-        padded[:, :, y * dilation[0] :: stride[0], x * dilation[1] :: stride[1]][
-            :, :, :high, :wide
-        ]
-        for y in range(kernel_size[0])
-        for x in range(kernel_size[1])
-    ]
-    stacked = torch.stack(taps, 2).permute(1, 2, 0, 3, 4)
-    depth = image.shape[1] // groups * kernel_size[0] * kernel_size[1]
-    return stacked.reshape(groups, depth, image.shape[0] * high * wide)
-
-
-def steps_of(
-    image: Sequence[int],
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-) -> Pair:
-    """Height and width of the output."""
-    high, wide = (
-        (size + 2 * border - reach * (taps - 1) - 1) // step + 1
-        for size, taps, step, border, reach in zip(
-            image, kernel_size, stride, padding, dilation, strict=True
-        )
+    high, wide = window.output((image.shape[2], image.shape[3]), kernel)
+    rows, columns = (
+        [slice(tap * reach, None, step) for tap in range(taps)]
+        for taps, reach, step in zip(kernel, window.dilation, window.stride, strict=True)
     )
-    return high, wide
+    taps = [padded[:, :, row, column][:, :, :high, :wide] for row in rows for column in columns]
+    stacked = torch.stack(taps, 2).permute(1, 2, 0, 3, 4)
+    depth = channels // window.groups * len(taps)
+    return stacked.reshape(window.groups, depth, batch * high * wide)

@@ -24,6 +24,7 @@ from axdse.gpu.factors.ops import by_bf16, int8_factors
 from axdse.gpu.factors.sums import MAX_SLICES, sums_are_plain
 from axdse.gpu.multiplication.handles import handle, resolve
 from axdse.gpu.multiplication.inlined import Inlined
+from axdse.gpu.operands.convolution import Convolution
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.factors import MAX_RANK, Factors, factorise
@@ -274,7 +275,7 @@ def _reference(subject: _Subject) -> Realisation:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """The realisations of one operator; each takes the arguments of its schema.
+    """The realisations of one operator, which take a `Convolution` in the place of settings.
 
     Attributes:
         operation: its name.
@@ -289,15 +290,15 @@ class Dispatch:
     on_gpu: Callable[..., Tensor]
 
     def __call__(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *shape: Convolution
     ) -> Tensor:
         """Compute the operator on the device of its operands."""
         if _plans_factors(first, multiplication, self.operation):
-            result = self.by_factors(first, second, multiplication, swap, *settings)
+            result = self.by_factors(first, second, multiplication, swap, *shape)
             if result is not None:
                 return result
         compute = self.on_gpu if first.is_cuda else self.on_cpu
-        return compute(first, second, multiplication, swap, *settings)
+        return compute(first, second, multiplication, swap, *shape)
 
 
 gemm = Dispatch("gemm", factors_ops.gemm, cpu_ops.gemm_cpu, cuda_ops.gemm_cuda)

@@ -28,6 +28,7 @@ from torch import Tensor
 from axdse.gpu import reference
 from axdse.gpu.multiplication.handles import Multiplication, handle, resolve
 from axdse.gpu.operands import shapes
+from axdse.gpu.operands.convolution import Convolution, Size
 from axdse.gpu.ops import plan
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat
@@ -42,14 +43,15 @@ class _Operator:
     Attributes:
         operands: names of both tensors.
         settings: schema of what follows the multiplication and the order of operands.
-        size: of the result, from tensors and settings; refuses what does not fit.
+        door: from tensors and settings, the size of the result, and what takes the place of the
+            settings; refuses what does not fit.
         reference: the oracle.
         fastest: what the planner chooses.
     """
 
     operands: tuple[str, str]
     settings: str
-    size: Callable[..., shapes.Size]
+    door: Callable[..., tuple[Size, tuple[Convolution, ...]]]
     reference: Callable[..., Tensor]
     fastest: Callable[..., Tensor]
 
@@ -66,15 +68,15 @@ class _Operator:
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
         """An empty result."""
-        size = self._checked(first, second, multiplication, *settings)
+        size, _ = self._enter(first, second, multiplication, *settings)
         is_int = isinstance(resolve(multiplication).format, IntFormat)
         return first.new_empty(size, dtype=torch.int32 if is_int else torch.float32)
 
     def by_reference(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
-        self._checked(first, second, multiplication, *settings)
-        return self.reference(first, second, multiplication, swap, *settings)
+        _, shape = self._enter(first, second, multiplication, *settings)
+        return self.reference(first, second, multiplication, swap, *shape)
 
     def on_cpu(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
@@ -88,36 +90,59 @@ class _Operator:
     def on_gpu(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
-        self._checked(first, second, multiplication, *settings)
-        return self.fastest(first, second, multiplication, swap, *settings)
+        _, shape = self._enter(first, second, multiplication, *settings)
+        return self.fastest(first, second, multiplication, swap, *shape)
 
-    def _checked(
+    def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
-    ) -> shapes.Size:
+    ) -> tuple[Size, tuple[Convolution, ...]]:
         shapes.check_operands(first, second, resolve(multiplication).format)
-        return self.size(first, second, *settings)
+        return self.door(first, second, *settings)
+
+
+def _gemm(a: Tensor, b: Tensor) -> tuple[Size, tuple[Convolution, ...]]:
+    return shapes.gemm_size(a, b), ()
+
+
+def _conv2d(image: Tensor, weight: Tensor, *settings: object) -> tuple[Size, tuple[Convolution]]:
+    shape = shapes.conv2d(image, weight, *settings)
+    return shape.output_size, (shape,)
+
+
+def _input_gradient(
+    grad: Tensor, weight: Tensor, image_size: list[int], *settings: object
+) -> tuple[Size, tuple[Convolution]]:
+    shape = shapes.input_gradient(grad, weight, image_size, *settings)
+    return shape.image_size, (shape,)
+
+
+def _weight_gradient(
+    grad: Tensor, image: Tensor, kernel_size: list[int], *settings: object
+) -> tuple[Size, tuple[Convolution]]:
+    shape = shapes.weight_gradient(grad, image, kernel_size, *settings)
+    return shape.weight_size, (shape,)
 
 
 _OPERATORS = {
-    "gemm": _Operator(("a", "b"), "", shapes.gemm_size, reference.gemm_reference, plan.gemm),
+    "gemm": _Operator(("a", "b"), "", _gemm, reference.gemm_reference, plan.gemm),
     "conv2d": _Operator(
         ("image", "weight"),
         f", {_WINDOW}",
-        shapes.conv2d_size,
+        _conv2d,
         reference.conv2d_reference,
         plan.conv2d,
     ),
     "conv2d_input_gradient": _Operator(
         ("grad", "weight"),
         f", int[] image_size, {_WINDOW}",
-        shapes.input_gradient_size,
+        _input_gradient,
         reference.conv2d_input_gradient_reference,
         plan.conv2d_input_gradient,
     ),
     "conv2d_weight_gradient": _Operator(
         ("grad", "image"),
         f", int[] kernel_size, {_WINDOW}",
-        shapes.weight_gradient_size,
+        _weight_gradient,
         reference.conv2d_weight_gradient_reference,
         plan.conv2d_weight_gradient,
     ),

@@ -7,14 +7,13 @@ activation: what a weight-stationary array keeps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from axdse.gpu.multiplication.call import Call
 from axdse.gpu.multiplication.handles import Multiplication, resolve
-from axdse.gpu.operands.convolution import unfold
+from axdse.gpu.operands.convolution import Pair, Window, unfold
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +52,6 @@ class LayerProbes:
 SILENT = LayerProbes()
 
 
-class Window(NamedTuple):
-    """How a convolution slides, (height, width) each, and its groups."""
-
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
-
-
 def probe_gemm(probe: Probe | None, a: Tensor, b: Tensor, call: Call) -> None:
     """Tell of [G, M, K] times [G, K, N], products T(a, b)."""
     if probe is not None and call.handle:
@@ -73,7 +63,7 @@ def probe_unfolded(
 ) -> None:
     """Tell of a convolution, products T(image, weight)."""
     if probe is not None and call.handle:
-        pixels = unfold(image, weight.shape[2:], *window).mT
+        pixels = unfold(image, (weight.shape[2], weight.shape[3]), window).mT
         weights = _grouped(weight, window.groups).mT
         _tell(probe, call, (pixels, weights), _peaks(image, weight))
 
@@ -82,13 +72,13 @@ def probe_weight_gradient(
     probe: Probe | None,
     grad: Tensor,
     image: Tensor,
-    kernel_size: tuple[int, int],
+    kernel_size: Pair,
     call: Call,
     window: Window,
 ) -> None:
     """Tell of the gradient of the weights, products T(grad, image)."""
     if probe is not None and call.handle:
-        pixels = unfold(image, kernel_size, *window).mT
+        pixels = unfold(image, kernel_size, window).mT
         rows = _grouped(grad.transpose(0, 1), window.groups)
         _tell(probe, call, (rows, pixels), _peaks(grad, image))
 
@@ -97,7 +87,7 @@ def probe_input_gradient(
     probe: Probe | None,
     grad: Tensor,
     weight: Tensor,
-    size: tuple[int, int],
+    size: Pair,
     call: Call,
     window: Window,
 ) -> None:
@@ -116,7 +106,7 @@ def probe_input_gradient(
             _tell(probe, call, (pixels, weights), peaks)
 
 
-def _under(axis: int, tap: int, size: tuple[int, int], grad: torch.Size, window: Window) -> slice:
+def _under(axis: int, tap: int, size: Pair, grad: torch.Size, window: Window) -> slice:
     """Steps of the gradient whose tap lies on the image, not on its border."""
     before = window.padding[axis] - tap * window.dilation[axis]
     first = max(0, -(-before // window.stride[axis]))

@@ -16,28 +16,26 @@ from axdse.multipliers.unit import unit_products
 
 FORMATS = (FLOATS[0], "int8")
 SHAPES = {
-    "plain": Convolution(2, 1, 3, 5, (7, 6), (3, 3), Window((1, 1), (0, 0), (1, 1))),
-    "padded": Convolution(2, 1, 2, 4, (5, 7), (3, 3), Window((1, 1), (1, 1), (1, 1))),
-    "one tap in four": Convolution(1, 1, 4, 3, (6, 5), (1, 1), Window((2, 2), (0, 0), (1, 1))),
-    "stride": Convolution(2, 1, 3, 4, (9, 8), (3, 3), Window((2, 2), (1, 1), (1, 1))),
-    "stride beyond kernel": Convolution(
-        1, 1, 2, 3, (11, 9), (2, 1), Window((3, 4), (1, 0), (1, 1))
-    ),
-    "dilation": Convolution(1, 1, 2, 3, (11, 9), (3, 2), Window((1, 1), (2, 1), (2, 3))),
-    "all at once": Convolution(2, 2, 2, 3, (13, 10), (3, 2), Window((2, 3), (2, 3), (3, 2))),
+    "plain": Convolution(2, 3, 5, (7, 6), (3, 3), Window((1, 1), (0, 0), (1, 1))),
+    "padded": Convolution(2, 2, 4, (5, 7), (3, 3), Window((1, 1), (1, 1), (1, 1))),
+    "one tap in four": Convolution(1, 4, 3, (6, 5), (1, 1), Window((2, 2), (0, 0), (1, 1))),
+    "stride": Convolution(2, 3, 4, (9, 8), (3, 3), Window((2, 2), (1, 1), (1, 1))),
+    "stride beyond kernel": Convolution(1, 2, 3, (11, 9), (2, 1), Window((3, 4), (1, 0), (1, 1))),
+    "dilation": Convolution(1, 2, 3, (11, 9), (3, 2), Window((1, 1), (2, 1), (2, 3))),
+    "all at once": Convolution(2, 2, 3, (13, 10), (3, 2), Window((2, 3), (2, 3), (3, 2), 2)),
     "stride shares dilation": Convolution(
-        1, 1, 2, 2, (12, 9), (3, 3), Window((4, 2), (1, 2), (2, 2))
+        1, 2, 2, (12, 9), (3, 3), Window((4, 2), (1, 2), (2, 2))
     ),
-    "unequal": Convolution(1, 1, 3, 2, (4, 12), (1, 5), Window((1, 2), (0, 3), (1, 1))),
-    "groups": Convolution(2, 3, 2, 4, (6, 6), (3, 3), Window((1, 1), (1, 1), (1, 1))),
-    "depthwise": Convolution(2, 7, 1, 1, (9, 8), (3, 3), Window((2, 1), (1, 1), (1, 1))),
-    "depthwise, two each": Convolution(1, 5, 1, 2, (6, 7), (3, 3), Window((1, 1), (1, 1), (1, 1))),
+    "unequal": Convolution(1, 3, 2, (4, 12), (1, 5), Window((1, 2), (0, 3), (1, 1))),
+    "groups": Convolution(2, 2, 4, (6, 6), (3, 3), Window((1, 1), (1, 1), (1, 1), 3)),
+    "depthwise": Convolution(2, 1, 1, (9, 8), (3, 3), Window((2, 1), (1, 1), (1, 1), 7)),
+    "depthwise, two each": Convolution(1, 1, 2, (6, 7), (3, 3), Window((1, 1), (1, 1), (1, 1), 5)),
     "long sums of a gradient": Convolution(
-        3, 2, 1, 1, (23, 19), (3, 5), Window((1, 1), (1, 2), (1, 1))
+        3, 1, 1, (23, 19), (3, 5), Window((1, 1), (1, 2), (1, 1), 2)
     ),
-    "many channels": Convolution(1, 1, 37, 41, (3, 3), (3, 3), Window((1, 1), (1, 1), (1, 1))),
-    "window is the image": Convolution(2, 1, 3, 4, (5, 5), (5, 5), Window((1, 1), (0, 0), (1, 1))),
-    "no image": Convolution(0, 1, 3, 4, (5, 5), (3, 3), Window((1, 1), (0, 0), (1, 1))),
+    "many channels": Convolution(1, 37, 41, (3, 3), (3, 3), Window((1, 1), (1, 1), (1, 1))),
+    "window is the image": Convolution(2, 3, 4, (5, 5), (5, 5), Window((1, 1), (0, 0), (1, 1))),
+    "no image": Convolution(0, 3, 4, (5, 5), (3, 3), Window((1, 1), (0, 0), (1, 1))),
 }
 
 
@@ -168,7 +166,7 @@ def test_channels_last_gives_the_same_bits(host_device: HostDevice) -> None:
 
 def test_beyond_the_gradient_infinite_weights_meet_nothing(host_device: HostDevice) -> None:
     """Corner pixels are not reached by all taps; a zero there would give NaN."""
-    shape = Convolution(1, 1, 1, 1, (3, 3), (3, 3), Window((1, 1), (0, 0), (1, 1)))
+    shape = Convolution(1, 1, 1, (3, 3), (3, 3), Window((1, 1), (0, 0), (1, 1)))
     weight = torch.full((1, 1, 3, 3), torch.inf)
     lut = table("exact", FLOATS[0])
     result = device_ops.conv2d_input_gradient(

@@ -90,7 +90,7 @@ def test_a_split_sum_is_within_the_bound_too(host_device: HostDevice) -> None:
 def test_a_convolution(host_device: HostDevice) -> None:
     """Its images are those of FP32 within the error of the design: exact at 23 bits, cut."""
     unit = inlined(CASES[2])
-    shape = Convolution(2, 1, 3, 4, (9, 8), (3, 3), Window((2, 2), (1, 1), (1, 1)))
+    shape = Convolution(2, 3, 4, (9, 8), (3, 3), Window((2, 2), (1, 1), (1, 1)))
     image, weight = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 3, 3)
     result = device_ops.conv2d(host_device, image, weight, unit, False, shape)
     expected = torch.conv2d(image, weight, stride=2, padding=1)

@@ -1,7 +1,6 @@
 """The operators on a GPU; without one, what can be said about the way there."""
 
 import importlib
-import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from axdse.gpu.cuda import nvrtc
 from axdse.gpu.cuda import ops as ops_cuda
 from axdse.gpu.cuda.task import NARROW, Program
 from axdse.gpu.multiplication.handles import handle
-from axdse.gpu.ops import schema as ops
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.lut import Lut
 
@@ -131,12 +129,3 @@ def test_only_one_file_imports_cupy() -> None:
     assert [file.name for file in folder.rglob("*.py") if door.search(file.read_text())] == [
         "nvrtc.py"
     ]
-
-
-@pytest.mark.parametrize(
-    "operator", ["gemm", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"]
-)
-def test_arguments_are_those_of_the_schema(operator: str) -> None:
-    schema = getattr(ops.torch.ops.axdse, operator).default._schema
-    parameters = inspect.signature(getattr(ops_cuda, f"{operator}_cuda")).parameters
-    assert [argument.name for argument in schema.arguments] == list(parameters)

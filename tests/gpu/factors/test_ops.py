@@ -13,6 +13,7 @@ from axdse.gpu.factors.bf16 import FACTORS, has_bf16
 from axdse.gpu.factors.maps import factors_of, sides_of
 from axdse.gpu.factors.sums import sums_are_plain
 from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.operands import shapes
 from axdse.gpu.operands.encode import round_float
 from axdse.gpu.reference import float_products, int_products
 from axdse.multipliers.candidate import Candidate
@@ -257,7 +258,8 @@ def convolution(lut: Lut, window: tuple) -> tuple[Tensor, Tensor, Tensor]:
 def test_conv2d(spec: str, format_name: str, window: tuple, swap: bool) -> None:
     lut = lut_of(spec, format_name)
     image, weight, _ = convolution(lut, window)
-    found = ops_factors.conv2d(image, weight, handle(lut), swap, *map(list, window[:3]), window[3])
+    shape = shapes.conv2d(image, weight, *window)
+    found = ops_factors.conv2d(image, weight, handle(lut), swap, shape)
     groups = window[3]
     x = windows(image, (3, 2), window).unflatten(1, (groups, -1))  # B g c kh kw H W
     w = weight.unflatten(0, (groups, -1))  # g o c kh kw
@@ -272,8 +274,8 @@ def test_conv2d(spec: str, format_name: str, window: tuple, swap: bool) -> None:
 def test_conv2d_weight_gradient(spec: str, format_name: str, window: tuple, swap: bool) -> None:
     lut = lut_of(spec, format_name)
     image, _, grad = convolution(lut, window)
-    settings = [*map(list, window[:3]), window[3]]
-    found = ops_factors.conv2d_weight_gradient(grad, image, handle(lut), swap, [3, 2], *settings)
+    shape = shapes.weight_gradient(grad, image, (3, 2), *window)
+    found = ops_factors.conv2d_weight_gradient(grad, image, handle(lut), swap, shape)
     groups = window[3]
     x = windows(image, (3, 2), window).unflatten(1, (groups, -1))  # B g c kh kw H W
     g = grad.unflatten(1, (groups, -1))  # B g o H W
@@ -287,8 +289,8 @@ def test_conv2d_weight_gradient(spec: str, format_name: str, window: tuple, swap
 def test_conv2d_input_gradient(spec: str, format_name: str, window: tuple, swap: bool) -> None:
     lut = lut_of(spec, format_name)
     image, weight, grad = convolution(lut, window)
-    settings = [[7, 9], *map(list, window[:3]), window[3]]
-    found = ops_factors.conv2d_input_gradient(grad, weight, handle(lut), swap, *settings)
+    shape = shapes.input_gradient(grad, weight, (7, 9), *window)
+    found = ops_factors.conv2d_input_gradient(grad, weight, handle(lut), swap, shape)
     groups = window[3]
     g = grad.unflatten(1, (groups, -1))  # B g o H W
     w = weight.unflatten(0, (groups, -1))  # g o c kh kw
@@ -317,7 +319,8 @@ def test_memory_formats(memory_format: torch.memory_format) -> None:
     lut = lut_of("truncated(n=8,t=3,c=0)", WIDE)
     image, weight, _ = convolution(lut, WINDOWS[0])
     image = image.contiguous(memory_format=memory_format)
-    found = ops_factors.conv2d(image, weight, handle(lut), False, [1, 1], [0, 0], [1, 1], 1)
+    shape = shapes.conv2d(image, weight, *WINDOWS[0])
+    found = ops_factors.conv2d(image, weight, handle(lut), False, shape)
     terms = products(
         windows(image, (3, 2), WINDOWS[0])[:, None], weight[None, :, :, :, :, None, None], lut
     )

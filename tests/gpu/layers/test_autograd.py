@@ -13,8 +13,9 @@ from axdse.gpu.layers.autograd import (
     approx_linear,
     approx_matmul,
 )
+from axdse.gpu.operands.convolution import Convolution, Window
 from axdse.gpu.operands.encode import encode
-from axdse.gpu.recording.probes import LayerProbes, Window
+from axdse.gpu.recording.probes import LayerProbes
 from axdse.gpu.reference import (
     conv2d_input_gradient_reference,
     conv2d_reference,
@@ -33,6 +34,7 @@ NAMES = ("forward", "input_gradient", "weight_gradient")
 BF16 = LayerProducts.uniform(table("exact", "bf16"))
 WINDOW = Window((2, 1), (1, 2), (1, 2), 2)
 IMAGE, KERNEL, OUTPUT = (3, 4, 9, 8), (6, 2, 3, 2), (3, 6, 5, 10)
+SHAPE = Convolution(3, 2, 3, IMAGE[2:], KERNEL[2:], WINDOW)
 
 
 def leaf(*shape: int) -> Tensor:
@@ -85,20 +87,20 @@ def assert_near(actual: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> Non
 def test_a_convolution_takes_each_multiplication_in_its_role() -> None:
     x, w, g = leaf(*IMAGE), leaf(*KERNEL), eighths(*OUTPUT).detach()
     expected = (
-        conv2d_reference(x, w, *FORWARD.call[:2], *WINDOW),
-        conv2d_input_gradient_reference(g, w, *INPUT.call[:2], IMAGE[2:], *WINDOW),
-        conv2d_weight_gradient_reference(g, x, *WEIGHT.call[:2], KERNEL[2:], *WINDOW),
+        conv2d_reference(x, w, *FORWARD.call[:2], SHAPE),
+        conv2d_input_gradient_reference(g, w, *INPUT.call[:2], SHAPE),
+        conv2d_weight_gradient_reference(g, x, *WEIGHT.call[:2], SHAPE),
     )
     assert_near(results(convolution, x, w), expected)
 
 
 def test_a_transposed_convolution_takes_each_multiplication_in_its_role() -> None:
     x, w, g = leaf(*OUTPUT), leaf(*KERNEL), eighths(*IMAGE).detach()
-    (name, swap), taps = WEIGHT.call[:2], KERNEL[2:]
+    name, swap = WEIGHT.call[:2]
     expected = (
-        conv2d_input_gradient_reference(x, w, *FORWARD.call[:2], IMAGE[2:], *WINDOW),
-        conv2d_reference(g, w, *INPUT.call[:2], *WINDOW),
-        conv2d_weight_gradient_reference(x, g, name, not swap, taps, *WINDOW),
+        conv2d_input_gradient_reference(x, w, *FORWARD.call[:2], SHAPE),
+        conv2d_reference(g, w, *INPUT.call[:2], SHAPE),
+        conv2d_weight_gradient_reference(x, g, name, not swap, SHAPE),
     )
     assert_near(results(transposed, x, w), expected)
 

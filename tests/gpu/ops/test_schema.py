@@ -10,10 +10,11 @@ from conv_contract import ConvContract
 from gemm_contract import FLOATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
-from axdse.gpu import reference as ops_reference
+from axdse.gpu import reference
 from axdse.gpu.layers.assignment import Product
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
+from axdse.gpu.operands import shapes
 from axdse.gpu.ops.schema import lut_gemm
 from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
@@ -46,13 +47,29 @@ class TestGemm(GemmContract):
 
 class TestConvolution(ConvContract):
     def conv2d(self, *arguments: object) -> Tensor:
-        return torch.ops.axdse.conv2d(*arguments)
+        *given, shape = arguments
+        return torch.ops.axdse.conv2d(*given, *shape.window)
 
     def conv2d_input_gradient(self, *arguments: object) -> Tensor:
-        return torch.ops.axdse.conv2d_input_gradient(*arguments)
+        *given, shape = arguments
+        return torch.ops.axdse.conv2d_input_gradient(*given, shape.image, *shape.window)
 
     def conv2d_weight_gradient(self, *arguments: object) -> Tensor:
-        return torch.ops.axdse.conv2d_weight_gradient(*arguments)
+        *given, shape = arguments
+        return torch.ops.axdse.conv2d_weight_gradient(*given, shape.kernel, *shape.window)
+
+
+DOORS = {
+    "gemm": lambda *_: (),
+    "conv2d": lambda *given: (shapes.conv2d(*given),),
+    "conv2d_input_gradient": lambda *given: (shapes.input_gradient(*given),),
+    "conv2d_weight_gradient": lambda *given: (shapes.weight_gradient(*given),),
+}
+
+
+def by_reference(operator: str, first: Tensor, second: Tensor, known: str) -> Tensor:
+    shape = DOORS[operator](first, second, *CALLS[operator][2])
+    return getattr(reference, f"{operator}_reference")(first, second, known, False, *shape)
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -90,7 +107,7 @@ def test_inlined_models_multiply_in_every_operator(operator: str) -> None:
     known = handle(Inlined(Candidate(multiplier, number_format)))
     arguments = (*tensors(operator, number_format.name), known, False, *CALLS[operator][2])
     actual = getattr(torch.ops.axdse, operator)(*arguments)
-    expected = getattr(ops_reference, f"{operator}_reference")(*arguments)
+    expected = by_reference(operator, *arguments[:3])
     assert torch.allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -100,7 +117,7 @@ def test_narrow_accumulators_add_in_the_order_of_k(operator: str, total: str) ->
     name = f"float(8,7,round=nearest,product=wide,sum={total})"
     known = handle(table("scramble", name))
     arguments = (*tensors(operator, name), known, False, *CALLS[operator][2])
-    expected = getattr(ops_reference, f"{operator}_reference")(*arguments)
+    expected = by_reference(operator, *arguments[:3])
     assert_same_bits(getattr(torch.ops.axdse, operator)(*arguments), expected)
 
 
