@@ -13,8 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from axdse.dse.bench.steps import RESNET_20, table, training_step
-from axdse.gpu.bench import Row, torch_threads, verdict_on
-from axdse.gpu.plan import choose
+from axdse.gpu.bench.contest import Row, torch_threads, verdict_on
+from axdse.gpu.ops.plan import choose
 
 TARGET = 1.3
 STEPS = 3

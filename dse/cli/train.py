@@ -33,7 +33,7 @@ from axdse.multipliers.operands.recording_file import save_recording
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS, build_lut
 
 if TYPE_CHECKING:
-    from axdse.gpu.multiplication import Multiplication
+    from axdse.gpu.multiplication.handles import Multiplication
 
 FP32 = "fp32"
 
@@ -84,7 +84,7 @@ def train(
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
-    from axdse.gpu.assignment import Assignment
+    from axdse.gpu.layers.assignment import Assignment
 
     if checkpoint and seeds > 1:
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
@@ -155,7 +155,7 @@ def _plan(
 
 
 def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
-    from axdse.gpu.inlined import Inlined
+    from axdse.gpu.multiplication.inlined import Inlined
 
     if spec == FP32:
         return None

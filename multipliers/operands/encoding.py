@@ -1,6 +1,6 @@
 """Stage 3, error: numbers as the operand codes of a format, in numpy.
 
-What `axdse.gpu.quantise` does to tensors, for operands that were recorded before rounding.
+What `axdse.gpu.operands.encode` does to tensors, for operands that were recorded before rounding.
 """
 
 import numpy as np
