@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from axdse.dse.cli.options import (
     say,
     seed_option,
 )
+from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
 from axdse.dse.run.config import load_config
 from axdse.dse.run.evaluation import estimate
@@ -92,7 +94,9 @@ def train(
     network, settings = _plan(config, workload, dataset, epochs)
     lut = _multiplication_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
-    with ProgressBars() as bars:
+    kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
+    ends = going_on(kept) if checkpoint else contextlib.nullcontext()
+    with ends, ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
 
         def watch(epoch: Epoch) -> bool:

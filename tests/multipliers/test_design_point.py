@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.design_point import (
     DesignPoint,
     Mac,
@@ -13,9 +11,11 @@ from axdse.multipliers.design_point import (
     parse_design_point,
     parse_mac,
 )
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import PRODUCTS
 
 EXACT, DRUM = "exact(n=8) in bf16", "drum(n=4,k=3) in float(8,3)"
 

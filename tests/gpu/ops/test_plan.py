@@ -146,9 +146,7 @@ def test_show_prints_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_gives_the_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", "mitchell(m=7)", "udm(n=8)", "--plan", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert [d["plans"][0]["format"] for d in shown] == [
-        "float(8,7)"
-    ] * 2
+    assert [d["plans"][0]["format"] for d in shown] == ["float(8,7)"] * 2
     assert shown[0]["plans"][0]["choice"] == shown[0]["plans"][0]["alternatives"][0]["name"]
 
 

@@ -13,14 +13,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Catalog, Multiplier, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.operands import PRODUCTS, ProductName
 
+# Those of a training step: activation x weight, output gradient x weight, and x activation.
+ProductName = Literal["forward", "input_gradient", "weight_gradient"]
+PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
 SumName = Literal["fp32", "bf16", "fp16", "int32"]
 NATIVE = "fp32"
 LONGEST = 100_000  # characters of a point
