@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axdse.multipliers.design_point import (
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import (
+    PRODUCTS,
     DesignPoint,
     Mac,
     Place,
     parse_design_point,
     parse_mac,
 )
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
