@@ -23,6 +23,7 @@ from axdse.multipliers.machine import (
     file_limit,
     unwritable,
 )
+from axdse.multipliers.sandbox.bounded import ends_within
 from axdse.multipliers.sandbox.fence import fenced, limited
 
 VERSION_LIMIT_S = 20
@@ -168,12 +169,11 @@ def run_process(
         log_file.open("wb") as output,
         _process_group(subject, command, folder, output, limit_s, environment, scratch) as process,
     ):
-        try:
-            exit_code = process.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
+        if not ends_within(process, limit_s):
             _check_sizes(subject, folder, log_file)
             rule = f"{subject} must end within {limit_s:g} s"
-            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
+            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design")
+        exit_code = process.wait()
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
     log = log_file.read_text(errors="replace")

@@ -14,8 +14,8 @@ import numpy as np
 
 from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.scripts import RTL_FILE
+from axdse.flows.simulation.cocotb_run import FOREIGN_VARIABLES
 from axdse.flows.simulation.icarus import (
-    FOREIGN_VARIABLES,
     LEAPS,
     Trace,
     bench_macros,

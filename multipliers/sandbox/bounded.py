@@ -6,9 +6,9 @@ Output goes to memory files that stop growing at a limit; a pipe would fill the 
 import contextlib
 import math
 import os
+import select
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,24 +94,25 @@ def run_compiler(
         return Ended(code, _content(output), _content(message))
 
 
-def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
-    """Popen.wait() with a limit polls, up to 50 ms apart; a timer does not."""
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(limit_s, stop)
-    timer.start()
+def ends_within(process: subprocess.Popen[bytes], limit_s: float) -> bool:
+    """Wait for the end of a process; Popen.wait() with a limit polls, up to 50 ms apart."""
+    descriptor = os.pidfd_open(process.pid)
     try:
-        code = process.wait()
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        return bool(ended.poll(limit_s * 1000))
     finally:
-        timer.cancel()
+        os.close(descriptor)
+
+
+def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
+    try:
+        if not ends_within(process, limit_s):
+            raise TimeoutError
+        return process.wait()
+    finally:
         process.kill()
-    if late.is_set():
-        raise TimeoutError
-    return code
+        process.wait()
 
 
 @contextlib.contextmanager
