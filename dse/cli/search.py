@@ -14,7 +14,8 @@ from axdse.dse.run.config import load_config
 @click.argument("config_path", metavar="CONFIG.yaml", type=PATH)
 @click.option("--run", "run_path", type=PATH, required=True, metavar="DIR", help="The run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one.")
-@click.option("--trials", type=click.IntRange(1, MOST_TRIALS), help="Finished trials in all.")
+@click.option("--trainings", type=click.IntRange(1, MOST_TRIALS), help="Trained trials in all.")
+@click.option("--trials", type=click.IntRange(1, MOST_TRIALS), help="Trials in all.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start none later.")
 @click.option(
     "--seed", type=click.IntRange(0, LARGEST_SEED), help="Seed of sampler and trainings."
@@ -26,6 +27,7 @@ def search(
     config_path: Path,
     run_path: Path,
     resume: bool,
+    trainings: int | None,
     trials: int | None,
     timeout: float | None,
     seed: int | None,
@@ -46,6 +48,7 @@ def search(
             config,
             run_path,
             resume=resume,
+            trainings=trainings,
             trials=trials,
             timeout_s=timeout,
             seed=seed,

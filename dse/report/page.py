@@ -27,7 +27,6 @@ MEANING: dict[Status, str] = {
     "complete": "trained to the end",
     "dominated": "not trained, or stopped: could no longer reach the front",
     "infeasible": "misses the clock, not trained",
-    "repeated": "same design as an earlier trial",
     "diverged": "training met NaN",
     "failed": "RTL is not the model, or a stage failed",
 }

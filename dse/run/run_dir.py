@@ -39,7 +39,7 @@ from axdse.multipliers.operands.recording_file import pack_recording
 from axdse.multipliers.sandbox.compiler import compiler
 
 T = TypeVar("T")
-SCHEMA = 3
+SCHEMA = 4
 LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")

@@ -69,7 +69,7 @@ def finalists(
 
 
 def _is_reference(evaluation: Evaluation) -> bool:
-    judged = evaluation.status not in ("repeated", "failed", "infeasible")
+    judged = evaluation.status not in ("failed", "infeasible")
     return judged and candidate_of(evaluation).multiplier.family.name == REFERENCE
 
 
