@@ -28,14 +28,13 @@ from axdse.dse.cli_options import (
 )
 from axdse.dse.limits import LARGEST_SEED, MOST_EPOCHS, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.printable import printable
 from axdse.multipliers.recording_file import save_recording
 
 if TYPE_CHECKING:
     from axdse.dse.train import Epoch, History, TrainSettings
     from axdse.dse.workloads import Workload
-    from axdse.gpu.multiplication.handles import Multiplication
+    from axdse.multipliers.candidate import Candidate
     from axdse.multipliers.operands import Recording
 
 FP32 = "fp32"
@@ -126,8 +125,8 @@ def train(
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
     every = _recorded(record, record_every, spec, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
-    lut = _multiplication_of(spec, format_text)
-    assignment = Assignment.uniform(lut) if lut else None
+    design = _design_of(spec, format_text)
+    assignment = Assignment.uniform(design) if design else None
     with ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
 
@@ -144,8 +143,8 @@ def train(
     if as_json:
         print_json(histories, tuple[training.History, ...])
     else:
-        design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
-        _print_histories(f"{design}: {where}", histories)
+        name = design.name if design else FP32
+        _print_histories(f"{name}: {where}", histories)
     if record:
         _save(trained[0].recording, record)
 
@@ -194,17 +193,8 @@ def _plan(
     return find_workload(name).on(check_name(images)), settings
 
 
-def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
-    from axdse.gpu.multiplication.inlined import Inlined
-    from axdse.multipliers.lut import MAX_FRACTION_BITS, build_lut
-
-    if spec == FP32:
-        return None
-    candidate = candidate_of(multipliers_of((spec,))[0], format_text)
-    number_format = candidate.format
-    if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
-        return Inlined(candidate)
-    return build_lut(candidate)
+def _design_of(spec: str, format_text: str | None) -> Candidate | None:
+    return None if spec == FP32 else candidate_of(multipliers_of((spec,))[0], format_text)
 
 
 def _print_histories(title: str, histories: tuple[History, ...]) -> None:

@@ -19,7 +19,6 @@ from axdse.flows.verify.check import check
 from axdse.flows.verify.report import RtlReport
 from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.lut import build_lut
 from axdse.multipliers.operands import Recording
 from axdse.multipliers.recording_file import load_recording
 
@@ -142,7 +141,7 @@ def evaluate(
     certificate = check(candidate.multiplier)
     if not certificate.passed:
         return result("failed", _counter_example(certificate), certificate)
-    lut = build_lut(candidate)
+    assignment = Assignment.uniform(candidate)
     cost = unit_cost(candidate, config.library, activity, config.clock_ns)
     if not cost.feasible:
         reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
@@ -152,7 +151,7 @@ def evaluate(
         return result("dominated", hurdle.reason, certificate, cost)
     history = train(
         workload_of(config),
-        Assignment.uniform(lut),
+        assignment,
         config.training,
         config.seed,
         hurdle.in_sight,

@@ -19,7 +19,6 @@ from axdse.multipliers.candidate import Candidate
 from axdse.multipliers.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import build_lut
 from axdse.multipliers.operands import Recording
 
 FP32 = "fp32"
@@ -47,7 +46,7 @@ class Training:
         """Train in a worker."""
         workload, settings = workload_of(self.config), self.config.training
         splits = load(workload.dataset)
-        assignment = Assignment.uniform(build_lut(self.candidate)) if self.candidate else None
+        assignment = Assignment.uniform(self.candidate) if self.candidate else None
         steps = len(splits.train.labels[: settings.train_images]) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
         trained = train(workload, assignment, settings, self.seed, record_every=every)
