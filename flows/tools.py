@@ -16,7 +16,6 @@ from typing import IO
 
 from axdse.flows.scripts import script_word
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
-from axdse.multipliers.fence import fenced, limited
 from axdse.multipliers.machine import (
     REMEDIES,
     check_end,
@@ -24,6 +23,7 @@ from axdse.multipliers.machine import (
     file_limit,
     unwritable,
 )
+from axdse.multipliers.sandbox.fence import fenced, limited
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30

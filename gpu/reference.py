@@ -16,9 +16,9 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, unfold
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
 from axdse.gpu.operands.shapes import Operation
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 BLOCK_PRODUCTS = 1 << 20
 

@@ -13,18 +13,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DATA = (
-    "multipliers/*.[ch]",
+    "multipliers/*/*.[ch]",
     "multipliers/*.yaml",
-    "multipliers/models/*.c",
-    "multipliers/rtl/*.v",
-    "flows/*/*.c",
-    "flows/*/*.v",
+    "multipliers/rtl/**/*.v",
+    "flows/**/*.c",
+    "flows/**/*.v",
     "gpu/**/*.py",
     "gpu/cpu/csrc/*",
     "gpu/cuda/csrc/*",
-    "dse/data/*.npz.xz",
-    "dse/data/LICENSE*",
-    "dse/templates/*",
+    "dse/training/data/*.npz.xz",
+    "dse/training/data/LICENSE*",
+    "dse/report/templates/*",
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from axdse.flows.accelerator.mac import MacCost, MacEnergy
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands import Dataflow
+from axdse.multipliers.operands.recording import Dataflow
 
 LARGEST_SIDE = 1 << 16
 _SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)

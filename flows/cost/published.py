@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.flows.cost.record import Cost
-from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 
 AREA, POWER, DELAY = "PDK45_AREA", "PDK45_PWR", "PDK45_DELAY"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.netlist.netlist import codes_of, lanes_of
+from axdse.flows.bit_planes import codes_of, lanes_of
 
 FALSE, TRUE = 0, 1
 

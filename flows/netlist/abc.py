@@ -2,7 +2,7 @@
 
 import os
 
-from axdse.flows.native import native_file
+from axdse.flows.c_library import native_file
 from axdse.flows.scripts import is_plain
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from axdse.flows.netlist.netlist import MOST_STAGES, Netlist, Register, codes_of
-from axdse.multipliers.catalog import Pipeline
+from axdse.flows.bit_planes import codes_of
+from axdse.flows.netlist.netlist import MOST_STAGES, Netlist, Register
+from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.errors import AxdseError
 
 APART = 2 * MOST_STAGES  # cycles between two changes of the operands

@@ -8,7 +8,7 @@ import numpy as np
 
 from axdse.flows.liberty.flop import Flop
 from axdse.flows.liberty.library import Library
-from axdse.flows.power.register_power import Loaded, RegisterPower, register_power
+from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
 from axdse.multipliers.errors import AxdseError
 
 FJ = 1e3  # in a pJ

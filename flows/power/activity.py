@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.native import native
+from axdse.flows.c_library import native
 from axdse.flows.netlist.delays import Delays
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.power.operand_stream import cycles_of

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.netlist.netlist import Netlist, codes_of
+from axdse.flows.bit_planes import codes_of
+from axdse.flows.netlist.netlist import Netlist
 
 
 @dataclass(frozen=True, eq=False)

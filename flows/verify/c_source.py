@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.multipliers.catalog import Published
 from axdse.multipliers.comments import without_comments
+from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.verilog_safety import refuse_unsafe
+from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.designs.rtl_text import read_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import read_rtl
 
 TIME_LIMIT_S = 120
 _PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")

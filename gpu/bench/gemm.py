@@ -17,11 +17,11 @@ from axdse.gpu.cpu.kernels import KERNELS, Kernel, use_kernel
 from axdse.gpu.factors import ops as factors_ops
 from axdse.gpu.multiplication.handles import Form, handle
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat, parse_format
-from axdse.multipliers.lut import build_lut
+from axdse.multipliers.tables.lut import build_lut
 
 Compute = Callable[[Tensor, Tensor, Form], Tensor]  # [1, M, K], [1, K, N]
 Shape = tuple[int, int, int]  # M, K, N

@@ -11,11 +11,11 @@ import subprocess
 from pathlib import Path
 
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.bounded import run_compiler
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros
+from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
+from axdse.multipliers.sandbox.bounded import run_compiler
+from axdse.multipliers.sandbox.compiler import compiler
 
 FOLDER = Path(__file__).parent / "csrc"
 INLINED = "kernel_inlined.c"

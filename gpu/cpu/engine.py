@@ -76,7 +76,7 @@ def table_engine(source: str, entries: np.ndarray, number_format: FloatFormat | 
 
     Args:
         source: of the kernel.
-        entries: as `axdse.multipliers.lut` has them; rows are the rows of the GEMM.
+        entries: as `axdse.multipliers.tables.lut` has them; rows are the rows of the GEMM.
         number_format: None for int8.
 
     Raises:

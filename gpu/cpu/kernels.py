@@ -12,7 +12,7 @@ from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 Build = Callable[["Kernel", Multiplication, bool], Engine]
 

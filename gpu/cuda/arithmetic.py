@@ -12,7 +12,7 @@ from axdse.gpu.cuda.task import INLINED, INT8, NARROW, WIDE, Program
 from axdse.gpu.multiplication.handles import Form
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.formats import FloatFormat, IntFormat
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 TABLE_BITS = 7
 FLOAT_COLUMNS = 1 << TABLE_BITS

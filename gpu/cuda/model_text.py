@@ -7,7 +7,7 @@ source that was verified. Parameters are macros only while these texts are read.
 import re
 
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros
+from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
 
 _INCLUDE = re.compile(r"^\s*#\s*include\b.*$", re.MULTILINE)
 _TYPES = """typedef unsigned char uint8_t;

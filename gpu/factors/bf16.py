@@ -13,9 +13,9 @@ from axdse.gpu.cpu.engine import Engine
 from axdse.gpu.cpu.kernels import Kernel
 from axdse.gpu.factors.maps import factors_of
 from axdse.gpu.multiplication.handles import Multiplication, resolve
-from axdse.multipliers.factors import BF16_BITS, Factors, factorise
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.factors import BF16_BITS, Factors, factorise
+from axdse.multipliers.tables.lut import Lut
 
 PAIRS, FRACTIONS, ALIGNMENT = 8, 128, 64
 LOWEST, HIGHEST, HEADROOM = 25, 230, 6  # kernel_factors.c

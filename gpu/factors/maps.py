@@ -1,7 +1,7 @@
 """What are the factors of a tensor of operands, on any device?
 
 A float operand +-2^e (1 + f) becomes +-2^e u(f), exact in FP32, where u is a factor of
-`axdse.multipliers.factors` in units that put it below 2. Zeros become zeros.
+`axdse.multipliers.tables.factors` in units that put it below 2. Zeros become zeros.
 """
 
 import ctypes
@@ -15,9 +15,9 @@ from torch import Tensor
 from axdse.gpu.cpu.compile import load_kernel
 from axdse.gpu.multiplication.handles import resolve
 from axdse.gpu.operands.encode import round_float
-from axdse.multipliers.factors import Factors, factorise
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.factors import Factors, factorise
+from axdse.multipliers.tables.lut import Lut
 
 SOURCE = "factors.c"
 _BIAS, _SMALLEST, _INFINITE = 127, 1, 255

@@ -1,6 +1,6 @@
 """How are the operators of `axdse.gpu.ops` computed by ordinary products of factors?
 
-A table of rank r is r native products of factors (`axdse.multipliers.factors`), so BLAS, oneDNN
+A table of rank r is r native products of factors (`multipliers.tables.factors`), so BLAS, oneDNN
 and tensor cores do the work. Each function takes what the operator of its name takes, and returns
 None where the result might not be exact as `axdse.gpu.factors.sums` defines it, so that the caller
 takes a table kernel: that depends on the exponents of the operands, so on a GPU these functions

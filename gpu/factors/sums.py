@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from axdse.gpu.factors.maps import Mapped, Side, Sides
-from axdse.multipliers.factors import Factors
+from axdse.multipliers.tables.factors import Factors
 
 FP32_BITS, FP64_BITS, INFINITE = 24, 53, 255
 MAX_SLICES = 4  # more take the time of one FP64 product

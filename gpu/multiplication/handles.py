@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.cmodel import model_digest
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format
-from axdse.multipliers.lut import Lut, build_lut
+from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 Form = Lut | Inlined
 Design = Candidate | Form  # a table may be read from a file, and a model vouched for

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.cache import cached, digest, temporary_folder
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import model_digest, products
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.unit import normalised
+from axdse.multipliers.model.cmodel import model_digest, products
+from axdse.multipliers.model.unit_oracle import normalised
 
 LAYOUT_VERSION = "1"
 EXHAUSTIVE_BITS = 11
@@ -58,7 +59,7 @@ class Inlined:
 
     Raises:
         AxdseError: another format, a model of floats, a file that nobody vouches for, a product
-            of significands below 1, or as `axdse.multipliers.cmodel.products`.
+            of significands below 1, or as `axdse.multipliers.model.cmodel.products`.
     """
 
     candidate: Candidate

@@ -1,8 +1,8 @@
 """How do FP32 tensors become the operands of a format, and these FP32 again?
 
 `encode` makes operands of a tensor; the operators then see float(8, m) in FP32 words, or integer
-codes. Float codes are sign, exponent and fraction as one integer, as in `axdse.multipliers.unit`.
-With e = 8 they are the upper bits of the FP32 word.
+codes. Float codes are sign, exponent and fraction as one integer, as in
+`axdse.multipliers.model.unit_oracle`. With e = 8 they are the upper bits of the FP32 word.
 """
 
 from dataclasses import dataclass

@@ -27,8 +27,8 @@ from axdse.gpu.factors.sums import MAX_SLICES, sums_are_plain
 from axdse.gpu.multiplication.handles import Design, Form, Multiplication, handle, resolve
 from axdse.gpu.operands.convolution import Convolution
 from axdse.gpu.operands.shapes import Operation
-from axdse.multipliers.factors import MAX_RANK, Factors, factorise
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
+from axdse.multipliers.tables.factors import MAX_RANK, Factors, factorise
 
 DeviceType = Literal["cpu", "cuda"]
 Compute = Callable[..., Tensor | None]  # of first, second, handle, swap and any Convolution

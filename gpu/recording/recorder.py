@@ -21,15 +21,14 @@ from torch import Tensor, nn
 from axdse.gpu.operands.encode import round_float
 from axdse.gpu.recording.probes import SILENT, LayerProbes, Operands
 from axdse.gpu.recording.reservoir import Reservoir
+from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
-from axdse.multipliers.operands import (
+from axdse.multipliers.operands.recording import (
     DATAFLOWS,
-    PRODUCTS,
     Dataflow,
     OperandHistogram,
     OperandTrace,
-    ProductName,
     code_bits,
 )
 

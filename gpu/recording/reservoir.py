@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from axdse.gpu.recording.probes import Operands
-from axdse.multipliers.operands import Dataflow, OperandTrace, ProductName
+from axdse.multipliers.designs.design_point import ProductName
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace
 
 ROWS, COLUMNS = 16, 16  # of the array
 SEGMENTS = 128  # rows of a trace

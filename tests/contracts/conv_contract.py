@@ -26,9 +26,9 @@ from torch import Tensor
 
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.convolution import Convolution, Window
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 Pair = tuple[int, int]
 Size = tuple[int, int, int, int]

@@ -13,7 +13,7 @@ from axdse.gpu.cpu.compile import FLAGS, FOLDER
 from axdse.gpu.cpu.engine import Engine
 from axdse.gpu.cpu.kernels import PORTABLE, Kernel, engine_for
 from axdse.gpu.multiplication.handles import handle
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 DRIVER = Path(__file__).with_name("kernel_driver.c")
 NATIVE = "-march=native"

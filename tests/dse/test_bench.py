@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from axdse.dse import bench
-from axdse.dse.bench_memory import peak_mebibytes
-from axdse.dse.bench_steps import (
+from axdse.dse.bench import machine_record as bench
+from axdse.dse.bench.memory import peak_mebibytes
+from axdse.dse.bench.step_check import StepCheck
+from axdse.dse.bench.steps import (
     RESNET_20,
     TRAININGS,
     design,
@@ -21,8 +22,7 @@ from axdse.dse.bench_steps import (
     training_step,
 )
 from axdse.dse.cli import run
-from axdse.dse.resnet import resnet
-from axdse.dse.step_check import StepCheck
+from axdse.dse.training.resnet import resnet
 from axdse.gpu.bench.contest import measure
 from axdse.gpu.bench.gemm import SHAPES, SUBJECTS, gemm_entry
 from axdse.gpu.bench.timing import Patience

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from axdse.dse.cli import run
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
 
 FAMILIES = tuple(builtin_catalog().families)
 ROOT = Path(__file__).parents[2]

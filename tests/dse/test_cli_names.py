@@ -11,8 +11,7 @@ import yaml
 from hostile import CANARY, MARKS, NAMES, TEXTS
 
 from axdse.dse.cli import run
-from axdse.dse.cli_options import LogFormatter, print_json, print_table, say
-from axdse.dse.cli_runs import ProgressBars
+from axdse.dse.cli.options import LogFormatter, ProgressBars, print_json, print_table, say
 
 MODEL = "#include <stdint.h>\nuint64_t mine(uint64_t a, uint64_t b) { return a * b; }\n"
 RTL = "module mine(input [1:0] a, b, output [3:0] p); assign p = a * b; endmodule\n"

@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from axdse.dse.cli import run
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.error import error_metrics
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import (
-    OperandHistogram,
-    Recording,
-    core_weights,
-)
-from axdse.multipliers.recording_file import load_recording, save_recording
+from axdse.multipliers.operands.recording import OperandHistogram, Recording, core_weights
+from axdse.multipliers.operands.recording_file import load_recording, save_recording
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 SHORT = """\
 workload: lenet-5
@@ -115,7 +111,7 @@ def test_show_prints_a_row_for_each_product_beside_the_uniform_ones(
     output = capsys.readouterr().out
     for text in (*LAYERS, "uniform over the core", "weight gradient", "MRED", "seed 4"):
         assert text in output
-    assert "uniform in float(e=8,m=3" in output
+    assert "uniform in float(8,3)" in output
 
 
 def test_uniform_operands_are_those_of_the_unit(

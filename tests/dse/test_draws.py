@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.config import SearchConfig
-from axdse.dse.evaluate import Trial
-from axdse.dse.evaluation import Baseline, Evaluation
-from axdse.dse.progress import Unwatched
-from axdse.dse.search import Search
-from axdse.dse.train import Epoch, History
-from axdse.dse.workers import Outcome
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.evaluation import Baseline, Evaluation
+from axdse.dse.search.evaluate import Trial
+from axdse.dse.search.progress import Unwatched
+from axdse.dse.search.search import Search
+from axdse.dse.search.workers import Outcome
+from axdse.dse.training.records import Epoch, History
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.cache import digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
 Make = Callable[..., SearchConfig]

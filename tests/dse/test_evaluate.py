@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.config import SearchConfig
-from axdse.dse.evaluate import Hurdle, evaluate
-from axdse.dse.train import Epoch
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.search.evaluate import evaluate
+from axdse.dse.search.hurdle import Hurdle
+from axdse.dse.training.records import Epoch
 from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_source import Uniform
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

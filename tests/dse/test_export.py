@@ -13,19 +13,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from axdse.dse.cli import cli, run
-from axdse.dse.export import Export, export_run
-from axdse.dse.export_design import standalone_model
-from axdse.dse.export_folder import SUMS
-from axdse.dse.run_dir import RunDir
+from axdse.dse.cli import run
+from axdse.dse.cli.commands import cli
+from axdse.dse.report.export import Export, export_run
+from axdse.dse.report.export_design import standalone_model
+from axdse.dse.report.export_folder import SUMS
+from axdse.dse.run.run_dir import RunDir
 from axdse.flows.verify.certificate import read_certificate
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.cmodel import compiler, tabulate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import build_lut, load_approxtrain, load_npz
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.cmodel import tabulate
+from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.tables.lut import build_lut, load_approxtrain, load_npz
 
 # The front of `finished_run`, by area.
 DESIGNS = (

@@ -9,14 +9,14 @@ import pytest
 from hostile import MARKS, TEXTS
 from markdown_it import MarkdownIt  # rich brings it
 
-from axdse.dse.export import TrialRow, csv_text
-from axdse.dse.export_design import write_design
-from axdse.dse.figures import front_figure, png
-from axdse.dse.markdown import markdown
-from axdse.dse.marks import Mark
-from axdse.dse.report import finalists_of
-from axdse.dse.run_dir import RunDir
-from axdse.multipliers.catalog import Paper
+from axdse.dse.report.export import TrialRow, csv_text
+from axdse.dse.report.export_design import write_design
+from axdse.dse.report.front_plot import front_figure, png
+from axdse.dse.report.markdown import markdown
+from axdse.dse.report.page import finalists_of
+from axdse.dse.report.plot_points import Mark
+from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.designs.family import Paper
 from axdse.multipliers.printable import printable
 
 LINES = (*MARKS.values(), "- a", "+ a", "2) a", "===", "---", "a\\*b", "&amp;", "drum(n=8,k=4)")

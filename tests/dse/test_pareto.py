@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axdse.dse.pareto import dominates, non_dominated
+from axdse.dse.run.objectives import dominates, non_dominated
 
 VECTORS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=12)
 

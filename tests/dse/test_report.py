@@ -9,19 +9,19 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from axdse.dse.answer import find_answer
-from axdse.dse.config import Objective
-from axdse.dse.error_map import error_surface
-from axdse.dse.evaluation import Estimate
-from axdse.dse.labels import Box, Label, place
-from axdse.dse.marks import marks
-from axdse.dse.report import finalists_of, front_png, render
-from axdse.dse.run_dir import RunDir
-from axdse.dse.summary import Finalist, Interval, interval95, short_format
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.error import error_metrics
+from axdse.dse.report.error_map import error_surface
+from axdse.dse.report.page import finalists_of, front_png, render
+from axdse.dse.report.plot_labels import Box, Label, place
+from axdse.dse.report.plot_points import marks
+from axdse.dse.report.recommendation import find_answer
+from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
+from axdse.dse.run.config import Objective
+from axdse.dse.run.evaluation import Estimate
+from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 
 class Page(HTMLParser):

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from mac_recordings import recording
 
-from axdse.dse import replicates as replicates_module
-from axdse.dse.config import SearchConfig
-from axdse.dse.evaluation import Baseline, Evaluation, Replicate
-from axdse.dse.progress import Unwatched
-from axdse.dse.run_dir import FILES, FOLDERS, SCHEMA, RunDir, locked
-from axdse.dse.train import Epoch, History
-from axdse.dse.workers import Workers
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.evaluation import Baseline, Evaluation, Replicate
+from axdse.dse.run.run_dir import FILES, FOLDERS, SCHEMA, RunDir, locked
+from axdse.dse.search import replicates as replicates_module
+from axdse.dse.search.progress import Unwatched
+from axdse.dse.search.workers import Workers
+from axdse.dse.training.records import Epoch, History
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]

@@ -11,16 +11,16 @@ from statistics import fmean
 
 import pytest
 
-from axdse.dse.config import SearchConfig
-from axdse.dse.on_array import mac_figures
-from axdse.dse.pareto import losses, no_worse
-from axdse.dse.run_dir import RunDir
-from axdse.dse.search import run_search
-from axdse.dse.space import space_of
+from axdse.dse.report.summary import mac_figures
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.objectives import losses, no_worse
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.search.search import run_search
+from axdse.dse.search.space import space_of
 from axdse.flows.liberty.libraries import OSU018
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.recording_file import load_recording, save_recording
+from axdse.multipliers.operands.recording_file import load_recording, save_recording
 
 Make = Callable[..., SearchConfig]
 # A search of two candidates, of which the second is refused: its products do not fit.

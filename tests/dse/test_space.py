@@ -6,8 +6,8 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution
 
-from axdse.dse.config import SearchConfig
-from axdse.dse.space import Space, space_of
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.search.space import Space, space_of
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 

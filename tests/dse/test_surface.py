@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.dse.error_map import shrunk
-from axdse.dse.surface import surface_figure, surface_panels
-from axdse.multipliers.catalog import Family, Multiplier, Parameter, builtin_catalog
-from axdse.multipliers.error import error_metrics
+from axdse.dse.report.error_map import shrunk
+from axdse.dse.report.error_surface import surface_figure, surface_panels
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Multiplier, Parameter
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import OperandHistogram, Recording
+from axdse.multipliers.operands.recording import OperandHistogram, Recording
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 INT8 = parse_format("int8")
 

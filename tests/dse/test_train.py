@@ -9,15 +9,17 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from axdse.dse.dataset import load
-from axdse.dse.train import Epoch, TrainSettings, accuracy, train
-from axdse.dse.workloads import WORKLOADS, find_workload
+from axdse.dse.training.datasets import load
+from axdse.dse.training.networks import LAYERS
+from axdse.dse.training.records import Epoch, TrainSettings
+from axdse.dse.training.train import accuracy, train
+from axdse.dse.training.workloads import WORKLOADS, find_workload
 from axdse.gpu.layers.assignment import Assignment
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import build_lut
+from axdse.multipliers.tables.lut import build_lut
 
 LENET = find_workload("lenet-300-100")
 SHORT = TrainSettings(epochs=3, train_images=500)
@@ -41,6 +43,10 @@ STOCHASTIC = Assignment.uniform(
 
 LONG = {"resnet-8", "resnet-20"}
 NETWORKS = [pytest.param(w, marks=[pytest.mark.slow] if w in LONG else []) for w in WORKLOADS]
+
+
+def test_every_workload_has_its_layers() -> None:
+    assert LAYERS.keys() == WORKLOADS.keys()
 
 
 @pytest.mark.parametrize("workload", NETWORKS)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 
 Write = Callable[[str, str], Path]
 

@@ -25,11 +25,11 @@ from axdse.gpu.reference import (
     float_products,
     gemm_reference,
 )
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.lut import Lut
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.tables.lut import Lut
 
 
 class TestReference(GemmContract):

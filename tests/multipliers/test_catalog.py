@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from axdse.multipliers.catalog import Catalog, builtin_catalog, parse_spec
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog, parse_spec
+from axdse.multipliers.designs.expression import evaluate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.expression import evaluate
 
 FAMILY = """
   title: of a test
@@ -160,7 +160,7 @@ def test_expressions_are_integer_arithmetic(text, value):
 def test_the_catalogue_loads_within_50_ms():
     code = (
         "import time\n"
-        "from axdse.multipliers.catalog import Catalog\n"
+        "from axdse.multipliers.designs.catalog import Catalog\n"
         "def load():\n"
         "    start = time.process_time()\n"
         "    Catalog()\n"

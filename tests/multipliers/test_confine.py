@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers import cmodel, compiled, compiler, model_unit
-from axdse.multipliers.bounded import run_compiler
-from axdse.multipliers.cmodel import program, tabulate
-from axdse.multipliers.compiled import launcher
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model import cmodel
+from axdse.multipliers.model import compile as compiled
+from axdse.multipliers.model import translation_unit as model_unit
+from axdse.multipliers.model.cmodel import program, tabulate
+from axdse.multipliers.sandbox import compiler, confined
+from axdse.multipliers.sandbox.bounded import run_compiler
+from axdse.multipliers.sandbox.confined import launcher
 
 HEADERS = """
 #define _GNU_SOURCE
@@ -379,7 +382,7 @@ def test_a_kernel_that_refuses_is_one_line(exact, own_cache, monkeypatch):
     wrapper = own_cache.parent / "launcher"
     wrapper.write_text(f'#!/bin/sh\nexec {fake} {real} "$@"\n')
     wrapper.chmod(0o755)
-    monkeypatch.setattr(compiled, "launcher", lambda: wrapper)
+    monkeypatch.setattr(confined, "launcher", lambda: wrapper)
 
     with pytest.raises(
         AxdseError, match=r"confined: the kernel refuses \(Operation not permitted\)"

@@ -4,11 +4,12 @@ import math
 import numpy as np
 import pytest
 
-from axdse.multipliers import error
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
-from axdse.multipliers.error import ErrorMetrics, error_metrics
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.cmodel import tabulate
+from axdse.multipliers.tables import error_metrics as error
+from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 
 
 def test_metrics_of_a_design_small_enough_to_count_by_hand(make_multiplier):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.factors import Factors, factorise, integer_table, significant_bits
 from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
-from axdse.multipliers.lattice import coordinates, rank_modulo_prime, row_basis
-from axdse.multipliers.lut import Lut, build_lut
+from axdse.multipliers.tables.factors import Factors, factorise, integer_table, significant_bits
+from axdse.multipliers.tables.lattice import coordinates, rank_modulo_prime, row_basis
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 ARRAYS = ("truncated", "broken_array", "perforated")
 WIDE = "float(8,7,round=nearest,product=wide)"

@@ -3,10 +3,10 @@ import logging
 import numpy as np
 import pytest
 
-from axdse.multipliers import float_model
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import lut_from_float_model
+from axdse.multipliers.model import float_model
+from axdse.multipliers.tables.lut import lut_from_float_model
 
 HEAD = "__device__ float core(float a, float b) "
 MITCHELL = """

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import (
+from axdse.multipliers.tables.lut import (
     Lut,
     build_lut,
     load_approxtrain,
@@ -134,10 +134,10 @@ def test_equal_tables_of_different_rounding_differ():
 
 def test_a_digest_is_the_same_in_another_process():
     code = (
-        "from axdse.multipliers.candidate import Candidate\n"
-        "from axdse.multipliers.catalog import builtin_catalog\n"
+        "from axdse.multipliers.designs.candidate import Candidate\n"
+        "from axdse.multipliers.designs.catalog import builtin_catalog\n"
         "from axdse.multipliers.formats import parse_format\n"
-        "from axdse.multipliers.lut import build_lut\n"
+        "from axdse.multipliers.tables.lut import build_lut\n"
         "core = builtin_catalog().multiplier('exact(n=8)')\n"
         "print(build_lut(Candidate(core, parse_format('bf16'))).digest)"
     )

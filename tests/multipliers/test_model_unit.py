@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from axdse.multipliers.cmodel import tabulate
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.cmodel import tabulate
 
 CORE = "uint64_t core(uint64_t a, uint64_t b) "
 RIGHT = CORE + "{ return a * b; }"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from axdse.multipliers.encoding import operand_codes, operand_scales
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.operands.encoding import operand_codes, operand_scales
 
 
 def numbers(codes: np.ndarray, known: Format) -> np.ndarray:

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, parse_format
-from axdse.multipliers.operands import (
+from axdse.multipliers.operands.recording import (
     OperandHistogram,
     OperandTrace,
     Recording,
     code_bits,
     core_weights,
 )
-from axdse.multipliers.recording_file import load_recording, save_recording
+from axdse.multipliers.operands.recording_file import load_recording, save_recording
 
 FORMATS = ("float(8,3)", "float(8,7,product=wide)", "int8")
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
-from axdse.multipliers.lut import build_lut
-from axdse.multipliers.unit import corner_operands, unit_products
+from axdse.multipliers.model.unit_oracle import corner_operands, unit_products
+from axdse.multipliers.tables.lut import build_lut
 
 ZERO, MINUS_ZERO, SUBNORMAL = 0x0000, 0x8000, 0x007F
 ONE, TWO, SMALLEST, LARGEST = 0x3F80, 0x4000, 0x0080, 0x7F7F

@@ -4,14 +4,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from axdse.flows.verify.unit_stimulus import unit_stimulus
-from axdse.multipliers import unit_model
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.unit import unit_products
-from axdse.multipliers.unit_model import UNIT_MODEL, unit_macros, unit_model_products
+from axdse.multipliers.model import unit_model
+from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros, unit_model_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 
 def in_format(spec, format_name):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
-from axdse.multipliers.unit import corner_operands, unit_digest, unit_products
-from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.model.unit_oracle import corner_operands, unit_digest, unit_products
 
 FORMATS = [
     IntFormat(),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from axdse.flows.cost.arithmetic import Term, Word, less, shift, total
+from axdse.flows.cost.fast.arithmetic import Term, Word, less, shift, total
 from axdse.flows.formal.aig import FALSE, TRUE, Builder
 
 BITS = 4

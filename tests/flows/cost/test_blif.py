@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from axdse.flows.cost.blif import read_blif
+from axdse.flows.cost.fast.blif import read_blif
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.netlist import Netlist
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
 
 
 def read(lines: str, folder: Path) -> Netlist:

@@ -24,12 +24,13 @@ from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist import check as netlist_check
 from axdse.flows.netlist import synthesis, timed, timing
 from axdse.flows.power.activity_source import Trace
-from axdse.multipliers import fence
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.sandbox import fence
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "cost_osu018.json").read_text())
 

@@ -8,15 +8,17 @@ from random import Random
 import pytest
 
 from axdse.flows import yosys
-from axdse.flows.cost import elaborate, fast_map
-from axdse.flows.cost import fast as fast_cost
 from axdse.flows.cost.cost import core_cost, unit_cost
-from axdse.flows.cost.fast import fast_costs
+from axdse.flows.cost.fast import abc_map as fast_map
+from axdse.flows.cost.fast import elaborate
+from axdse.flows.cost.fast import estimate as fast_cost
+from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.record import FastCost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.tools import find_tool
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, Pipeline, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from axdse.flows.cost.mapped import FlatLibrary, mapped
+from axdse.flows.cost.fast.flat_netlist import FlatLibrary, mapped
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.verilog import core_rtl
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import core_rtl
 
 SPECS = ["exact(n=8)", "drum(n=8,k=3)", "mitchell(m=5)", "truncated(n=3,t=3,c=1)", "booth(n=4)"]
 

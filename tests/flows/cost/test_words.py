@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.cost.elaborate import WORDS
-from axdse.flows.cost.words import read_words
+from axdse.flows.cost.fast.elaborate import WORDS
+from axdse.flows.cost.fast.word_netlist import read_words
 from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.gates import read_gates
 from axdse.flows.yosys import run_yosys
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.designs.rtl_text import Rtl
 
 A, B = (codes.ravel().astype(np.uint64) for codes in np.meshgrid(*[np.arange(16)] * 2))
 SIGNED = "wire signed [3:0] x = a, y = b; "

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.liberty.needs import mappable
+from axdse.flows.liberty.mappable import mappable
 from axdse.multipliers.errors import AxdseError
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.certificate import compare, read_certificate, write_certificate
 from axdse.flows.verify.check import check
-from axdse.flows.verify.report import RtlReport
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
 
 Write = Callable[[str, str], Path]
 WithRtl = Callable[..., Multiplier]

@@ -2,9 +2,10 @@ import dataclasses
 
 import pytest
 
-from axdse.flows.verify.devices import Layout, batches, modules, sources
-from axdse.multipliers.catalog import Pipeline, builtin_catalog
-from axdse.multipliers.verilog import Rtl, core_rtl
+from axdse.flows.verilog.devices import Layout, batches, modules, sources
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 
 
 def _rtl(top: str, text: str, bits: int = 4) -> Rtl:

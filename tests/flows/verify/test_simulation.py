@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from axdse.flows.verify import simulation as rtl_simulation
+from axdse.flows.simulation import icarus as rtl_simulation
 from axdse.flows.verify.check import check
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 
 MakeTool = Callable[[str, str], Path]

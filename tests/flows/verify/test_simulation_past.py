@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from axdse.flows.verify.simulation_past import past_of
+from axdse.flows.verilog.simulation_past import past_of
 
 HEAD = "module m(input clk, input [7:0] a, b, output reg [15:0] p);\n"
 

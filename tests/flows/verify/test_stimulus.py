@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from axdse.flows.verify.stimulus import Stimulus, core_stimulus, corners
+from axdse.flows.evidence.stimulus import Stimulus, core_stimulus, corners
 
 
 def _pairs(stimulus: Stimulus) -> set[tuple[int, int]]:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from axdse.flows.verify.stimulus import Stimulus
-from axdse.flows.verify.unit_stimulus import corner_exponents, corner_fractions, unit_stimulus
+from axdse.flows.evidence.stimulus import Stimulus
+from axdse.flows.evidence.unit_stimulus import corner_exponents, corner_fractions, unit_stimulus
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.unit import corner_operands
+from axdse.multipliers.model.unit_oracle import corner_operands
 
 SAMPLED = ["bf16", "fp16", "float(8,1)", "float(8,23)", "float(2,7)"]
 

@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.verify.simulation import Trace, simulate
-from axdse.flows.verify.stimulus import Stimulus, every_pair
-from axdse.flows.verify.verilator_simulation import (
-    find_verilator,
-    need_verilator,
-    simulate_verilator,
-)
-from axdse.multipliers.catalog import Pipeline, full_catalog
+from axdse.flows.evidence.stimulus import Stimulus, every_pair
+from axdse.flows.simulation.icarus import Trace, simulate
+from axdse.flows.simulation.verilator import find_verilator, need_verilator, simulate_verilator
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.family import Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, core_rtl
 
 MakeTool = Callable[[str, str], Path]
 FAMILIES = ("dadda(n=8)", "drum(n=8,k=4)", "roba(n=8)")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from axdse.flows import tools
-from axdse.flows.verify import simulation as rtl_simulation
-from axdse.flows.verify.simulation import simulate
-from axdse.flows.verify.stimulus import core_stimulus
-from axdse.flows.verify.verilog_safety import DIRECTIVES, FUNCTIONS, refuse_unsafe
+from axdse.flows.evidence.stimulus import core_stimulus
+from axdse.flows.simulation import icarus as rtl_simulation
+from axdse.flows.simulation.icarus import simulate
+from axdse.flows.verilog.safety import DIRECTIVES, FUNCTIONS, refuse_unsafe
+from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import RTL_FOLDER, Rtl
 
 HEAD = "module top(input [1:0] a, input [1:0] b, output [3:0] p);\n"
 GOOD = HEAD + "assign p = a * b;\n"
@@ -33,7 +33,7 @@ def refused(text: str) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("path", sorted(RTL_FOLDER.glob("*.v")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RTL_FOLDER.rglob("*.v")), ids=lambda path: path.stem)
 def test_our_own_designs_pass(path: Path) -> None:
     refuse_unsafe(path.read_text(), path.name)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from axdse.flows.verify.stimulus import Stimulus, core_stimulus
-from axdse.flows.verify.walk import RETURN_VECTORS, disputed, fold, walk
+from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
+from axdse.flows.simulation.pair_order import RETURN_VECTORS, disputed, fold, walk
 
 
 @pytest.mark.parametrize("bits", [(3, 3), (8, 8), (8, 4), (12, 12)])

@@ -23,7 +23,7 @@ from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 HASWELL = ("-march=haswell",)  # AVX2 and nothing after it
 NO_BF16 = ("-march=native", "-mno-avx512bf16")

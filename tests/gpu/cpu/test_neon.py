@@ -12,7 +12,7 @@ from torch import Tensor
 from axdse.gpu.cpu.engine import VOID
 from axdse.gpu.cpu.kernels import NEON, PORTABLE, engine_for
 from axdse.gpu.multiplication.handles import handle
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MISSING = [tool for tool in (COMPILER, EMULATOR) if not shutil.which(tool)]

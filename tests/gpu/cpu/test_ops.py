@@ -16,10 +16,10 @@ from axdse.gpu.cpu import kernels as host_kernels
 from axdse.gpu.cpu import ops as ops_cpu
 from axdse.gpu.cpu.kernels import AVX2, PORTABLE, VBMI, Kernel
 from axdse.gpu.multiplication.handles import handle
-from axdse.multipliers.cmodel import compiler
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.tables.lut import Lut
 
 PORTABLE_SOURCE = PORTABLE.float_source
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.operands.convolution import Convolution, Window
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.model.unit_oracle import unit_products
 
 FORMATS = (FLOATS[0], "int8")
 SHAPES = {

@@ -7,7 +7,7 @@ from gemm_contract import FLOATS, GemmContract, assert_same_bits, operands, tabl
 from torch import Tensor
 
 from axdse.gpu.cuda import gemms as device_ops
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 
 class TestHost(GemmContract):

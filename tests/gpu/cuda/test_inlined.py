@@ -12,8 +12,8 @@ from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.cuda.arithmetic import arithmetic_of
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, Window
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
 CASES = (

@@ -18,7 +18,7 @@ from axdse.gpu.cuda import ops as ops_cuda
 from axdse.gpu.cuda.task import NARROW, Program
 from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="NO GPU: the CUDA kernels were not run on one"

@@ -12,7 +12,7 @@ from axdse.gpu.cuda import arithmetic as device_arithmetic
 from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.cuda.arithmetic import Arithmetic
 from axdse.gpu.cuda.task import SUM_BF16, SUM_FP16
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 TYPES = {SUM_BF16: torch.bfloat16, SUM_FP16: torch.float16}
 

@@ -19,8 +19,9 @@ from networks import Batch, approximate, batch, lenet5, loss_of, resnet20, train
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
-from axdse.dse.dataset import load
-from axdse.dse.workloads import find_workload
+from axdse.dse.training.datasets import load
+from axdse.dse.training.networks import build
+from axdse.dse.training.workloads import find_workload
 
 BF16 = "float(8,7,round=nearest,product=wide)"
 NARROW = "float(8,5,round=truncate,product=narrow)"
@@ -196,7 +197,7 @@ def fashion(steps: int) -> tuple[nn.Module, list[Batch]]:
         chosen = torch.randint(0, len(split.images), (IMAGES,), generator=generator)
         images, labels = split.images[chosen.numpy()], split.labels[chosen.numpy()]
         batches.append((torch.from_numpy(images), torch.from_numpy(labels).long()))
-    return workload.build(split, seed=0), batches
+    return build(workload, split, seed=0), batches
 
 
 def trained(model: nn.Module, batches: list[Batch]) -> tuple[Tensor, Tensor]:

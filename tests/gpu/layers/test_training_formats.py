@@ -9,10 +9,10 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.multiplication.handles import Multiplication, handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.reference import gemm_reference
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.lut import MAX_FRACTION_BITS, build_lut
+from axdse.multipliers.tables.lut import MAX_FRACTION_BITS, build_lut
 
 # Operands are off by half a unit of their last place, or by one where rounding is by chance.
 ERRORS = {

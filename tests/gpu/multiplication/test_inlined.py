@@ -17,12 +17,12 @@ from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.encode import float_values
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Parameter
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.family import Parameter
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.unit import corner_operands
+from axdse.multipliers.model.unit_oracle import corner_operands
 
 NARROW, WIDE = "float(8,{},product=narrow)", "float(8,{},round=truncate,product=wide)"
 FAMILIES = tuple(name for name, family in builtin_catalog().families.items() if not family.signed)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from axdse.gpu.operands.encode import encode, float_codes
-from axdse.multipliers.encoding import operand_codes
 from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.operands.encoding import operand_codes
 
 FORMATS = ("bf16", "approxtrain", "float(8,3)", "float(8,23)", "int8", "fp16", "fp8_e5m2")
 UNSCALED = ("fp16(scale=none)", "fp8_e5m2(scale=none)", "fp16(scale=none,round=truncate)")

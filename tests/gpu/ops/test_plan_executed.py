@@ -20,10 +20,10 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.shapes import Operation
 from axdse.gpu.ops import schema
 from axdse.gpu.ops.plan import explain, plan
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import Format, parse_format
-from axdse.multipliers.lut import build_lut
+from axdse.multipliers.tables.lut import build_lut
 
 WIDE = "float(8,7,round=nearest,product=wide)"
 WINDOW = ([2, 1], [1, 2], [1, 2], 2)

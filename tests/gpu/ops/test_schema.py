@@ -16,11 +16,11 @@ from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands import shapes
 from axdse.gpu.ops.schema import lut_gemm
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import Lut
+from axdse.multipliers.tables.lut import Lut
 
 NARROW, BF16 = "float(8,4,round=nearest,product=narrow)", "float(8,7,round=nearest,product=wide)"
 WINDOW = ([2, 1], [1, 2], [1, 2], 2)  # stride, padding, dilation, groups

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from axdse.gpu.operands.encode import float_codes
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 BF16, FP16 = FloatFormat(8, 7, product="wide"), FloatFormat(5, 10, product="wide")
 RANDOM_PAIRS = 2_000_000

@@ -15,9 +15,10 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.operands.encode import encode
 from axdse.gpu.recording import recorder as recording
 from axdse.gpu.recording.recorder import Recorder, joint_counts
+from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.operands import PRODUCTS, OperandHistogram, code_bits
+from axdse.multipliers.operands.recording import OperandHistogram, code_bits
 
 Pairs = tuple[tuple[Tensor, Tensor], ...]  # operands a and b of each product of a layer
 LINEAR = nn.Linear(5, 4, bias=False)
