@@ -11,10 +11,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from axdse.gpu.multiplication.handles import Multiplication, resolve
+from axdse.gpu.multiplication.handles import Form, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, unfold
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
+from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.model.unit_oracle import unit_products
@@ -95,7 +96,7 @@ def _seen(shape: Convolution, axis: int) -> tuple[Tensor, Tensor]:
 def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor | None) -> Tensor:
     """`gemm_reference` of those products whose element of b `exists`; None: of all."""
     known = resolve(multiplication)
-    multiply = _multiply(known, a.device)
+    multiply = _multiply(known.form, a.device)
     (count, rows, depth), columns = a.shape, b.shape[2]
     dtype = torch.int32 if isinstance(known.format, IntFormat) else torch.float32
     result = torch.zeros(count, rows, columns, dtype=dtype, device=a.device)
@@ -119,14 +120,12 @@ def _add(total: Tensor, product: Tensor, number_format: Format) -> Tensor:
     return total + product
 
 
-def _multiply(
-    multiplication: Multiplication, device: torch.device
-) -> Callable[[Tensor, Tensor], Tensor]:
+def _multiply(form: Form, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
     """Products of operands that are of the format already, with broadcasting."""
-    if isinstance(multiplication, Inlined):
-        return lambda a, b: model_products(a, b, multiplication)
-    table = torch.from_numpy(multiplication.entries.astype("int32")).to(device)
-    number_format = multiplication.format
+    if isinstance(form, Inlined):
+        return lambda a, b: model_products(a, b, form)
+    table = torch.from_numpy(form.entries.astype("int32")).to(device)
+    number_format = form.format
     if isinstance(number_format, IntFormat):
         return lambda a, b: int_products(a, b, table)
     return lambda a, b: float_products(a, b, table, number_format)
@@ -167,3 +166,11 @@ def float_products(a: Tensor, b: Tensor, table: Tensor, number_format: FloatForm
     special = (a_exponent % 255 == 0) | (b_exponent % 255 == 0)
     native = torch.where((a * b).isnan(), torch.nan, a * b)  # the NaN of sign 0
     return torch.where(special, native, product)
+
+
+OPERATORS: dict[Operation, Callable[..., Tensor]] = {
+    "gemm": gemm_reference,
+    "conv2d": conv2d_reference,
+    "conv2d_input_gradient": conv2d_input_gradient_reference,
+    "conv2d_weight_gradient": conv2d_weight_gradient_reference,
+}

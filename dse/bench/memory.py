@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.dse.bench.steps import RESNET_20, table, training_step
+from axdse.dse.bench.steps import RESNET_20, design, training_step
 from axdse.dse.search.workers import Workers
 from axdse.gpu.bench.contest import Row, torch_threads, verdict_on
-from axdse.gpu.ops.plan import choose
+from axdse.gpu.ops.plan import plan
 
 TARGET = 1.3
 STEPS = 3
@@ -30,7 +30,7 @@ def memory_row(threads: int, processes: int) -> Row:
         threads: of torch, in each of them.
         processes: pairs; the medians count.
     """
-    realisation = choose(table()).choice
+    realisation = plan(design()).choice
     if not _RESET.exists():
         return Row(WORK, realisation, threads, "missing", TARGET, "peak memory needs Linux")
     pairs = [(_fresh(threads, True), _fresh(threads, False)) for _ in range(processes)]
@@ -70,7 +70,7 @@ def _fresh(threads: int, approximate: bool) -> float:
 def step_memory(threads: int, approximate: bool) -> float:
     """MiB that steps of ResNet-20 need beyond what this process holds."""
     with torch_threads(threads):
-        step = training_step(RESNET_20, table() if approximate else None)
+        step = training_step(RESNET_20, design() if approximate else None)
         return peak_mebibytes(lambda: [step() for _ in range(STEPS)])
 
 

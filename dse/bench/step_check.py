@@ -57,7 +57,7 @@ _ENDS = [0, -1]
 
 
 def _gemm(result: Tensor, a: Tensor, b: Tensor, name: str, swap: bool) -> tuple[int, str]:
-    sums = exact_sums(a[:, _ENDS], b, resolve(name), swap)
+    sums = exact_sums(a[:, _ENDS], b, resolve(name).form, swap)
     return a.numel() * b.shape[2], sums.fault(result[:, _ENDS])
 
 
@@ -66,7 +66,7 @@ def _conv2d(
 ) -> tuple[int, str]:
     shape = shapes.conv2d(image, weight, *settings)
     columns = unfold(image[_ENDS], shape.kernel, shape.window)
-    sums = exact_sums(_rows(weight, shape.groups), columns, resolve(name), not swap)
+    sums = exact_sums(_rows(weight, shape.groups), columns, resolve(name).form, not swap)
     found = _rows(result[_ENDS].transpose(0, 1), shape.groups)
     return result.numel() * weight[0].numel(), sums.fault(found)
 
@@ -83,7 +83,7 @@ def _input_gradient(
     for y in range(shape.kernel[0]):
         for x in range(shape.kernel[1]):
             tap = _rows(weight[:, :, y, x], shape.groups).mT
-            sums = exact_sums(tap, columns, resolve(name), not swap)
+            sums = exact_sums(tap, columns, resolve(name).form, not swap)
             rows, steps = y * window.dilation[0], x * window.dilation[1]
             under = totals[..., rows :: window.stride[0], steps :: window.stride[1]]
             part = torch.stack([sums.exact, sums.magnitude])
@@ -102,7 +102,7 @@ def _weight_gradient(
     shape = shapes.weight_gradient(grad, image, *settings)
     columns = unfold(image, shape.kernel, shape.window).mT
     rows = _rows(grad.transpose(0, 1), shape.groups)[:, _ENDS]
-    sums = exact_sums(rows, columns, resolve(name), swap)
+    sums = exact_sums(rows, columns, resolve(name).form, swap)
     return grad.numel() * result[0].numel(), sums.fault(_rows(result, shape.groups)[:, _ENDS])
 
 

@@ -20,7 +20,6 @@ from axdse.gpu.layers.convert import convert
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.tables.lut import Lut, build_lut
 
 DESIGN, FORMAT = "mbm(m=7)", "float(8,7,product=narrow)"
 WITHOUT_VBMI = 6.0
@@ -75,7 +74,7 @@ def step_entry(training: Training, kernel: Kernel) -> Entry:
 
 def _contest(training: Training, kernel: Kernel) -> Contest:
     native = training_step(training, None)
-    approximate = training_step(training, table())
+    approximate = training_step(training, design())
     check = StepCheck()
 
     def ours() -> None:
@@ -87,8 +86,8 @@ def _contest(training: Training, kernel: Kernel) -> Contest:
     return Contest(ours, native, lambda: check.fault, check.products)
 
 
-def training_step(training: Training, multiplication: Lut | None) -> Step:
-    """Make a network and return its step; native FP32 without a multiplication.
+def training_step(training: Training, multiplies: Candidate | None) -> Step:
+    """Make a network and return its step; native FP32 without a design.
 
     The images are noise: no kernel is faster or slower on real ones.
     """
@@ -98,8 +97,8 @@ def training_step(training: Training, multiplication: Lut | None) -> Step:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model: nn.Module = nn.Sequential(training.layers())
-    if multiplication:
-        model = convert(model, Assignment.uniform(multiplication)).model
+    if multiplies:
+        model = convert(model, Assignment.uniform(multiplies)).model
     return functools.partial(_step, model, _optimiser(model), images, labels)
 
 
@@ -118,7 +117,6 @@ def _step(
     optimiser.step()
 
 
-@functools.cache
-def table() -> Lut:
-    """A table of no small rank, which is looked up."""
-    return build_lut(Candidate(builtin_catalog().multiplier(DESIGN), parse_format(FORMAT)))
+def design() -> Candidate:
+    """One whose table has no small rank and is looked up."""
+    return Candidate(builtin_catalog().multiplier(DESIGN), parse_format(FORMAT))

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from axdse.dse.cli.show import Description, Table
-from axdse.gpu.ops.plan import Plan, Realisation, plan_candidate
+from axdse.gpu.ops.plan import Plan, Realisation, explain
 from axdse.multipliers.designs.candidate import Candidate
 
 COLUMNS = ("realisation", "time / FP32", "why, or what is missing")
@@ -37,8 +37,8 @@ def planned(
 
 
 def _plans(candidate: Candidate) -> tuple[Plan, ...]:
-    cpu = plan_candidate(candidate, "cpu")
-    return (cpu, plan_candidate(candidate, "cuda")) if torch.cuda.is_available() else (cpu,)
+    cpu = explain(candidate, "cpu")
+    return (cpu, explain(candidate, "cuda")) if torch.cuda.is_available() else (cpu,)
 
 
 def _table(plan: Plan) -> Table:

@@ -1,11 +1,8 @@
 """The command train: how accurate is a network that a design trains?"""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -28,14 +25,10 @@ from axdse.dse.run.evaluation import estimate
 from axdse.dse.training.datasets import check_name
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
-from axdse.multipliers.tables.lut import MAX_FRACTION_BITS, build_lut
-
-if TYPE_CHECKING:
-    from axdse.gpu.multiplication.handles import Multiplication
 
 FP32 = "fp32"
 
@@ -92,8 +85,8 @@ def train(
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
     every = _recorded(record, record_every, spec, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
-    lut = _multiplication_of(spec, format_text)
-    assignment = Assignment.uniform(lut) if lut else None
+    design = _design_of(spec, format_text)
+    assignment = Assignment.uniform(design) if design else None
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
     ends = going_on(kept) if checkpoint else contextlib.nullcontext()
     with ends, ProgressBars() as bars:
@@ -112,8 +105,8 @@ def train(
     if as_json:
         print_json(histories, tuple[History, ...])
     else:
-        design = f"{lut.multiplier} in {lut.format.name}" if lut else FP32
-        _print_histories(f"{design}: {where}", histories)
+        name = design.name if design else FP32
+        _print_histories(f"{name}: {where}", histories)
     if record:
         _save(trained[0].recording, record)
 
@@ -158,16 +151,8 @@ def _plan(
     return find_workload(name).on(check_name(images)), settings
 
 
-def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
-    from axdse.gpu.multiplication.inlined import Inlined
-
-    if spec == FP32:
-        return None
-    candidate = candidate_of(multipliers_of((spec,))[0], format_text)
-    number_format = candidate.format
-    if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
-        return Inlined(candidate)
-    return build_lut(candidate)
+def _design_of(spec: str, format_text: str | None) -> Candidate | None:
+    return None if spec == FP32 else candidate_of(multipliers_of((spec,))[0], format_text)
 
 
 def _print_histories(title: str, histories: tuple[History, ...]) -> None:

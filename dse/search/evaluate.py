@@ -22,7 +22,6 @@ from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import load_recording
-from axdse.multipliers.tables.lut import build_lut
 
 
 def evaluate(
@@ -50,7 +49,7 @@ def evaluate(
     certificate = check(candidate.multiplier)
     if not certificate.passed:
         return result("failed", _counter_example(certificate), certificate)
-    lut = build_lut(candidate)
+    assignment = Assignment.uniform(candidate)
     cost = unit_cost(candidate, config.library, activity, config.clock_ns)
     if not cost.feasible:
         reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
@@ -60,7 +59,7 @@ def evaluate(
         return result("dominated", hurdle.reason, certificate, cost)
     history = train(
         workload_of(config),
-        Assignment.uniform(lut),
+        assignment,
         config.training,
         config.seed,
         hurdle.in_sight,

@@ -20,7 +20,6 @@ from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import Recording
-from axdse.multipliers.tables.lut import build_lut
 
 FP32 = "fp32"
 RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
@@ -47,7 +46,7 @@ class Training:
         """Train in a worker."""
         workload, settings = workload_of(self.config), self.config.training
         splits = load(workload.dataset)
-        assignment = Assignment.uniform(build_lut(self.candidate)) if self.candidate else None
+        assignment = Assignment.uniform(self.candidate) if self.candidate else None
         steps = len(splits.train.labels[: settings.train_images]) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
         trained = train(workload, assignment, settings, self.seed, record_every=every)

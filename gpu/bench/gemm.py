@@ -15,7 +15,7 @@ from axdse.gpu.bench.sums import Sums, exact_sums
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import KERNELS, Kernel, use_kernel
 from axdse.gpu.factors import ops as factors_ops
-from axdse.gpu.multiplication.handles import Multiplication, handle
+from axdse.gpu.multiplication.handles import Form, handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
@@ -23,7 +23,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat, parse_format
 from axdse.multipliers.tables.lut import build_lut
 
-Compute = Callable[[Tensor, Tensor, Multiplication], Tensor]  # [1, M, K], [1, K, N]
+Compute = Callable[[Tensor, Tensor, Form], Tensor]  # [1, M, K], [1, K, N]
 Shape = tuple[int, int, int]  # M, K, N
 SHAPES: tuple[Shape, ...] = ((512, 1024, 512), (256, 1152, 256), (128, 576, 1024))
 GPU_SHAPE: Shape = (4096, 4096, 4096)
@@ -52,7 +52,7 @@ class Subject:
     is_factorised: bool = False
 
     @functools.cached_property
-    def multiplication(self) -> Multiplication:
+    def multiplication(self) -> Form:
         """Its table, or the model to inline."""
         multiplier = builtin_catalog().multiplier(self.design)
         unit = Candidate(multiplier, parse_format(self.format))
@@ -187,23 +187,23 @@ def _sums(subject: Subject, shape: Shape) -> Sums:
 def by_kernel(kernel: Kernel) -> Compute:
     """Look up with one kernel."""
 
-    def compute(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+    def compute(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
         with use_kernel(kernel):
             return _by_operator(a, b, multiplication)
 
     return compute
 
 
-def _by_operator(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+def _by_operator(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
     result: Tensor = torch.ops.axdse.gemm(a, b, handle(multiplication), False)
     return result
 
 
-def _by_reference(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+def _by_reference(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
     return reference.gemm_reference(a, b, handle(multiplication), False)
 
 
-def _by_factors(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+def _by_factors(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
     result = factors_ops.gemm(a, b, handle(multiplication), False)
     if result is None:
         raise AxdseError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from axdse.gpu.multiplication.handles import Multiplication
+from axdse.gpu.multiplication.handles import Form
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.encode import round_float
 from axdse.gpu.reference import float_products, int_products, model_products
@@ -54,7 +54,7 @@ class Sums:
         return f"{count} of {right.numel()} sums are out of bounds" if count else ""
 
 
-def exact_sums(a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool) -> Sums:
+def exact_sums(a: Tensor, b: Tensor, multiplication: Form, swap: bool) -> Sums:
     """Sum T(a, b), or T(b, a) with `swap`, as `axdse::gemm` does, in float64.
 
     Args:
@@ -79,7 +79,7 @@ def exact_sums(a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool)
     return Sums(exact, magnitude, a.shape[2], is_int)
 
 
-def _products(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+def _products(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
     if isinstance(multiplication, Inlined):
         return model_products(a, b, multiplication)
     table = torch.from_numpy(multiplication.entries.astype("int32"))

@@ -6,7 +6,7 @@ kernels give products of the same bits; they are compiled on first use.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,8 +15,9 @@ from axdse.gpu.cpu import addresses
 from axdse.gpu.cpu.addresses import Offsets
 from axdse.gpu.cpu.codes import codes_of, phases_of, threads
 from axdse.gpu.cpu.engine import Engine
-from axdse.gpu.cpu.kernels import DEEP, current_kernel, engine_for
+from axdse.gpu.cpu.kernels import DEEP, Kernel, engine_for
 from axdse.gpu.operands.convolution import Convolution
+from axdse.gpu.operands.shapes import Operation
 
 LANES = 64
 TRANSPOSED = 16  # look-ups in the time of writing one code or sum across memory; measured
@@ -37,16 +38,16 @@ class _Task(ctypes.Structure):
     )
 
 
-def gemm_cpu(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
+def gemm_cpu(kernel: Kernel, a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
     """Compute `axdse::gemm`, a [G, M, K] times b [G, K, N].
 
     Raises:
         AxdseError: there is no C compiler, or the kernel does not compile.
     """
     if _cost(b.mT, a.mT) < _cost(a, b):
-        return gemm_cpu(b.mT, a.mT, multiplication, not swap).mT.contiguous()
+        return gemm_cpu(kernel, b.mT, a.mT, multiplication, not swap).mT.contiguous()
     (count, rows, depth), columns = a.shape, b.shape[2]
-    engine = engine_for(current_kernel(), multiplication, swap)
+    engine = engine_for(kernel, multiplication, swap)
     result = _zeros((count, rows, columns), engine)
     where = addresses.matrices(count, rows, depth, columns)
     _multiply(engine, codes_of(a[None], engine), codes_of(b[None], engine), result, where)
@@ -62,6 +63,7 @@ def _cost(a: Tensor, b: Tensor) -> int:
 
 
 def conv2d_cpu(
+    kernel: Kernel,
     image: Tensor,
     weight: Tensor,
     multiplication: str,
@@ -69,7 +71,7 @@ def conv2d_cpu(
     shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d`."""
-    engine = engine_for(current_kernel(), multiplication, not swap)
+    engine = engine_for(kernel, multiplication, not swap)
     result = _zeros(shape.output_size, engine)
     codes = phases_of(image, engine, shape)
     _multiply(engine, codes_of(weight, engine), codes, result, addresses.forward(shape))
@@ -77,6 +79,7 @@ def conv2d_cpu(
 
 
 def conv2d_input_gradient_cpu(
+    kernel: Kernel,
     grad: Tensor,
     weight: Tensor,
     multiplication: str,
@@ -84,7 +87,7 @@ def conv2d_input_gradient_cpu(
     shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_input_gradient`."""
-    engine = engine_for(current_kernel(), multiplication, not swap)
+    engine = engine_for(kernel, multiplication, not swap)
     result = _zeros(shape.image_size, engine)
     parts = addresses.input_gradient(shape)
     codes = codes_of(grad, engine, before=parts.before, size=parts.padded, border=engine.border)
@@ -95,6 +98,7 @@ def conv2d_input_gradient_cpu(
 
 
 def conv2d_weight_gradient_cpu(
+    kernel: Kernel,
     grad: Tensor,
     image: Tensor,
     multiplication: str,
@@ -102,7 +106,7 @@ def conv2d_weight_gradient_cpu(
     shape: Convolution,
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`."""
-    engine = engine_for(current_kernel(), multiplication, swap)
+    engine = engine_for(kernel, multiplication, swap)
     is_table = engine.is_float and not engine.is_inlined
     if is_table and shape.inputs * shape.kernel[0] * shape.kernel[1] <= DEEP_COLUMNS:
         engine, where = (
@@ -139,3 +143,11 @@ def _multiply(engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets) -
     )
     if engine.library.multiply_task(ctypes.byref(task)):
         raise MemoryError("a kernel of axdse had no memory for its panels")
+
+
+OPERATORS: dict[Operation, Callable[..., Tensor]] = {
+    "gemm": gemm_cpu,
+    "conv2d": conv2d_cpu,
+    "conv2d_input_gradient": conv2d_input_gradient_cpu,
+    "conv2d_weight_gradient": conv2d_weight_gradient_cpu,
+}

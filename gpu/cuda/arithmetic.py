@@ -9,7 +9,7 @@ from torch import Tensor
 
 from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.cuda.task import INLINED, INT8, NARROW, WIDE, Program
-from axdse.gpu.multiplication.handles import Multiplication
+from axdse.gpu.multiplication.handles import Form
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.tables.lut import Lut
@@ -58,9 +58,7 @@ class Arithmetic:
         return TABLE_BITS - self.fraction_bits if self.base.kind in (NARROW, WIDE) else 0
 
 
-def arithmetic_of(
-    multiplication: Multiplication, exchanged: bool, device: torch.device
-) -> Arithmetic:
+def arithmetic_of(multiplication: Form, exchanged: bool, device: torch.device) -> Arithmetic:
     """What the kernels need of a multiplication; `exchanged`: rows are its second operand."""
     if isinstance(multiplication, Inlined):
         return inlined_arithmetic(multiplication, exchanged)

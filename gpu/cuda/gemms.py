@@ -14,13 +14,11 @@ from axdse.gpu.cuda.phases import Phase, border, phases
 from axdse.gpu.cuda.run import Border, Codes, Gemm, encode, run
 from axdse.gpu.cuda.task import Device, digits
 from axdse.gpu.cuda.tiles import Shape
-from axdse.gpu.multiplication.handles import Multiplication
+from axdse.gpu.multiplication.handles import Form
 from axdse.gpu.operands.convolution import Convolution, Pair
 
 
-def gemm(
-    device: Device, a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool
-) -> Tensor:
+def gemm(device: Device, a: Tensor, b: Tensor, multiplication: Form, swap: bool) -> Tensor:
     """`axdse::gemm`: a [G, M, K] times b [G, K, N], T(a, b); with swap T(b, a)."""
     (groups, rows, depth), columns = a.shape, b.shape[2]
     turned = rows > columns
@@ -49,7 +47,7 @@ def conv2d(
     device: Device,
     image: Tensor,
     weight: Tensor,
-    multiplication: Multiplication,
+    multiplication: Form,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:
@@ -87,7 +85,7 @@ def conv2d_weight_gradient(
     device: Device,
     grad: Tensor,
     image: Tensor,
-    multiplication: Multiplication,
+    multiplication: Form,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:
@@ -136,7 +134,7 @@ def conv2d_input_gradient(
     device: Device,
     grad: Tensor,
     weight: Tensor,
-    multiplication: Multiplication,
+    multiplication: Form,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:

@@ -12,9 +12,9 @@ from axdse.gpu.cpu.compile import cpu_flags, load_kernel
 from axdse.gpu.cpu.engine import Engine
 from axdse.gpu.cpu.kernels import Kernel
 from axdse.gpu.factors.maps import factors_of
-from axdse.gpu.multiplication.handles import handle, resolve
+from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.tables.factors import BF16_BITS, Factors
+from axdse.multipliers.tables.factors import BF16_BITS, Factors, factorise
 from axdse.multipliers.tables.lut import Lut
 
 PAIRS, FRACTIONS, ALIGNMENT = 8, 128, 64
@@ -51,10 +51,12 @@ def _units(factors: Factors, number_format: FloatFormat) -> tuple[int, int]:
     return unit, number_format.product_fraction_bits - factors.shift - unit
 
 
-def _factor_engine(kernel: Kernel, lut: Lut, columns_first: bool) -> Engine:
-    """The kernel with the factors of a table that `has_bf16`."""
-    factors = factors_of(handle(lut))
+def _factor_engine(kernel: Kernel, known: Multiplication, columns_first: bool) -> Engine:
+    """The kernel with the factors of a multiplication that `has_bf16`."""
+    lut = known.table
+    assert isinstance(lut, Lut)
     assert isinstance(lut.format, FloatFormat)
+    factors = factorise(lut)
     assert factors is not None
     units = _units(factors, lut.format)
     sides = [

@@ -81,7 +81,7 @@ def factors_of(handle: str) -> Factors | None:
 
     None if it has no table or none of small rank, or if its format rounds after each addition.
     """
-    lut = resolve(handle)
+    lut = resolve(handle).table
     if not isinstance(lut, Lut) or rounds_sums(lut.format):
         return None
     factors = factorise(lut)

@@ -10,7 +10,7 @@ kernel of its own for factors that fit them, which takes every operand.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from axdse.gpu.cpu import ops as cpu_ops
-from axdse.gpu.cpu.kernels import use_kernel
 from axdse.gpu.factors.bf16 import FACTORS, has_bf16
 from axdse.gpu.factors.maps import Sides, factors_of, map_codes, map_float, sides_of, stack_int8
 from axdse.gpu.factors.sums import (
@@ -35,6 +34,7 @@ from axdse.gpu.factors.sums import (
 )
 from axdse.gpu.multiplication.handles import resolve
 from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.formats import IntFormat
 
 _TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
@@ -43,8 +43,7 @@ _TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
 def gemm(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor | None:
     """`axdse::gemm`: a [G, M, K] times b [G, K, N] is [G, M, N]; or None."""
     if by_bf16(multiplication, a.device):
-        with use_kernel(FACTORS):
-            return cpu_ops.gemm_cpu(a, b, multiplication, swap)
+        return cpu_ops.gemm_cpu(FACTORS, a, b, multiplication, swap)
     values = int8_factors(multiplication, swap, a.device)
     if values is not None:
         return _int8_gemm(a, b, multiplication, *values)
@@ -61,8 +60,7 @@ def conv2d(
 ) -> Tensor | None:
     """`axdse::conv2d`: image [B, C, H, W], weight [O, C/groups, Kh, Kw]; or None."""
     if by_bf16(multiplication, image.device):
-        with use_kernel(FACTORS):
-            return cpu_ops.conv2d_cpu(image, weight, multiplication, swap, shape)
+        return cpu_ops.conv2d_cpu(FACTORS, image, weight, multiplication, swap, shape)
     sides = sides_of(multiplication, swap, image.device)
     if sides is not None and sides.first.pads:
         image, shape = _bordered(image, shape)
@@ -83,8 +81,9 @@ def conv2d_input_gradient(
 ) -> Tensor | None:
     """`axdse::conv2d_input_gradient`: grad [B, O, H', W'] to [B, C, *image_size]; or None."""
     if by_bf16(multiplication, grad.device):
-        with use_kernel(FACTORS):
-            return cpu_ops.conv2d_input_gradient_cpu(grad, weight, multiplication, swap, shape)
+        return cpu_ops.conv2d_input_gradient_cpu(
+            FACTORS, grad, weight, multiplication, swap, shape
+        )
 
     def native(g: Tensor, w: Tensor) -> Tensor:
         return _gradient(g, g.new_empty(()).expand(shape.image_size), w, shape.window, True)
@@ -104,8 +103,9 @@ def conv2d_weight_gradient(
 ) -> Tensor | None:
     """`axdse::conv2d_weight_gradient`: to [O, C/groups, *kernel_size]; or None."""
     if by_bf16(multiplication, grad.device):
-        with use_kernel(FACTORS):
-            return cpu_ops.conv2d_weight_gradient_cpu(grad, image, multiplication, swap, shape)
+        return cpu_ops.conv2d_weight_gradient_cpu(
+            FACTORS, grad, image, multiplication, swap, shape
+        )
     sides = sides_of(multiplication, swap, grad.device)
     if sides is not None and sides.second.pads:
         image, shape = _bordered(image, shape)
@@ -235,3 +235,11 @@ def _int8_product(x: Tensor, y: Tensor) -> Tensor:
     x = F.pad(x, (0, -depth % _TILE, 0, max(0, _ROWS - rows)))
     y = F.pad(y, (0, -columns % _TILE, 0, -depth % _TILE))
     return torch._int_mm(x, y)[:rows, :columns]
+
+
+OPERATORS: dict[Operation, Callable[..., Tensor | None]] = {
+    "gemm": gemm,
+    "conv2d": conv2d,
+    "conv2d_input_gradient": conv2d_input_gradient,
+    "conv2d_weight_gradient": conv2d_weight_gradient,
+}

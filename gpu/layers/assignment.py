@@ -8,7 +8,7 @@ a first and a second operand:
     input gradient    output gradient    weight
     weight gradient   output gradient    activation
 
-`Product(lut, swap=True)` exchanges them. Where two activations are multiplied, as in attention,
+`Product(design, swap=True)` exchanges them. Where two activations are multiplied, as in attention,
 the right one takes the place of the weight.
 """
 
@@ -16,29 +16,38 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from axdse.gpu.multiplication.call import Call
-from axdse.gpu.multiplication.handles import Multiplication, handle
+from axdse.gpu.multiplication.handles import Design, handle, resolve
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Product:
     """One product of tensors.
 
     Attributes:
-        lut: the table that multiplies, or an inlined C model; None for native FP32.
+        design: that multiplies; None for native FP32.
         swap: exchange the operands, T(b, a).
         call: the same for operators.
     """
 
-    lut: Multiplication | None = None
+    design: Design | None = None
     swap: bool = False
-    call: Call = field(init=False, repr=False, compare=False)
+    call: Call = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        call = Call(handle(self.lut), self.swap, self.lut.format) if self.lut else Call()
+        design = self.design
+        call = Call(handle(design), self.swap, design.format) if design else Call()
         object.__setattr__(self, "call", call)
 
-    def __reduce__(self) -> tuple[type["Product"], tuple[Multiplication | None, bool]]:
-        return Product, (self.lut, self.swap)  # handles are of a process: make another
+    def __repr__(self) -> str:
+        return f"Product({self.multiplier}, {self.call.format}, swap={self.swap})"
+
+    def __reduce__(self) -> tuple[type["Product"], tuple[Design | None, bool]]:
+        return Product, (self.design, self.swap)  # handles are of a process: make another
+
+    @property
+    def multiplier(self) -> str:
+        """Spec of the core, or the file of a table; empty for native FP32."""
+        return resolve(self.call.handle).multiplier if self.design else ""
 
 
 NATIVE = Product()
@@ -53,9 +62,9 @@ class LayerProducts:
     weight_gradient: Product = NATIVE
 
     @classmethod
-    def uniform(cls, lut: Multiplication | None) -> "LayerProducts":
-        """The same multiplication in all three."""
-        return cls(Product(lut), Product(lut), Product(lut))
+    def uniform(cls, design: Design | None) -> "LayerProducts":
+        """The same design in all three."""
+        return cls(Product(design), Product(design), Product(design))
 
 
 @dataclass(frozen=True)
@@ -72,9 +81,9 @@ class Assignment:
     layers: tuple[tuple[str, LayerProducts], ...] = ()
 
     @classmethod
-    def uniform(cls, lut: Multiplication | None) -> "Assignment":
-        """The same multiplication in every product of every layer; None for native FP32."""
-        return cls(LayerProducts.uniform(lut))
+    def uniform(cls, design: Design | None) -> "Assignment":
+        """The same design in every product of every layer; None for native FP32."""
+        return cls(LayerProducts.uniform(design))
 
     @property
     def designs(self) -> tuple[str, ...]:
@@ -83,7 +92,7 @@ class Assignment:
         products = (
             p for of in layers for p in (of.forward, of.input_gradient, of.weight_gradient)
         )
-        return tuple(dict.fromkeys(p.lut.multiplier for p in products if p.lut))
+        return tuple(dict.fromkeys(p.multiplier for p in products if p.design))
 
     def products(self, layer: str) -> LayerProducts:
         """Return the products of the layer of that name."""

@@ -5,7 +5,7 @@ settings of a convolution become one `Convolution`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from torch import Tensor
 from axdse.gpu.operands.convolution import Convolution, Pair, Size, Window
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
+
+Operation = Literal["gemm", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"]
 
 
 def check_operands(first: Tensor, second: Tensor, number_format: Format) -> None:

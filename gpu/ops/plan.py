@@ -9,30 +9,29 @@ import functools
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from axdse.gpu import reference
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
-from axdse.gpu.cpu.kernels import KERNELS, kernel_is_forced
+from axdse.gpu.cpu.kernels import INLINED, KERNELS, Kernel, forced_kernel
 from axdse.gpu.cuda import ops as cuda_ops
 from axdse.gpu.factors import ops as factors_ops
 from axdse.gpu.factors.maps import rounds_sums
 from axdse.gpu.factors.ops import by_bf16, int8_factors
 from axdse.gpu.factors.sums import MAX_SLICES, sums_are_plain
-from axdse.gpu.multiplication.handles import handle, resolve
-from axdse.gpu.multiplication.inlined import Inlined
+from axdse.gpu.multiplication.handles import Design, Form, Multiplication, handle, resolve
 from axdse.gpu.operands.convolution import Convolution
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.errors import AxdseError
+from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.tables.factors import MAX_RANK, Factors, factorise
-from axdse.multipliers.tables.lut import Lut, build_lut
 
 DeviceType = Literal["cpu", "cuda"]
-Operation = Literal["gemm", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"]
+Compute = Callable[..., Tensor | None]  # of first, second, handle, swap and any Convolution
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Times:
 
 
 REFERENCE_TIME = 250.0
+MODEL_TIME = 10_000.0  # of the reference without a table: each block of products is a process
 KERNEL_TIMES = {
     "vbmi": Times(1.5, 2.9, 1.8),
     "avx2": Times(6.0, 10.0, 8.0),
@@ -58,10 +58,23 @@ KERNEL_TIMES = {
     "portable": Times(25.0, 20.0, 25.0),
 }
 CUDA_TIMES = Times(4.5, 6.0, 6.0)
-INLINED_TIMES = {"cpu": 3.0, "cuda": 3.0}
+INLINED_TIME = 3.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
 BF16_RANK, FP32_RANK, FP64_RANK, INT8_RANK, MAPPING = 0.62, 1.1, 2.4, 0.23, 0.12
 INT8_RANK_CUDA, FP64_RANK_CUDA = 0.1, 1.2
+FP32_SUMS = "it adds in FP32, in an order of its own; the format rounds after each addition"
+
+
+def _compute(name: str, operation: Operation) -> Compute:
+    """What computes an operation by the realisation of that name."""
+    if name == "reference":
+        return reference.OPERATORS[operation]
+    if name == "factors":
+        return factors_ops.OPERATORS[operation]
+    if name in ("cuda table", "cuda inlined"):
+        return partial(cuda_ops.OPERATORS[operation], inlined=name == "cuda inlined")
+    kernel = next(kernel for kernel in (*KERNELS, INLINED) if kernel.name == name)
+    return partial(cpu_ops.OPERATORS[operation], kernel)
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class Realisation:
 
 @dataclass(frozen=True)
 class Plan:
-    """What computes a multiplication, and what else could.
+    """What computes an operation of a multiplication, and what else could; call it to compute.
 
     Attributes:
         multiplication: spec of the core.
@@ -96,7 +109,7 @@ class Plan:
         fallback: name of the fastest that takes every operand: floats near either end of the
             range must not go through factors.
         why: in words.
-        alternatives: all realisations, fastest first, those that are not possible last.
+        alternatives: realisations, fastest first, those that are not possible last.
     """
 
     multiplication: str
@@ -108,85 +121,90 @@ class Plan:
     why: str
     alternatives: tuple[Realisation, ...]
 
+    def __call__(
+        self, first: Tensor, second: Tensor, name: str, swap: bool, *shape: Convolution
+    ) -> Tensor:
+        """Compute the operation.
 
-@dataclass(frozen=True)
-class _Subject:
-    """A multiplication as a table, inlined, or why not."""
+        Args:
+            first: operand, as the operator of `axdse.gpu.ops` takes it.
+            second: likewise.
+            name: handle of the multiplication that this is the plan of.
+            swap: exchange the operands.
+            *shape: of a convolution.
+        """
+        choice, fallback = self._computes
+        result = choice(first, second, name, swap, *shape)
+        if result is None:
+            result = fallback(first, second, name, swap, *shape)
+        assert result is not None  # a fallback takes every operand
+        return result
 
-    lut: Lut | str
-    inlined: Inlined | str
-    format: Format
-
-
-def choose(
-    multiplication: str | Lut | Inlined, device: DeviceType = "cpu", operation: Operation = "gemm"
-) -> Plan:
-    """Plan a multiplication, or that of a handle; computed once for each.
-
-    Raises:
-        AxdseError: this process knows no multiplication of that handle.
-    """
-    known = resolve(multiplication) if isinstance(multiplication, str) else multiplication
-    precise = sums_are_plain(torch.device(device))
-    key = known.digest, device, operation, precise
-    if key not in _PLANS:
-        subject = _Subject(
-            known if isinstance(known, Lut) else "its C model is compiled in, without a table",
-            known if isinstance(known, Inlined) else "the table is given, without its C model",
-            known.format,
-        )
-        _PLANS[key] = _plan(known.multiplier, subject, device, operation)
-    return _PLANS[key]
+    @functools.cached_property
+    def _computes(self) -> tuple[Compute, Compute]:
+        return _compute(self.choice, self.operation), _compute(self.fallback, self.operation)
 
 
-_PLANS: dict[tuple[str, DeviceType, Operation, bool], Plan] = {}
+def plan(design: str | Design, device: DeviceType = "cpu", operation: Operation = "gemm") -> Plan:
+    """Plan a design, or that of a handle, as operators will compute it now; made once for each.
 
-
-def plan_candidate(
-    candidate: Candidate, device: DeviceType = "cpu", operation: Operation = "gemm"
-) -> Plan:
-    """Plan a candidate that may be tabulated as well as inlined.
+    What cannot be the fastest is not looked into.
 
     Raises:
-        AxdseError: it can be neither.
+        AxdseError: this process knows no multiplication of that handle, or the design can be
+            neither tabulated nor inlined.
     """
-    lut, inlined = _attempt_table(candidate), _attempt_inlined(candidate)
-    if isinstance(lut, str) and isinstance(inlined, str):
-        raise AxdseError(f"{candidate.name} has no table: {lut}", inlined, "choose another format")
-    subject = _Subject(lut, inlined, candidate.format)
-    return _plan(candidate.multiplier.spec, subject, device, operation)
+    name = design if isinstance(design, str) else handle(design)
+    # Any of these may change at any time: torch may be told to be less precise, and a caller to
+    # compare kernels.
+    place = torch.device(device)
+    state = sums_are_plain(place), by_bf16(name, place), forced_kernel()
+    return _planned(name, device, operation, *state)
 
 
-def _attempt_table(candidate: Candidate) -> Lut | str:
-    try:
-        return build_lut(candidate)
-    except AxdseError as error:
-        return error.rule
+@functools.lru_cache(maxsize=4096)
+def _planned(
+    name: str,
+    device: DeviceType,
+    operation: Operation,
+    plain: bool,
+    bf16: bool,
+    forced: Kernel | None,
+) -> Plan:
+    known = resolve(name)
+    if forced and device == "cpu":
+        one = _looked_up_by(forced.name, forced.needs, known)
+        if one.possible:
+            return _plan(known, device, operation, (one,))
+    found = (_factors(known, device, operation), *_looked_up(known, device), _reference(known))
+    if min(r.time for r in found if r.time and not r.declines) > INLINED_TIME:
+        found += (_inlined(known, device),)
+    return _plan(known, device, operation, found)
 
 
-def _attempt_inlined(candidate: Candidate) -> Inlined | str:
-    try:
-        return Inlined(candidate)
-    except AxdseError as error:
-        return error.rule
+def explain(design: Design, device: DeviceType = "cpu", operation: Operation = "gemm") -> Plan:
+    """The plan of a design with every alternative in it.
+
+    Raises:
+        AxdseError: the design can be neither tabulated nor inlined.
+    """
+    known = resolve(handle(design))
+    found = (_factors(known, device, operation), *_looked_up(known, device))
+    found += (_inlined(known, device), _reference(known))
+    return _plan(known, device, operation, found)
 
 
-def _plan(spec: str, subject: _Subject, device: DeviceType, operation: Operation) -> Plan:
-    found = (_factors(subject, device, operation), *_looked_up(subject, device))
-    found += (_inlined(subject, device), _reference(subject))
+def _plan(
+    known: Multiplication,
+    device: DeviceType,
+    operation: Operation,
+    found: tuple[Realisation, ...],
+) -> Plan:
     possible = sorted((r for r in found if r.possible), key=lambda r: r.time or 0.0)
-    if not possible:
-        raise AxdseError(
-            f"a multiplication needs a realisation on {device}",
-            f"{spec} in {subject.format.name}",
-            "; ".join(f"{r.name}: {r.why}" for r in found),
-        )
     alternatives = (*possible, *(r for r in found if not r.possible))
-    fallback = possible[0]
-    if fallback.name == "factors" and fallback.declines:
-        fallback = possible[1]  # the reference at least
-    names = subject.format.name, device, operation, possible[0].name, fallback.name
-    return Plan(spec, *names, _reason(possible, fallback), alternatives)
+    fallback = next(r for r in possible if not r.declines)  # the reference at least
+    names = known.format.name, device, operation, possible[0].name, fallback.name
+    return Plan(known.multiplier, *names, _reason(possible, fallback), alternatives)
 
 
 def _reason(possible: list[Realisation], fallback: Realisation) -> str:
@@ -199,67 +217,71 @@ def _reason(possible: list[Realisation], fallback: Realisation) -> str:
     return text
 
 
-def _factors(subject: _Subject, device: DeviceType, operation: Operation) -> Realisation:
+def _factors(known: Multiplication, device: DeviceType, operation: Operation) -> Realisation:
     name = "factors"
-    if isinstance(subject.lut, str):
-        return Realisation(name, False, subject.lut)
+    if isinstance(known.table, str):
+        return Realisation(name, False, known.table)
     if not sums_are_plain(torch.device(device)):
         return Realisation(name, False, "torch is set to multiply FP32 in lower precision")
     if device == "cuda" and not torch.cuda.is_available():
         return Realisation(name, False, "torch finds no GPU")
-    if rounds_sums(subject.format):
+    if rounds_sums(known.format):
         return Realisation(name, False, "the format rounds sums after each addition")
-    factors = factorise(subject.lut)
+    factors = factorise(known.table)
     if factors is None or not factors.rank:
         return Realisation(name, False, f"the rank of the table is not within 1..{MAX_RANK}")
-    is_float = isinstance(subject.format, FloatFormat)
-    arithmetic, time = _factor_time(factors, subject.lut, device, operation)
+    is_float = isinstance(known.format, FloatFormat)
+    arithmetic, time = _factor_time(factors, known, device, operation)
     products = f"{factors.rank} {arithmetic} product{'s' if factors.rank > 1 else ''}"
     why = f"{products} of factors of {factors.bits} bits"
     return Realisation(name, True, why, time, declines=arithmetic in ("FP32", "FP64") and is_float)
 
 
 def _factor_time(
-    factors: Factors, lut: Lut, device: DeviceType, operation: Operation
+    factors: Factors, known: Multiplication, device: DeviceType, operation: Operation
 ) -> tuple[str, float]:
     """The arithmetic of native products and their time in all."""
     on_gpu, place = device == "cuda", torch.device(device)
-    if by_bf16(handle(lut), place):
+    if by_bf16(known.digest, place):
         return "bf16", BF16_TIMES.get(factors.rank, MAPPING + BF16_RANK * factors.rank)
     per_rank, arithmetic = FP32_RANK, "FP32"
-    if operation == "gemm" and int8_factors(handle(lut), False, place) is not None:
+    if operation == "gemm" and int8_factors(known.digest, False, place) is not None:
         per_rank, arithmetic = INT8_RANK_CUDA if on_gpu else INT8_RANK, "int8"
-    elif isinstance(lut.format, FloatFormat) and factors.cancellation > MAX_SLICES:
+    elif isinstance(known.format, FloatFormat) and factors.cancellation > MAX_SLICES:
         per_rank, arithmetic = FP64_RANK_CUDA if on_gpu else FP64_RANK, "FP64"
     return arithmetic, MAPPING + per_rank * factors.rank
 
 
-def _looked_up(subject: _Subject, device: DeviceType) -> tuple[Realisation, ...]:
+def _looked_up(known: Multiplication, device: DeviceType) -> tuple[Realisation, ...]:
     if device == "cuda":
-        return (_on_gpu("cuda table", subject.lut, CUDA_TIMES.of(subject.format)),)
-    return tuple(_looked_up_by(kernel.name, kernel.needs, subject) for kernel in KERNELS)
+        return (_on_gpu("cuda table", known.table, CUDA_TIMES.of(known.format)),)
+    return tuple(_looked_up_by(kernel.name, kernel.needs, known) for kernel in KERNELS)
 
 
-def _looked_up_by(name: str, needs: frozenset[str], subject: _Subject) -> Realisation:
-    if isinstance(subject.lut, str):
-        return Realisation(name, False, subject.lut)
+def _looked_up_by(name: str, needs: frozenset[str], known: Multiplication) -> Realisation:
+    if isinstance(known.table, str):
+        return Realisation(name, False, known.table)
+    if rounds_sums(known.format):
+        return Realisation(name, False, FP32_SUMS)
     if missing := sorted(needs - cpu_flags()):
         return Realisation(name, False, f"this CPU lacks {', '.join(missing)}")
-    time = KERNEL_TIMES.get(name, KERNEL_TIMES["portable"]).of(subject.format)
+    time = KERNEL_TIMES.get(name, KERNEL_TIMES["portable"]).of(known.format)
     return Realisation(name, True, "looks every product up", time)
 
 
-def _inlined(subject: _Subject, device: DeviceType) -> Realisation:
+def _inlined(known: Multiplication, device: DeviceType) -> Realisation:
     if device == "cuda":
-        return _on_gpu("cuda inlined", subject.inlined, INLINED_TIMES[device])
-    if isinstance(subject.inlined, str):
-        return Realisation("inlined", False, subject.inlined)
-    return Realisation("inlined", True, "its C model within the kernel", INLINED_TIMES[device])
+        return _on_gpu("cuda inlined", known.inlined, INLINED_TIME)
+    if isinstance(known.inlined, str):
+        return Realisation("inlined", False, known.inlined)
+    if rounds_sums(known.format):
+        return Realisation("inlined", False, FP32_SUMS)
+    return Realisation("inlined", True, "its C model within the kernel", INLINED_TIME)
 
 
-def _on_gpu(name: str, multiplication: Lut | Inlined | str, time: float) -> Realisation:
-    if isinstance(multiplication, str):
-        return Realisation(name, False, multiplication)
+def _on_gpu(name: str, form: Form | str, time: float) -> Realisation:
+    if isinstance(form, str):
+        return Realisation(name, False, form)
     if not torch.cuda.is_available():
         return Realisation(name, False, "torch finds no GPU")
     if importlib.util.find_spec("cupy") is None:
@@ -267,64 +289,7 @@ def _on_gpu(name: str, multiplication: Lut | Inlined | str, time: float) -> Real
     return Realisation(name, True, "a kernel compiled for this GPU", time)
 
 
-def _reference(subject: _Subject) -> Realisation:
-    if isinstance(subject.lut, str):
-        return Realisation("reference", False, subject.lut)
+def _reference(known: Multiplication) -> Realisation:
+    if isinstance(known.table, str):
+        return Realisation("reference", True, "its C model, run confined", MODEL_TIME)
     return Realisation("reference", True, "one torch operator after another", REFERENCE_TIME)
-
-
-@dataclass(frozen=True)
-class Dispatch:
-    """The realisations of one operator, which take a `Convolution` in the place of settings.
-
-    Attributes:
-        operation: its name.
-        by_factors: gives None if it declines.
-        on_cpu: looks up, or runs the C model.
-        on_gpu: likewise.
-    """
-
-    operation: Operation
-    by_factors: Callable[..., Tensor | None]
-    on_cpu: Callable[..., Tensor]
-    on_gpu: Callable[..., Tensor]
-
-    def __call__(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *shape: Convolution
-    ) -> Tensor:
-        """Compute the operator on the device of its operands."""
-        if _plans_factors(first, multiplication, self.operation):
-            result = self.by_factors(first, second, multiplication, swap, *shape)
-            if result is not None:
-                return result
-        compute = self.on_gpu if first.is_cuda else self.on_cpu
-        return compute(first, second, multiplication, swap, *shape)
-
-
-gemm = Dispatch("gemm", factors_ops.gemm, cpu_ops.gemm_cpu, cuda_ops.gemm_cuda)
-conv2d = Dispatch("conv2d", factors_ops.conv2d, cpu_ops.conv2d_cpu, cuda_ops.conv2d_cuda)
-conv2d_input_gradient = Dispatch(
-    "conv2d_input_gradient",
-    factors_ops.conv2d_input_gradient,
-    cpu_ops.conv2d_input_gradient_cpu,
-    cuda_ops.conv2d_input_gradient_cuda,
-)
-conv2d_weight_gradient = Dispatch(
-    "conv2d_weight_gradient",
-    factors_ops.conv2d_weight_gradient,
-    cpu_ops.conv2d_weight_gradient_cpu,
-    cuda_ops.conv2d_weight_gradient_cuda,
-)
-
-
-def _plans_factors(x: Tensor, multiplication: str, operation: Operation) -> bool:
-    if kernel_is_forced():
-        return False
-    device: DeviceType = "cuda" if x.is_cuda else "cpu"
-    return _choice(multiplication, device, operation, sums_are_plain(x.device)) == "factors"
-
-
-@functools.lru_cache(maxsize=4096)
-def _choice(multiplication: str, device: DeviceType, operation: Operation, plain: bool) -> str:
-    # A plan depends on `plain`, that torch may be told to change at any time.
-    return choose(multiplication, device, operation).choice

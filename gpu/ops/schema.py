@@ -26,43 +26,41 @@ import torch
 from torch import Tensor
 
 from axdse.gpu import reference
-from axdse.gpu.multiplication.handles import Multiplication, handle, resolve
+from axdse.gpu.multiplication.handles import Design, handle, resolve
 from axdse.gpu.operands import shapes
 from axdse.gpu.operands.convolution import Convolution, Size
-from axdse.gpu.ops import plan
+from axdse.gpu.operands.shapes import Operation
+from axdse.gpu.ops.plan import DeviceType, plan
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.formats import IntFormat
 
 _WINDOW = "int[] stride, int[] padding, int[] dilation, int groups"
 
 
 @dataclass(frozen=True)
 class _Operator:
-    """One operator; its parts take the arguments of its schema.
+    """One operator.
 
     Attributes:
+        name: of it.
         operands: names of both tensors.
         settings: schema of what follows the multiplication and the order of operands.
         door: from tensors and settings, the size of the result, and what takes the place of the
             settings; refuses what does not fit.
-        reference: the oracle.
-        fastest: what the planner chooses.
     """
 
+    name: Operation
     operands: tuple[str, str]
     settings: str
     door: Callable[..., tuple[Size, tuple[Convolution, ...]]]
-    reference: Callable[..., Tensor]
-    fastest: Callable[..., Tensor]
 
-    def define(self, name: str) -> None:
-        first, second = self.operands
+    def define(self) -> None:
+        name, (first, second) = self.name, self.operands
         arguments = f"Tensor {first}, Tensor {second}, str multiplication, bool swap"
         torch.library.define(f"axdse::{name}", f"({arguments}{self.settings}) -> Tensor")
         torch.library.register_fake(f"axdse::{name}", self.traced)
         torch.library.impl(f"axdse::{name}", "CompositeExplicitAutograd", self.by_reference)
-        torch.library.impl(f"axdse::{name}", "CPU", self.on_cpu)
-        torch.library.impl(f"axdse::{name}", "CUDA", self.on_gpu)
+        torch.library.impl(f"axdse::{name}", ["CPU", "CUDA"], self.by_plan)
 
     def traced(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
@@ -76,22 +74,15 @@ class _Operator:
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
         _, shape = self._enter(first, second, multiplication, *settings)
-        return self.reference(first, second, multiplication, swap, *shape)
+        return reference.OPERATORS[self.name](first, second, multiplication, swap, *shape)
 
-    def on_cpu(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
-    ) -> Tensor:
-        # Its kernels add in FP32, in an order of theirs.
-        number_format = resolve(multiplication).format
-        if isinstance(number_format, FloatFormat) and number_format.sum != "fp32":
-            return self.by_reference(first, second, multiplication, swap, *settings)
-        return self.on_gpu(first, second, multiplication, swap, *settings)
-
-    def on_gpu(
+    def by_plan(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
     ) -> Tensor:
         _, shape = self._enter(first, second, multiplication, *settings)
-        return self.fastest(first, second, multiplication, swap, *shape)
+        device: DeviceType = "cuda" if first.is_cuda else "cpu"
+        planned = plan(multiplication, device, self.name)
+        return planned(first, second, multiplication, swap, *shape)
 
     def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
@@ -123,35 +114,27 @@ def _weight_gradient(
     return shape.weight_size, (shape,)
 
 
-_OPERATORS = {
-    "gemm": _Operator(("a", "b"), "", _gemm, reference.gemm_reference, plan.gemm),
-    "conv2d": _Operator(
-        ("image", "weight"),
-        f", {_WINDOW}",
-        _conv2d,
-        reference.conv2d_reference,
-        plan.conv2d,
-    ),
-    "conv2d_input_gradient": _Operator(
+_OPERATORS = (
+    _Operator("gemm", ("a", "b"), "", _gemm),
+    _Operator("conv2d", ("image", "weight"), f", {_WINDOW}", _conv2d),
+    _Operator(
+        "conv2d_input_gradient",
         ("grad", "weight"),
         f", int[] image_size, {_WINDOW}",
         _input_gradient,
-        reference.conv2d_input_gradient_reference,
-        plan.conv2d_input_gradient,
     ),
-    "conv2d_weight_gradient": _Operator(
+    _Operator(
+        "conv2d_weight_gradient",
         ("grad", "image"),
         f", int[] kernel_size, {_WINDOW}",
         _weight_gradient,
-        reference.conv2d_weight_gradient_reference,
-        plan.conv2d_weight_gradient,
     ),
-}
-for _name, _operator in _OPERATORS.items():
-    _operator.define(_name)
+)
+for _operator in _OPERATORS:
+    _operator.define()
 
 
-def lut_gemm(a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool = False) -> Tensor:
+def lut_gemm(a: Tensor, b: Tensor, design: Design, swap: bool = False) -> Tensor:
     """Multiply matrices [M, K] and [K, N]; see the module's docstring.
 
     Raises:
@@ -160,5 +143,5 @@ def lut_gemm(a: Tensor, b: Tensor, multiplication: Multiplication, swap: bool = 
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise AxdseError("operands are [M, K] and [K, N]", shapes, "reshape or transpose them")
-    result: Tensor = torch.ops.axdse.gemm(a[None], b[None], handle(multiplication), swap)
+    result: Tensor = torch.ops.axdse.gemm(a[None], b[None], handle(design), swap)
     return result[0]

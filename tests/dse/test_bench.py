@@ -16,9 +16,9 @@ from axdse.dse.bench.step_check import StepCheck
 from axdse.dse.bench.steps import (
     RESNET_20,
     TRAININGS,
+    design,
     step_entries,
     step_entry,
-    table,
     training_step,
 )
 from axdse.dse.cli import run
@@ -26,10 +26,10 @@ from axdse.dse.training.resnet import resnet
 from axdse.gpu.bench.contest import measure
 from axdse.gpu.bench.gemm import SHAPES, SUBJECTS, gemm_entry
 from axdse.gpu.bench.timing import Patience
-from axdse.gpu.cpu.kernels import KERNELS, available_kernels, kernel_is_forced
+from axdse.gpu.cpu.kernels import KERNELS, available_kernels, forced_kernel
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
-from axdse.gpu.multiplication.handles import Multiplication
+from axdse.gpu.multiplication.handles import Form
 
 ROW_KEYS = {
     *("work", "realisation", "threads", "verdict", "target", "why", "unit", "rate"),
@@ -62,7 +62,7 @@ def network() -> nn.Module:
         nn.Flatten(),
         nn.Linear(6 * 6 * 8, 10),
     )
-    return convert(nn.Sequential(*layers), Assignment.uniform(table())).model
+    return convert(nn.Sequential(*layers), Assignment.uniform(design())).model
 
 
 def checked_step() -> StepCheck:
@@ -100,7 +100,7 @@ def test_steps_are_timed(training: bench.Entry) -> None:
     row = measure(step_entry(training, available_kernels()[0]), 1, QUICK)
     assert row.rounds == 2
     assert row.ratio > 0
-    assert not kernel_is_forced()
+    assert forced_kernel() is None
 
 
 def test_every_training_meets_every_kernel_but_the_slow_one() -> None:
@@ -112,7 +112,7 @@ def test_every_training_meets_every_kernel_but_the_slow_one() -> None:
 
 
 def test_a_step_trains() -> None:
-    step = training_step(TRAININGS[0], table())
+    step = training_step(TRAININGS[0], design())
     model = step.args[0]
     before = [parameter.clone() for parameter in model.parameters()]
     step()
@@ -151,7 +151,7 @@ def test_resnet_20_is_that_of_the_paper() -> None:
     model = nn.Sequential(RESNET_20.layers())
     assert sum(parameter.numel() for parameter in model.parameters()) == 269_722
     check = StepCheck()
-    converted = convert(model.eval(), Assignment.uniform(table())).model
+    converted = convert(model.eval(), Assignment.uniform(design())).model
     with check, torch.no_grad():
         converted(torch.randn(1, 3, 32, 32))
     assert (check.fault, check.products) == ("", 40_551_040)
@@ -178,7 +178,7 @@ def test_quick_run_of_some_rows(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def broken_entry() -> bench.Entry:
-    def compute(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+    def compute(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
         return torch.zeros(a.shape[0], a.shape[1], b.shape[2])
 
     return gemm_entry(SUBJECTS[0], (3, 4, 5), "zeros", compute)

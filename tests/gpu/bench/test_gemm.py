@@ -14,7 +14,7 @@ from axdse.gpu.bench.gemm import SHAPES, SUBJECTS, Subject, by_kernel, gemm_entr
 from axdse.gpu.bench.sums import Sums, exact_sums
 from axdse.gpu.bench.timing import Patience, side_by_side
 from axdse.gpu.cpu.kernels import KERNELS, Kernel, available_kernels
-from axdse.gpu.multiplication.handles import Multiplication
+from axdse.gpu.multiplication.handles import Form
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
@@ -70,7 +70,7 @@ def test_no_fault_where_sums_are_equal(value: float) -> None:
     assert sums_of([value], is_int=False).fault(torch.tensor([value])) == ""
 
 
-def wrong(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+def wrong(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
     """One of the sums is 1% off."""
     result = by_kernel(available_kernels()[0])(a, b, multiplication)
     result[0, -1, -1] += 0.01 * result.abs().max()
@@ -80,7 +80,7 @@ def wrong(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
 def test_a_wrong_realisation_is_not_timed() -> None:
     calls = []
 
-    def compute(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+    def compute(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
         calls.append(a.shape)
         return wrong(a, b, multiplication)
 
@@ -90,7 +90,7 @@ def test_a_wrong_realisation_is_not_timed() -> None:
 
 
 def test_an_integer_sum_that_is_off_by_one_is_wrong() -> None:
-    def compute(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+    def compute(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
         return by_kernel(available_kernels()[0])(a, b, multiplication) + 1
 
     assert measure(gemm_entry(INT8, SHAPE, "wrong", compute), 1, QUICK).verdict == "wrong"
@@ -106,7 +106,7 @@ def test_a_right_realisation_is_timed(kernel: Kernel, subject: Subject) -> None:
 
 
 def test_a_realisation_says_why_it_is_missing() -> None:
-    def compute(a: Tensor, b: Tensor, multiplication: Multiplication) -> Tensor:
+    def compute(a: Tensor, b: Tensor, multiplication: Form) -> Tensor:
         raise AxdseError("a compiler is needed", "none", "install gcc")
 
     row = measure(gemm_entry(SMALL, SHAPE, "exact", compute), 1, QUICK)

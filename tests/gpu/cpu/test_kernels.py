@@ -19,7 +19,7 @@ from kernel_driver import KernelDriver
 from torch import Tensor
 
 from axdse.gpu.cpu import compile as host_library
-from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels, use_kernel
+from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.formats import parse_format
@@ -71,8 +71,7 @@ class TestVbmiWithoutBfloat16(Programs, GemmContract):
 
 
 def run(kernel: Kernel, a: Tensor, b: Tensor, lut: Lut) -> Tensor:
-    with use_kernel(kernel):
-        return gemm_cpu(a[None], b[None], handle(lut), False)[0]
+    return gemm_cpu(kernel, a[None], b[None], handle(lut), False)[0]
 
 
 every_kernel = pytest.mark.parametrize("kernel", available_kernels(), ids=lambda k: k.name)

@@ -14,7 +14,7 @@ from torch import Tensor
 from axdse.gpu.cpu import compile as host_library
 from axdse.gpu.cpu import kernels as host_kernels
 from axdse.gpu.cpu import ops as ops_cpu
-from axdse.gpu.cpu.kernels import AVX2, PORTABLE, VBMI, Kernel, use_kernel
+from axdse.gpu.cpu.kernels import AVX2, PORTABLE, VBMI, Kernel
 from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
@@ -25,8 +25,7 @@ PORTABLE_SOURCE = PORTABLE.float_source
 
 
 def run(kernel: Kernel, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-    with use_kernel(kernel):
-        return ops_cpu.gemm_cpu(a[None], b[None], handle(lut), swap)[0]
+    return ops_cpu.gemm_cpu(kernel, a[None], b[None], handle(lut), swap)[0]
 
 
 def needs(kernel: Kernel) -> pytest.MarkDecorator:
@@ -43,16 +42,13 @@ class Operators:
         return run(self.kernel, a, b, lut, swap)
 
     def conv2d(self, *arguments: Any) -> Tensor:
-        with use_kernel(self.kernel):
-            return ops_cpu.conv2d_cpu(*arguments)
+        return ops_cpu.conv2d_cpu(self.kernel, *arguments)
 
     def conv2d_input_gradient(self, *arguments: Any) -> Tensor:
-        with use_kernel(self.kernel):
-            return ops_cpu.conv2d_input_gradient_cpu(*arguments)
+        return ops_cpu.conv2d_input_gradient_cpu(self.kernel, *arguments)
 
     def conv2d_weight_gradient(self, *arguments: Any) -> Tensor:
-        with use_kernel(self.kernel):
-            return ops_cpu.conv2d_weight_gradient_cpu(*arguments)
+        return ops_cpu.conv2d_weight_gradient_cpu(self.kernel, *arguments)
 
 
 class TestPortable(Operators, GemmContract):

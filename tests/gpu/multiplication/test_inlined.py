@@ -11,6 +11,7 @@ from nvrtc import compile_for
 from torch import Tensor
 
 from axdse.gpu.cpu import compile as inlined_library
+from axdse.gpu.cpu.kernels import INLINED
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.multiplication.handles import handle
@@ -56,7 +57,7 @@ extern "C" __global__ void probe(unsigned *out, const unsigned *x, const unsigne
 
 
 def inlined_gemm(a: Tensor, b: Tensor, design: Inlined, swap: bool = False) -> Tensor:
-    return gemm_cpu(a[None], b[None], handle(design), swap)[0]
+    return gemm_cpu(INLINED, a[None], b[None], handle(design), swap)[0]
 
 
 def widened(name: str) -> Family:
