@@ -1,4 +1,4 @@
-"""The command line: one door, where bad input becomes one line and exit code 2."""
+"""Which words do users type? One door, where bad input becomes one line and exit code 2."""
 
 import contextlib
 import logging

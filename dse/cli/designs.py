@@ -1,4 +1,4 @@
-"""Commands about designs: list, lut; none of them needs torch, nor does cost."""
+"""The commands list and lut: which designs are there, and what are their tables? No torch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command export: the front of a run as files for a hardware team."""
+"""The command export: what does a hardware team get of a run?"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command that brings a folder of designs in as candidates: import."""
+"""The command import: how does a folder of designs become candidates?"""
 
 from pathlib import Path
 
