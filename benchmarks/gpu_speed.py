@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
-from axdse.gpu.inlined import Inlined
-from axdse.gpu.multiplication import handle
-from axdse.gpu.ops_cuda import gemm_cuda
-from axdse.gpu.quantise import float_codes, float_values
+from axdse.gpu.cuda.ops import gemm_cuda
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.multiplication.inlined import Inlined
+from axdse.gpu.operands.encode import float_codes, float_values
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import IntFormat, parse_format

@@ -12,10 +12,10 @@ import torch
 
 from axdse.dse.bench.memory import WORK, memory_row
 from axdse.dse.bench.steps import step_entries
-from axdse.gpu.bench import Entry, Row, measure
-from axdse.gpu.bench_gemm import gemm_entries
-from axdse.gpu.bench_timing import Patience
-from axdse.gpu.host_library import FLAGS, cpu_flags, cpu_name
+from axdse.gpu.bench.contest import Entry, Row, measure
+from axdse.gpu.bench.gemm import gemm_entries
+from axdse.gpu.bench.timing import Patience
+from axdse.gpu.cpu.compile import FLAGS, cpu_flags, cpu_name
 from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.sandbox.compiler import compiler

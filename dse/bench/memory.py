@@ -6,15 +6,15 @@ torch, images and weights. The peak is the kernel's own count (VmHWM), set back 
 so that nothing which imports needed for a moment is in it.
 """
 
-import multiprocessing
 import statistics
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.dse.bench.steps import RESNET_20, table, training_step
-from axdse.gpu.bench import Row, torch_threads, verdict_on
-from axdse.gpu.plan import choose
+from axdse.dse.search.workers import Workers
+from axdse.gpu.bench.contest import Row, torch_threads, verdict_on
+from axdse.gpu.ops.plan import choose
 
 TARGET = 1.3
 STEPS = 3
@@ -49,10 +49,22 @@ def memory_row(threads: int, processes: int) -> Row:
     )
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """The job of one process."""
+
+    threads: int
+    approximate: bool
+
+    def run(self) -> float:
+        return step_memory(self.threads, self.approximate)
+
+
 def _fresh(threads: int, approximate: bool) -> float:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(step_memory, threads, approximate).result()
+    rule = "a training step must run"
+    with Workers(1) as pool:
+        outcomes = pool.results([_Steps(threads, approximate)], rule, lambda job: WORK)
+        return float(next(outcomes).result)
 
 
 def step_memory(threads: int, approximate: bool) -> float:

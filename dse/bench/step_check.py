@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import axdse.gpu.ops  # noqa: F401  defines the operators
-from axdse.gpu.bench_sums import Sums, exact_sums
-from axdse.gpu.multiplication import resolve
-from axdse.gpu.ops_reference import unfold
+import axdse.gpu.ops.schema  # noqa: F401  defines the operators
+from axdse.gpu.bench.sums import Sums, exact_sums
+from axdse.gpu.multiplication.handles import resolve
+from axdse.gpu.operands import shapes
+from axdse.gpu.operands.convolution import unfold
 
 Operator = Callable[..., Any]
 
@@ -61,69 +62,48 @@ def _gemm(result: Tensor, a: Tensor, b: Tensor, name: str, swap: bool) -> tuple[
 
 
 def _conv2d(
-    result: Tensor,
-    image: Tensor,
-    weight: Tensor,
-    name: str,
-    swap: bool,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    result: Tensor, image: Tensor, weight: Tensor, name: str, swap: bool, *settings: Any
 ) -> tuple[int, str]:
-    columns = unfold(image[_ENDS], weight.shape[2:], stride, padding, dilation, groups)
-    sums = exact_sums(_rows(weight, groups), columns, resolve(name), not swap)
-    found = _rows(result[_ENDS].transpose(0, 1), groups)
+    shape = shapes.conv2d(image, weight, *settings)
+    columns = unfold(image[_ENDS], shape.kernel, shape.window)
+    sums = exact_sums(_rows(weight, shape.groups), columns, resolve(name), not swap)
+    found = _rows(result[_ENDS].transpose(0, 1), shape.groups)
     return result.numel() * weight[0].numel(), sums.fault(found)
 
 
 def _input_gradient(
-    result: Tensor,
-    grad: Tensor,
-    weight: Tensor,
-    name: str,
-    swap: bool,
-    image_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    result: Tensor, grad: Tensor, weight: Tensor, name: str, swap: bool, *settings: Any
 ) -> tuple[int, str]:
     """Each tap of the kernel apart, its sums added where the image was under it."""
-    columns = _rows(grad[_ENDS].transpose(0, 1), groups)
-    padded = [size + 2 * border for size, border in zip(image_size, padding, strict=True)]
+    shape = shapes.input_gradient(grad, weight, *settings)
+    window, (high, wide) = shape.window, shape.output
+    columns = _rows(grad[_ENDS].transpose(0, 1), shape.groups)
+    padded = window.padded(shape.image)
     totals = torch.zeros(2, result.shape[1], 2, *padded, dtype=torch.float64)
-    for y in range(weight.shape[2]):
-        for x in range(weight.shape[3]):
-            tap = _rows(weight[:, :, y, x], groups).mT
+    for y in range(shape.kernel[0]):
+        for x in range(shape.kernel[1]):
+            tap = _rows(weight[:, :, y, x], shape.groups).mT
             sums = exact_sums(tap, columns, resolve(name), not swap)
-            under = totals[..., y * dilation[0] :: stride[0], x * dilation[1] :: stride[1]]
+            rows, steps = y * window.dilation[0], x * window.dilation[1]
+            under = totals[..., rows :: window.stride[0], steps :: window.stride[1]]
             part = torch.stack([sums.exact, sums.magnitude])
-            high, wide = grad.shape[2:]
             under[..., :high, :wide] += part.reshape(2, -1, 2, high, wide)
-    (down, right), (high, wide) = padding, image_size
-    exact, magnitude = totals[..., down : down + high, right : right + wide].transpose(1, 2)
-    depth = weight[:, 0].numel() // groups
+    down, right = window.padding
+    inside = totals[..., down : down + shape.image[0], right : right + shape.image[1]]
+    exact, magnitude = inside.transpose(1, 2)
+    depth = weight[:, 0].numel() // shape.groups
     sums = Sums(exact, magnitude, depth, sums.is_int)
     return grad.numel() * weight[0].numel(), sums.fault(result[_ENDS])
 
 
 def _weight_gradient(
-    result: Tensor,
-    grad: Tensor,
-    image: Tensor,
-    name: str,
-    swap: bool,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
+    result: Tensor, grad: Tensor, image: Tensor, name: str, swap: bool, *settings: Any
 ) -> tuple[int, str]:
-    columns = unfold(image, kernel_size, stride, padding, dilation, groups).mT
-    rows = _rows(grad.transpose(0, 1), groups)[:, _ENDS]
+    shape = shapes.weight_gradient(grad, image, *settings)
+    columns = unfold(image, shape.kernel, shape.window).mT
+    rows = _rows(grad.transpose(0, 1), shape.groups)[:, _ENDS]
     sums = exact_sums(rows, columns, resolve(name), swap)
-    return grad.numel() * result[0].numel(), sums.fault(_rows(result, groups)[:, _ENDS])
+    return grad.numel() * result[0].numel(), sums.fault(_rows(result, shape.groups)[:, _ENDS])
 
 
 def _rows(x: Tensor, groups: int) -> Tensor:

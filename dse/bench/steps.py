@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from axdse.dse.bench.step_check import StepCheck
 from axdse.dse.training.networks import CLASSES, LAYERS
 from axdse.dse.training.resnet import resnet
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.bench import Contest, Entry
-from axdse.gpu.bench_gemm import lacks
-from axdse.gpu.convert import convert
-from axdse.gpu.host_kernels import KERNELS, PORTABLE, Kernel, available_kernels, use_kernel
+from axdse.gpu.bench.contest import Contest, Entry
+from axdse.gpu.bench.gemm import lacks
+from axdse.gpu.cpu.kernels import KERNELS, PORTABLE, Kernel, available_kernels, use_kernel
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format

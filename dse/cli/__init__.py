@@ -1,118 +1,54 @@
-"""Which words do users type? One door, where bad input becomes one line and exit code 2."""
+"""Which words do users type? One door, where bad input becomes one line and exit code 2.
 
-import contextlib
-import logging
-import os
-import signal
+What takes long to import is imported inside, where a Ctrl-C is expected already.
+"""
+
 import sys
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Sequence
+from typing import NoReturn
 
-import click
-
-from axdse.dse.cli import (
-    bench,
-    designs,
-    doctor,
-    energy,
-    export,
-    imports,
-    search,
-    show,
-    train,
-    verify,
-)
-from axdse.dse.cli import cache as caches
-from axdse.dse.cli.options import LogFormatter, say
-from axdse.multipliers.cache import remove_temporary_leftovers
-from axdse.multipliers.cache_limit import in_use
-from axdse.multipliers.designs.catalog import CATALOG_VARIABLE
-from axdse.multipliers.errors import AxdseError
+from axdse.dse.ending import tidily
 
 BAD_INPUT = 2
-INTERRUPTED = 130
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
-@click.version_option(version("axdse"), prog_name="axdse")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option(
-    "--catalog",
-    "catalogs",
-    type=click.Path(),
-    multiple=True,
-    metavar="FOLDER",
-    help="A catalogue beside the built-in one; may be given again.",
-)
-@click.pass_context
-def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
-    """Which approximate multiplier should train and run this network, at what cost in silicon?
-
-    A design is written name(parameter=value,...), such as 'drum(n=8,k=4)'; parameters left out
-    take their defaults. 'axdse list' shows the families, 'axdse COMMAND --help' the rest.
-    """
-    if catalogs:
-        context.with_resource(_beside(catalogs))
-    log = logging.StreamHandler()
-    log.setFormatter(LogFormatter("axdse: %(message)s"))
-    level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, handlers=[log], force=True)
-    remove_temporary_leftovers()
-    if context.invoked_subcommand != caches.cache.name:  # that one looks whether others use it
-        context.with_resource(in_use())
-
-
-@contextlib.contextmanager
-def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
-    """Name the catalogues to this process and to the workers that it starts."""
-    before = os.environ.get(CATALOG_VARIABLE)
-    folders = [str(Path(folder).absolute()) for folder in catalogs]
-    for folder in folders:
-        if os.pathsep in folder:
-            rule = f"a catalogue has a path without {os.pathsep!r}"
-            raise AxdseError(rule, folder, f"rename it: ${CATALOG_VARIABLE} is a list of paths")
-    os.environ[CATALOG_VARIABLE] = os.pathsep.join(folders)
-    try:
-        yield
-    finally:
-        del os.environ[CATALOG_VARIABLE]
-        if before is not None:
-            os.environ[CATALOG_VARIABLE] = before
-
-
-_DESIGNS = (*designs.COMMANDS, show.show, verify.verify, imports.import_designs)
-_MACHINE = (bench.bench, caches.cache, doctor.doctor)
-for _command in (*_DESIGNS, train.train, search.search, export.export, energy.energy, *_MACHINE):
-    cli.add_command(_command)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code: 0, 1 (a check failed), 2 (bad input)."""
+    """Run one command line and return its exit code: 0, 1 (a check failed), 2 (bad input).
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    import click
+
+    from axdse.dse.cli.commands import cli
+    from axdse.multipliers.errors import AxdseError
+
     debug = "--debug" in arguments
     try:
         result = cli.main(list(arguments), prog_name="axdse", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except AxdseError as error:
-        return _report(str(error), BAD_INPUT, debug)
+        return _report(str(error), debug)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "axdse"
-        return _report(f"{error.format_message()} See '{path} --help'.", BAD_INPUT, debug)
-    except (click.Abort, KeyboardInterrupt):
-        return _report(
-            "interrupted; 'axdse search --resume' continues a search", INTERRUPTED, debug
-        )
+        return _report(f"{error.format_message()} See '{path} --help'.", debug)
+    except click.Abort as abort:
+        raise abort.__cause__ or abort from None
 
 
-def _report(message: str, code: int, debug: bool) -> int:
+def _report(message: str, debug: bool) -> int:
+    from axdse.dse.cli.options import say
+
     if debug:
         raise
     say(f"axdse: {' '.join(message.split())}", err=True)
-    return code
+    return BAD_INPUT
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the `axdse` command."""
-    # Tools run in sessions of their own: they end only if we get to end them.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(tidily(lambda: run(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()

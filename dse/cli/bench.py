@@ -12,7 +12,7 @@ from axdse.multipliers.cache import write_output
 
 if TYPE_CHECKING:
     from axdse.dse.bench.machine_record import Record
-    from axdse.gpu.bench import Row
+    from axdse.gpu.bench.contest import Row
 
 COLUMNS = (
     *("work", "realisation", "threads", "G products/s", "native G MAC/s"),

@@ -10,7 +10,7 @@ import click
 from axdse.dse.cli.options import json_option, print_json, print_table
 from axdse.flows.liberty.library import read_library
 from axdse.flows.tools import TOOLS, KnownTool, find_tool
-from axdse.gpu.host_library import cpu_flags
+from axdse.gpu.cpu.compile import cpu_flags
 from axdse.multipliers.cache import cache_dir
 from axdse.multipliers.errors import AxdseError
 

@@ -28,8 +28,9 @@ from axdse.flows.accelerator.network import (
 )
 from axdse.flows.accelerator.systolic_array import parse_array
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.operands.recording import DATAFLOWS, PRODUCTS, Dataflow, OperandTrace
+from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
 from axdse.multipliers.operands.recording_file import load_recording
 
 LAYER_COLUMNS = (

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from axdse.dse.cli.show import Description, Table
-from axdse.gpu.plan import Plan, Realisation, plan_candidate
+from axdse.gpu.ops.plan import Plan, Realisation, plan_candidate
 from axdse.multipliers.designs.candidate import Candidate
 
 COLUMNS = ("realisation", "time / FP32", "why, or what is missing")

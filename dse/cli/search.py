@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from axdse.dse.cli.options import PATH, ProgressBars, say
+from axdse.dse.ending import going_on
 from axdse.dse.limits import LARGEST_SEED, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.config import load_config
 
@@ -39,7 +40,8 @@ def search(
     from axdse.dse.search.search import run_search
 
     config = load_config(config_path)
-    with ProgressBars() as bars:
+    how = f"what is finished is kept in {run_path}: 'axdse search --resume' goes on"
+    with going_on(how), ProgressBars() as bars:
         run = run_search(
             config,
             run_path,

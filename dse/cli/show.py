@@ -18,14 +18,10 @@ from axdse.dse.cli.options import (
     say,
 )
 from axdse.multipliers.cache import write_output
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands.recording import (
-    OperandHistogram,
-    ProductName,
-    Recording,
-    core_weights,
-)
+from axdse.multipliers.operands.recording import OperandHistogram, Recording, core_weights
 from axdse.multipliers.operands.recording_file import load_recording
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from axdse.dse.cli.options import (
     say,
     seed_option,
 )
+from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
 from axdse.dse.run.config import load_config
 from axdse.dse.run.evaluation import estimate
@@ -33,7 +35,7 @@ from axdse.multipliers.operands.recording_file import save_recording
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS, build_lut
 
 if TYPE_CHECKING:
-    from axdse.gpu.multiplication import Multiplication
+    from axdse.gpu.multiplication.handles import Multiplication
 
 FP32 = "fp32"
 
@@ -84,7 +86,7 @@ def train(
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
-    from axdse.gpu.assignment import Assignment
+    from axdse.gpu.layers.assignment import Assignment
 
     if checkpoint and seeds > 1:
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
@@ -92,7 +94,9 @@ def train(
     network, settings = _plan(config, workload, dataset, epochs)
     lut = _multiplication_of(spec, format_text)
     assignment = Assignment.uniform(lut) if lut else None
-    with ProgressBars() as bars:
+    kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
+    ends = going_on(kept) if checkpoint else contextlib.nullcontext()
+    with ends, ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds, 0)
 
         def watch(epoch: Epoch) -> bool:
@@ -155,7 +159,7 @@ def _plan(
 
 
 def _multiplication_of(spec: str, format_text: str | None) -> Multiplication | None:
-    from axdse.gpu.inlined import Inlined
+    from axdse.gpu.multiplication.inlined import Inlined
 
     if spec == FP32:
         return None

@@ -18,7 +18,7 @@ from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.recorded_source import Recorded
 from axdse.flows.verify.check import check
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import load_recording

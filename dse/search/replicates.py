@@ -14,7 +14,7 @@ from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
 from axdse.dse.training.datasets import load
 from axdse.dse.training.train import accuracy, train
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError

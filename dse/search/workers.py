@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from axdse.dse.ending import held
 from axdse.flows.tools import kill_running
 from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError, MachineError
@@ -73,12 +74,14 @@ class _Worker:
         self.process = context.Process(
             target=_serve, args=(theirs, os.getpid(), threads), daemon=True
         )
-        # Until it has a session of its own, a Ctrl-C would reach it too.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        # A process that is half started would have no parent to tell it what to do. Until it has a
+        # session of its own, a Ctrl-C would reach it too.
+        with held():
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                self.process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self.job: Any = None
         self.started = 0.0
@@ -239,15 +242,17 @@ def _serve(pipe: connection.Connection, parent: int, threads: int) -> None:
     """Main function of a worker process."""
     # A session of its own: Ctrl-C is the parent's business, and one search finds all our tools.
     os.setsid()
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # one that came before
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, lambda number, frame: _end())
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch
 
     torch.set_num_threads(threads)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(_attempt(pipe.recv()))
+    _end()
 
 
 def _attempt(job: Job[Any]) -> _Answer:

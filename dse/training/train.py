@@ -18,9 +18,9 @@ from axdse.dse.training.datasets import Split, load
 from axdse.dse.training.networks import build
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.workloads import Workload
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
-from axdse.gpu.recording import Recorder
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.recording.recorder import Recorder
 from axdse.multipliers.cache import DamagedError, seal, unseal, write_output
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile

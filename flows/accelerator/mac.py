@@ -20,9 +20,10 @@ from axdse.flows.sources import source_digest
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.designs.rtl_text import unit_rtl
 from axdse.multipliers.model.cmodel import model_digest
-from axdse.multipliers.operands.recording import OperandTrace, ProductName
+from axdse.multipliers.operands.recording import OperandTrace
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
 

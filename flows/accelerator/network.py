@@ -7,8 +7,9 @@ from pathlib import Path
 from axdse.flows.accelerator.mac import MacCost, mac_cost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands.recording import Dataflow, OperandTrace, ProductName, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 UJ = 1e-9  # of a fJ
 

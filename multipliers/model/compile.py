@@ -7,7 +7,7 @@ It is compiled twice, with its local variables filled by a pattern and by zeros
 from collections.abc import Callable
 from pathlib import Path
 
-from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.cache import cached_bytes, cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.translation_unit import (
     PRELUDE,
@@ -99,9 +99,12 @@ def _linked(
         objects = [
             _built(unit + calls(build), model, function, folder / build) for build in BUILDS
         ]
-        rest = _harness_object(harness)
-        command = [compiler()[0], *map(str, objects), str(rest), *LINK]
-        return output_of(command, model, folder, [rest])
+        # A copy: a fence lets a file through, not its name, under which another thread may put
+        # the same anew.
+        around = folder / "harness.o"
+        around.write_bytes(_harness_object(harness))
+        command = [compiler()[0], *map(str, objects), str(around), *LINK]
+        return output_of(command, model, folder)
 
 
 def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
@@ -125,7 +128,7 @@ def _filled(how: str) -> list[str]:
     return [flag] if has_flag(flag) else []
 
 
-def _harness_object(harness: Path) -> Path:
+def _harness_object(harness: Path) -> bytes:
     """A harness knows no model, so it is compiled once."""
     sources = [file.read_bytes() for file in (harness, *HARNESS_FILES)]
     key = digest(*sources, *FLAGS, compiler()[1])
@@ -135,7 +138,7 @@ def _harness_object(harness: Path) -> Path:
         with temporary_folder() as folder:
             return output_of(call, harness, folder, [HERE, harness])
 
-    return cached_file("harness", f"{key}.o", make)
+    return cached_bytes("harness", f"{key}.o", make)
 
 
 def included(model: Path) -> str:

@@ -1,6 +1,6 @@
 """What are the operand codes of numbers in a format? In numpy.
 
-What `axdse.gpu.quantise` does to tensors, for operands that were recorded before rounding.
+What `axdse.gpu.operands.encode` does to tensors, for operands that were recorded before rounding.
 """
 
 import numpy as np

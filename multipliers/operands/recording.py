@@ -8,12 +8,11 @@ import numpy as np
 
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
-ProductName = Literal["forward", "input_gradient", "weight_gradient"]
-PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
 Dataflow = Literal["output-stationary", "weight-stationary"]
 DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 

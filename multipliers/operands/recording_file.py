@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from axdse.multipliers.cache import write_output
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.formats import parse_format
@@ -17,7 +18,6 @@ from axdse.multipliers.operands.recording import (
     Dataflow,
     OperandHistogram,
     OperandTrace,
-    ProductName,
     Recording,
 )
 

@@ -32,7 +32,8 @@ MESSAGE_CHARACTERS = 300
 TOOLCHAIN = tuple(
     map(Path, ("/usr", "/lib", "/lib64", "/bin", "/nix/store", "/etc/alternatives"))
 ) + tuple(map(Path, ("/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/null", "/dev/urandom")))
-_CULPRIT = re.compile(r"error|undefined|out of memory|cannot find -l")
+# The linker's own line comes before that of the program that started it.
+_CULPRIT = re.compile(r"(?<!^collect2: )error|undefined|out of memory|cannot find -l")
 
 
 @functools.cache

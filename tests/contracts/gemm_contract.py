@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from axdse.gpu.quantise import float_codes, float_values
+from axdse.gpu.operands.encode import float_codes, float_values
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Parameter

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axdse.dse.training.networks import LAYERS
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
 
 Batch = tuple[Tensor, Tensor]
 

@@ -23,13 +23,13 @@ from axdse.dse.bench.steps import (
 )
 from axdse.dse.cli import run
 from axdse.dse.training.resnet import resnet
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.bench import measure
-from axdse.gpu.bench_gemm import SHAPES, SUBJECTS, gemm_entry
-from axdse.gpu.bench_timing import Patience
-from axdse.gpu.convert import convert
-from axdse.gpu.host_kernels import KERNELS, available_kernels, kernel_is_forced
-from axdse.gpu.multiplication import Multiplication
+from axdse.gpu.bench.contest import measure
+from axdse.gpu.bench.gemm import SHAPES, SUBJECTS, gemm_entry
+from axdse.gpu.bench.timing import Patience
+from axdse.gpu.cpu.kernels import KERNELS, available_kernels, kernel_is_forced
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.multiplication.handles import Multiplication
 
 ROW_KEYS = {
     *("work", "realisation", "threads", "verdict", "target", "why", "unit", "rate"),

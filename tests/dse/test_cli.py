@@ -192,6 +192,6 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_commands_start_without_torch() -> None:
     """It takes a second to import: those that need it do so themselves."""
-    code = "import sys, axdse.dse.cli; print({'torch', 'optuna'} & set(sys.modules))"
+    code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from axdse.dse.cli import cli, run
+from axdse.dse.cli import run
+from axdse.dse.cli.commands import cli
 from axdse.multipliers.cache import cached_bytes, digest
 from axdse.multipliers.scratch import LOCK
 

@@ -7,7 +7,7 @@ import pytest
 from mac_recordings import recording, trace
 
 from axdse.dse.cli import run
-from axdse.multipliers.operands.recording import PRODUCTS
+from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.operands.recording_file import save_recording
 
 Out = pytest.CaptureFixture[str]

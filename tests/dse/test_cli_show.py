@@ -111,7 +111,7 @@ def test_show_prints_a_row_for_each_product_beside_the_uniform_ones(
     output = capsys.readouterr().out
     for text in (*LAYERS, "uniform over the core", "weight gradient", "MRED", "seed 4"):
         assert text in output
-    assert "uniform in float(e=8,m=3" in output
+    assert "uniform in float(8,3)" in output
 
 
 def test_uniform_operands_are_those_of_the_unit(

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from axdse.dse.cli import cli, run
+from axdse.dse.cli import run
+from axdse.dse.cli.commands import cli
 from axdse.dse.report.export import Export, export_run
 from axdse.dse.report.export_design import standalone_model
 from axdse.dse.report.export_folder import SUMS

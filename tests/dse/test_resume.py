@@ -1,5 +1,6 @@
 """Kill -9 and --resume: nothing that was finished is lost, what was running is tried again."""
 
+import os
 import random
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from axdse.dse.run.config import SearchConfig, dump_config
 from axdse.dse.search.search import run_search
 
@@ -15,14 +18,13 @@ Make = Callable[..., SearchConfig]
 BASELINE_TRAININGS = 6
 LIMIT_S = 60
 SEARCH = """
-import signal, sys
-from axdse.dse.cli import run
+import signal
+from axdse.dse.cli import main
 if __name__ == "__main__":
     # A shell that starts this in the background would have Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(run(["search", "search.yaml", "--run", "run"]))
+    main()
 """
-INTERRUPTED = 130
 
 
 def test_kill_9_at_a_random_moment_loses_nothing(tiny_config: Make, tmp_path: Path) -> None:
@@ -44,26 +46,39 @@ def test_kill_9_at_a_random_moment_loses_nothing(tiny_config: Make, tmp_path: Pa
     assert run.front, where
 
 
-def test_ctrl_c_ends_the_workers_and_says_so_in_one_line(
-    tiny_config: Make, tmp_path: Path
+@pytest.mark.parametrize(
+    ("workers", "ends"),
+    [(1, [(signal.SIGINT, 1)]), (2, [(signal.SIGINT, 2), (signal.SIGTERM, 1)])],
+)
+def test_signals_end_it_in_one_line_and_it_goes_on(
+    workers: int, ends: list[tuple[signal.Signals, int]], tiny_config: Make, tmp_path: Path
 ) -> None:
-    process = start(tiny_config("trials: 99"), tmp_path)
-    wait_for(lambda: results(tmp_path / "run") >= 1, "the first result")
-    workers = children(process.pid)
-    process.send_signal(signal.SIGINT)
-    _, messages = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == INTERRUPTED
-    assert messages.splitlines()[-1].startswith("axdse: interrupted; ")
-    assert "Traceback" not in messages
-    assert workers
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "their end")
+    config, run_path = tiny_config("trials: 99", f"workers: {workers}"), tmp_path / "run"
+    kept: dict[Path, bytes] = {}
+    for number, times in ends:
+        process, before = start(config, tmp_path), len(kept)
+        wait_for(lambda before=before: results(run_path) > before, "another result")
+        started = children(process.pid)
+        for _ in range(times):  # as a terminal does, to all that it started
+            os.killpg(process.pid, number)
+            time.sleep(0.1)
+        _, messages = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == 128 + number
+        assert messages.splitlines()[-1].endswith("kept in run: 'axdse search --resume' goes on")
+        assert "Traceback" not in messages
+        assert started
+        wait_for(lambda p=started: not any(Path(f"/proc/{pid}").exists() for pid in p), "an end")
+        assert {path: path.read_bytes() for path in kept} == kept
+        kept = {path: path.read_bytes() for path in run_path.glob("*/*.json")}
 
 
 def start(config: SearchConfig, folder: Path) -> subprocess.Popen[str]:
     (folder / "search.yaml").write_text(dump_config(config))
     (folder / "search.py").write_text(SEARCH)
-    command = [sys.executable, "search.py"]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "search.py", "search", "search.yaml", "--run", "run", "--resume"]
+    return subprocess.Popen(
+        command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def children(parent: int) -> list[int]:

@@ -14,7 +14,7 @@ from axdse.dse.training.networks import LAYERS
 from axdse.dse.training.records import Epoch, TrainSettings
 from axdse.dse.training.train import accuracy, train
 from axdse.dse.training.workloads import WORKLOADS, find_workload
-from axdse.gpu.assignment import Assignment
+from axdse.gpu.layers.assignment import Assignment
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError

@@ -148,13 +148,16 @@ def test_nothing_outlives_a_killed_parent(
 ) -> None:
     files = [tmp_path / "first", tmp_path / "second"]
     command = [sys.executable, str(folder / "orphans.py"), job, *map(str, files)]
-    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: all(file.exists() and file.read_text() for file in files))
     pids = [int(file.read_text()) for file in files]
     assert all(map(alive, pids))
     parent.send_signal(end)
-    parent.wait()
+    _, messages = parent.communicate(timeout=LIMIT_S)  # the workers' too
     wait_until(lambda: not any(map(alive, pids)))
+    assert "Process" not in messages  # as the traceback of one begins
+    assert "EOF" not in messages
+    assert messages.count("Traceback") == (end == signal.SIGINT)  # its own, without `tidily`
 
 
 def alive(pid: int) -> bool:

@@ -2,15 +2,18 @@ import dataclasses
 import logging
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from axdse.multipliers.cache import cache_root
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model import cmodel
+from axdse.multipliers.model import compile as compilation
 from axdse.multipliers.model.cmodel import products, program, tabulate
-from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.sandbox.compiler import compiler, output_of
 from axdse.multipliers.sandbox.confined import launcher
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
@@ -319,3 +322,25 @@ def test_a_compiler_that_hangs_is_stopped(exact, tmp_path, monkeypatch):
 
     with pytest.raises(AxdseError, match=r"exact\.c must compile within 0.3 s"):
         tabulate(exact.bind())
+
+
+def test_the_linker_reads_nothing_that_another_process_may_replace(
+    own_cache, make_multiplier, monkeypatch
+):
+    """A fence lets a file through, not its name: what is put there anew is beyond it."""
+    calls = []
+
+    def recorded(call, model, folder, readable=()):
+        calls.append((call, folder, readable))
+        return output_of(call, model, folder, readable)
+
+    monkeypatch.setattr(compilation, "output_of", recorded)
+    tabulate(make_multiplier(HEAD + "{ return a * b; }"))
+
+    links = [(call, *others) for call, *others in calls if "-static" in call and "-c" not in call]
+    assert links
+    for call, folder, readable in links:
+        sources = [Path(word) for word in call[1:] if word.endswith((".o", ".c"))]
+        assert sources
+        assert all(folder in path.parents or path in readable for path in sources)
+        assert not any(cache_root() in path.parents for path in sources)
