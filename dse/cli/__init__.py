@@ -48,7 +48,3 @@ def _report(message: str, debug: bool) -> int:
 def main() -> NoReturn:
     """Entry point of the `axdse` command."""
     sys.exit(tidily(lambda: run(sys.argv[1:])))
-
-
-if __name__ == "__main__":
-    main()

@@ -14,8 +14,7 @@ from axdse.dse.cli import (
     designs,
     doctor,
     energy,
-    export,
-    search,
+    runs,
     show,
     train,
     verify,
@@ -77,5 +76,5 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
-for _command in (*_DESIGNS, train.train, search.search, export.export, energy.energy, *_MACHINE):
+for _command in (*_DESIGNS, train.train, *runs.COMMANDS, energy.energy, *_MACHINE):
     cli.add_command(_command)

@@ -190,6 +190,11 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_package_runs_as_the_command_does() -> None:
+    command = [sys.executable, "-m", "axdse.dse.cli", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("axdse")
+
+
 def test_commands_start_without_torch() -> None:
     """It takes a second to import: those that need it do so themselves."""
     code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
