@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+import axdse.gpu.ops.schema  # noqa: F401  defines the operators
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.multiplication.call import Call
 from axdse.gpu.operands.convolution import Window

@@ -11,7 +11,7 @@ from axdse.dse.cli import run
 from axdse.multipliers.designs.catalog import builtin_catalog
 
 FAMILIES = tuple(builtin_catalog().families)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_list_json_has_one_object_per_family(capsys: pytest.CaptureFixture[str]) -> None:
