@@ -1,4 +1,4 @@
-"""Hardware tools: find one, tell its version, run it with a log, a time limit and an exit code."""
+"""Where is a hardware tool, which version is it, and how is it run? Log, limit, exit code."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""The command line: one door, where bad input becomes one line and exit code 2.
+"""Which words do users type? One door, where bad input becomes one line and exit code 2.
 
 What takes long to import is imported inside, where a Ctrl-C is expected already.
 """
@@ -48,7 +48,3 @@ def _report(message: str, debug: bool) -> int:
 def main() -> NoReturn:
     """Entry point of the `axdse` command."""
     sys.exit(tidily(lambda: run(sys.argv[1:])))
-
-
-if __name__ == "__main__":
-    main()

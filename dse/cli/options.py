@@ -1,4 +1,4 @@
-"""Options and outputs that several commands share, so that they read alike.
+"""What do several commands share? Options and outputs, so that they read alike.
 
 Titles, file names and messages of tools come from strangers: what is printed goes through here, or
 through `AxdseError`, and a terminal shows it as it is and obeys nothing of it.

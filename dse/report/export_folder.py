@@ -1,4 +1,4 @@
-"""Put an export in its place, whole or not at all, and keep what others added to an earlier one.
+"""How does an export come into its place, whole or not at all, and keep what others added?
 
 An export lists its files with their digests in `SHA256SUMS`, for `sha256sum --check` and for the
 next export to the same place: what is listed and unchanged may go, everything else is another's.

@@ -1,4 +1,4 @@
-"""Stage 10, report: one HTML page that answers the question, and needs nothing else."""
+"""What does a reader get? One HTML page that answers the question and needs nothing else."""
 
 import base64
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The search's configuration: strict YAML in, one frozen object out, and back."""
+"""What was asked? Strict YAML in, one frozen object out, and back."""
 
 import dataclasses
 from pathlib import Path

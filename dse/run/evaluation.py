@@ -1,4 +1,4 @@
-"""Results that travel out of a search: evaluations, baselines, points of the front."""
+"""What was found? Evaluations, baselines, points of the front."""
 
 import math
 import statistics

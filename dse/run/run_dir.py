@@ -1,4 +1,4 @@
-"""The folder of one run: everything a search leaves behind, readable by others and resumable.
+"""What was kept? Everything a search leaves behind, readable by others and resumable.
 
 `run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
 `trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of

@@ -1,4 +1,4 @@
-"""The end of a search: retrain the front with fresh seeds, certify its units, test it."""
+"""Who is on the front? Retrained with fresh seeds, units certified, tested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

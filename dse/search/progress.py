@@ -1,4 +1,4 @@
-"""What a long command tells whoever watches it."""
+"""What does a long command tell whoever watches it?"""
 
 from typing import Protocol
 

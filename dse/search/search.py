@@ -1,4 +1,4 @@
-"""The search: Optuna proposes, workers evaluate, and only this process writes."""
+"""How does a search run? Optuna proposes, workers evaluate, only this process writes."""
 
 import dataclasses
 import time

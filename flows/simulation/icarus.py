@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the devices: what the Verilog answers to a stimulus."""
+"""What does the Verilog answer to a stimulus, by Icarus?"""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: what the Verilog answers, by Verilator: slow to build, fast to run.
+"""What does the Verilog answer, by Verilator? Slow to build, fast to run.
 
 Worth it from some million vectors on; see `simulation` for the simulator of every day, which also
 shows x and z.

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: the modules of a Verilog file, as Yosys reads them."""
+"""Which modules and ports does a Verilog file have, as Yosys reads it?"""
 
 import json
 import re

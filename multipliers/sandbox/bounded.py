@@ -1,4 +1,4 @@
-"""Stage 2, C model: run a program whose time, memory and output have an end.
+"""How is a program run so that its time, memory and output have an end?
 
 Output goes to memory files that stop growing at a limit; a pipe would fill the reader's memory.
 """

@@ -9,7 +9,7 @@ from axdse.dse.run.config import SearchConfig, dump_config, load_config, parse_c
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

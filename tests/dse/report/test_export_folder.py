@@ -164,7 +164,7 @@ def test_an_earlier_export_survives_a_failing_rename(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from axdse.dse.report.page import export_folder
+from axdse.dse.report import export_folder
 place, moment = Path(sys.argv[1]), sys.argv[2]
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
