@@ -54,6 +54,12 @@ def run_confined(call: Sequence[str], operands: bytes, limit_s: float) -> Ended:
         return Ended(code, _content(output), _content(message))
 
 
+def unsteered() -> dict[str, str]:
+    """The environment, without what would steer a compiler, which speaks English in it."""
+    kept = {name: value for name, value in os.environ.items() if name not in STEERING}
+    return {**kept, "LC_ALL": "C"}
+
+
 def run_compiler(
     call: Sequence[str], folder: Path, limit_s: float, readable: Sequence[Path] | None = None
 ) -> Ended:
@@ -69,8 +75,7 @@ def run_compiler(
         TimeoutError: it did not end; it is dead now.
         OSError: it does not start.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in STEERING}
-    environment = {**kept, "LC_ALL": "C", "TMPDIR": str(folder)}
+    environment = {**unsteered(), "TMPDIR": str(folder)}
     seconds = math.ceil(limit_s) + 1
     with _memory_file() as output, _memory_file() as message:
 

@@ -200,3 +200,12 @@ def test_commands_start_without_torch() -> None:
     code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_full_disk_behind_the_output_is_one_line() -> None:
+    call = [sys.executable, "-m", "axdse.dse.cli", "list"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "No space left" in ended.stderr

@@ -77,6 +77,14 @@ def test_links_pipes_and_empty_folders_of_others_stay(out: Path, tmp_path: Path)
     assert (tmp_path / "elsewhere" / "file").read_text() == "untouched"
 
 
+@pytest.mark.parametrize("size", [1 << 40, 0], ids=["endless", "empty"])
+def test_a_list_that_is_no_list_makes_a_folder_another_s(size: int, out: Path) -> None:
+    (out / "report.html").unlink()
+    os.truncate(out / SUMS, size)
+    with pytest.raises(AxdseError, match="holds something else; choose another folder"):
+        put(NEW, out, overwrite=True)
+
+
 @pytest.mark.parametrize("name", ["report.html", "1_a/a.v", "2_c/c.v"])
 def test_what_others_changed_is_named(name: str, out: Path) -> None:
     (out / name).parent.mkdir(exist_ok=True)
