@@ -29,7 +29,7 @@ from typing import Any
 
 from attack_kills import CONFIG, Outline, outline
 
-from axdse.dse.run_dir import RunDir
+from axdse.dse.run.run_dir import RunDir
 
 RESULTS = Path(__file__).with_name("results") / "attack_disk.json"
 LIMIT_S = 600.0

@@ -27,7 +27,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from axdse.dse.run_dir import RunDir
+from axdse.dse.run.run_dir import RunDir
 
 RESULTS = Path(__file__).with_name("results") / "attack_kills.json"
 CONFIG = """\

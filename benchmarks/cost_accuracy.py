@@ -22,15 +22,16 @@ from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.delays import delays_of
-from axdse.flows.netlist.gate_simulation import gate_toggles
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import simulate
 from axdse.flows.power.activity_source import Uniform
+from axdse.flows.power.gate_simulation import gate_toggles
 from axdse.flows.tools import find_tool
-from axdse.multipliers.catalog import Family, builtin_catalog, full_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog, full_catalog
+from axdse.multipliers.designs.family import Family
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
 
 RESULTS = Path(__file__).with_name("results") / "cost_accuracy.json"
 TARGETS = {"toggles_within": 0.05, "area_spearman": 0.99, "power_spearman": 0.99}

@@ -25,9 +25,10 @@ from axdse.flows.cost.cost import core_cost
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
-from axdse.multipliers.verilog import core_rtl
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl
+from axdse.multipliers.model.cmodel import tabulate
 
 RESULTS = Path(__file__).with_name("results") / "cost_monotone.json"
 TOLERANCE = 0.02

@@ -23,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from axdse.flows.cost import fast as fast_cost
 from axdse.flows.cost.cost import core_cost
-from axdse.flows.cost.fast import fast_costs
+from axdse.flows.cost.fast import estimate as fast_cost
+from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.published import spearman
 from axdse.flows.cost.record import FastCost
 from axdse.flows.tools import find_tool
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.model.cmodel import tabulate
 
 RESULTS = Path(__file__).with_name("results") / "cost_speed.json"
 TARGETS = {"fast_per_s": 25, "full_per_s": 3, "warm_per_s": 1000}

@@ -21,17 +21,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
-from axdse.gpu.inlined import Inlined
-from axdse.gpu.multiplication import handle
-from axdse.gpu.ops_cuda import gemm_cuda
-from axdse.gpu.quantise import float_codes, float_values
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.gpu.cuda.ops import gemm_cuda
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.multiplication.inlined import Inlined
+from axdse.gpu.operands.encode import float_codes, float_values
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import IntFormat, parse_format
-from axdse.multipliers.lut import Lut, build_lut
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 RESULTS = Path(__file__).parent / "results" / "gpu_speed.json"
 ROUNDOFF = 2.0**-24

@@ -25,14 +25,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from mutants import elaborates, gate_edits, gate_level, mutated, operator_edits
+
 from axdse.flows.formal.proof import equivalent
+from axdse.flows.simulation import icarus as rtl_simulation
 from axdse.flows.tools import find_tool
-from axdse.flows.verify import simulation as rtl_simulation
 from axdse.flows.verify.check import BATCH, check_all
-from axdse.flows.verify.mutants import elaborates, gate_edits, gate_level, mutated, operator_edits
-from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
 
 RESULTS = Path(__file__).with_name("results") / "mutation_score.json"
 SEED = 2026

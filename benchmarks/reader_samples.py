@@ -11,27 +11,34 @@ from typing import Literal
 import numpy as np
 import torch
 
-from axdse.dse.config import dump_config, load_config, parse_config
-from axdse.dse.dataset import read_idx
-from axdse.dse.evaluation import Evaluation
-from axdse.dse.run_dir import RunDir
-from axdse.dse.train import CHECKPOINT, TrainSettings, train
-from axdse.dse.workloads import find_workload
+from axdse.dse.run.config import dump_config, load_config, parse_config
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.training.datasets import read_idx
+from axdse.dse.training.records import TrainSettings
+from axdse.dse.training.train import CHECKPOINT, train
+from axdse.dse.training.workloads import find_workload
 from axdse.flows.liberty.libraries import OSU018
 from axdse.flows.liberty.library import read_library
 from axdse.flows.power.activity_file import read_source as read_activity
 from axdse.flows.verify.c_source import find_prototype, published_figures, read_source
 from axdse.flows.verify.certificate import read_certificate, write_certificate
 from axdse.flows.verify.check import check
-from axdse.flows.verify.verilog_safety import refuse_unsafe
+from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.multipliers.cache import seal, unseal
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import HERE, Catalog, builtin_catalog
-from axdse.multipliers.expression import evaluate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import HERE, Catalog, builtin_catalog
+from axdse.multipliers.designs.expression import evaluate
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.lut import build_lut, load_approxtrain, load_npz, save_approxtrain, save_npz
-from axdse.multipliers.operands import OperandHistogram, OperandTrace, Recording
-from axdse.multipliers.recording_file import load_recording, save_recording
+from axdse.multipliers.operands.recording import OperandHistogram, OperandTrace, Recording
+from axdse.multipliers.operands.recording_file import load_recording, save_recording
+from axdse.multipliers.tables.lut import (
+    build_lut,
+    load_approxtrain,
+    load_npz,
+    save_approxtrain,
+    save_npz,
+)
 
 CONFIG = (
     "workload: lenet-300-100\ndataset: fashion-mnist-14k\nformats: ['float(8,3)', int8]\n"

@@ -16,14 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from axdse.flows.evidence.report import RtlReport
+from axdse.flows.evidence.stimulus import core_stimulus
+from axdse.flows.simulation.icarus import simulate
 from axdse.flows.verify.check import check_all
-from axdse.flows.verify.report import RtlReport
-from axdse.flows.verify.simulation import simulate
-from axdse.flows.verify.stimulus import core_stimulus
 from axdse.flows.yosys import run_yosys
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
-from axdse.multipliers.verilog import Rtl, core_rtl
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
+from axdse.multipliers.model.cmodel import tabulate
 
 RESULTS = Path(__file__).with_name("results") / "verify_speed.json"
 TARGETS = {"one_seconds": 1.3, "bulk_designs_per_second": 6, "icarus_vectors_per_second": 150_000}

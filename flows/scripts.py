@@ -1,4 +1,4 @@
-"""What scripts of hardware tools are made of: names, paths and the RTL that they read.
+"""What are scripts of hardware tools made of? Names, paths and the RTL that they read.
 
 Yosys, ABC and OpenSTA each split and quote in a way of their own, and run commands: nothing that
 any of them takes for more than a word comes into a script, and RTL only what computes.
@@ -7,10 +7,10 @@ any of them takes for more than a word comes into a script, and RTL only what co
 import re
 from pathlib import Path
 
-from axdse.flows.verify.verilog_safety import refuse_unsafe
+from axdse.flows.verilog.safety import refuse_unsafe
+from axdse.multipliers.designs.rtl_text import LONGEST_TOP, Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.names import check_name
-from axdse.multipliers.verilog import LONGEST_TOP, Rtl
 
 RTL_FILE = "rtl.v"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@%=,~-]+", re.ASCII)

@@ -1,4 +1,4 @@
-"""Hardware tools: find one, tell its version, run it with a log, a time limit and an exit code."""
+"""Where is a hardware tool, which version is it, and how is it run? Log, limit, exit code."""
 
 import contextlib
 import errno
@@ -16,7 +16,6 @@ from typing import IO
 
 from axdse.flows.scripts import script_word
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
-from axdse.multipliers.fence import fenced, limited
 from axdse.multipliers.machine import (
     REMEDIES,
     check_end,
@@ -24,6 +23,8 @@ from axdse.multipliers.machine import (
     file_limit,
     unwritable,
 )
+from axdse.multipliers.sandbox.bounded import ends_within
+from axdse.multipliers.sandbox.fence import fenced, limited
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30
@@ -175,12 +176,11 @@ def run_process(
             subject, command, folder, output, limit_s, environment, scratch, memory_bytes
         ) as process,
     ):
-        try:
-            exit_code = process.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
+        if not ends_within(process, limit_s):
             _check_sizes(subject, folder, log_file)
             rule = f"{subject} must end within {limit_s:g} s"
-            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
+            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design")
+        exit_code = process.wait()
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
     log = log_file.read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""Stage 6, cost: run one Yosys script in a folder of its own."""
+"""How is one Yosys script run? In a folder of its own."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: what is read of them, and how much at most."""
+"""What is read of files that somebody else may have written, and how much at most?"""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Number formats as value objects: what the operands and the product of a unit look like."""
+"""What do the operands and the product of a unit look like? Number formats as value objects."""
 
 import dataclasses
 import re
@@ -56,10 +56,14 @@ class FloatFormat:
     @property
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
-        widths = f"e={self.exponent_bits},m={self.fraction_bits}"
-        total = "" if self.sum == "fp32" else f",sum={self.sum}"
-        scale = "" if self.scale == "tensor" else f",scale={self.scale}"
-        return f"float({widths},round={self.rounding},product={self.product}{total}{scale})"
+        options = {
+            f"round={self.rounding}": self.rounding != "nearest",
+            f"product={self.product}": self.product != "narrow",
+            f"sum={self.sum}": self.sum != "fp32",
+            f"scale={self.scale}": self.scale != "tensor",
+        }
+        widths = str(self.exponent_bits), str(self.fraction_bits)
+        return f"float({','.join((*widths, *(o for o, said in options.items() if said)))})"
 
     @property
     def unit(self) -> "FloatFormat":

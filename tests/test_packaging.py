@@ -13,16 +13,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DATA = (
-    "multipliers/*.[ch]",
+    "multipliers/*/*.[ch]",
     "multipliers/*.yaml",
-    "multipliers/models/*.c",
-    "multipliers/rtl/*.v",
-    "flows/*/*.c",
-    "flows/*/*.v",
-    "gpu/*.[ch]",
-    "dse/data/*.npz.xz",
-    "dse/data/LICENSE*",
-    "dse/templates/*",
+    "multipliers/rtl/**/*.v",
+    "flows/**/*.c",
+    "flows/**/*.v",
+    "gpu/**/*.py",
+    "gpu/cpu/csrc/*",
+    "gpu/cuda/csrc/*",
+    "dse/training/data/*.npz.xz",
+    "dse/training/data/LICENSE*",
+    "dse/report/templates/*",
 )
 
 
@@ -41,6 +42,13 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_wheel_has_one_top_level_name(wheel_names: list[str]) -> None:
     top = {name.split("/")[0] for name in wheel_names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"axdse"}
+
+
+def test_wheel_ships_every_module(wheel_names: list[str]) -> None:
+    tops = ("multipliers", "flows", "gpu", "dse")
+    modules = [path for top in tops for path in (ROOT / top).rglob("__init__.py")]
+    files = {path for module in modules for path in module.parent.glob("*.py")}
+    assert {f"axdse/{path.relative_to(ROOT)}" for path in files} <= set(wheel_names)
 
 
 @pytest.mark.parametrize("pattern", DATA)

@@ -1,12 +1,12 @@
-"""Stage 6, cost: the adder that accumulates a unit's products, as RTL and as numpy, its oracle."""
+"""What adds up a unit's products? An adder as RTL, and as numpy, its oracle."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format
-from axdse.multipliers.verilog import RTL_FOLDER, Rtl
 
 SUMS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}  # exponent and fraction bits
 INTEGER_SUM = 32
@@ -162,7 +162,7 @@ def _rtl(top: str, sum_bits: int, product_bits: int, body: str, *modules: str) -
         f"    input  [{product_bits - 1}:0] b,\n"
         f"    output [{sum_bits - 1}:0] p\n);\n"
     )
-    texts = ((RTL_FOLDER / f"{module}.v").read_text() for module in modules)
+    texts = ((UNIT_FOLDER / f"{module}.v").read_text() for module in modules)
     text = f"{header}{body}endmodule\n\n" + "\n".join(texts)
     return Rtl(top, text, ("a", "b", "p"), sum_bits, product_bits, sum_bits, modules[0])
 

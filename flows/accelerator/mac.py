@@ -1,6 +1,5 @@
-"""Stage 6, cost: a multiply-accumulate unit: multiplier, adder and the accumulator's register."""
+"""What does a multiply-accumulate unit cost? Multiplier, adder and the sum's register."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from axdse.flows.accelerator.accumulator import accumulator_of
 from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, uniform_stream
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
-from axdse.flows.cost.basis import cost_basis, tools_in_use
+from axdse.flows.cost.dependencies import cost_basis, tools_in_use
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
@@ -19,10 +18,12 @@ from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.power.activity_source import COUNT
 from axdse.flows.sources import source_digest
 from axdse.multipliers.cache import cached, digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.cmodel import model_digest
-from axdse.multipliers.operands import OperandTrace, ProductName
-from axdse.multipliers.verilog import unit_rtl
+from axdse.multipliers.cores import cores
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
+from axdse.multipliers.designs.rtl_text import unit_rtl
+from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.operands.recording import OperandTrace
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
 
@@ -229,7 +230,7 @@ class _Mac:
             return PartEnergy(trace.layer, trace.product, energy)
 
         # Threads: the time goes into C that needs no interpreter.
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             yield from pool.map(part, traces)
 
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: what one multiply-accumulate unit meets: operands, products and running sums."""
+"""What does a multiply-accumulate unit meet? Operands, products, running sums."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ import numpy as np
 from axdse.flows.accelerator.accumulator import accumulator_of, running_sums
 from axdse.flows.power.activity import Transitions
 from axdse.flows.power.activity_source import Uniform
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.encoding import operand_codes, operand_scales
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.operands import OperandTrace
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.operands.encoding import operand_codes, operand_scales
+from axdse.multipliers.operands.recording import OperandTrace
 
 RUN = 64  # uniform products in one sum
 LENGTH = 17  # pairs of a recorded row: rows tell more than what follows in one

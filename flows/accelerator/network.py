@@ -1,4 +1,4 @@
-"""Stage 6, cost: the energy of a network on an array of multiply-accumulate units."""
+"""What energy does a network take on an array of multiply-accumulate units?"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from axdse.flows.accelerator.mac import MacCost, mac_cost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands import Dataflow, OperandTrace, ProductName, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 UJ = 1e-9  # of a fJ
 

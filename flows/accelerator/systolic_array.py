@@ -1,4 +1,4 @@
-"""Stage 6, cost: an array of multiply-accumulate units: area, clock and leakage."""
+"""What is an array of multiply-accumulate units? Its area, clock and leakage."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from axdse.flows.accelerator.mac import MacCost, MacEnergy
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands import Dataflow
+from axdse.multipliers.operands.recording import Dataflow
 
 LARGEST_SIDE = 1 << 16
 _SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)

@@ -1,6 +1,5 @@
-"""Stage 6, cost: many designs, several at once; what was computed before is not computed again."""
+"""What do many designs cost? Several at once; what was computed before is kept."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.cores import cores
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 
 
@@ -47,4 +47,4 @@ def costs_of(
         except AxdseError as error:
             return error
 
-    yield from in_parallel(one, designs, jobs or os.cpu_count() or 1)
+    yield from in_parallel(one, designs, jobs or cores())

@@ -1,9 +1,9 @@
-"""Stage 6, cost: RTL -> mapped netlist, checked against the model -> area, delay, power."""
+"""What does a design cost? RTL -> netlist, checked against the model -> area, delay, power."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from axdse.flows.cost.basis import cost_basis, sources_of, tools_in_use
+from axdse.flows.cost.dependencies import cost_basis, sources_of, tools_in_use
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import check_design
@@ -17,10 +17,10 @@ from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
 from axdse.flows.power.power import power_of
 from axdse.multipliers.cache import cached, digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import model_digest
-from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.model.cmodel import model_digest
 
 
 def core_cost(

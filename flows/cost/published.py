@@ -1,4 +1,4 @@
-"""Stage 6, cost: the figures that authors publish, beside ours.
+"""How do the figures that authors publish compare with ours?
 
 EvoApproxLib states area, power and delay in a 45 nm library; ours may be of another one. So ranks
 are compared (Spearman), and how well one scale factor fits (Pearson, median error).
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.flows.cost.record import Cost
-from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 
 AREA, POWER, DELAY = "PDK45_AREA", "PDK45_PWR", "PDK45_DELAY"

@@ -1,9 +1,8 @@
-"""Stage 5, RTL check: gates against the C model on all operand pairs: a proof by exhaustion.
+"""Do gates compute what the C model does, on all operand pairs? A proof by exhaustion.
 
 `gate_harness.c` evaluates 512 pairs at a time and calls the model in the same confined process.
 """
 
-import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from axdse.flows.evidence.report import Mismatch
 from axdse.flows.formal.aig import Aig
-from axdse.flows.verify.report import Mismatch
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import tabulate
-from axdse.multipliers.compiled import RefusedError, compiled, run
+from axdse.multipliers.cores import cores
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.cmodel import tabulate
+from axdse.multipliers.model.compile import compiled
+from axdse.multipliers.sandbox.confined import RefusedError, run
 
-HARNESS = "gate_harness.c"
+HARNESS = Path(__file__).with_name("gate_harness.c")
 TIME_LIMIT_S = 60.0
 SHARE, ALIGNED = 1 << 19, 4096
 EXAMPLES = 8
@@ -105,7 +106,7 @@ def _run(
 
 def _shares(first: int, end: int) -> list[int]:
     """Where each process starts; a share is worth the start of a process."""
-    parts = max(1, min(os.cpu_count() or 1, (end - first) // SHARE))
+    parts = max(1, min(cores(), (end - first) // SHARE))
     return [first + (end - first) * part // parts // ALIGNED * ALIGNED for part in range(parts)]
 
 

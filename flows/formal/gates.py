@@ -15,9 +15,9 @@ from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
 from axdse.flows.scripts import script_word, write_rtl
 from axdse.flows.yosys import read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.catalog import Pipeline
+from axdse.multipliers.designs.family import Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 # techmap of its own accord takes a bit beyond a vector's end, and the quotient by zero, for
 # whatever suits it.

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: proofs: RTL against its C model, and RTL against RTL."""
+"""Is RTL proved equal to its C model, or to other RTL?"""
 
 import importlib.metadata
 import itertools
@@ -10,19 +10,20 @@ from typing import Literal
 
 import numpy as np
 
+from axdse.flows.evidence.report import Mismatch, Proof
+from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
 from axdse.flows.formal.aig import Aig, miter
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import BEYOND, SCRIPT, read_gates
 from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.report import Mismatch, Proof
-from axdse.flows.verify.simulation import Response
-from axdse.flows.verify.stimulus import Stimulus, core_stimulus
 from axdse.multipliers.cache import digest, load, store, temporary_folder
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import compiler, model_digest
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.sandbox.compiler import compiler
 
 ALWAYS_BITS = 24
 FIRST_SLICES, SLICE = (1 << 20, 1 << 24), 1 << 26

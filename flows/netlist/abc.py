@@ -1,8 +1,8 @@
-"""Stage 6, cost: ABC without the system calls that take up to half of its time."""
+"""How is ABC run without the system calls that take up to half of its time?"""
 
 import os
 
-from axdse.flows.native import native_file
+from axdse.flows.c_library import native_file
 from axdse.flows.scripts import is_plain
 
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a mapped netlist must compute what the C model says, or its cost is void.
+"""Does a mapped netlist compute what the C model says? Else its cost is void.
 
 All operand pairs go through netlist and C model while there are few enough. Beyond, a sample does,
 and ABC proves that the netlist is its RTL, of which `axdse verify` asks the same.
@@ -10,20 +10,20 @@ from typing import Literal
 
 import numpy as np
 
+from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
+from axdse.flows.evidence.unit_stimulus import unit_stimulus
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import ALWAYS_BITS, same_function
 from axdse.flows.netlist.gates import netlist_gates
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.verify.stimulus import Stimulus, core_stimulus
-from axdse.flows.verify.unit_stimulus import unit_stimulus
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import products, tabulate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.unit import unit_products
-from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.model.cmodel import products, tabulate
+from axdse.multipliers.model.unit_oracle import unit_products
 
 SEED = 0
 # ABC takes 0.1 to 0.3 s for the cores and units of the catalogue, or many minutes.

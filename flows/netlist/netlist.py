@@ -1,16 +1,17 @@
-"""Stage 6, cost: a mapped netlist, and its exact simulation on many vectors at once."""
+"""What is a mapped netlist, and what does it compute, on many vectors at once?"""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
+from axdse.flows.bit_planes import codes_of, lanes_of
 from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.flop import Flop
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 LANES = 64
 MOST_STAGES = 64  # of a pipeline
@@ -212,20 +213,3 @@ def in_order(instances: Sequence[Instance], rtl: Rtl) -> tuple[Instance, ...]:
 def _input_nets(instance: Instance) -> list[int]:
     pins = dict(instance.pins)
     return [pins[pin] for pin, _ in instance.cell.inputs]
-
-
-def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
-    """Transpose codes into bit planes, uint64 of shape (width, vectors / 64)."""
-    shifts = np.arange(width, dtype=np.uint64)[:, None]
-    bits = ((codes.astype(np.uint64) >> shifts) & np.uint64(1)).astype(np.uint8)
-    packed = np.packbits(bits, axis=1, bitorder="little")
-    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
-
-
-def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """Undo `lanes_of`."""
-    codes = np.zeros(count, dtype=np.uint64)
-    for bit, lane in enumerate(lanes):
-        bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")
-        codes |= bits.astype(np.uint64) << np.uint64(bit)
-    return codes

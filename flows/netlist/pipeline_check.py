@@ -1,11 +1,12 @@
-"""Stage 6, cost: a netlist with registers must be a pipeline, and how long a product takes."""
+"""Is a netlist with registers a pipeline, and how long does a product take?"""
 
 from dataclasses import replace
 
 import numpy as np
 
-from axdse.flows.netlist.netlist import MOST_STAGES, Netlist, Register, codes_of
-from axdse.multipliers.catalog import Pipeline
+from axdse.flows.bit_planes import codes_of
+from axdse.flows.netlist.netlist import MOST_STAGES, Netlist, Register
+from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.errors import AxdseError
 
 APART = 2 * MOST_STAGES  # cycles between two changes of the operands

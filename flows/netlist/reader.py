@@ -1,4 +1,4 @@
-"""Stage 6, cost: read and check the netlist that Yosys wrote."""
+"""What netlist did Yosys write, and is it sound?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +9,8 @@ from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.netlist import Held, Instance, Netlist, Port, Register, in_order
 from axdse.flows.netlist.pipeline_check import checked
 from axdse.flows.yosys import read_modules
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 # Yosys numbers nets from 2 in JSON, which leaves 0 and 1 to stand for themselves.
 CONSTANTS = {"0": 0, "1": 1}

@@ -1,4 +1,4 @@
-"""Stage 6, cost: one bit of storage: the D flip-flop of a library in seven figures."""
+"""What does one bit of storage take? The D flip-flop of a library in seven figures."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from axdse.flows.liberty.flop import Flop
 from axdse.flows.liberty.library import Library
-from axdse.flows.power.register_power import Loaded, RegisterPower, register_power
+from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
 from axdse.multipliers.errors import AxdseError
 
 FJ = 1e3  # in a pJ

@@ -1,4 +1,4 @@
-"""Stage 6, cost: RTL -> netlist of library cells, with Yosys and ABC."""
+"""How does RTL become a netlist of library cells? With Yosys and ABC."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from axdse.flows.scripts import program_word, script_word, write_rtl
 from axdse.flows.tools import find_tool
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.designs.rtl_text import Rtl
 
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
 # about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.

@@ -1,13 +1,13 @@
-"""Stage 6, cost: synthesis under a delay target: the smallest netlist that meets it."""
+"""Which is the smallest netlist that meets a delay target?"""
 
 from axdse.flows.liberty.library import Library
-from axdse.flows.liberty.needs import mappable
+from axdse.flows.liberty.mappable import mappable
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.netlist.synthesis import ABC_SCRIPT, synthesise
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, MachineError
-from axdse.multipliers.verilog import Rtl
 
 # ABC counts in whole ps, and in 32 bits.
 SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6

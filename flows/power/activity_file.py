@@ -1,4 +1,4 @@
-"""Stage 6, cost: which operands `--activity` names: uniform ones, a trace, or a recording."""
+"""Which operands does `--activity` name? Uniform ones, a trace, or a recording."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.npz import Npz, open_npz
-from axdse.multipliers.recording_file import LARGEST, recording_of
+from axdse.multipliers.operands.recording_file import LARGEST, recording_of
 
 Source = Uniform | Trace | Recorded | Independent
 Order = Literal["output-stationary", "weight-stationary", "independent"]

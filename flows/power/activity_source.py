@@ -1,4 +1,4 @@
-"""Stage 6, cost: which operands follow one another: uniform ones, or a trace in order."""
+"""Which operands follow one another? Uniform ones, or a trace in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ import numpy as np
 
 from axdse.flows.power.activity import Transitions
 from axdse.multipliers.cache import digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format
-from axdse.multipliers.operands import code_bits
+from axdse.multipliers.operands.recording import code_bits
 
 COUNT = 4096
 SEED = 0

@@ -1,4 +1,4 @@
-"""Stage 6, cost: operands drawn from the joint histograms of a network."""
+"""How are operands drawn from the joint histograms of a network?"""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ from axdse.flows.power.activity_source import (
     joined,
 )
 from axdse.multipliers.cache import digest
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.operands import OperandHistogram, Recording, code_bits
+from axdse.multipliers.operands.recording import OperandHistogram, Recording, code_bits
 
 
 @dataclass(frozen=True, eq=False)

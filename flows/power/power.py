@@ -1,4 +1,4 @@
-"""Stage 6, cost: power of a mapped netlist from its activity and the tables of its library.
+"""What power does a netlist take, by its activity and the tables of its library?
 
 Switching: half of C V^2 for each toggle of a net with capacitance C (pins, no wires; nets of the
 inputs included). Internal: the energy that the library's internal_power tables tell for the pin
@@ -15,11 +15,11 @@ import numpy as np
 
 from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.library import Library
+from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
 from axdse.flows.liberty.state_tables import leakage_nw, shares
 from axdse.flows.netlist.delays import FALL, RISE, Delays
 from axdse.flows.netlist.netlist import Netlist, Register
 from axdse.flows.power.activity import Activity
-from axdse.flows.power.register_power import Loaded, RegisterPower, register_power
 from axdse.multipliers.errors import AxdseError
 
 FJ = 1e3  # in a pJ

@@ -1,4 +1,4 @@
-"""Stage 6, cost: operands in the order in which a multiplier of an array met them in a network."""
+"""In which order did a multiplier of an array meet its operands in a network?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 from axdse.flows.power.activity import Transitions
 from axdse.flows.power.activity_source import COUNT, Design, core_codes, joined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.encoding import operand_codes
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.operands import Dataflow, OperandTrace, Recording, code_bits
+from axdse.multipliers.operands.encoding import operand_codes
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording, code_bits
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a design of the user's own, from one Verilog file and one C file.
+"""What is a design of the user's own? One Verilog file and one C file.
 
 The files speak for themselves: ports, widths and registers come from the RTL, as Yosys reads it;
 types and names from the C prototype. EvoApproxLib's and ApproxTrain's files fit unchanged.
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from axdse.flows.evidence.report import Order
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS
 from axdse.flows.verify.c_source import Prototype, find_prototype, published_figures
 from axdse.flows.verify.module_ports import Module, ModulePort, read_modules
-from axdse.flows.verify.report import Order
-from axdse.flows.verify.stimulus import MAX_OPERAND_BITS
-from axdse.multipliers.catalog import Family, Multiplier, Pipeline
+from axdse.multipliers.designs.family import Family, Multiplier, Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl, read_rtl
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.names import check_name
 from axdse.multipliers.printable import printable
-from axdse.multipliers.verilog import Rtl, read_rtl
 
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(

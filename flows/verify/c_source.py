@@ -1,12 +1,12 @@
-"""Stage 1, candidate: what a C file says of itself: its functions and its author's figures."""
+"""What does a C file say of itself? Its functions and its author's figures."""
 
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.multipliers.catalog import Published
 from axdse.multipliers.comments import without_comments
+from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name

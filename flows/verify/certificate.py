@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the certificate: a report as a sealed JSON file, and its validation."""
+"""What is a certificate? A report as a sealed JSON file, and its validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from axdse.flows.verify.report import RtlReport
+from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.cache import digest, write_output
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import MAX_TABLE_BITS, model_digest, tabulate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import MOST_BITS, Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.family import MOST_BITS
 from axdse.multipliers.files import MIB, InputFile
-from axdse.multipliers.unit import unit_digest
-from axdse.multipliers.verilog import Rtl, unit_rtl
+from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, model_digest, tabulate
+from axdse.multipliers.model.unit_oracle import unit_digest
 
 SCHEMA = 2
 LARGEST = MIB

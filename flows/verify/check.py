@@ -6,7 +6,6 @@ thing under test (`simulation`) and the comparison know nothing of each other.
 
 import contextlib
 import functools
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,26 +13,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from axdse.flows.evidence.report import Order, RtlReport, Simulator
+from axdse.flows.evidence.stimulus import core_coverage, core_stimulus
+from axdse.flows.evidence.unit_stimulus import unit_stimulus
 from axdse.flows.formal.proof import ALWAYS_BITS, prove
+from axdse.flows.simulation.icarus import LEAPS
 from axdse.flows.tools import kill_running
 from axdse.flows.verify.bring_your_own import Design
 from axdse.flows.verify.conclusion import conclude
 from axdse.flows.verify.coverage import unit_coverage
-from axdse.flows.verify.devices import batches
-from axdse.flows.verify.report import Order, RtlReport, Simulator
-from axdse.flows.verify.simulation import LEAPS
-from axdse.flows.verify.stimulus import core_coverage, core_stimulus
-from axdse.flows.verify.unit_stimulus import unit_stimulus
 from axdse.flows.verify.verdict import Oracle, Task, judge_all, verdict_on
+from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import model_digest, products, tabulate
+from axdse.multipliers.cores import cores
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.unit import unit_digest, unit_products
-from axdse.multipliers.unit_model import unit_model_products
-from axdse.multipliers.verilog import RTL_FOLDER, Rtl, core_rtl, unit_rtl
+from axdse.multipliers.model.cmodel import model_digest, products, tabulate
+from axdse.multipliers.model.unit_model import unit_model_products
+from axdse.multipliers.model.unit_oracle import unit_digest, unit_products
 
 BATCH = 12
 # Of many designs at once, in place of `simulation.LEAPS`: those would cost a quarter of the time.
@@ -134,9 +134,10 @@ def check(
 
 
 def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
-    """Compare the whole unit's RTL with its C model, `axdse.multipliers.unit_model`.
+    """Compare the whole unit's RTL with its C model, `axdse.multipliers.model.unit_model`.
 
-    That model is tested against `axdse.multipliers.unit`, which int8 units are compared with.
+    That model is tested against `axdse.multipliers.model.unit_oracle`, which int8 units are
+    compared with.
 
     Raises:
         AxdseError: as `check`.
@@ -208,7 +209,7 @@ def check_designs(
 
 def _in_batches(todo: Sequence[_Job], jobs: int | None) -> Generator[RtlReport | AxdseError]:
     # Threads only wait here: compilers, models and simulators are processes of their own.
-    pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(jobs or cores())
     futures = [
         pool.submit(_check_batch, [todo[index] for index in group])
         for group in batches([job.rtl for job in todo], BATCH)

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from axdse.flows.evidence.report import Proof, RtlReport
+from axdse.flows.evidence.stimulus import Stimulus
 from axdse.flows.verify.readings import compare_readings
-from axdse.flows.verify.report import Proof, RtlReport
-from axdse.flows.verify.simulation_past import Past, past_of
-from axdse.flows.verify.stimulus import Stimulus
+from axdse.flows.verilog.simulation_past import Past, past_of
 from axdse.multipliers.cache import digest
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 
 def conclude(

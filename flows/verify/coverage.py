@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: how much of what a float unit can meet a stimulus holds.
+"""How much of what a float unit can meet does a stimulus hold?
 
 The carry of a class is that of the exact product: what a design makes of it is under test.
 """
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.verify.report import Covered
-from axdse.flows.verify.stimulus import Stimulus
-from axdse.flows.verify.unit_stimulus import corner_exponents, corner_fractions
+from axdse.flows.evidence.report import Covered
+from axdse.flows.evidence.stimulus import Stimulus
+from axdse.flows.evidence.unit_stimulus import corner_exponents, corner_fractions
 from axdse.multipliers.formats import FloatFormat
 
 SIGN_PAIRS = 4

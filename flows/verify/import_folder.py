@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a folder of C and Verilog files -> a catalogue of verified designs."""
+"""How does a folder of C and Verilog files become a catalogue of verified designs?"""
 
 import os
 import re
@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import yaml
 
+from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.bring_your_own import Design, Pins, design_of
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
-from axdse.flows.verify.report import RtlReport
 from axdse.multipliers.cache import write_output
-from axdse.multipliers.catalog import Multiplier
-from axdse.multipliers.cmodel import MAX_TABLE_BITS
-from axdse.multipliers.compiled import source_content
-from axdse.multipliers.error import error_metrics
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.model.cmodel import MAX_TABLE_BITS
+from axdse.multipliers.model.compile import source_content
 from axdse.multipliers.names import check_name
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 MODELS = (".c", ".inl")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: the modules of a Verilog file, as Yosys reads them."""
+"""Which modules and ports does a Verilog file have, as Yosys reads it?"""
 
 import json
 import re
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.verilog_safety import refuse_unsafe
+from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.designs.rtl_text import read_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import read_rtl
 
 TOGETHER_LIMIT_S = 120
 # What a stranger's file may take before anything is known of it.

@@ -7,15 +7,16 @@ and flip-flops, goes through the same bench as its text did, stalls and reset in
 
 import numpy as np
 
+from axdse.flows.evidence.report import Mismatch, Reading
+from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.stimulus import Stimulus
 from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.gates import BEYOND, REGISTERS, SCRIPT, read_synthesised
+from axdse.flows.simulation.icarus import BENCH_FILES, simulate
 from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.report import Mismatch, Reading
-from axdse.flows.verify.simulation import BENCH_FILES, Response, simulate
-from axdse.flows.verify.stimulus import Stimulus
 from axdse.multipliers.cache import digest, load, store
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.designs.rtl_text import Rtl
 
 EXAMPLES = 8
 

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: compare what the devices answer with what the models say."""
+"""Do the devices answer what the models say?"""
 
 import functools
 import importlib.metadata
@@ -10,23 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.tools import find_tool
-from axdse.flows.verify.report import Covered, Mismatch, Order, RtlReport, Simulator, Verdict
-from axdse.flows.verify.simulation import (
+from axdse.flows.evidence.report import Covered, Mismatch, Order, RtlReport, Simulator, Verdict
+from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.stimulus import Stimulus
+from axdse.flows.simulation.icarus import (
     BENCH_FILES,
     LEAPS,
     MAX_LATENCY,
-    Response,
     Trace,
     record_waves,
     simulate,
 )
-from axdse.flows.verify.stimulus import Stimulus
-from axdse.flows.verify.verilator_simulation import VERILATOR_BENCH_FILES, simulate_verilator
-from axdse.flows.verify.verilator_tool import need_verilator
+from axdse.flows.simulation.verilator import VERILATOR_BENCH_FILES, simulate_verilator
+from axdse.flows.simulation.verilator_tool import need_verilator
+from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store
-from axdse.multipliers.cmodel import compiler
-from axdse.multipliers.verilog import Rtl
+from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.sandbox.compiler import compiler
 
 EXAMPLES = 8
 Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]

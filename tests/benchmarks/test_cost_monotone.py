@@ -7,7 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "cost_monotone.py"
 

@@ -24,10 +24,11 @@ from gemm_contract import (
 )
 from torch import Tensor
 
-from axdse.gpu.multiplication import handle
-from axdse.multipliers.candidate import Candidate
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
 
 Pair = tuple[int, int]
 Size = tuple[int, int, int, int]
@@ -48,8 +49,9 @@ class Shape:
     dilation: Pair = (1, 1)
 
     @property
-    def window(self) -> tuple[Pair, Pair, Pair, int]:
-        return self.stride, self.padding, self.dilation, self.groups
+    def convolution(self) -> Convolution:
+        window = Window(self.stride, self.padding, self.dilation, self.groups)
+        return Convolution(self.batch, self.inputs, self.outputs, self.image, self.kernel, window)
 
     @property
     def sizes(self) -> tuple[Size, Size, Size]:
@@ -157,7 +159,7 @@ def tensors(shape: Shape, number_format: Format) -> list[Tensor]:
 
 
 class ConvContract:
-    """Inherit as `class TestMyKernel(ConvContract)`; arguments are those of the operators."""
+    """Inherit as `class TestMyKernel(ConvContract)`; a `Convolution` comes after `swap`."""
 
     def conv2d(self, *arguments: object) -> Tensor:
         raise NotImplementedError
@@ -181,15 +183,15 @@ class ConvContract:
         pixels, taps, grads = (x[where] for x, where in zip(flat, places, strict=True))
         pixels = torch.where(inside, pixels, torch.zeros_like(pixels))
 
-        result = self.conv2d(image, weight, *arguments, *shape.window)
+        result = self.conv2d(image, weight, *arguments, shape.convolution)
         products = multiplied(pixels, taps, unit, swap)
         assert_sums_at(result, products, every.output, output_size)
 
-        result = self.conv2d_input_gradient(grad, weight, *arguments, shape.image, *shape.window)
+        result = self.conv2d_input_gradient(grad, weight, *arguments, shape.convolution)
         products = multiplied(grads[inside], taps[inside], unit, swap)
         assert_sums_at(result, products, every.pixel[every.inside], image_size)
 
-        result = self.conv2d_weight_gradient(grad, image, *arguments, shape.kernel, *shape.window)
+        result = self.conv2d_weight_gradient(grad, image, *arguments, shape.convolution)
         products = multiplied(grads, pixels, unit, swap)
         assert_sums_at(result, products, every.tap, weight_size)
 
@@ -236,9 +238,9 @@ class ConvContract:
         weight = torch.full((1, 1, 1, 1), tap)
         expected = all_products(x.reshape(-1, 1), weight.reshape(1, 1), unit).flatten() + 0
         arguments = x, weight, handle(table("scramble", name)), False
-        result = self.conv2d(*arguments, *ONE_CHANNEL.window)
+        result = self.conv2d(*arguments, ONE_CHANNEL.convolution)
         assert_same_bits(result.flatten(), expected)
-        result = self.conv2d_input_gradient(*arguments, size[2:], *ONE_CHANNEL.window)
+        result = self.conv2d_input_gradient(*arguments, ONE_CHANNEL.convolution)
         assert_same_bits(result.flatten(), expected)
 
     @pytest.mark.parametrize(
@@ -275,9 +277,9 @@ class ConvContract:
         image, weight, grad = tensors(shape, parse_format(name))
         first, second = (
             (
-                self.conv2d(image, weight, *arguments, *shape.window),
-                self.conv2d_input_gradient(grad, weight, *arguments, shape.image, *shape.window),
-                self.conv2d_weight_gradient(grad, image, *arguments, shape.kernel, *shape.window),
+                self.conv2d(image, weight, *arguments, shape.convolution),
+                self.conv2d_input_gradient(grad, weight, *arguments, shape.convolution),
+                self.conv2d_weight_gradient(grad, image, *arguments, shape.convolution),
             )
             for _ in range(2)
         )

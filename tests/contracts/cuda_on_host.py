@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.gpu.device_task import Program, Task
+from axdse.gpu.cuda.task import Program, Task
 
 SHIM = Path(__file__).with_name("cuda_on_host.h")
 TAIL = """

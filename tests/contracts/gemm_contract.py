@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from axdse.gpu.quantise import float_codes, float_values
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, Parameter, builtin_catalog
+from axdse.gpu.operands.encode import float_codes, float_values
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Parameter
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
-from axdse.multipliers.lut import Lut, build_lut
-from axdse.multipliers.unit import corner_operands, unit_products
+from axdse.multipliers.model.unit_oracle import corner_operands, unit_products
+from axdse.multipliers.tables.lut import Lut, build_lut
 
 SCRAMBLE = Family(
     name="scramble",

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from axdse.gpu.host_codes import codes_of
-from axdse.gpu.host_kernels import PORTABLE, Engine, Kernel, engine_for
-from axdse.gpu.host_library import FLAGS, FOLDER
-from axdse.gpu.multiplication import handle
-from axdse.multipliers.lut import Lut
+from axdse.gpu.cpu.codes import codes_of
+from axdse.gpu.cpu.compile import FLAGS, FOLDER
+from axdse.gpu.cpu.engine import Engine
+from axdse.gpu.cpu.kernels import PORTABLE, Kernel, engine_for
+from axdse.gpu.multiplication.handles import handle
+from axdse.multipliers.tables.lut import Lut
 
 DRIVER = Path(__file__).with_name("kernel_driver.c")
 NATIVE = "-march=native"

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import PRODUCTS, Dataflow, OperandTrace, ProductName, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 STEPS, IMAGES, MULTIPLICATIONS = 10, 320, 64_000
 

@@ -7,9 +7,9 @@ from gemm_contract import table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.dse.workloads import find_workload
-from axdse.gpu.assignment import Assignment
-from axdse.gpu.convert import convert
+from axdse.dse.training.networks import LAYERS
+from axdse.gpu.layers.assignment import Assignment
+from axdse.gpu.layers.convert import convert
 
 Batch = tuple[Tensor, Tensor]
 
@@ -45,7 +45,7 @@ def resnet20(width: int = 16) -> nn.Module:
 def lenet5() -> nn.Module:
     """Images [B, 1, 28, 28] to logits [B, 10]."""
     torch.manual_seed(0)
-    return nn.Sequential(find_workload("lenet-5").layers())
+    return nn.Sequential(LAYERS["lenet-5"]())
 
 
 def approximate(model: nn.Module, design: str, format_name: str) -> nn.Module:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from axdse.gpu.device_task import CUDA_OPTIONS
+from axdse.gpu.cuda.task import CUDA_OPTIONS
 
 MISSING = "NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12"
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from mac_recordings import recording
 
-from axdse.dse.config import SearchConfig, parse_config
-from axdse.dse.evaluation import Baseline, Evaluation, FrontPoint
-from axdse.dse.run_dir import RunDir
-from axdse.dse.train import Epoch, History
+from axdse.dse.run.config import SearchConfig, parse_config
+from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.training.records import Epoch, History
 from axdse.flows.accelerator.network import AcceleratorCost, Assigned, accelerator_cost
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.power.recorded_source import Recorded
 from axdse.flows.verify.check import check, check_unit
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.recording_file import save_recording
+from axdse.multipliers.operands.recording_file import save_recording
 
 CONFIG = """\
 workload: lenet-300-100
@@ -102,7 +102,7 @@ def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
 def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
     """A trial for each status that is not "complete", and one whose text is hostile."""
     return (
-        dataclasses.replace(first, number=4, status="repeated", reason="same as trial 0"),
+        dataclasses.replace(first, number=4, status="dominated", reason="trial 0 costs no more"),
         dataclasses.replace(
             first,
             number=5,

@@ -7,13 +7,14 @@ import pytest
 from hostile import CANARY, NAMES
 
 from axdse.flows.cost.cost import core_cost
-from axdse.flows.cost.fast import fast_costs
+from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.liberty.library import read_library
 from axdse.flows.scripts import program_word, script_word, write_rtl
 from axdse.flows.tools import find_tool
-from axdse.multipliers.catalog import Catalog, Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 ODD = 'a b;c\'d $(touch CANARY) [x]{y} "q" #%'
 # Yosys calls it while it reads the text; so it did every function of the C library.

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from axdse.multipliers.catalog import Family, Multiplier, Parameter, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Multiplier, Parameter
 
 sys.path.insert(0, str(Path(__file__).parent / "statements"))
 MakeMultiplier = Callable[..., Multiplier]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from axdse.dse.config import parse_config
-from axdse.multipliers.catalog import Catalog
+from axdse.dse.run.config import parse_config
+from axdse.multipliers.designs.catalog import Catalog
+from axdse.multipliers.designs.expression import evaluate
 from axdse.multipliers.errors import LONGEST, AxdseError
-from axdse.multipliers.expression import evaluate
 from axdse.multipliers.formats import parse_format
 
 

@@ -6,10 +6,11 @@ import subprocess
 import numpy as np
 import pytest
 
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import products, tabulate, twos_complement
-from axdse.multipliers.compiler import compiler
-from axdse.multipliers.error import error_metrics
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.model.cmodel import products, tabulate, twos_complement
+from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.tables.error_metrics import error_metrics
 
 FAMILIES = tuple(builtin_catalog().families.values())
 INTEGER = tuple(family for family in FAMILIES if family.kind == "integer")

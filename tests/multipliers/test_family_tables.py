@@ -7,8 +7,8 @@ import tables_log
 import tables_segment
 import tables_signed
 
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.cmodel import tabulate, twos_complement
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.model.cmodel import tabulate, twos_complement
 
 MODULES = (tables_array, tables_log, tables_segment, tables_signed)
 WIDTHS = {"integer": {"n": (3, 4, 5, 8)}, "significand": {"m": (2, 4, 5, 6, 7)}}

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.config import load_config
+from axdse.dse.run.config import load_config
 from axdse.flows.liberty.library import read_library
 from axdse.flows.power.activity_file import read_source
 from axdse.flows.verify.c_source import find_prototype
 from axdse.flows.verify.certificate import read_certificate
-from axdse.multipliers.catalog import Catalog
+from axdse.multipliers.designs.catalog import Catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import InputFile
-from axdse.multipliers.lut import load_approxtrain, load_npz
-from axdse.multipliers.recording_file import load_recording
+from axdse.multipliers.operands.recording_file import load_recording
+from axdse.multipliers.tables.lut import load_approxtrain, load_npz
 
 LIMIT = 64
 

@@ -9,11 +9,12 @@ import pytest
 import yaml
 from hostile import MARKS, NAMES, TEXTS
 
-from axdse.multipliers.catalog import Catalog, Family, builtin_catalog
-from axdse.multipliers.compiled import compiled, included
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.family import Family
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.compile import HARNESS, compiled, included
 from axdse.multipliers.names import C_KEYWORDS, VERILOG_KEYWORDS, check_name
-from axdse.multipliers.verilog import Rtl
 
 Entry = dict[str, Any]
 Read = Callable[..., Family]
@@ -180,7 +181,7 @@ def test_rtl_has_plain_names(name: str, field: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_the_compiler_gets_plain_names(name: str, tmp_path: Path) -> None:
-    refused(lambda: compiled(tmp_path / "m.c", name, "harness.c"), "names of functions")
+    refused(lambda: compiled(tmp_path / "m.c", name, HARNESS), "names of functions")
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a\x1bb"])
@@ -193,7 +194,7 @@ def test_other_paths_of_models_are_taken(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     model = tmp_path / name / "m.c"
     model.write_text("unsigned m(unsigned a, unsigned b) { return a * b; }\n")
-    assert compiled(model, "m", "harness.c").is_file()
+    assert compiled(model, "m", HARNESS).is_file()
 
 
 @pytest.mark.parametrize("family", builtin_catalog().families.values(), ids=lambda f: f.name)

@@ -14,11 +14,11 @@ from axdse.flows.accelerator.accumulator import (
     running_sums,
 )
 from axdse.flows.accelerator.mac_netlists import addends, check_adder
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
-from axdse.flows.verify.simulation import simulate
-from axdse.flows.verify.stimulus import MAX_OPERAND_BITS, Stimulus
+from axdse.flows.simulation.icarus import simulate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

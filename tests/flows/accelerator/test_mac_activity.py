@@ -13,8 +13,8 @@ from axdse.flows.accelerator.mac_activity import (
     recorded_stream,
     uniform_stream,
 )
-from axdse.multipliers.operands import DATAFLOWS, Dataflow
-from axdse.multipliers.unit import unit_products
+from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow
 
 BF16 = unit("exact(n=8)", "bf16")
 

@@ -16,9 +16,9 @@ from axdse.flows.accelerator.network import (
     sum_of_layers,
 )
 from axdse.flows.accelerator.systolic_array import Array, array_cost, element_fj, parse_array
-from axdse.multipliers.candidate import Candidate
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands import PRODUCTS
 
 EXACT, ROUGH = unit("exact(n=8)", "int8"), unit("truncated(n=8,t=6)", "int8")
 

@@ -7,9 +7,9 @@ import pytest
 from axdse.flows.cost.cost import core_cost
 from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier, Published
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.family import Published
 
 
 def designs(areas: list[float]) -> list[Multiplier]:

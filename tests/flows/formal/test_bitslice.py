@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.evidence.report import Mismatch
 from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.bitslice import EXAMPLES, sweep
 from axdse.flows.formal.gates import read_gates
-from axdse.flows.verify.report import Mismatch
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
+from axdse.multipliers.model.cmodel import tabulate
 
 Write = Callable[[str, str], Path]
 WithModel = Callable[..., Multiplier]

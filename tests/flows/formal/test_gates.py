@@ -3,14 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from axdse.flows.evidence.stimulus import core_stimulus
 from axdse.flows.formal import gates as gates_module
 from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
 from axdse.flows.formal.gates import AND, NOT, read_gates
-from axdse.flows.verify.stimulus import core_stimulus
-from axdse.multipliers.catalog import builtin_catalog
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, core_rtl
+from axdse.multipliers.model.cmodel import tabulate
 
 
 def device(body: str, kind: str = "", a_bits: int = 2, b_bits: int = 3) -> Rtl:

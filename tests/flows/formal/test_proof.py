@@ -7,9 +7,10 @@ import pytest
 
 from axdse.flows.formal.gates import read_gates
 from axdse.flows.formal.proof import Equivalence, check_with_abc, equivalent, prove
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, core_rtl
 
 
 def rtl_of(spec: str) -> Rtl:

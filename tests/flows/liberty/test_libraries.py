@@ -9,7 +9,7 @@ from axdse.flows.cost.cost import core_cost
 from axdse.flows.liberty import libraries
 from axdse.flows.liberty.libraries import OSU018, library_path
 from axdse.flows.liberty.library import read_library
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from axdse.flows.evidence.stimulus import core_stimulus
+from axdse.flows.evidence.unit_stimulus import unit_stimulus
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import CEC_LIMIT_S, NetlistProof, check_design, is_mapped
 from axdse.flows.netlist.gates import netlist_gates
@@ -15,13 +17,12 @@ from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.power.activity_source import Design
-from axdse.flows.verify.stimulus import core_stimulus
-from axdse.flows.verify.unit_stimulus import unit_stimulus
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, Pipeline, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier, Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.verilog import Rtl, core_rtl, unit_rtl
 
 Edit = Callable[[Netlist], Netlist]
 CORE, WIDE, UNIT = "exact(n=12)", "exact(n=16)", "exact(n=8) in bf16"

@@ -12,17 +12,18 @@ from axdse.flows.cost.cost import core_cost
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.delays import delays_of
-from axdse.flows.netlist.gate_simulation import gate_toggles
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.activity_source import Trace
+from axdse.flows.power.gate_simulation import gate_toggles
 from axdse.flows.power.power import power_of
-from axdse.multipliers.catalog import Multiplier, Pipeline, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier, Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, core_rtl
 
 Write = Callable[[str, str], Path]
 MODEL = "#include <stdint.h>\nuint64_t stages(uint64_t a, uint64_t b) { return a * b; }\n"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.liberty.register_power import Loaded, register_power
 from axdse.flows.netlist.registers import flip_flop, setup_ns
-from axdse.flows.power.register_power import Loaded, register_power
 from axdse.multipliers.errors import AxdseError
 
 Write = Callable[[str, str], Path]

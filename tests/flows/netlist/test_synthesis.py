@@ -10,9 +10,9 @@ from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.yosys import run_yosys
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl, core_rtl
 
 HEADER = "module top (input [1:0] a, input [1:0] b, output [3:0] p);\n"
 PAIRS = np.array([(a, b) for a in range(4) for b in range(4)], dtype=np.uint64).T

@@ -7,15 +7,15 @@ import pytest
 
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.delays import delays_of
-from axdse.flows.netlist.gate_simulation import gate_toggles
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Activity, Transitions, simulate
 from axdse.flows.power.activity_source import Uniform
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.flows.power.gate_simulation import gate_toggles
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import core_rtl
 
 
 def mapped(spec: str) -> Netlist:

@@ -9,12 +9,18 @@ import pytest
 from axdse.flows.cost.cost import core_cost
 from axdse.flows.power.activity_file import read_source
 from axdse.flows.power.recorded_source import Recorded
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands import Dataflow, OperandHistogram, OperandTrace, Recording
-from axdse.multipliers.recording_file import save_recording
+from axdse.multipliers.operands.recording import (
+    Dataflow,
+    OperandHistogram,
+    OperandTrace,
+    Recording,
+)
+from axdse.multipliers.operands.recording_file import save_recording
 
 
 def core(spec: str) -> Multiplier:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.evidence.report import Mismatch
 from axdse.flows.verify.bring_your_own import Design, Pins, read_design
 from axdse.flows.verify.check import check_design
-from axdse.flows.verify.report import Mismatch
 from axdse.multipliers.errors import AxdseError
 
 Write = Callable[[str, str], Path]

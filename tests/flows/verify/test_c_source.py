@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from axdse.flows.verify.c_source import find_prototype, published_figures
-from axdse.multipliers.catalog import Published
+from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError
 
 Write = Callable[[str, str], Path]

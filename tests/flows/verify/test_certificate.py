@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport
 from axdse.flows.verify.certificate import (
     compare,
     compare_unit,
@@ -12,12 +13,12 @@ from axdse.flows.verify.certificate import (
     write_certificate,
 )
 from axdse.flows.verify.check import check
-from axdse.flows.verify.report import Mismatch, Proof, Reading, RtlReport
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.verilog import core_rtl, unit_rtl
 
 Write = Callable[[str, str], Path]
 WithRtl = Callable[..., Multiplier]

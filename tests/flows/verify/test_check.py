@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.verify import simulation as rtl_simulation
+from axdse.flows.evidence.report import RtlReport
+from axdse.flows.simulation import icarus as rtl_simulation
 from axdse.flows.verify import verdict
 from axdse.flows.verify.check import check, check_all, check_unit
-from axdse.flows.verify.report import RtlReport
-from axdse.multipliers import cmodel, verilog
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import Family, Multiplier, builtin_catalog
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.designs import rtl_text as verilog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
+from axdse.multipliers.model import cmodel
+from axdse.multipliers.model.cmodel import tabulate
 
 WithRtl = Callable[..., Multiplier]
 
@@ -140,9 +142,9 @@ def test_units_agree(spec: str, format_text: str) -> None:
 @pytest.mark.parametrize("name", UNIT_RTL)
 def test_a_damaged_unit_fails(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "rtl"
-    shutil.copytree(verilog.RTL_FOLDER, folder)
+    shutil.copytree(verilog.UNIT_FOLDER, folder)
     _delete_middle(folder / f"{name}.v")
-    monkeypatch.setattr(verilog, "RTL_FOLDER", folder)
+    monkeypatch.setattr(verilog, "UNIT_FOLDER", folder)
     format_text = "int8" if name == "int_multiply" else "bf16"
     _assert_fails(lambda: check_unit(Candidate(_exact(8), parse_format(format_text))))
 

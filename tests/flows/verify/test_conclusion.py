@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport, Verdict
+from axdse.flows.evidence.stimulus import Stimulus, every_pair
 from axdse.flows.verify import conclusion
 from axdse.flows.verify.conclusion import conclude
-from axdse.flows.verify.report import Mismatch, Proof, Reading, RtlReport, Verdict
-from axdse.flows.verify.stimulus import Stimulus, every_pair
 from axdse.multipliers.cache import digest
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 EVERY = every_pair(2, 2)
 SOME = EVERY.some(7)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from axdse.flows.evidence.report import Covered
+from axdse.flows.evidence.stimulus import Stimulus
+from axdse.flows.evidence.unit_stimulus import unit_stimulus
 from axdse.flows.verify.coverage import unit_coverage
-from axdse.flows.verify.report import Covered
-from axdse.flows.verify.stimulus import Stimulus
-from axdse.flows.verify.unit_stimulus import unit_stimulus
 from axdse.multipliers.formats import FloatFormat, parse_format
 
 E5M2 = FloatFormat(5, 2)

@@ -5,9 +5,10 @@ import pytest
 from axdse.flows.verify.c_source import published_figures
 from axdse.flows.verify.certificate import read_certificate
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
-from axdse.multipliers.catalog import Catalog, Published
-from axdse.multipliers.cmodel import tabulate
+from axdse.multipliers.designs.catalog import Catalog
+from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.cmodel import tabulate
 
 pytestmark = pytest.mark.usefixtures("fresh_cache")
 HEAD = "// MAE = 4.9 \n// EP% = 43.75 %\n// PDK45_AREA = 12.5 um2\n#include <stdint.h>\n"

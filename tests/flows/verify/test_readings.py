@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from axdse.flows.evidence.report import Mismatch
+from axdse.flows.evidence.stimulus import every_pair
 from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.gates import read_gates, read_synthesised
 from axdse.flows.verify import readings
 from axdse.flows.verify.readings import EXAMPLES, compare_readings
-from axdse.flows.verify.report import Mismatch
-from axdse.flows.verify.stimulus import every_pair
-from axdse.multipliers.catalog import Pipeline
+from axdse.multipliers.designs.family import Pipeline
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.verilog import Rtl
 
 EVERY = every_pair(2, 2)
 PRODUCTS = EVERY.a * EVERY.b

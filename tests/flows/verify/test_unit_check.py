@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from axdse.flows.verify.check import check_unit
-from axdse.multipliers import verilog
-from axdse.multipliers.candidate import Candidate
-from axdse.multipliers.catalog import builtin_catalog
+from axdse.multipliers.designs import rtl_text as verilog
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format
 
 
@@ -59,9 +59,9 @@ def test_a_mutant_of_the_unit_is_caught(
     original: str, mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "rtl"
-    shutil.copytree(verilog.RTL_FOLDER, folder)
+    shutil.copytree(verilog.UNIT_FOLDER, folder)
     unit = folder / "fp_multiply.v"
     assert unit.read_text().count(original) == 1
     unit.write_text(unit.read_text().replace(original, mutant))
-    monkeypatch.setattr(verilog, "RTL_FOLDER", folder)
+    monkeypatch.setattr(verilog, "UNIT_FOLDER", folder)
     assert check_unit(_candidate("exact(n=7)", "float(5,6)")).verdict == "mismatch"

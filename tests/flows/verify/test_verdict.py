@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.evidence.report import Mismatch
 from axdse.flows.verify.check import check
-from axdse.flows.verify.report import Mismatch
-from axdse.multipliers.catalog import Multiplier, builtin_catalog
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 
 Write = Callable[[str, str], Path]

@@ -1,0 +1,146 @@
+"""The command cache: how large is it, what may go, and is all of it whole?"""
+
+import itertools
+import time
+from dataclasses import dataclass
+from operator import attrgetter
+
+import click
+
+from axdse.dse.cli.options import json_option, print_json, print_table
+from axdse.multipliers.cache import cache_root
+from axdse.multipliers.cache_limit import (
+    CacheEntry,
+    cache_limit,
+    damaged,
+    entries,
+    parse_size,
+    prune,
+    remove,
+)
+from axdse.multipliers.errors import AxdseError
+
+DAY_S = 86_400
+MOST_DAYS = 36_500
+DAMAGED = 1
+
+
+@dataclass(frozen=True)
+class KindReport:
+    """What the cache holds of one kind.
+
+    Attributes:
+        kind: such as "cost".
+        entries: how many.
+        size: of all, in bytes.
+        oldest_days: since the one that nobody used for longest was used.
+    """
+
+    kind: str
+    entries: int
+    size: int
+    oldest_days: float
+
+
+@dataclass(frozen=True)
+class CacheReport:
+    """What the cache holds.
+
+    Attributes:
+        folder: where it is.
+        limit: its size after a command, at most, in bytes.
+        size: of all entries, in bytes.
+        kinds: by name.
+    """
+
+    folder: str
+    limit: int
+    size: int
+    kinds: tuple[KindReport, ...]
+
+
+@click.group(short_help="Show, prune or verify what is kept for later.")
+def cache() -> None:
+    """Look after the cache: results and compiled programs that are kept for later.
+
+    It is in $AXDSE_CACHE, else ~/.cache/axdse. Every command prunes it to $AXDSE_CACHE_LIMIT,
+    5GB where that is not set; what is missing is made again.
+    """
+
+
+@cache.command()
+@json_option
+def show(as_json: bool) -> None:
+    """Show what the cache holds."""
+    report = _report()
+    if as_json:
+        print_json(report, CacheReport)
+        return
+    rows = [
+        (k.kind, f"{k.entries:,}", _megabytes(k.size), f"{k.oldest_days:.1f}")
+        for k in report.kinds
+    ]
+    title = f"{report.folder}: {_megabytes(report.size)} MB of {_megabytes(report.limit)} MB"
+    print_table(title, ("kind", "entries", "MB", "unused for days"), rows)
+
+
+@cache.command("prune")
+@click.option("--to", "size", metavar="SIZE", help="Until so much is left, such as 500MB.")
+@click.option(
+    "--older-than",
+    "days",
+    type=click.IntRange(0, MOST_DAYS),
+    metavar="DAYS",
+    help="What was not used for so long.",
+)
+@click.option("--all", "everything", is_flag=True, help="All of it.")
+def prune_cache(size: str | None, days: int | None, everything: bool) -> None:
+    """Remove entries, the least recently used first; default: until the limit is kept.
+
+    What another running process of axdse used in the last minutes stays.
+    """
+    if sum((size is not None, days is not None, everything)) > 1:
+        raise AxdseError(
+            "prune takes one rule", "several given", "give --to, --older-than or --all"
+        )
+    if everything:
+        gone = remove(entries())
+    elif days is not None:
+        latest = time.time() - days * DAY_S
+        gone = remove(entry for entry in entries() if entry.used <= latest)
+    else:
+        gone = prune(parse_size(size) if size else cache_limit())
+    click.echo(f"{len(gone):,} entries removed, {_megabytes(_total(gone))} MB")
+
+
+@cache.command()
+def verify() -> int:
+    """Check the seal of every entry; damaged ones are named and removed.
+
+    Exit code 1: some were damaged.
+    """
+    found = list(damaged())
+    for entry in found:
+        done = "removed" if entry.remove() else "cannot be removed"
+        click.echo(f"damaged, {done}: {entry.path}")
+    click.echo(f"{len(entries()):,} entries are whole, {len(found):,} were damaged")
+    return DAMAGED if found else 0
+
+
+def _report() -> CacheReport:
+    known = sorted(entries(), key=attrgetter("kind"))
+    now = time.time()
+    kinds = [
+        KindReport(kind, len(held), _total(held), (now - min(e.used for e in held)) / DAY_S)
+        for kind, group in itertools.groupby(known, attrgetter("kind"))
+        if (held := list(group))
+    ]
+    return CacheReport(str(cache_root()), cache_limit(), _total(known), tuple(kinds))
+
+
+def _total(chosen: list[CacheEntry]) -> int:
+    return sum(entry.size for entry in chosen)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f}"

@@ -1,0 +1,139 @@
+"""The commands list, lut and import: which designs are there, what are their tables? No torch."""
+
+from pathlib import Path
+
+import click
+
+from axdse.dse.cli.cost import cost
+from axdse.dse.cli.options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    seed_option,
+)
+from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.family import Family
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.tables.lut import (
+    Lut,
+    build_lut,
+    lut_from_float_model,
+    save_approxtrain,
+    save_npz,
+)
+
+
+@click.command("list")
+@json_option
+def list_families(as_json: bool) -> None:
+    """List the multiplier families of the catalogue."""
+    families = tuple(full_catalog().families.values())
+    if as_json:
+        print_json(families, tuple[Family, ...])
+        return
+    rows = [(f.bind().spec, f.kind, _ranges(f), f.title) for f in families]
+    print_table("", ("default design", "kind", "parameters", "title"), rows)
+
+
+def _ranges(family: Family) -> str:
+    return ", ".join(f"{name} {p.min}..{p.max}" for name, p in family.parameters.items())
+
+
+@click.command(short_help="Write the look-up table of a design.")
+@click.argument("spec", required=False)
+@click.option("--model", type=PATH, help="A C file with float f(float, float), instead of SPEC.")
+@click.option("--function", help="Its function; default: the file's stem.")
+@format_option
+@click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help=".npz or _m.bin")
+def lut(
+    spec: str | None,
+    model: Path | None,
+    function: str | None,
+    format_text: str | None,
+    output: Path,
+) -> None:
+    """Write the look-up table of a design: .npz, or ApproxTrain's .bin such as MBM_7.bin."""
+    save = _writer_of(output)
+    if (spec is None) == (model is None):
+        raise AxdseError("lut takes one SPEC or one --model", f"{spec}, {model}", "give one")
+    table = _float_table(model, function, format_text) if model else None
+    if table is None:
+        table = build_lut(candidate_of(multipliers_of((str(spec),))[0], format_text))
+    save(table, output)
+    say(f"{output}: {table.multiplier} in {table.format.name}, digest {table.digest}")
+
+
+def _float_table(model: Path, function: str | None, format_text: str | None) -> Lut:
+    number_format = parse_format(format_text or "approxtrain")
+    m = number_format.operand_bits - 1
+    if number_format != FloatFormat(fraction_bits=m, rounding="truncate"):
+        raise AxdseError(
+            "a float model gives narrow products of truncated operands",
+            format_text,
+            f"write --format 'float(8,{m},round=truncate)'",
+        )
+    return lut_from_float_model(model, function, m)
+
+
+def _writer_of(path: Path):  # type: ignore[no-untyped-def]
+    writers = {".npz": save_npz, ".bin": save_approxtrain}
+    if path.suffix not in writers:
+        raise AxdseError("a table is written as .npz or .bin", path, "choose that ending")
+    return writers[path.suffix]
+
+
+@click.command("import", short_help="Verify a folder of designs and make a catalogue of it.")
+@click.argument("folder", type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FOLDER", help="A new catalogue."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
+@seed_option
+def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> int:
+    """Verify every pair X.c, X.v below FOLDER and write those that pass as a catalogue.
+
+    EvoApproxLib's folders fit unchanged. Use the catalogue with 'axdse --catalog FOLDER ...'.
+    Exit code 1: some pair is no candidate; the others are written all the same.
+    """
+    if (output / "catalog.yaml").exists():
+        raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
+    found = find_pairs(folder)
+    pairs = found.pairs
+    imported = []
+    with progress_bar() as progress:
+        for item in progress.track(
+            import_pairs(pairs, seed=seed, jobs=jobs), total=len(pairs), description="import"
+        ):
+            imported.append(item)
+    columns = ("design", "verdict", "call", "vectors", "published error")
+    print_table("", columns, [_row(item) for item in imported])
+    for item in imported:
+        if item.reason:
+            say(f"{item.pair.name}: {item.reason}")
+    for path in found.alone:
+        say(f"{path.name}: no C file beside it", err=True)
+    count = write_catalog(imported, output)
+    say(f"{output}: {count} of {len(pairs)} designs")
+    return 0 if count == len(pairs) else 1
+
+
+def _row(item: Imported) -> tuple[str, ...]:
+    report = item.report
+    if report is None:
+        return item.pair.name, "no verdict", "", "", ""
+    verdict = f"equal, {report.verdict}" if report.passed else "MISMATCH"
+    differs = ", ".join(f"{name} {is_:.4g} not {said:.4g}" for name, said, is_ in item.figures)
+    known = bool(item.multiplier and item.multiplier.family.published)
+    figures = differs or ("agrees" if known and report.passed else "")
+    return item.pair.name, verdict, report.call, f"{report.vectors:,}", figures
+
+
+COMMANDS = (list_families, lut, cost, import_designs)

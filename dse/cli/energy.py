@@ -1,0 +1,205 @@
+"""The command energy: what does a recorded network take on an array?"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+
+from axdse.dse.cli.options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    off_by,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from axdse.flows.accelerator.mac import MacCost
+from axdse.flows.accelerator.network import (
+    AcceleratorCost,
+    Assigned,
+    LayerEnergy,
+    accelerator_cost,
+    recorded_traces,
+)
+from axdse.flows.accelerator.systolic_array import parse_array
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import PRODUCTS
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
+from axdse.multipliers.operands.recording_file import load_recording
+
+LAYER_COLUMNS = (
+    *("layer", "product", "design", "MACs per step", "fJ per MAC", "with registers"),
+    *("uniform fJ", "uniform off by"),
+    *("uJ per step", "share"),
+)
+TOTAL_COLUMNS = (
+    *("design", "uJ per training step", "uniform", "uJ per trained image"),
+    *("uJ per inference", "uniform", "array mm2", "period ns"),
+)
+
+
+@click.command(short_help="Energy of a recorded network on an array of MACs.")
+@click.argument("recording", type=PATH)
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@format_option
+@click.option(
+    "--assign",
+    "assignments",
+    multiple=True,
+    metavar="LAYER[:PRODUCT]=SPEC",
+    help="Another design for layers of that name, wildcards allowed; the first that fits counts.",
+)
+@click.option("--array", "size", default="16x16", show_default=True, metavar="ROWSxCOLUMNS")
+@click.option(
+    "--dataflow",
+    type=click.Choice(DATAFLOWS),
+    default="output-stationary",
+    show_default=True,
+    help="Which operands follow one another, and which registers the clock reaches.",
+)
+@click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
+@click.option("--clock", "clock_ns", type=float, metavar="NS", help="Map unit and adder for it.")
+@json_option
+def energy(
+    recording: Path,
+    specs: tuple[str, ...],
+    format_text: str | None,
+    assignments: tuple[str, ...],
+    size: str,
+    dataflow: Dataflow,
+    library: Path | None,
+    clock_ns: float | None,
+    as_json: bool,
+) -> int:
+    """Energy per training step and inference of a network, with the operands that it multiplied.
+
+    RECORDING is what 'axdse train --record' wrote. Each SPEC in turn multiplies in every layer,
+    but where --assign names another design. Counted are multiplier, adder, accumulator and the
+    operands' registers of each processing element; not memories, interconnect and control.
+    """
+    array = parse_array(size, dataflow)
+    record = load_recording(recording)
+    traces = recorded_traces(record, array.dataflow)
+    overrides = [_override(text, format_text, traces) for text in assignments]
+    designs = [candidate_of(multiplier, format_text) for multiplier in multipliers_of(specs)]
+    with progress_bar() as progress:
+        costs = tuple(
+            accelerator_cost(
+                *(record, _assigned(design, overrides, traces), array, library), clock_ns=clock_ns
+            )
+            for design in progress.track(designs, description="energy")
+        )
+    if as_json:
+        print_json(costs, tuple[AcceleratorCost, ...])
+        return 0
+    for cost in costs:
+        _print_layers(cost)
+    names = [multiplier.spec for multiplier in multipliers_of(specs)]
+    print_table("", TOTAL_COLUMNS, [_totals(*each) for each in zip(names, costs, strict=True)])
+    for line in _footnotes(costs):
+        say(line)
+    return 0
+
+
+def _override(
+    text: str, format_text: str | None, traces: Sequence[OperandTrace]
+) -> tuple[str, str, Candidate]:
+    """Pattern of layers, of products, and the design."""
+    place, _, spec = text.partition("=")
+    layer, _, product = place.partition(":")
+    product = product or "*"
+    if not layer or not spec:
+        rule = "--assign takes LAYER=SPEC or LAYER:PRODUCT=SPEC"
+        raise AxdseError(rule, repr(text), "write for example 'fc*:forward=exact(n=8)'")
+    if not any(fnmatchcase(known, product) for known in PRODUCTS):
+        raise AxdseError("--assign names a product", product, did_you_mean(product, PRODUCTS))
+    layers = {trace.layer for trace in traces}
+    if not any(fnmatchcase(known, layer) for known in layers):
+        raise AxdseError("--assign names a recorded layer", layer, did_you_mean(layer, layers))
+    return layer, product, candidate_of(multipliers_of((spec,))[0], format_text)
+
+
+def _assigned(
+    design: Candidate,
+    overrides: Sequence[tuple[str, str, Candidate]],
+    traces: Sequence[OperandTrace],
+) -> list[Assigned]:
+    def chosen(trace: OperandTrace) -> Candidate:
+        for layer, product, other in overrides:
+            if fnmatchcase(trace.layer, layer) and fnmatchcase(trace.product, product):
+                return other
+        return design
+
+    return [Assigned(trace.layer, trace.product, chosen(trace)) for trace in traces]
+
+
+def _print_layers(cost: AcceleratorCost) -> None:
+    rows = [_row(layer, cost.network.training_step_uj) for layer in cost.layers]
+    print_table("", LAYER_COLUMNS, rows)
+
+
+def _row(layer: LayerEnergy, total_uj: float) -> tuple[str, ...]:
+    spec = layer.design.partition(" in ")[0]
+    return (
+        layer.layer,
+        layer.product.replace("_", " "),
+        spec,
+        f"{layer.macs_per_step:,.0f}",
+        f"{layer.mac_fj:,.0f}",
+        f"{layer.element_fj:,.0f}",
+        f"{layer.uniform_fj:,.0f}",
+        off_by(layer.uniform_fj, layer.element_fj),
+        f"{layer.step_uj:,.4g}",
+        f"{layer.step_uj / total_uj:.1%}" if total_uj else "-",
+    )
+
+
+def _totals(name: str, cost: AcceleratorCost) -> tuple[str, ...]:
+    network = cost.network
+    step, inference = network.training_step_uj, network.inference_uj
+    return (
+        f"{name} and others" if len(cost.macs) > 1 else name,
+        f"{step:,.6g}",
+        off_by(network.uniform_step_uj, step),
+        f"{network.image_uj:,.4g}",
+        f"{inference:,.4g}",
+        off_by(network.uniform_inference_uj, inference),
+        f"{cost.array.area_um2 / 1e6:,.3f}",
+        f"{cost.array.delay_ns:.2f}",
+    )
+
+
+def _footnotes(costs: Sequence[AcceleratorCost]) -> list[str]:
+    first, mac = costs[0], costs[0].macs[0]
+    array = first.array.array
+    lines = [
+        f"{array.rows} x {array.columns}, {array.dataflow}; "
+        f"{first.images_per_step:g} images per step; "
+        f"clock {first.array.clock_fj / 1e3:,.1f} pJ per cycle; "
+        f"leakage {first.array.leakage_nw / 1e3:,.1f} uW"
+    ]
+    # Designs assigned with --assign come with every SPEC.
+    lines += dict.fromkeys(_shares(each) for cost in costs for each in cost.macs)
+    lines.append(f"{mac.library}; {', '.join(mac.tools)}; {mac.date}")
+    worst = max((layer for cost in costs for layer in cost.layers), key=lambda x: x.overflow)
+    if worst.overflow:
+        lines.append(
+            f"the unit makes {worst.overflow:.0%} of the products of {worst.layer} "
+            f"{worst.product.replace('_', ' ')} infinite: its energy is that of a saturated MAC"
+        )
+    return lines
+
+
+def _shares(mac: MacCost) -> str:
+    """Where area goes."""
+    register = mac.accumulator_bits * mac.flip_flop.area_um2
+    return (
+        f"MAC of {mac.design}: {mac.area_um2:,.0f} um2, of which unit {mac.unit_area_um2:,.0f}, "
+        f"adder {mac.adder_area_um2:,.0f}, register {register:,.0f}"
+    )

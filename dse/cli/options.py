@@ -1,0 +1,160 @@
+"""What do several commands share? Options and outputs, so that they read alike.
+
+Titles, file names and messages of tools come from strangers: what is printed goes through here, or
+through `AxdseError`, and a terminal shows it as it is and obeys nothing of it.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from axdse.dse.limits import LARGEST_SEED
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.printable import printable, printable_json, printable_lines
+
+PATH = click.Path(path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of all randomness.",
+)
+format_option = click.option(
+    "--format",
+    "format_text",
+    metavar="FORMAT",
+    help="int8, bf16, approxtrain, fp16, fp8_e4m3, fp8_e5m2 or float(e,m), with options such as "
+    "bf16(round=stochastic,sum=bf16): round=nearest|truncate|stochastic, product=narrow|wide, "
+    "sum=fp32|bf16|fp16; int8(scale=channel). "
+    "Default: the narrow float(8,m) that fits the design.",
+)
+
+
+def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
+    """Read specs; a command without any has nothing to do, which is an error."""
+    if not specs:
+        raise AxdseError("a command needs at least one SPEC", "none given", "see 'axdse list'")
+    return [full_catalog().multiplier(spec) for spec in specs]
+
+
+def candidate_of(multiplier: Multiplier, format_text: str | None) -> Candidate:
+    """Put a multiplier into the format of `--format`, or the narrow float that fits it."""
+    return Candidate(multiplier, _format_of(multiplier, format_text))
+
+
+def _format_of(multiplier: Multiplier, text: str | None) -> Format:
+    if text:
+        return parse_format(text)
+    hidden = 1 if multiplier.family.kind == "integer" else 0
+    return FloatFormat(fraction_bits=multiplier.operand_bits - hidden)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, on stderr if `err`."""
+    click.echo(printable(line), err=err)
+
+
+def print_json(value: Any, value_type: Any, indent: int = 2) -> None:
+    """Print a dataclass, or a tuple of them, as JSON."""
+    click.echo(printable_json(TypeAdapter(value_type).dump_json(value, indent=indent).decode()))
+
+
+def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table; when the output is no terminal, lines are never cut."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    # A str would be read as markup: [red], [link=...].
+    table = Table(title=shown_text(title) if title else None, title_justify="left")
+    for column in columns:
+        table.add_column(shown_text(column))
+    for row in rows:
+        table.add_row(*map(shown_text, row))
+    console.print(table)
+
+
+def shown_text(text: str) -> Text:
+    """The text for rich, as it is."""
+    return Text(printable(text))
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr, as stdout may be JSON; none where there is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+class ProgressBars:
+    """Draws `axdse.dse.search.progress.Progress`: a bar a phase, the latest note beside it."""
+
+    def __init__(self) -> None:
+        self._bars = progress_bar()
+        self._phase: TaskID | None = None
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """Start a bar; `done` of its `total` steps were there already."""
+        self._name = phase
+        self._phase = self._bars.add_task(phase, total=total, completed=done)
+
+    def advance(self, note: str, steps: int = 1) -> None:
+        """Move the bar on; where nobody sees bars, the note becomes a line of the log."""
+        assert self._phase is not None
+        shown = printable(note)
+        self._bars.update(self._phase, advance=steps, description=f"{self._name:9} {shown}")
+        if not self._bars.console.is_terminal:
+            self._bars.console.print(shown_text(f"{self._name}: {note}"), soft_wrap=True)
+
+
+class LogFormatter(logging.Formatter):
+    """The log of a command, shown line by line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return printable_lines(super().format(record))
+
+
+def off_by(value: float, reference: float) -> str:
+    """How far a value is off, in percent of the reference; `-` if that is 0."""
+    return f"{value / reference - 1:+.0%}" if reference else "-"

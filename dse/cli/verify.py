@@ -1,0 +1,314 @@
+"""The command verify: is the Verilog the C model?"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from axdse.dse.cli.options import (
+    PATH,
+    candidate_of,
+    format_option,
+    json_option,
+    multipliers_of,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    seed_option,
+)
+from axdse.flows.evidence.report import Order, RtlReport, Simulator
+from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
+from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.certificate import (
+    Finding,
+    compare,
+    compare_unit,
+    read_certificate,
+    write_certificate,
+)
+from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.rtl_text import core_rtl
+from axdse.multipliers.errors import AxdseError
+
+FEW = 60
+T = TypeVar("T")
+
+
+@click.command(short_help="Check C model against Verilog.")
+@click.argument("specs", nargs=-1, metavar="SPEC...")
+@click.option("--all", "every", is_flag=True, help="Every design of the catalogue up to 8 bits.")
+@click.option("--defaults", is_flag=True, help="Every family at its default parameters.")
+@click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
+@format_option
+@click.option("--model", type=PATH, help="Your own C model (with --rtl).")
+@click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
+@click.option("--function", default="", help="The C function, if the file has several.")
+@click.option("--top", default="", help="The Verilog module, if the file has several.")
+@click.option(
+    "--order",
+    type=click.Choice(["straight", "swapped"]),
+    help="Which of the RTL's operands the C function takes first; default: the one that agrees.",
+)
+@click.option("--signed/--unsigned", default=None, help="Two's complement or not; default: found.")
+@click.option("--clock", default="", help="Clock of a pipeline; default: the input named so.")
+@click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
+@click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
+@click.option("--reset-level", type=click.IntRange(0, 1), help="The level that resets.")
+@click.option("--enable", default="", help="Clock enable of a pipeline.")
+@click.option(
+    "--prove",
+    "prove_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Compare gates and model on every pair, within that time; up to 24 operand bits always.",
+)
+@click.option("--waves", type=PATH, metavar="FILE.vcd", help="Leave a VCD of a counter-example.")
+@click.option("--certificate", type=PATH, metavar="FILE.json", help="Write the certificate.")
+@click.option(
+    "--check",
+    "known",
+    type=PATH,
+    metavar="FILE.json",
+    help="Validate a certificate.",
+)
+@click.option(
+    "--simulator",
+    type=click.Choice(["icarus", "verilator"]),
+    default="icarus",
+    show_default=True,
+    help="For designs of a catalogue; Verilator has two states and takes no pipelines.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
+@seed_option
+@json_option
+def verify(
+    specs: tuple[str, ...],
+    every: bool,
+    defaults: bool,
+    unit: bool,
+    format_text: str | None,
+    model: Path | None,
+    rtl: Path | None,
+    function: str,
+    top: str,
+    order: Order | None,
+    signed: bool | None,
+    clock: str,
+    latency: int | None,
+    reset: str,
+    reset_level: int | None,
+    enable: str,
+    prove_s: float | None,
+    waves: Path | None,
+    certificate: Path | None,
+    known: Path | None,
+    simulator: Simulator,
+    jobs: int | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Check that C model and Verilog agree; exit code 1 and a counter-example if they do not.
+
+    Up to 16 operand bits every pair is simulated; up to 24 every pair is proved on gates; beyond
+    that corners and random pairs are simulated. Your own
+    two files need no more than --model and --rtl: the other options pin what they leave open.
+    """
+    pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
+    chosen_otherwise = bool(specs or every or defaults or unit or format_text)
+    if (model or rtl or known) and chosen_otherwise:
+        raise AxdseError(
+            "two files of your own, or a certificate, are all that is verified",
+            "there are SPECs, --all, --defaults, --unit or --format too",
+            "leave them out",
+        )
+    if known:
+        return _recheck(known, model, rtl, pins)
+    if model or rtl or pins != Pins():
+        reports = [_check_own(specs, model, rtl, pins, seed, waves, prove_s)]
+    else:
+        chosen = _chosen(specs, every, defaults)
+        if unit:
+            candidates = [candidate_of(m, format_text) for m in chosen]
+            reports = [check_unit(candidate, seed=seed) for candidate in candidates]
+        elif waves or prove_s:
+            one = _only_one(chosen, "--waves or --prove")
+            reports = [check(one, seed=seed, waves=waves, prove_s=prove_s)]
+        else:
+            reports = _check_many(chosen, seed, jobs, simulator)
+    if waves and all(report.passed for report in reports):
+        say(f"no counter-example, so {waves} is not written", err=True)
+    if certificate:
+        write_certificate(_only_one(reports, "--certificate"), certificate)
+    if as_json:
+        print_json(tuple(reports), tuple[RtlReport, ...])
+    else:
+        print_reports(reports)
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _chosen(specs: tuple[str, ...], every: bool, defaults: bool) -> list[Multiplier]:
+    if ((every or defaults) and specs) or (every and defaults):
+        given = " ".join(specs) or "--all --defaults"
+        raise AxdseError("SPECs, --all or --defaults", given, "leave the others out")
+    if every:
+        return [m for m in full_catalog().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
+    if defaults:
+        return [family.bind() for family in full_catalog().families.values()]
+    return multipliers_of(specs)
+
+
+def _only_one(given: Sequence[T], option: str) -> T:
+    if len(given) > 1:
+        raise AxdseError(f"{option} takes one design", f"{len(given)} given", "verify just one")
+    return given[0]
+
+
+def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> int:
+    """Hold a certificate against two files, or against the catalogue."""
+    report = read_certificate(known)
+    if (model is None) != (rtl is None) or (model is None and pins != Pins()):
+        raise AxdseError(
+            "a certificate is held against two files, or against the catalogue",
+            f"--model {model} --rtl {rtl}",
+            "give both files, or neither",
+        )
+    if " in " in report.design:
+        spec, _, format_text = report.design.partition(" in ")
+        candidate = candidate_of(full_catalog().multiplier(spec), format_text)
+        return _print_findings(report, compare_unit(report, candidate))
+    if model and rtl:
+        design = read_design(model, rtl, replace(pins, signed=report.signed))
+        multiplier, device = design.multiplier, design.rtl
+        if report.order == "swapped":
+            multiplier = swapped(multiplier)
+    else:
+        multiplier = full_catalog().multiplier(report.design)
+        device = core_rtl(multiplier)
+    return _print_findings(report, compare(report, multiplier, device))
+
+
+def _print_findings(report: RtlReport, findings: tuple[Finding, ...]) -> int:
+    rows = [(f.what, f.certified, f.found, "holds" if f.holds else "DIFFERS") for f in findings]
+    print_table(
+        f"{report.design}, {report.verdict}, {report.date}",
+        ("what", "certified", "found", ""),
+        rows,
+    )
+    return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _check_own(
+    specs: tuple[str, ...],
+    model: Path | None,
+    rtl: Path | None,
+    pins: Pins,
+    seed: int,
+    waves: Path | None,
+    prove_s: float | None,
+) -> RtlReport:
+    if specs or not model or not rtl:
+        raise AxdseError(
+            "your own design is two files and no SPEC",
+            f"--model {model} --rtl {rtl} {' '.join(specs)}".strip(),
+            "write 'axdse verify --model X.c --rtl X.v'",
+        )
+    design = read_design(model, rtl, pins)
+    return check_design(design, order=pins.order, seed=seed, waves=waves, prove_s=prove_s)
+
+
+def _check_many(
+    multipliers: list[Multiplier], seed: int, jobs: int | None, simulator: Simulator
+) -> list[RtlReport]:
+    with progress_bar() as progress:
+        task = progress.add_task("verify", total=len(multipliers))
+        reports = []
+        for report in check_all(multipliers, seed=seed, jobs=jobs, simulator=simulator):
+            reports.append(report)
+            progress.advance(task)
+    return reports
+
+
+def print_reports(reports: list[RtlReport]) -> None:
+    """Print a table, of families if there are many designs, and every counter-example."""
+    if len(reports) > FEW:
+        _print_families(reports)
+    else:
+        rows = [(r.design, _verdict(r), f"{r.vectors:,}", _mismatches(r)) for r in reports]
+        print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
+    for report in reports:
+        for example in report.examples:
+            operands = f"a={example.a} b={example.b}"
+            expected = f"expected {example.expected:#x}, got 0x{example.got}"
+            say(f"{report.design}: {operands}: {expected}")
+        for example in report.reading.examples if report.reading else ():
+            operands = f"a={example.a} b={example.b}"
+            answers = f"simulated {example.expected:#x}, synthesised 0x{example.got}"
+            say(f"{report.design}: {operands}: {answers}")
+        for note in _notes(report):
+            say(f"{report.design}: {note}")
+
+
+def _print_families(reports: Iterable[RtlReport]) -> None:
+    families: dict[str, list[RtlReport]] = {}
+    for report in reports:
+        families.setdefault(report.design.partition("(")[0], []).append(report)
+    rows = [
+        (
+            name,
+            str(len(every)),
+            str(sum(report.passed for report in every)),
+            f"{sum(report.vectors for report in every):,}",
+        )
+        for name, every in families.items()
+    ]
+    print_table("", ("family", "designs", "equal", "vectors"), rows)
+    total = sum(map(len, families.values()))
+    passed = sum(report.passed for every in families.values() for report in every)
+    say(f"{passed} of {total} designs equal")
+
+
+def _notes(report: RtlReport) -> list[str]:
+    notes = []
+    if report.passed and report.order == "swapped":
+        notes.append(
+            f"{report.call}: called in the RTL's order, {report.other_order_mismatches:,} of "
+            f"{report.vectors:,} products would differ"
+        )
+    if report.reading and report.reading.mismatches:
+        notes.append(
+            "simulator and synthesiser read the RTL differently: "
+            f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
+        )
+    if report.passed and report.past:
+        notes.append(f"its simulation may depend on what came before: {report.past}")
+    if report.only_order_is_wrong:
+        notes.append("the RTL equals the model with its operands swapped")
+    if report.proof and report.proof.verdict == "unknown":
+        notes.append(f"no proof: {report.proof.pairs:,} of {report.proof.total:,} pairs in time")
+    if not report.passed and report.latency:
+        notes.append("no latency fits, or not the one given; the nearest is shown")
+    if report.latency:
+        notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
+    return notes
+
+
+def _mismatches(report: RtlReport) -> str:
+    """How many, of the simulation; else of what told otherwise after it."""
+    if report.mismatches or report.passed:
+        return f"{report.mismatches:,}"
+    if report.reading and report.reading.mismatches:
+        return f"{report.reading.mismatches:,} (synthesis)"
+    return "some (proof)"
+
+
+def _verdict(report: RtlReport) -> str:
+    if report.passed:
+        return f"equal, {report.verdict}"
+    if report.reading and report.reading.mismatches:
+        return "MISMATCH of simulator and synthesiser"
+    return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

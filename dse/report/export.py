@@ -1,0 +1,240 @@
+"""What can a hardware team use alone? A folder, written whole or not at all."""
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from axdse.dse.report.export_design import write_design
+from axdse.dse.report.export_folder import staged, write_sums
+from axdse.dse.report.page import finalists_of, front_png, render
+from axdse.dse.report.summary import Finalist, short_format
+from axdse.dse.run.config import dump_config
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.designs.rtl_text import unit_rtl
+from axdse.multipliers.formats import parse_format
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        folder: of the export.
+        designs: one folder per design of the front, smallest unit first.
+        files: all files, relative to `folder`, sorted.
+    """
+
+    folder: Path
+    designs: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """A line of trials.csv; accuracy 0..1, empty where a trial did not get so far.
+
+    Attributes:
+        energy_fj: dynamic, of the unit per multiplication of recorded operands.
+        uniform_fj: likewise of uniform operands.
+    """
+
+    number: int
+    multiplier: str
+    format: str
+    status: str
+    reason: str
+    validation_accuracy: float | None
+    epochs: int
+    area_um2: float | None
+    gate_equivalents: float | None
+    delay_ns: float | None
+    energy_fj: float | None
+    uniform_fj: float | None
+    cells: int | None
+    rtl_verdict: str
+    rtl_vectors: int
+
+
+@dataclass(frozen=True)
+class FrontRow:
+    """A line of front.csv: a finalist. Accuracies 0..1, `_ci95` is the interval's half width.
+
+    Attributes:
+        on_front: not dominated by another finalist; these have a `folder`.
+        exact: a reference design.
+        unit_fj: dynamic energy of the unit per multiplication of recorded operands.
+        mac_training_fj: energy per multiply-accumulate, mean over training.
+        mac_inference_fj: likewise over its forward products.
+        mac_uniform_fj: likewise with uniform operands.
+        training_step_uj: of a training step on a 16 x 16 array.
+        inference_uj: of an image on it.
+        core_verdict: of the core's RTL check; `unit_` is of the whole unit's.
+    """
+
+    folder: str
+    trial: int
+    multiplier: str
+    format: str
+    on_front: bool
+    exact: bool
+    area_um2: float
+    gate_equivalents: float
+    delay_ns: float
+    unit_fj: float | None
+    mac_training_fj: float | None
+    mac_inference_fj: float | None
+    mac_uniform_fj: float | None
+    training_step_uj: float | None
+    inference_uj: float | None
+    cells: int
+    validation_mean: float
+    validation_ci95: float
+    test_mean: float
+    test_ci95: float
+    seeds: int
+    core_verdict: str
+    core_vectors: int
+    unit_verdict: str
+    unit_vectors: int
+    error_rate: float
+    nmed: float
+    mred: float
+    wce: float
+    bias: float
+
+
+def export_run(run: RunDir, destination: Path, *, overwrite: bool = False) -> Export:
+    """Write the front of a finished run: designs, tables, picture and report.
+
+    Everything is built beside `destination` and renamed at the end. Two exports of one run hold
+    the same bytes.
+
+    Args:
+        run: a search that has its front.
+        destination: folder to make.
+        overwrite: replace an earlier export; what others added to it stays.
+
+    Raises:
+        AxdseError: the run has no front yet; `destination` exists (without `overwrite`), is no
+            export of axdse, or has a file changed by others that this one would replace; a file
+            cannot be written. Nothing is left half-written.
+    """
+    finalists = finalists_of(run)
+    with staged(destination, run.path, overwrite=overwrite) as folder:
+        designs = _write(run, finalists, folder)
+        files = write_sums(folder)
+    return Export(destination, tuple(destination / name for name in designs), files)
+
+
+def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[str, ...]:
+    names = _folder_names(finalists)
+    for finalist, name in zip(finalists, names, strict=True):
+        if name:
+            write_design(run, finalist, folder / name)
+    trials = run.evaluations
+    rows = tuple(_front_row(f, name) for f, name in zip(finalists, names, strict=True))
+    picture = front_png(run, finalists)
+    (folder / "config.yaml").write_text(dump_config(run.config))
+    if run.operands.exists():
+        shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
+    (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
+    (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
+    (folder / "front.csv").write_text(csv_text(FrontRow, rows))
+    (folder / "front.json").write_bytes(_json(tuple[FrontRow, ...], rows))
+    (folder / "front.png").write_bytes(picture)
+    (folder / "report.html").write_text(render(run, finalists, picture))
+    return tuple(filter(None, names))
+
+
+def _folder_names(finalists: Sequence[Finalist]) -> list[str]:
+    """`1_drum_n8_k4_int8`, ... by area; empty for finalists off the front."""
+    ranked = [f for f in finalists if f.point.on_front]
+    tops = {id(f): unit_rtl(f.candidate).top.removeprefix("unit_") for f in ranked}
+    digits = len(str(len(ranked)))
+    names = {id(f): f"{rank:0{digits}}_{tops[id(f)]}" for rank, f in enumerate(ranked, 1)}
+    return [names.get(id(f), "") for f in finalists]
+
+
+def _trial_row(e: Evaluation) -> TrialRow:
+    cost, certificate = e.cost, e.certificate
+    return TrialRow(
+        number=e.number,
+        multiplier=e.multiplier,
+        format=e.format,
+        status=e.status,
+        reason=e.reason,
+        validation_accuracy=e.validation_accuracy,
+        epochs=len(e.history.epochs) if e.history else 0,
+        area_um2=cost.area_um2 if cost else None,
+        gate_equivalents=cost.gate_equivalents if cost else None,
+        delay_ns=cost.delay_ns if cost else None,
+        energy_fj=cost.recorded.energy_fj if cost and cost.recorded else None,
+        uniform_fj=cost.uniform.energy_fj if cost and cost.uniform else None,
+        cells=cost.cells if cost else None,
+        rtl_verdict=certificate.verdict if certificate else "",
+        rtl_vectors=certificate.vectors if certificate else 0,
+    )
+
+
+def _front_row(finalist: Finalist, folder: str) -> FrontRow:
+    point, cost, error, mac = finalist.point, finalist.cost, finalist.error, finalist.mac
+    network = point.on_array.network if point.on_array else None
+    return FrontRow(
+        folder=folder,
+        trial=point.evaluation.number,
+        multiplier=finalist.spec,
+        format=short_format(parse_format(point.evaluation.format)),
+        on_front=point.on_front,
+        exact=finalist.exact,
+        area_um2=cost.area_um2,
+        gate_equivalents=cost.gate_equivalents,
+        delay_ns=cost.delay_ns,
+        unit_fj=cost.recorded.energy_fj if cost.recorded else None,
+        mac_training_fj=mac.training_fj if mac else None,
+        mac_inference_fj=mac.inference_fj if mac else None,
+        mac_uniform_fj=mac.uniform_fj if mac else None,
+        training_step_uj=network.training_step_uj if network else None,
+        inference_uj=network.inference_uj if network else None,
+        cells=cost.cells,
+        validation_mean=finalist.validation.mean,
+        validation_ci95=finalist.validation.half,
+        test_mean=finalist.test.mean,
+        test_ci95=finalist.test.half,
+        seeds=len(point.seeds),
+        core_verdict=finalist.certificate.verdict,
+        core_vectors=finalist.certificate.vectors,
+        unit_verdict=point.unit_certificate.verdict,
+        unit_vectors=point.unit_certificate.vectors,
+        error_rate=error.error_rate,
+        nmed=error.nmed,
+        mred=error.mred,
+        wce=error.wce,
+        bias=error.bias,
+    )
+
+
+def csv_text(kind: type, rows: Sequence[Any]) -> str:
+    """RFC 4180 text with a header; None is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in fields(kind))
+    writer.writerows(map(_cell, astuple(row)) for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet would compute a text that begins so."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _json(kind: Any, value: Any) -> bytes:
+    return TypeAdapter(kind).dump_json(value, indent=1) + b"\n"

@@ -1,0 +1,187 @@
+"""What is accuracy against silicon? The picture of a front."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from axdse.dse.report.plot_labels import write_labels
+from axdse.dse.report.plot_points import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    INK,
+    MEANINGS,
+    Band,
+    Mark,
+    staircase,
+)
+
+BASELINES = ((INK, (0, (6, 3))), (GREEN, (0, (2, 2))), (GREY, (0, (4, 2, 1, 2))))
+MARKERS = "osD^vPXhp*"
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e8eaed",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "text.parse_math": False,
+}
+DEPTH = 0.12  # accuracy below the best that the front picture still shows to scale
+
+
+def png(figure: Figure, dpi: int = 200) -> bytes:
+    """Render a figure; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def front_figure(
+    title: str,
+    subtitle: str,
+    marks: Sequence[Mark],
+    bands: Sequence[Band],
+    um2_per_gate: float,
+) -> Figure:
+    """Draw accuracy against area, and smaller, against delay.
+
+    Args:
+        title: headline.
+        subtitle: what was measured, on what; up to two lines.
+        marks: all designs with an accuracy.
+        bands: baselines without a cost of their own.
+        um2_per_gate: area of the library's 2-input NAND, for the upper axis.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 5.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.5, 1))
+        floor = _floor(marks, bands)
+        shapes = {f: MARKERS[i % len(MARKERS)] for i, f in enumerate(_formats(marks))}
+        for axes, xs in (
+            (left, [m.area_um2 for m in marks]),
+            (right, [m.delay_ns for m in marks]),
+        ):
+            _draw_bands(axes, bands)
+            _draw_marks(axes, marks, xs, shapes, floor)
+        _draw_scales(left, right, marks, bands, floor, um2_per_gate)
+        handles = _legend_handles(marks, bands, shapes)
+        figure.legend(
+            handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
+        )
+        figure.suptitle(f"{title}\n\n", x=0.012, ha="left", fontsize=13, weight="bold")
+        figure.text(0.012, 0.945, subtitle, fontsize=9, color=GREY, va="top", linespacing=1.4)
+        figure.draw_without_rendering()
+        write_labels(left, marks, bands, floor)
+    return figure
+
+
+def _formats(marks: Sequence[Mark]) -> list[str]:
+    shown = [m.format for m in marks if m.role != "trial"] + [m.format for m in marks]
+    return list(dict.fromkeys(shown))
+
+
+def _floor(marks: Sequence[Mark], bands: Sequence[Band]) -> float:
+    """The lowest accuracy drawn to scale: a collapsed design must not flatten the others."""
+    best = max([m.accuracy for m in marks] + [b.accuracy for b in bands])
+    main = [m.accuracy - m.interval for m in marks if m.role != "trial"]
+    main += [b.accuracy - b.interval for b in bands]
+    shown = [low for low in main if low > best - DEPTH]
+    return max(0.0, min(shown) - max(0.12 * (best - min(shown)), 0.004))
+
+
+def _draw_bands(axes: Axes, bands: Sequence[Band]) -> None:
+    for band, (colour, dashes) in zip(bands, BASELINES, strict=False):
+        y, spread = 100 * band.accuracy, 100 * band.interval
+        axes.axhspan(y - spread, y + spread, color=colour, alpha=0.07, linewidth=0)
+        axes.axhline(y, color=colour, linestyle=dashes, linewidth=1.2)
+
+
+def _draw_marks(
+    axes: Axes, marks: Sequence[Mark], xs: Sequence[float], shapes: dict[str, str], floor: float
+) -> None:
+    steps = staircase([(x, m.accuracy) for m, x in zip(marks, xs, strict=True) if m.on_front])
+    across, up = zip(*steps, strict=True)
+    axes.plot(across, [100 * y for y in up], color=BLUE, alpha=0.3, linewidth=1.5, zorder=2)
+    for mark, x in zip(marks, xs, strict=True):
+        colour = COLOURS[mark.role]
+        hollow = mark.role == "exact" and not mark.on_front
+        if mark.accuracy < floor:
+            axes.plot(x, 100 * floor, marker=7, color=colour, markersize=5, clip_on=False)
+            continue
+        axes.errorbar(
+            x,
+            100 * mark.accuracy,
+            yerr=100 * mark.interval or None,
+            fmt=shapes[mark.format],
+            color=colour,
+            markersize=4.5 if mark.role == "trial" else 8.5,
+            markerfacecolor="white" if hollow else colour,
+            markeredgecolor=colour if hollow else "white",
+            markeredgewidth=1.4 if hollow else 0 if mark.role == "trial" else 0.8,
+            alpha=0.55 if mark.role == "trial" else 1,
+            elinewidth=1.3,
+            capsize=3,
+            zorder=3 if mark.role == "trial" else 5 if mark.on_front else 4,
+        )
+
+
+def _draw_scales(
+    left: Axes,
+    right: Axes,
+    marks: Sequence[Mark],
+    bands: Sequence[Band],
+    floor: float,
+    um2_per_gate: float,
+) -> None:
+    tops = [m.accuracy + m.interval for m in marks] + [b.accuracy + b.interval for b in bands]
+    left.set_ylim(100 * floor, 100 * (max(tops) + 0.06 * (max(tops) - floor)))
+    left.set_ylabel("accuracy (%)")
+    left.set_xlabel("unit area (µm²)")
+    left.margins(x=0.08)
+    left.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    right.set_xlabel("unit delay (ns)")
+    right.margins(x=0.12)
+    to_gates, from_gates = (lambda x: x / um2_per_gate), (lambda x: x * um2_per_gate)
+    gates = left.secondary_xaxis("top", functions=(to_gates, from_gates))
+    gates.set_xlabel("NAND2 gate equivalents", fontsize=8.5, color=GREY)
+    gates.tick_params(labelsize=8.5)
+    gates.spines["top"].set_visible(False)
+
+
+def _legend_handles(
+    marks: Sequence[Mark], bands: Sequence[Band], shapes: dict[str, str]
+) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=colour, linestyle=dashes, label=f"{b.name}: {_percent(b)} %")
+        for b, (colour, dashes) in zip(bands, BASELINES, strict=False)
+    ]
+    roles = {mark.role for mark in marks}
+    for role, meaning in MEANINGS.items():
+        if role in roles:
+            handles.append(_dot("o", COLOURS[role], meaning))
+    handles += [_dot(shape, INK, name) for name, shape in shapes.items()]
+    return handles
+
+
+def _dot(shape: str, colour: str, name: str) -> Line2D:
+    return Line2D([], [], marker=shape, color=colour, linestyle="", markersize=6, label=name)
+
+
+def _percent(band: Band) -> str:
+    return f"{100 * band.accuracy:.1f} ± {100 * band.interval:.1f}"

@@ -1,0 +1,184 @@
+"""What does a reader get? One HTML page that answers the question and needs nothing else."""
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from axdse.dse.report.error_map import error_figure
+from axdse.dse.report.front_plot import front_figure, png
+from axdse.dse.report.markdown import markdown
+from axdse.dse.report.plot_points import band_of, marks, title_of
+from axdse.dse.report.recommendation import Answer, find_answer, saving
+from axdse.dse.report.summary import Finalist, Interval, gather, interval95, short_format
+from axdse.dse.run.config import SearchConfig, dump_config
+from axdse.dse.run.evaluation import Baseline, Evaluation, Status, paired_difference
+from axdse.dse.run.run_dir import RunDir, RunInfo
+from axdse.flows.cost.record import Cost
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.printable import printable_lines
+
+MEANING: dict[Status, str] = {
+    "complete": "trained to the end",
+    "dominated": "not trained, or stopped: could no longer reach the front",
+    "infeasible": "misses the clock, not trained",
+    "diverged": "training met NaN",
+    "failed": "RTL is not the model, or a stage failed",
+}
+
+
+@dataclass(frozen=True)
+class StatusCount:
+    """How many trials ended in one way, with the most frequent reasons."""
+
+    status: Status
+    meaning: str
+    count: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """A baseline as the page shows it."""
+
+    name: str
+    validation: Interval
+    test: Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finalist as the page shows it; `loss` is test accuracy against the reference."""
+
+    finalist: Finalist
+    loss: Interval | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the template shows."""
+
+    config: SearchConfig
+    config_text: str
+    info: RunInfo
+    answer: Answer
+    rows: tuple[Row, ...]
+    baselines: tuple[BaselineRow, ...]
+    counts: tuple[StatusCount, ...]
+    trials: tuple[Evaluation, ...]
+    activity: str
+    picture: str
+    maps: tuple[tuple[Finalist, str], ...]
+
+
+def finalists_of(run: RunDir) -> tuple[Finalist, ...]:
+    """The finalists of a finished run.
+
+    Raises:
+        AxdseError: the run has no front yet.
+    """
+    points = run.front
+    if not any(point.on_front for point in points):
+        raise AxdseError(
+            "an export needs a finished search",
+            f"{run.path} has no front yet",
+            f"run 'axdse search CONFIG.yaml --run {run.path} --resume'",
+        )
+    return gather(points)
+
+
+def front_png(run: RunDir, finalists: Sequence[Finalist]) -> bytes:
+    """The picture of the front: accuracy against area and delay."""
+    config, cost = run.config, finalists[0].cost
+    subtitle = (
+        f"{config.workload} on {config.dataset}, trained from scratch with each multiplier\n"
+        f"test accuracy: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
+        f"silicon: {cost.library}, mapped netlist before layout"
+    )
+    return png(
+        front_figure(
+            "What does accuracy cost in silicon?",
+            subtitle,
+            marks(run.evaluations, finalists),
+            [band_of(baseline) for baseline in run.baselines],
+            cost.area_um2 / cost.gate_equivalents,
+        )
+    )
+
+
+def render(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> str:
+    """The report: HTML with inlined images and style, and no reference to anything outside."""
+    template = environment().get_template("report.html")
+    return template.render(page=_page(run, finalists, picture), saving=saving)
+
+
+def environment() -> Environment:
+    """Templates of this package; HTML is escaped, an unknown name is an error.
+
+    In Markdown `| markdown` escapes what may be anything; names and code have no marks.
+    """
+    folder = Path(__file__).parent / "templates"
+    result = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(("html",)),
+        finalize=lambda value: printable_lines(value) if type(value) is str else value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    result.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}"
+    result.filters["markdown"] = markdown
+    result.filters["short"] = lambda text: short_format(parse_format(text))
+    return result
+
+
+def _page(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> Page:
+    trials = run.evaluations
+    objective = next(o for o in run.config.objectives if o != "accuracy")
+    answer = find_answer(finalists, run.config.resolution, objective)
+    approximate = [f for f in finalists if f.point.on_front and not f.exact]
+    return Page(
+        config=run.config,
+        config_text=dump_config(run.config),
+        info=run.info,
+        answer=answer,
+        rows=tuple(Row(f, _loss(f, answer.reference)) for f in finalists),
+        baselines=tuple(_baseline_row(baseline) for baseline in run.baselines),
+        counts=tuple(filter(lambda c: c.count, (_count(s, trials) for s in get_args(Status)))),
+        trials=trials,
+        activity=_activity(finalists[0].cost),
+        picture=_inline(picture),
+        maps=tuple((f, _inline(png(error_figure(f.candidate), dpi=160))) for f in approximate),
+    )
+
+
+def _activity(cost: Cost) -> str:
+    energy = cost.recorded or cost.uniform
+    return energy.activity if energy else cost.no_power
+
+
+def _loss(finalist: Finalist, reference: Finalist | None) -> Interval | None:
+    if reference is None or finalist is reference:
+        return None
+    return interval95(paired_difference(finalist.point.test, reference.point.test))
+
+
+def _baseline_row(baseline: Baseline) -> BaselineRow:
+    validation, test = baseline.validation_estimate, baseline.test_estimate
+    return BaselineRow(title_of(baseline), interval95(validation), interval95(test))
+
+
+def _count(status: Status, trials: Sequence[Evaluation]) -> StatusCount:
+    reasons = [e.reason for e in trials if e.status == status]
+    top = Counter(filter(None, reasons)).most_common(3)
+    return StatusCount(status, MEANING[status], len(reasons), tuple(top))
+
+
+def _inline(image: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"

@@ -1,0 +1,188 @@
+"""What was asked? Strict YAML in, one frozen object out, and back."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
+from axdse.dse.training.datasets import check_name
+from axdse.dse.training.records import TrainSettings
+from axdse.dse.training.workloads import find_workload
+from axdse.flows.liberty.libraries import NAMES
+from axdse.flows.liberty.syntax import library_file
+from axdse.multipliers import strict_yaml
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.expression import LARGEST
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import InputFile
+from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.operands.recording import Dataflow
+from axdse.multipliers.tables.lut import MAX_FRACTION_BITS
+
+Objective = Literal["accuracy", "area", "delay", "energy"]
+REFERENCE = "exact"
+
+
+ALL = "all"
+
+
+def _as_pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) else _as_tuple(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    """YAML's sequence, or a single text, as the tuple that a frozen object holds."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
+Bound = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+Range = Annotated[tuple[Bound, Bound], BeforeValidator(_as_pair)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SearchConfig:
+    """What to search and how; everything that decides the result.
+
+    Attributes:
+        workload: name of the network.
+        dataset: name of the images.
+        formats: number formats, as `axdse.multipliers.formats.parse_format` reads them.
+        training: of every trial, baseline and finalist.
+        families: names; "all" for those of the catalogue that can serve a format. The exact
+            core is always among them, as it is what the others are compared with.
+        ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
+        objectives: accuracy is maximised; area, delay and energy per multiplication are minimised.
+        trainings: trials in all that are trained, or fail: the budget.
+        trials: designs that are looked at in all; None: any number. Most cost no training: their
+            cost alone tells that they cannot reach the front.
+        sampler: of Optuna. In this space, where the parameters depend on the family,
+            NSGA-II can recombine only those that all designs share.
+        seed: of the sampler and of every trial's training.
+        workers: processes; 0 for one per core.
+        finalist_seeds: trainings of each finalist and baseline.
+        resolution: accuracy difference, 0..1, that one training cannot resolve.
+        largest_loss: accuracy, 0..1, that a design may lose against the best baseline; with
+            less than that it is of no use, however small.
+        library: Liberty file, or osu018 or nangate45; None for osu018.
+        activity: whose operands give the energy: "recorded" are those of the bf16 baseline in
+            its last epoch, rounded to the format of each design.
+        dataflow: of the array whose multiplier met them, in that order.
+        clock_ns: delay target; a design that misses it is infeasible and not trained. None: each
+            design is mapped for the least area.
+    """
+
+    workload: str
+    dataset: str
+    formats: Names
+    training: TrainSettings = TrainSettings()
+    families: Names = (ALL,)
+    ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
+    objectives: tuple[Objective, ...] = ("accuracy", "area")
+    trainings: Count = 50
+    trials: Count | None = None
+    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
+    finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
+    resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
+    library: Path | None = None
+    activity: Literal["recorded", "uniform"] = "recorded"
+    dataflow: Dataflow = "output-stationary"
+    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+def load_config(path: Path) -> SearchConfig:
+    """Read a configuration file.
+
+    Raises:
+        AxdseError: the file cannot be read, has unknown or duplicate keys, wrong types, or
+            names what does not exist.
+    """
+    rule = "a configuration is a readable YAML file"
+    return parse_config(InputFile(path, rule, strict_yaml.LARGEST).text(), path)
+
+
+def parse_config(text: str, path: Path) -> SearchConfig:
+    """Read the text of a configuration; `path` names it in errors and anchors its paths."""
+    data = strict_yaml.load(text, path.name)
+    if not isinstance(data, dict):
+        raise AxdseError(
+            "a configuration is a mapping of keys", path, "start from examples/quick.yaml"
+        )
+    config = strict_yaml.build(SearchConfig, data, path.name)
+    if config.library and str(config.library) not in NAMES:
+        try:
+            library = (path.parent / config.library).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # NUL, or a loop of links
+            raise library_file(config.library).refusal("no name of a file") from error
+        config = dataclasses.replace(config, library=library)
+    _check(config)
+    return _canonical(config)
+
+
+def dump_config(config: SearchConfig) -> str:
+    """Canonical YAML, which `parse_config` reads back to an equal object."""
+    data = TypeAdapter(SearchConfig).dump_python(config, mode="json", exclude_none=True)
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None)
+
+
+def _canonical(config: SearchConfig) -> SearchConfig:
+    formats = tuple(dict.fromkeys(parse_format(text).name for text in config.formats))
+    families = tuple(dict.fromkeys((REFERENCE, *config.families)))
+    families = (ALL,) if ALL in families else families
+    return dataclasses.replace(config, formats=formats, families=families)
+
+
+def _check(config: SearchConfig) -> None:
+    find_workload(config.workload)
+    check_name(config.dataset)
+    for text in config.formats:
+        _check_format(text)
+    for name in set(config.families) - {ALL}:
+        full_catalog().family(name)
+    _check_ranges(config)
+    costs = set(config.objectives) - {"accuracy"}
+    if "accuracy" not in config.objectives or not costs:
+        raise AxdseError(
+            "objectives are accuracy and at least one of area, delay and energy",
+            ", ".join(config.objectives) or "none",
+            "write objectives: [accuracy, area]",
+        )
+    if len(set(config.objectives)) != len(config.objectives):
+        raise AxdseError("each objective stands once", ", ".join(config.objectives), "drop one")
+
+
+def _check_format(text: str) -> None:
+    number_format = parse_format(text)
+    if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
+        raise AxdseError(
+            f"a search computes with tables: float formats up to m = {MAX_FRACTION_BITS}",
+            text,
+            "choose fewer fraction bits",
+        )
+
+
+def _check_ranges(config: SearchConfig) -> None:
+    for name, ranges in config.ranges.items():
+        family = full_catalog().family(name)
+        if not {name, ALL} & set(config.families):
+            raise AxdseError(
+                "ranges belong to a family of the search", name, "list it under families"
+            )
+        for parameter, (low, high) in ranges.items():
+            if parameter not in family.parameters:
+                remedy = did_you_mean(parameter, family.parameters)
+                raise AxdseError(f"unknown parameter of {name}", parameter, remedy)
+            if low > high:
+                raise AxdseError(
+                    "a range is [low, high]", f"{name}.{parameter}: [{low}, {high}]", "swap them"
+                )

@@ -1,0 +1,170 @@
+"""What was found? Evaluations, baselines, points of the front."""
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import Literal
+
+from axdse.dse.training.records import History
+from axdse.flows.accelerator.network import AcceleratorCost
+from axdse.flows.cost.record import Cost
+from axdse.flows.evidence.report import RtlReport
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.formats import parse_format
+
+Status = Literal["complete", "dominated", "infeasible", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds.
+
+    Attributes:
+        mean: arithmetic mean.
+        standard_error: sample standard deviation / sqrt(seeds); NaN for a single seed.
+        seeds: number of values.
+    """
+
+    mean: float
+    standard_error: float
+    seeds: int
+
+
+def estimate(values: tuple[float, ...]) -> Estimate:
+    """Mean and standard error of one value per seed."""
+    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    return Estimate(statistics.fmean(values), spread / math.sqrt(len(values)), len(values))
+
+
+def paired_difference(ours: tuple[float, ...], theirs: tuple[float, ...]) -> Estimate:
+    """Estimate of (ours - theirs), seed by seed: what the seeds share cancels."""
+    return estimate(tuple(a - b for a, b in zip(ours, theirs, strict=True)))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a search learned of one candidate.
+
+    Attributes:
+        number: of the trial.
+        multiplier: spec of the core.
+        format: canonical text of the number format.
+        status: "complete" is trained to the end; "dominated" was left untrained, or stopped,
+            as it could no longer reach the front; "infeasible" misses the clock;
+            "diverged" met NaN; "failed" raised, or its RTL is not its model.
+        reason: why it is not simply complete; empty if it is.
+        certificate: of the core's RTL against its C model.
+        cost: of the whole unit.
+        history: of the training.
+        seconds: wall time in its worker.
+    """
+
+    number: int
+    multiplier: str
+    format: str
+    status: Status
+    reason: str = ""
+    certificate: RtlReport | None = None
+    cost: Cost | None = None
+    history: History | None = None
+    seconds: float = 0.0
+
+    @property
+    def design(self) -> str:
+        """Name of the candidate, such as `drum(n=8,k=4) in int8`."""
+        return f"{self.multiplier} in {self.format}"
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """Accuracy after the last epoch, 0..1; None if nothing was trained."""
+        return self.history.validation_accuracy if self.history else None
+
+
+def candidate_of(evaluation: Evaluation) -> Candidate:
+    """The candidate that was evaluated."""
+    multiplier = full_catalog().multiplier(evaluation.multiplier)
+    return Candidate(multiplier, parse_format(evaluation.format))
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """One training of a baseline or a finalist with one seed.
+
+    Attributes:
+        design: name of the candidate, or "fp32".
+        seed: of initial weights and data order.
+        validation: accuracy 0..1 after the last epoch.
+        test: accuracy 0..1 on the test split.
+        history: of the training.
+    """
+
+    design: str
+    seed: int
+    validation: float
+    test: float
+    history: History
+
+
+class _Replicated:
+    """What has one accuracy a seed."""
+
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+
+    @property
+    def validation_estimate(self) -> Estimate:
+        """Mean validation accuracy and its standard error."""
+        return estimate(self.validation)
+
+    @property
+    def test_estimate(self) -> Estimate:
+        """Mean test accuracy and its standard error."""
+        return estimate(self.test)
+
+
+@dataclass(frozen=True)
+class Baseline(_Replicated):
+    """A network trained without approximation, in the same run and with the same seeds.
+
+    Attributes:
+        name: "fp32" (native) or "bf16" (exact core, wide product).
+        format: canonical text of the number format; "fp32" for native arithmetic.
+        seeds: of initial weights and data order.
+        validation: accuracy 0..1 on the validation split, one per seed.
+        test: accuracy 0..1 on the test split, one per seed.
+        histories: of the trainings, one per seed.
+    """
+
+    name: str
+    format: str
+    seeds: tuple[int, ...]
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    histories: tuple[History, ...]
+
+
+@dataclass(frozen=True)
+class FrontPoint(_Replicated):
+    """A finalist: retrained with fresh seeds, tested, its whole unit verified.
+
+    Attributes:
+        evaluation: the trial that found it.
+        unit_certificate: of the whole unit's RTL against its model.
+        on_front: certified, and not dominated, by mean validation accuracy and cost, by
+            another finalist. Exact cores are finalists anyway: they are the reference designs.
+        seeds: as the baselines', so that differences pair up.
+        validation: accuracy 0..1 on the validation split, one per seed.
+        test: accuracy 0..1 on the test split, one per seed.
+        histories: of the trainings, one per seed.
+        on_array: the network on an array of it; None: the library has no power tables.
+    """
+
+    evaluation: Evaluation
+    unit_certificate: RtlReport
+    on_front: bool
+    seeds: tuple[int, ...]
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    histories: tuple[History, ...]
+    on_array: AcceleratorCost | None = None

@@ -1,0 +1,327 @@
+"""What was kept? Everything a search leaves behind, readable by others and resumable.
+
+`run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
+`trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of
+baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16 baseline),
+`front.json`. Each JSON file is sealed for its name.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from axdse.dse.run.config import SearchConfig, dump_config, load_config
+from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Replicate
+from axdse.flows.tools import find_tool
+from axdse.multipliers.cache import (
+    DamagedError,
+    digest,
+    remove_parts,
+    seal,
+    unseal,
+    write_atomically,
+)
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
+from axdse.multipliers.operands.recording import Recording
+from axdse.multipliers.operands.recording_file import pack_recording
+from axdse.multipliers.sandbox.compiler import compiler
+
+T = TypeVar("T")
+SCHEMA = 4
+LARGEST = 64 * MIB  # of one file
+TOOLS = ("iverilog", "yosys", "sta")
+FOLDERS = ("trials", "replicates")
+FILES = (
+    *("run.json", "config.yaml"),
+    *("baselines.json", "operands.npz", "front.json"),
+)
+RUN_NAMES = (*FOLDERS, *FILES)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run was made by.
+
+    Attributes:
+        schema: version of the folder's layout.
+        axdse: version of axdse.
+        seed: of the search.
+        date: of its creation, ISO 8601, UTC.
+        tools: names and versions.
+        machine: processor, cores and operating system.
+    """
+
+    schema: int
+    axdse: str
+    seed: int
+    date: str
+    tools: tuple[str, ...]
+    machine: str
+
+
+@dataclass(frozen=True)
+class _Schema:
+    """What files of every version say."""
+
+    schema: int
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    baselines: tuple[Baseline, ...]
+
+
+@dataclass(frozen=True)
+class _Front:
+    points: tuple[FrontPoint, ...]
+
+
+class RunDir:
+    """One run folder; `create` makes one, `RunDir(path)` opens it.
+
+    Raises:
+        AxdseError: the folder is not a run, or one of another schema version, or holds links or
+            devices in place of a run's files; writing: it is gone, or another's by now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = _identity(path)
+        self._require_files()
+        self._require_schema()
+        self.info = self._read("run.json", RunInfo)
+        self.config = load_config(path / "config.yaml")
+
+    @classmethod
+    def create(cls, path: Path, config: SearchConfig) -> "RunDir":
+        """Make a run folder; `run.json` comes last, so that a half-made one is not a run.
+
+        Raises:
+            AxdseError: the folder holds something else, or cannot be written.
+        """
+        if path.exists() and not all(map(_is_half_made, path.iterdir())):
+            raise AxdseError(
+                "a new run needs a folder of its own",
+                f"{path} is in use",
+                "choose another one, or continue a run with --resume",
+            )
+        _make_folders(path)
+        write_atomically(path / "config.yaml", dump_config(config).encode())
+        write_atomically(path / "run.json", seal(_json(_info(config), RunInfo), "run.json"))
+        return cls(path)
+
+    @property
+    def operands(self) -> Path:
+        """The recorded operands of the bf16 baseline."""
+        return self.path / "operands.npz"
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """All finished trials, by number."""
+        names = sorted((self.path / "trials").glob("*.json"))
+        return tuple(self._read(f"trials/{path.name}", Evaluation) for path in names)
+
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The baselines; empty before they are trained."""
+        has = self._has("baselines.json")
+        return self._read("baselines.json", _Baselines).baselines if has else ()
+
+    @property
+    def front(self) -> tuple[FrontPoint, ...]:
+        """The finalists; empty before the search is finished."""
+        return self._read("front.json", _Front).points if self._has("front.json") else ()
+
+    def save_config(self, config: SearchConfig) -> None:
+        """Replace the configuration (a resumed run may have more trials)."""
+        self.require_folder()
+        _make_folders(self.path)
+        self._put("config.yaml", dump_config(config).encode())
+        self.config = config
+
+    def save_evaluation(self, evaluation: Evaluation) -> None:
+        """Store one finished trial."""
+        self._write(f"trials/{evaluation.number:05}.json", evaluation, Evaluation)
+
+    def save_operands(self, recording: Recording) -> None:
+        """Store the operands of the bf16 baseline."""
+        self._put(self.operands.name, pack_recording(recording))
+
+    def save_baselines(self, baselines: tuple[Baseline, ...]) -> None:
+        """Store the baselines."""
+        self._write("baselines.json", _Baselines(baselines), _Baselines)
+
+    def save_front(self, front: tuple[FrontPoint, ...]) -> None:
+        """Store the finalists."""
+        self._write("front.json", _Front(front), _Front)
+
+    def replicate(self, design: str, seed: int) -> Replicate | None:
+        """A stored training, or None."""
+        name = _replicate_name(design, seed)
+        return self._read(name, Replicate) if self._has(name) else None
+
+    def save_replicate(self, replicate: Replicate) -> None:
+        """Store one training."""
+        self._write(_replicate_name(replicate.design, replicate.seed), replicate, Replicate)
+
+    def require_folder(self) -> None:
+        """Check that the folder is there, and still the one that was opened.
+
+        Raises:
+            AxdseError: it was deleted, moved or replaced.
+        """
+        if _identity(self.path) != self._folder:
+            raise AxdseError(
+                "a run needs its folder until its end",
+                f"{self.path} was deleted, moved or replaced",
+                "search again, or put it back and continue with --resume",
+            )
+
+    def _require_files(self) -> None:
+        """A link would bring a stranger's file into an export; a pipe may never end."""
+        folders = [self.path / name for name in FOLDERS]
+        files = [self.path / name for name in FILES]
+        files += [path for folder in folders for path in folder.glob("*.json")]
+        for path, is_right in (
+            *((path, stat.S_ISDIR) for path in folders),
+            *((path, stat.S_ISREG) for path in files),
+        ):
+            with contextlib.suppress(OSError):
+                if not is_right(path.lstat().st_mode):
+                    rule = "a run holds files and folders of its own, no links and no devices"
+                    raise AxdseError(rule, path, "put the file itself there")
+
+    def _require_schema(self) -> None:
+        rule = f"a run folder of axdse has a run.json of schema {SCHEMA}"
+        remedy = "name the folder that 'axdse search' wrote"
+        try:
+            text = InputFile(self.path / "run.json", rule, LARGEST, remedy).read()
+            schema = TypeAdapter(_Schema).validate_json(text).schema
+        except (AxdseError, ValidationError) as error:
+            raise AxdseError(rule, self.path, remedy) from error
+        if schema != SCHEMA:
+            remedy = "open it with the version that wrote it, or search again"
+            raise AxdseError(rule, f"{self.path} has schema {schema}", remedy)
+
+    def _has(self, name: str) -> bool:
+        return (self.path / name).exists()
+
+    def _write(self, name: str, value: Any, kind: Any) -> None:
+        self._put(name, seal(_json(value, kind), name))
+
+    def _put(self, name: str, data: bytes) -> None:
+        self.require_folder()
+        try:
+            write_atomically(self.path / name, data)
+        except AxdseError:
+            self.require_folder()
+            raise
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        rule = "files of a run must be readable as written"
+        remedy = "delete that file and --resume, or search again"
+        file = InputFile(self.path / name, rule, LARGEST, remedy)
+        try:
+            content = unseal(file.read(), name)
+            return TypeAdapter(kind).validate_json(content)
+        except (DamagedError, ValidationError) as error:
+            raise AxdseError(rule, file.path, remedy) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a run folder; the kernel lets go of it when this process ends, however it ends.
+
+    Raises:
+        AxdseError: another process holds it, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unusable(error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for folder in (path, *(path / name for name in FOLDERS)):
+            remove_parts(folder)
+        yield
+    except BlockingIOError as error:
+        raise AxdseError(
+            "one search at a time works on a run", f"{path} is in use", "wait for it or end it"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one at the same place; None: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _make_folders(path: Path) -> None:
+    try:
+        for folder in FOLDERS:
+            (path / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(error) from error
+
+
+def _is_half_made(entry: Path) -> bool:
+    """Whether it may be there before `run.json` is."""
+    empty = entry.is_dir() and not any(entry.iterdir())
+    return entry.name == "config.yaml" or (entry.name in FOLDERS and empty)
+
+
+def _unusable(error: OSError) -> AxdseError:
+    return AxdseError("a run is a folder that can be written", error, "choose another place")
+
+
+def _json(value: Any, kind: Any) -> bytes:
+    # Losses may be NaN: pydantic's own JSON would make them null, which does not read back.
+    plain = TypeAdapter(kind).dump_python(value, mode="json")
+    return json.dumps(plain, indent=1).encode()
+
+
+def _replicate_name(design: str, seed: int) -> str:
+    return f"replicates/{digest(design)[:12]}-{seed}.json"
+
+
+def _info(config: SearchConfig) -> RunInfo:
+    tools = (find_tool(name).version for name in TOOLS)
+    packages = (f"{name} {version(name)}" for name in ("optuna", "torch", "cocotb", "numpy"))
+    return RunInfo(
+        schema=SCHEMA,
+        axdse=version("axdse"),
+        seed=config.seed,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        tools=(*tools, compiler()[1], f"Python {platform.python_version()}", *packages),
+        machine=_machine(),
+    )
+
+
+def _machine() -> str:
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

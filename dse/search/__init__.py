@@ -1,0 +1,1 @@
+"""Who is tried next, and how far?"""

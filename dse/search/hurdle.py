@@ -1,0 +1,101 @@
+"""What must a candidate clear to be worth its training, and when is it out of reach?"""
+
+from dataclasses import dataclass
+
+from axdse.dse.run.config import Objective
+from axdse.dse.run.objectives import Losses, losses, no_worse
+from axdse.dse.training.records import Epoch
+from axdse.flows.cost.record import Cost
+
+
+@dataclass(frozen=True)
+class Hurdle:
+    """What a candidate of a known cost must clear to be worth its training.
+
+    Attributes:
+        rival: the most accurate design so far that costs no more; empty if there is none.
+        accuracy: the rival's, 0..1; 0 if there is none.
+        ceiling: the best accuracy that can be hoped for, the baselines'.
+        floor: accuracy below which a design is of no use at any cost.
+        resolution: accuracy difference that one training cannot resolve.
+        remaining_gains: per epoch, the most that any training of this run still gained after it.
+    """
+
+    rival: str
+    accuracy: float
+    ceiling: float
+    floor: float
+    resolution: float
+    remaining_gains: tuple[float, ...]
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether even the ceiling would not stand out from the rival."""
+        return bool(self.rival) and self.accuracy >= self.ceiling - self.resolution
+
+    @property
+    def reason(self) -> str:
+        """Why a candidate is not trained, or no further."""
+        if self.accuracy >= self.floor:
+            return f"{self.rival} costs no more and reaches {self.accuracy:.4f}"
+        return f"less than {self.floor:.4f} is of no use"
+
+    def in_sight(self, epoch: Epoch) -> bool:
+        """Whether a training may still get over it, with the largest remaining gain.
+
+        One resolution is added, to be conservative: accuracy in mid-training is noisy.
+        """
+        gain = self.remaining_gains[epoch.epoch - 1] + self.resolution
+        return epoch.validation_accuracy + gain >= max(self.accuracy, self.floor)
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A design that was trained to the end.
+
+    Attributes:
+        name: for people.
+        accuracy: 0..1.
+        cost: its losses but for accuracy, as `costs_of` gives them.
+    """
+
+    name: str
+    accuracy: float
+    cost: Losses
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a search knew when it drew a trial: all that the trial's hurdle depends on.
+
+    Attributes:
+        rivals: by trial number.
+        objectives: of the search.
+        ceiling: as in `Hurdle`, and the following likewise.
+    """
+
+    rivals: tuple[Rival, ...]
+    objectives: tuple[Objective, ...]
+    ceiling: float
+    floor: float
+    resolution: float
+    remaining_gains: tuple[float, ...]
+
+    def hurdle_at(self, cost: Cost) -> Hurdle:
+        """The best rival that costs no more, and how much a training may still gain."""
+        mine = costs_of(self.objectives, cost)
+        cheaper = [rival for rival in self.rivals if no_worse(rival.cost, mine)]
+        best = max(cheaper, key=lambda rival: rival.accuracy, default=None)
+        return Hurdle(
+            rival=best.name if best else "",
+            accuracy=best.accuracy if best else 0.0,
+            ceiling=self.ceiling,
+            floor=self.floor,
+            resolution=self.resolution,
+            remaining_gains=self.remaining_gains,
+        )
+
+
+def costs_of(objectives: tuple[Objective, ...], cost: Cost) -> Losses:
+    """The losses of a design whose accuracy is not known, as if it were perfect."""
+    return losses(objectives, 1.0, cost)

@@ -1,0 +1,321 @@
+"""How does a search run? Optuna proposes, workers evaluate, only this process writes."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from optuna.study import Study
+
+from axdse.dse.limits import MOST_TRIALS
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.evaluation import Baseline, Evaluation, candidate_of
+from axdse.dse.run.run_dir import RunDir, locked
+from axdse.dse.search.evaluate import Trial
+from axdse.dse.search.finalists import finish
+from axdse.dse.search.hurdle import Rival, Standing, costs_of
+from axdse.dse.search.progress import Progress, Unwatched
+from axdse.dse.search.recost import recost
+from axdse.dse.search.replicates import ceiling, floor, train_baselines
+from axdse.dse.search.space import Space, space_of
+from axdse.dse.search.study import discard, draw, new_study, next_number, tell
+from axdse.dse.search.workers import Outcome, Workers
+from axdse.dse.training.records import History
+from axdse.flows.cost.record import Cost
+from axdse.flows.liberty.library import read_library
+from axdse.multipliers.cores import cores
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.errors import AxdseError, MachineError
+from axdse.multipliers.machine import machine_failure
+from axdse.multipliers.operands.recording_file import load_recording
+
+# What may differ when a run is resumed: it changes how much is done, not what.
+RESUMABLE = ("trainings", "trials", "workers")
+PATIENCE = 20
+
+
+def run_search(
+    config: SearchConfig,
+    run_path: Path,
+    *,
+    resume: bool = False,
+    trainings: int | None = None,
+    trials: int | None = None,
+    timeout_s: float | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> RunDir:
+    """Train baselines, search, retrain the front; leave everything in the run folder.
+
+    Ctrl-C raises KeyboardInterrupt after ending the workers; that, or kill -9, loses nothing
+    but running jobs, which run again when the search is resumed. The result depends on the
+    configuration and the number of workers alone, however often the search was interrupted.
+
+    Args:
+        config: what to search.
+        run_path: the run folder.
+        resume: go on with the run in that folder, if there is one.
+        trainings: trained trials in all, instead of the configuration's.
+        trials: trials in all, likewise.
+        timeout_s: start no trial later than this; the front is retrained all the same.
+        seed: instead of the configuration's.
+        workers: processes, instead of the configuration's.
+        progress: is told of every step.
+
+    Raises:
+        AxdseError: the folder is in use, not writable or of another search, a baseline or a
+            finalist cannot be trained, or every trial failed.
+        MachineError: the machine has no room, or kills what runs; nothing is lost.
+    """
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
+    config = dataclasses.replace(
+        config,
+        trainings=trainings or config.trainings,
+        trials=trials or config.trials,
+        seed=config.seed if seed is None else seed,
+        workers=workers or config.workers,
+    )
+    watcher = progress or Unwatched()
+    _check_power(config)
+    try:
+        count = config.workers or cores()
+        with locked(run_path), Workers(count) as pool:
+            run = open_run(run_path, config, resume=resume)
+            baselines = train_baselines(run, pool, watcher)
+            _check_operands(run)
+            recost(run, pool, watcher)
+            Search(run, baselines, watcher, count).go(pool, deadline)
+            finish(run, pool, watcher)
+    except (OSError, MemoryError, MachineError) as error:
+        raise _interrupted(error) from error
+    return run
+
+
+def _interrupted(error: Exception) -> AxdseError:
+    failure = machine_failure(error)
+    if failure:
+        remedy = f"{failure.remedy}, then continue with --resume; nothing is lost"
+        return MachineError(failure.rule, failure.value, remedy)
+    rule = "a search needs a writable run folder and room in it"
+    return AxdseError(rule, error, "put that right, then continue with --resume")
+
+
+def _check_power(config: SearchConfig) -> None:
+    lacks = read_library(config.library).lacks
+    if "energy" in config.objectives and lacks:
+        raise AxdseError(
+            "the objective energy takes a library with power tables",
+            f"{config.library} lacks {lacks}",
+            "choose another library, or area and delay as objectives",
+        )
+
+
+def _check_operands(run: RunDir) -> None:
+    config = run.config
+    remedy = "delete that file and --resume"
+    try:
+        found = load_recording(run.operands).workload
+    except AxdseError as error:
+        rule = "files of a run must be readable as written"
+        raise AxdseError(rule, run.operands, remedy) from error
+    if found != f"{config.workload} on {config.dataset}":
+        rule = "the recorded operands of a run are of its own training"
+        raise AxdseError(rule, f"{run.operands} is of {found}", remedy)
+
+
+def open_run(path: Path, config: SearchConfig, *, resume: bool) -> RunDir:
+    """Create the run, or open it to go on.
+
+    Raises:
+        AxdseError: the folder holds a run and `resume` is not set, or a run of another search.
+    """
+    if not resume or not (path / "run.json").exists():
+        return RunDir.create(path, config)
+    run = RunDir(path)
+    for field in dataclasses.fields(SearchConfig):
+        before, now = getattr(run.config, field.name), getattr(config, field.name)
+        if before != now and field.name not in RESUMABLE:
+            raise AxdseError(
+                f"a resumed search keeps its configuration ({path / 'config.yaml'})",
+                f"{field.name} was {before}, is now {now}",
+                "give the same configuration and --seed, or start another run",
+            )
+    run.save_config(config)
+    return run
+
+
+class Search:
+    """The trials of one run.
+
+    Trials are told in the order of their numbers, and each is drawn when all but the latest
+    `lag` of those before it are told: what is drawn does not depend on who was faster.
+
+    Args:
+        run: the folder; its finished trials are taken into account.
+        baselines: their best validation accuracy is the ceiling.
+        progress: is told of every trial.
+        workers: processes that evaluate at the same time.
+    """
+
+    def __init__(
+        self, run: RunDir, baselines: tuple[Baseline, ...], progress: Progress, workers: int = 1
+    ) -> None:
+        self._run = run
+        self._config = run.config
+        self._progress = progress
+        self._space: Space = space_of(run.config)
+        self._references = self._space.references()
+        self._study: Study = new_study(run.config)
+        self._finished = {e.number: e for e in run.evaluations}
+        self._drawn: list[int] = []
+        self._told: list[Evaluation] = []
+        self._seen: set[str] = set()
+        self._baselines = baselines
+        # One trial may last as long as that many others, before a worker waits for it.
+        self._lag = 2 * workers - 1
+
+    def go(self, workers: Workers, deadline: float = float("inf")) -> None:
+        """Evaluate until the budget is spent, no design is left, or the deadline is past.
+
+        Raises:
+            AxdseError: all of them failed.
+            MachineError: three in a row were interrupted.
+        """
+        done = sum(map(_spends, self._finished.values()))
+        self._progress.begin("trainings", max(self._config.trainings, done), done)
+        for outcome in workers.run(self._draw(deadline)):
+            evaluation = _evaluation(outcome)
+            self._run.save_evaluation(evaluation)
+            self._finished[evaluation.number] = evaluation
+            self._progress.advance(_note(evaluation), int(_spends(evaluation)))
+        self._check_some_succeeded()
+
+    def _draw(self, deadline: float) -> Iterator[Trial | None]:
+        """Candidates to evaluate, in the order of their numbers; those known are not yielded."""
+        while len(self._drawn) < (self._config.trials or MOST_TRIALS):
+            if time.monotonic() >= deadline:
+                return
+            spent = self._spent()
+            if spent is None or not self._tell():
+                yield None
+                continue
+            drawn = None if spent else self._fresh()
+            if drawn is None:
+                return
+            number, candidate = drawn
+            self._drawn.append(number)
+            self._seen.add(candidate.name)
+            if number not in self._finished:
+                standing = self._standing()
+                yield Trial(number, candidate, self._config, self._run.operands, standing)
+
+    def _spent(self) -> bool | None:
+        """Whether the trials drawn spend the budget; None: that depends on those that run."""
+        done = [self._finished[n] for n in self._drawn if n in self._finished]
+        spent = sum(map(_spends, done))
+        if spent >= self._config.trainings:
+            return True
+        running = len(self._drawn) - len(done)
+        return None if spent + running >= self._config.trainings else False
+
+    def _tell(self) -> bool:
+        """Tell what the next draw takes into account; False: some of it is not finished."""
+        while len(self._told) <= len(self._drawn) - self._lag:
+            evaluation = self._finished.get(self._drawn[len(self._told)])
+            if evaluation is None:
+                return False
+            tell(self._study, evaluation, self._config)
+            self._told.append(evaluation)
+        return True
+
+    def _fresh(self) -> tuple[int, Candidate] | None:
+        """Draw what was not drawn before; None: nothing is left.
+
+        A sampler that repeats itself is asked again, a few times; then any of the others is taken.
+        """
+        self._run.require_folder()
+        for _ in range(PATIENCE):
+            number, candidate = self._next()
+            if candidate.name not in self._seen or number in self._finished:
+                return number, candidate
+            discard(self._study, number)
+        others = [each for each in self._space.candidates() if each.name not in self._seen]
+        if not others:
+            return None
+        return self._next(Random(f"{self._config.seed} {number}").choice(others))
+
+    def _next(self, given: Candidate | None = None) -> tuple[int, Candidate]:
+        """The exact cores come first; what is finished is drawn as it was."""
+        number = next_number(self._study)
+        if number < len(self._references):
+            given = self._references[number]
+        if known := self._finished.get(number):
+            given = candidate_of(known)
+        return number, draw(self._study, self._space, self._config, given)
+
+    def _standing(self) -> Standing:
+        complete = [e for e in self._told if e.status == "complete"]
+        histories = [history for b in self._baselines for history in b.histories]
+        histories += [e.history for e in complete if e.history]
+        return Standing(
+            rivals=tuple(self._rival(e, e.cost) for e in complete if e.cost),
+            objectives=self._config.objectives,
+            ceiling=ceiling(self._baselines),
+            floor=floor(self._config, self._baselines),
+            resolution=self._config.resolution,
+            remaining_gains=_remaining_gains(histories, self._config.training.epochs),
+        )
+
+    def _rival(self, evaluation: Evaluation, cost: Cost) -> Rival:
+        name = f"trial {evaluation.number} ({evaluation.design})"
+        return Rival(name, _accuracy(evaluation), costs_of(self._config.objectives, cost))
+
+    def _check_some_succeeded(self) -> None:
+        failed = [e for e in self._finished.values() if e.status == "failed"]
+        if failed and len(failed) == len(self._finished):
+            raise AxdseError(
+                "a search needs a trial that does not fail",
+                f"all {len(failed)} failed, {failed[0].design} as {failed[0].reason}",
+                "remove the cause and start another run",
+            )
+
+
+def _accuracy(evaluation: Evaluation) -> float:
+    return evaluation.validation_accuracy or 0.0
+
+
+def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
+    if isinstance(outcome.result, Evaluation):
+        return dataclasses.replace(outcome.result, seconds=outcome.seconds)
+    trial = outcome.job
+    spec, number_format = trial.candidate.multiplier.spec, trial.candidate.format.name
+    return Evaluation(
+        trial.number, spec, number_format, "failed", outcome.failure, seconds=outcome.seconds
+    )
+
+
+def _spends(evaluation: Evaluation) -> bool:
+    """Whether a trial counts against the budget: it was trained, or is a design that fails."""
+    return evaluation.history is not None or evaluation.status == "failed"
+
+
+def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]:
+    """Per epoch, the most that a finished training gained from there to its end."""
+    finished = [h for h in histories if len(h.epochs) == epochs]
+    return tuple(
+        max(
+            (h.validation_accuracy - h.epochs[epoch].validation_accuracy for h in finished),
+            default=1.0,
+        )
+        for epoch in range(epochs)
+    )
+
+
+def _note(evaluation: Evaluation) -> str:
+    """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1780 um2`."""
+    if evaluation.status == "complete" and evaluation.cost:
+        area = evaluation.cost.area_um2
+        return f"{evaluation.design}: {100 * _accuracy(evaluation):.1f} %, {area:.0f} um2"
+    return f"{evaluation.design}: {evaluation.status}"

@@ -1,0 +1,140 @@
+"""Which candidates are there, and how does Optuna draw one?
+
+Conditional: a format, then a family that can serve it, then that family's other parameters.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from optuna.trial import Trial
+
+from axdse.dse.run.config import ALL, REFERENCE, SearchConfig
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.family import Family, Multiplier
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, Format, parse_format
+
+Ranges = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Space:
+    """All candidates of a search.
+
+    Attributes:
+        formats: number formats.
+        families: families, the reference among them.
+        ranges: per family name, narrower ranges of its parameters.
+    """
+
+    formats: tuple[Format, ...]
+    families: tuple[Family, ...]
+    ranges: dict[str, Ranges]
+
+    def suggest(self, trial: Trial) -> Candidate:
+        """Draw a candidate.
+
+        A parameter's name tells everything that its range depends on, so that the distribution
+        of a name never changes, as Optuna asks.
+        """
+        by_name = {number_format.name: number_format for number_format in self.formats}
+        number_format = by_name[trial.suggest_categorical("format", list(by_name))]
+        serving = [f.name for f in self.families if self.serves(f, number_format)]
+        name = trial.suggest_categorical(f"family for {number_format.name}", serving)
+        family = next(family for family in self.families if family.name == name)
+        values = _width(family, number_format)
+        for parameter in family.parameters:
+            if parameter not in values:
+                low, high = self._limits(family, parameter, values)
+                key = _key(family, parameter, values)
+                values[parameter] = trial.suggest_int(key, low, high) if low < high else low
+        return Candidate(family.bind(values), number_format)
+
+    def parameters(self, candidate: Candidate) -> dict[str, str | int]:
+        """What `suggest` would have to draw to give this candidate."""
+        family, number_format = candidate.multiplier.family, candidate.format
+        drawn: dict[str, str | int] = {
+            "format": number_format.name,
+            f"family for {number_format.name}": family.name,
+        }
+        width, bound = _width(family, number_format), dict(candidate.multiplier.values)
+        free = (parameter for parameter in family.parameters if parameter not in width)
+        return drawn | {_key(family, name, bound): bound[name] for name in free}
+
+    def references(self) -> tuple[Candidate, ...]:
+        """The exact core in each format."""
+        family = next(family for family in self.families if family.name == REFERENCE)
+        return tuple(Candidate(family.bind(_width(family, f)), f) for f in self.formats)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every candidate."""
+        for number_format in self.formats:
+            for family in self.families:
+                for multiplier in self._grid(family, number_format):
+                    yield Candidate(multiplier, number_format)
+
+    def serves(self, family: Family, number_format: Format) -> bool:
+        """Whether any design of the family, within its ranges, fits the format."""
+        return any(True for _ in self._grid(family, number_format))
+
+    def _grid(self, family: Family, number_format: Format) -> Iterator[Multiplier]:
+        wide = isinstance(number_format, FloatFormat) and number_format.product == "wide"
+        floats = isinstance(number_format, FloatFormat)
+        if (family.kind == "significand" and (wide or not floats)) or (family.signed and floats):
+            return
+        ranges = self.ranges.get(family.name, {})
+        for multiplier in family.grid(**_width(family, number_format)):
+            inside = (
+                low <= value <= high
+                for name, value in multiplier.values
+                for low, high in [ranges.get(name, (value, value))]
+            )
+            if multiplier.operand_bits == _operand_bits(family, number_format) and all(inside):
+                yield multiplier
+
+    def _limits(self, family: Family, parameter: str, earlier: dict[str, int]) -> tuple[int, int]:
+        low, high = family.bounds(parameter, earlier)
+        narrowed = self.ranges.get(family.name, {}).get(parameter, (low, high))
+        return max(low, narrowed[0]), min(high, narrowed[1])
+
+
+def space_of(config: SearchConfig) -> Space:
+    """The space that a configuration describes.
+
+    Raises:
+        AxdseError: a family that it names can serve none of its formats.
+    """
+    catalog = full_catalog()
+    names = catalog.families if ALL in config.families else config.families
+    families = tuple(catalog.family(name) for name in names)
+    space = Space(tuple(map(parse_format, config.formats)), families, config.ranges)
+    for name in config.families:
+        if name != ALL and not any(space.serves(catalog.family(name), f) for f in space.formats):
+            raise AxdseError(
+                "each family must be able to serve one of the formats",
+                f"{name} in {', '.join(config.formats)}",
+                "add a format, widen its ranges or drop the family",
+            )
+    return space
+
+
+def _operand_bits(family: Family, number_format: Format) -> int:
+    if family.kind == "significand" and isinstance(number_format, FloatFormat):
+        return number_format.fraction_bits
+    return number_format.operand_bits
+
+
+def _width(family: Family, number_format: Format) -> dict[str, int]:
+    """The parameter that is the operand width, which the format decides."""
+    bits = _operand_bits(family, number_format)
+    return {str(family.width): bits} if family.width in family.parameters else {}
+
+
+def _key(family: Family, parameter: str, values: dict[str, int]) -> str:
+    entry = family.parameters[parameter]
+    expressions = ast.walk(ast.parse(f"({entry.min}), ({entry.max})"))
+    names = {node.id for node in expressions if isinstance(node, ast.Name)}
+    inner = ",".join(f"{name}={values[name]}" for name in family.parameters if name in names)
+    return f"{family.name}({inner}).{parameter}"

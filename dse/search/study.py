@@ -1,0 +1,64 @@
+"""What is drawn next? It depends on the seed, the number and what was told.
+
+The study lives in memory and is made again from the trials of the run, which are the truth. So a
+kill leaves nothing to mend, and what it interrupted is drawn again, the same by the same number.
+"""
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.objectives import losses
+from axdse.dse.search.space import Space
+from axdse.multipliers.designs.candidate import Candidate
+
+# The default of 50 would be as many as all trials of a usual search: one random generation.
+NSGA2_POPULATION = 12
+
+
+def new_study(config: SearchConfig) -> Study:
+    """An empty study."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(directions=["minimize"] * len(config.objectives))
+
+
+def next_number(study: Study) -> int:
+    """The number of the trial that is drawn next."""
+    return len(study.get_trials(deepcopy=False))
+
+
+def draw(
+    study: Study, space: Space, config: SearchConfig, given: Candidate | None = None
+) -> Candidate:
+    """Draw the next trial, with a sampler of its own; `given`: it is known what it was."""
+    study.sampler = _sampler(config, next_number(study))
+    if given:
+        study.enqueue_trial(space.parameters(given))
+    return space.suggest(study.ask())
+
+
+def discard(study: Study, number: int) -> None:
+    """Finish a trial that taught nothing new: it counts as bad, so that TPE looks elsewhere."""
+    study.tell(number, state=TrialState.PRUNED)
+
+
+def tell(study: Study, evaluation: Evaluation, config: SearchConfig) -> None:
+    """Finish a trial."""
+    accuracy, cost = evaluation.validation_accuracy, evaluation.cost
+    if evaluation.status == "complete" and cost and accuracy is not None:
+        study.tell(evaluation.number, losses(config.objectives, accuracy, cost))
+    else:
+        discard(study, evaluation.number)
+
+
+def _sampler(config: SearchConfig, number: int) -> BaseSampler:
+    (seed,) = np.random.SeedSequence((config.seed, number)).generate_state(1)
+    if config.sampler == "random":
+        return RandomSampler(seed=int(seed))
+    if config.sampler == "nsga2":
+        return NSGAIISampler(population_size=NSGA2_POPULATION, seed=int(seed))
+    return TPESampler(seed=int(seed))

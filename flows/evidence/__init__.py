@@ -1,0 +1,1 @@
+"""What is a design tried with, and what may be said of it?"""

@@ -1,0 +1,1 @@
+"""What does a Verilog text say, and does it only compute?"""

@@ -1,0 +1,1 @@
+"""How does this CPU compute a product?"""

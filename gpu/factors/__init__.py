@@ -1,0 +1,1 @@
+"""When is a table a few ordinary products?"""

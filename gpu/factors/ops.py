@@ -1,0 +1,245 @@
+"""How are the operators of `axdse.gpu.ops` computed by ordinary products of factors?
+
+A table of rank r is r native products of factors (`multipliers.tables.factors`), so BLAS, oneDNN
+and tensor cores do the work. Each function takes what the operator of its name takes, and returns
+None where the result might not be exact as `axdse.gpu.factors.sums` defines it, so that the caller
+takes a table kernel: that depends on the exponents of the operands, so on a GPU these functions
+wait for the stream, and return None while it is captured. A CPU with bfloat16 products has a
+kernel of its own for factors that fit them, which takes every operand.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from axdse.gpu.cpu import ops as cpu_ops
+from axdse.gpu.factors.bf16 import FACTORS, has_bf16
+from axdse.gpu.factors.maps import Sides, factors_of, map_codes, map_float, sides_of, stack_int8
+from axdse.gpu.factors.sums import (
+    FP64_BITS,
+    Depth,
+    Native,
+    float_sums,
+    int_sums,
+    plain_convolutions,
+    stays_normal,
+    sums_are_plain,
+)
+from axdse.gpu.multiplication.handles import resolve
+from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.operands.shapes import Operation
+from axdse.multipliers.formats import IntFormat
+
+_TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
+
+
+def gemm(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor | None:
+    """`axdse::gemm`: a [G, M, K] times b [G, K, N] is [G, M, N]; or None."""
+    if by_bf16(multiplication, a.device):
+        return cpu_ops.gemm_cpu(FACTORS, a, b, multiplication, swap)
+    values = int8_factors(multiplication, swap, a.device)
+    if values is not None:
+        return _int8_gemm(a, b, multiplication, *values)
+    depth = Depth(a.shape[2], a.shape[2], 2, 1)
+    return _sums(a, b, sides_of(multiplication, swap, a.device), torch.bmm, depth)
+
+
+def conv2d(
+    image: Tensor,
+    weight: Tensor,
+    multiplication: str,
+    swap: bool,
+    shape: Convolution,
+) -> Tensor | None:
+    """`axdse::conv2d`: image [B, C, H, W], weight [O, C/groups, Kh, Kw]; or None."""
+    if by_bf16(multiplication, image.device):
+        return cpu_ops.conv2d_cpu(FACTORS, image, weight, multiplication, swap, shape)
+    sides = sides_of(multiplication, swap, image.device)
+    if sides is not None and sides.first.pads:
+        image, shape = _bordered(image, shape)
+
+    def native(x: Tensor, w: Tensor) -> Tensor:
+        return F.conv2d(x, w, None, *shape.window)
+
+    depth = Depth(weight[:1].numel(), weight.shape[1] if shape.groups == 1 else 1, 1, 1)
+    return _sums(image, weight, sides, native, depth)
+
+
+def conv2d_input_gradient(
+    grad: Tensor,
+    weight: Tensor,
+    multiplication: str,
+    swap: bool,
+    shape: Convolution,
+) -> Tensor | None:
+    """`axdse::conv2d_input_gradient`: grad [B, O, H', W'] to [B, C, *image_size]; or None."""
+    if by_bf16(multiplication, grad.device):
+        return cpu_ops.conv2d_input_gradient_cpu(
+            FACTORS, grad, weight, multiplication, swap, shape
+        )
+
+    def native(g: Tensor, w: Tensor) -> Tensor:
+        return _gradient(g, g.new_empty(()).expand(shape.image_size), w, shape.window, True)
+
+    products = weight[:, :1].numel() // shape.groups
+    depth = Depth(products, weight.shape[0] if shape.groups == 1 else 1, 1, 0)
+    sides = sides_of(multiplication, swap, grad.device)
+    return _sums(grad, weight, sides, native, depth)
+
+
+def conv2d_weight_gradient(
+    grad: Tensor,
+    image: Tensor,
+    multiplication: str,
+    swap: bool,
+    shape: Convolution,
+) -> Tensor | None:
+    """`axdse::conv2d_weight_gradient`: to [O, C/groups, *kernel_size]; or None."""
+    if by_bf16(multiplication, grad.device):
+        return cpu_ops.conv2d_weight_gradient_cpu(
+            FACTORS, grad, image, multiplication, swap, shape
+        )
+    sides = sides_of(multiplication, swap, grad.device)
+    if sides is not None and sides.second.pads:
+        image, shape = _bordered(image, shape)
+
+    def native(g: Tensor, x: Tensor) -> Tensor:
+        return _gradient(g, x, g.new_empty(()).expand(shape.weight_size), shape.window, False)
+
+    depth = Depth(grad[:, :1].numel(), grad.shape[0], 0, 0)
+    return _sums(grad, image, sides, native, depth)
+
+
+def by_bf16(multiplication: str, device: torch.device) -> bool:
+    """Whether `kernel_factors.c` computes a multiplication on the device."""
+    return device.type == "cpu" and not _NATIVE.get() and has_bf16(multiplication)
+
+
+@contextlib.contextmanager
+def native_products() -> Iterator[None]:
+    """Leave `kernel_factors.c` out in this thread, for comparisons."""
+    token = _NATIVE.set(True)
+    try:
+        yield
+    finally:
+        _NATIVE.reset(token)
+
+
+_NATIVE = ContextVar("axdse_native_products", default=False)
+
+
+def _gradient(
+    grad: Tensor, image: Tensor, weight: Tensor, window: Window, image_is: bool
+) -> Tensor:
+    """One of the two gradients; of the tensor that is asked for, only the shape is read."""
+    settings = (*window[:3], False, [0, 0], window.groups)
+    mask = [image_is, not image_is, False]
+    results = torch.ops.aten.convolution_backward(grad, image, weight, None, *settings, mask)
+    gradient: Tensor = results[0 if image_is else 1]
+    return gradient
+
+
+def _bordered(image: Tensor, shape: Convolution) -> tuple[Tensor, Convolution]:
+    """Zero codes that multiply to other than zero must be there."""
+    window = shape.window
+    down, right = window.padding
+    padded = replace(
+        shape, image=window.padded(shape.image), window=window._replace(padding=(0, 0))
+    )
+    return F.pad(image, (right, right, down, down)), padded
+
+
+def _sums(
+    a: Tensor, b: Tensor, sides: Sides | None, native: Native, depth: Depth
+) -> Tensor | None:
+    if sides is None or not sums_are_plain(a.device) or _is_captured(a):
+        return None
+    # Autocast reaches into operators written in Python, and would make bf16 of the factors.
+    with torch.autocast(a.device.type, enabled=False), plain_convolutions(a.device):
+        if sides.number_format is None:
+            if depth.products > sides.factors.longest_exact_sum(FP64_BITS):
+                return None
+            x, y = map_codes(a, sides.first), map_codes(b, sides.second)
+            return int_sums(x, y, sides.factors, native, depth).contiguous()
+        left = map_float(a, sides.first, sides.number_format)
+        right = map_float(b, sides.second, sides.number_format)
+        if not stays_normal(left, right, sides, depth.products):
+            return None
+        sums = float_sums(left.parts, right.parts, sides.factors, native, depth)
+        return sums.contiguous()
+
+
+def _is_captured(x: Tensor) -> bool:
+    return x.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+@functools.lru_cache(maxsize=64)
+def int8_factors(
+    multiplication: str, swap: bool, device: torch.device
+) -> tuple[Tensor, Tensor] | None:
+    """int8 [rank, 256] factors of both operands, if they fit and the device adds exactly."""
+    factors = factors_of(multiplication)
+    if factors is None or not isinstance(resolve(multiplication).format, IntFormat):
+        return None
+    if device.type == "cpu" and not adds_int8_exactly():
+        return None
+    left, right = factors.left.T, factors.right
+    # -128 fits and 128 does not; two signs that change together change nothing.
+    signs = np.where((left.max(1) > 127) | (right.max(1) > 127), -1, 1)[:, None]
+    both = [(side * signs).astype(np.int64) for side in (left, right)]
+    if any(side.min() < -128 or side.max() > 127 for side in both):
+        return None
+    first, second = both[::-1] if swap else both
+    return _int8_tensor(first, device), _int8_tensor(second, device)
+
+
+@functools.cache
+def adds_int8_exactly() -> bool:
+    """Whether torch's int8 product on this CPU is exact, by trying the largest operands.
+
+    Without VNNI, or where ONEDNN_MAX_CPU_ISA forbids it, x86 saturates sums of two products.
+    """
+    signs = torch.tensor([[127], [-128], [-127]], dtype=torch.int8)
+    left, right = signs.expand(3, 256).contiguous(), signs.T.expand(256, 3).contiguous()
+    return torch.equal(torch._int_mm(left, right).long(), left.long() @ right.long())
+
+
+def _int8_tensor(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int8)).to(device)
+
+
+def _int8_gemm(a: Tensor, b: Tensor, multiplication: str, first: Tensor, second: Tensor) -> Tensor:
+    """All ranks along k of one int8 product a group, exact modulo 2^32."""
+    groups, rows, depth = a.shape
+    columns, rank = b.shape[2], first.shape[0]
+    x = stack_int8(a.contiguous(), first, groups * rows).view(groups, rows, rank * depth)
+    y = stack_int8(b.contiguous(), second, groups).view(groups, rank * depth, columns)
+    result = torch.empty(groups, rows, columns, dtype=torch.int32, device=a.device)
+    for g in range(groups):
+        result[g] = _int8_product(x[g], y[g])
+    factors = factors_of(multiplication)
+    return result << (factors.shift if factors else 0)
+
+
+def _int8_product(x: Tensor, y: Tensor) -> Tensor:
+    if not x.is_cuda or not x.numel() or not y.numel():
+        return torch._int_mm(x, y)
+    (rows, depth), columns = x.shape, y.shape[1]
+    x = F.pad(x, (0, -depth % _TILE, 0, max(0, _ROWS - rows)))
+    y = F.pad(y, (0, -columns % _TILE, 0, -depth % _TILE))
+    return torch._int_mm(x, y)[:rows, :columns]
+
+
+OPERATORS: dict[Operation, Callable[..., Tensor | None]] = {
+    "gemm": gemm,
+    "conv2d": conv2d,
+    "conv2d_input_gradient": conv2d_input_gradient,
+    "conv2d_weight_gradient": conv2d_weight_gradient,
+}

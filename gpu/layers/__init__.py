@@ -1,0 +1,1 @@
+"""How does an nn.Module use it?"""

@@ -1,0 +1,100 @@
+"""Which multiplication computes which product of which layer?
+
+A trained layer has three products of tensors. T(a, b) is not commutative in general, so each has
+a first and a second operand:
+
+    product           a                  b
+    forward           activation         weight
+    input gradient    output gradient    weight
+    weight gradient   output gradient    activation
+
+`Product(design, swap=True)` exchanges them. Where two activations are multiplied, as in attention,
+the right one takes the place of the weight.
+"""
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from axdse.gpu.multiplication.call import Call
+from axdse.gpu.multiplication.handles import Design, handle, resolve
+
+
+@dataclass(frozen=True, repr=False)
+class Product:
+    """One product of tensors.
+
+    Attributes:
+        design: that multiplies; None for native FP32.
+        swap: exchange the operands, T(b, a).
+        call: the same for operators.
+    """
+
+    design: Design | None = None
+    swap: bool = False
+    call: Call = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        design = self.design
+        call = Call(handle(design), self.swap, design.format) if design else Call()
+        object.__setattr__(self, "call", call)
+
+    def __repr__(self) -> str:
+        return f"Product({self.multiplier}, {self.call.format}, swap={self.swap})"
+
+    def __reduce__(self) -> tuple[type["Product"], tuple[Design | None, bool]]:
+        return Product, (self.design, self.swap)  # handles are of a process: make another
+
+    @property
+    def multiplier(self) -> str:
+        """Spec of the core, or the file of a table; empty for native FP32."""
+        return resolve(self.call.handle).multiplier if self.design else ""
+
+
+NATIVE = Product()
+
+
+@dataclass(frozen=True)
+class LayerProducts:
+    """The three products of one layer."""
+
+    forward: Product = NATIVE
+    input_gradient: Product = NATIVE
+    weight_gradient: Product = NATIVE
+
+    @classmethod
+    def uniform(cls, design: Design | None) -> "LayerProducts":
+        """The same design in all three."""
+        return cls(Product(design), Product(design), Product(design))
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The products of every layer of a model.
+
+    Attributes:
+        default: products of layers that no pattern matches.
+        layers: (pattern, products) pairs; patterns are shell wildcards over module names such
+            as "features.*", case-sensitive, and the first that matches wins.
+    """
+
+    default: LayerProducts
+    layers: tuple[tuple[str, LayerProducts], ...] = ()
+
+    @classmethod
+    def uniform(cls, design: Design | None) -> "Assignment":
+        """The same design in every product of every layer; None for native FP32."""
+        return cls(LayerProducts.uniform(design))
+
+    @property
+    def designs(self) -> tuple[str, ...]:
+        """Each design that multiplies somewhere, once."""
+        layers = (self.default, *(products for _, products in self.layers))
+        products = (
+            p for of in layers for p in (of.forward, of.input_gradient, of.weight_gradient)
+        )
+        return tuple(dict.fromkeys(p.multiplier for p in products if p.design))
+
+    def products(self, layer: str) -> LayerProducts:
+        """Return the products of the layer of that name."""
+        matching = (p for pattern, p in self.layers if fnmatchcase(layer, pattern))
+        return next(matching, self.default)

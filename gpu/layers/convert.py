@@ -1,0 +1,128 @@
+"""How does any `nn.Module` become the same model with approximate layers?"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+from axdse.gpu.layers.assignment import Assignment, LayerProducts
+from axdse.gpu.layers.attention import ApproxMultiheadAttention
+from axdse.gpu.layers.conv import (
+    ApproxConv1d,
+    ApproxConv2d,
+    ApproxConvTranspose1d,
+    ApproxConvTranspose2d,
+)
+from axdse.gpu.layers.linear import ApproxLinear
+from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.multipliers.errors import AxdseError, did_you_mean
+
+_PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
+    (nn.Linear, ApproxLinear),
+    (nn.Conv1d, ApproxConv1d),
+    (nn.Conv2d, ApproxConv2d),
+    (nn.ConvTranspose1d, ApproxConvTranspose1d),
+    (nn.ConvTranspose2d, ApproxConvTranspose2d),
+    (nn.MultiheadAttention, ApproxMultiheadAttention),
+    (nn.LSTM, ApproxLSTM),
+    (nn.LSTMCell, ApproxLSTMCell),
+    (nn.GRU, ApproxGRU),
+    (nn.GRUCell, ApproxGRUCell),
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted model and what was done to it.
+
+    Attributes:
+        model: the converted copy.
+        approximate: names of the layers that are approximate now.
+        exact: (name, reason) of every other module that has parameters of its own.
+    """
+
+    model: nn.Module
+    approximate: tuple[str, ...]
+    exact: tuple[tuple[str, str], ...]
+
+
+def convert(model: nn.Module, assignment: Assignment) -> Conversion:
+    """Copy a model and make its layers approximate: linear, convolutional, recurrent, attention.
+
+    The model itself is left alone. The copy keeps weights, buffers, hooks, `state_dict` keys,
+    device and training mode; a module that is used twice stays shared, under its first name.
+    Products that a forward method computes itself, with `@` or a function, are not modules: they
+    stay exact and unlisted. `axdse.gpu.layers.autograd.approx_matmul` and
+    `axdse.gpu.layers.attention.scaled_dot_product_attention` are there for those.
+
+    Raises:
+        AxdseError: a pattern of the assignment matches no layer that can be approximate.
+    """
+    converted = copy.deepcopy(model)
+    reasons = {name: _reason(module) for name, module in _parametrised(converted)}
+    layers = tuple(name for name, reason in reasons.items() if not reason)
+    _check_patterns(assignment, layers)
+    approximate = tuple(name for name in layers if assignment.products(name) != LayerProducts())
+    for name in layers:
+        _assign(converted.get_submodule(name), assignment.products(name))
+    if approximate:
+        _call_all_layers(converted)
+    exact = tuple(
+        (name, reason or "native FP32 by assignment")
+        for name, reason in reasons.items()
+        if name not in approximate
+    )
+    return Conversion(converted, approximate, exact)
+
+
+def _parametrised(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules with parameters of their own; the output projection is part of its attention."""
+    inner = {
+        module.out_proj for module in model.modules() if isinstance(module, nn.MultiheadAttention)
+    }
+    for name, module in model.named_modules():
+        if module not in inner and any(True for _ in module.parameters(recurse=False)):
+            yield name, module
+
+
+def _reason(module: nn.Module) -> str:
+    """Say why the module cannot be approximate; empty if it can."""
+    kind = type(module)
+    if not any(kind in pair for pair in _PAIRS):
+        if isinstance(module, tuple(exact for exact, _ in _PAIRS)):
+            return f"{kind.__name__} may compute something else than the layer it derives from"
+        return f"{kind.__name__} has no approximate form"
+    dtypes = {parameter.dtype for parameter in module.parameters()} - {torch.float32}
+    return f"its weights are {dtypes.pop()}, not FP32" if dtypes else ""
+
+
+def _assign(layer: nn.Module, products: LayerProducts) -> None:
+    exact, approximate = next(pair for pair in _PAIRS if type(layer) in pair)
+    layer.__dict__.pop("products", None)
+    # Changing the class in place keeps hooks, tied weights and references from elsewhere.
+    layer.__class__ = exact
+    if products != LayerProducts():
+        layer.__class__ = approximate
+        layer.__dict__["products"] = products
+
+
+def _call_all_layers(model: nn.Module) -> None:
+    """Keep transformer encoders from computing with their layers' weights in evaluation."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # the kind of activation: none that is fused
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
+
+
+def _check_patterns(assignment: Assignment, layers: tuple[str, ...]) -> None:
+    for pattern, _ in assignment.layers:
+        if not any(fnmatchcase(name, pattern) for name in layers):
+            raise AxdseError(
+                "a pattern of the assignment must match a layer",
+                repr(pattern),
+                did_you_mean(pattern, layers),
+            )

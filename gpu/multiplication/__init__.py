@@ -1,0 +1,1 @@
+"""What multiplies, and by which handle do operators know it?"""

@@ -1,0 +1,1 @@
+"""Which realisation computes a call?"""

@@ -1,0 +1,1 @@
+"""Which operands met?"""

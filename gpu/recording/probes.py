@@ -1,0 +1,138 @@
+"""Which operands has a product, as matrices? Told to a recorder.
+
+Operands are as operators take them. Only while a recorder is active is an image unfolded, and
+then for it alone. The second matrix is the weight, or in the gradient of the weights the
+activation: what a weight-stationary array keeps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from axdse.gpu.multiplication.call import Call
+from axdse.gpu.multiplication.handles import Multiplication, resolve
+from axdse.gpu.operands.convolution import Pair, Window, unfold
+
+
+@dataclass(frozen=True, eq=False)
+class Operands:
+    """The operands of a product of matrices [G, M, K] and [G, K, N].
+
+    Attributes:
+        a: as `axdse.gpu.ops.gemm` takes it.
+        b: likewise.
+        multiplication: what multiplies.
+        swap: products are T(b, a), not T(a, b).
+        a_peak: of no dimensions, the largest magnitude of the tensor that `a` is made of.
+        b_peak: likewise.
+    """
+
+    a: Tensor
+    b: Tensor
+    multiplication: Multiplication
+    swap: bool
+    a_peak: Tensor
+    b_peak: Tensor
+
+
+Probe = Callable[[Operands], None]
+
+
+@dataclass(frozen=True)
+class LayerProbes:
+    """Who is told of the operands of a layer's products."""
+
+    forward: Probe | None = None
+    input_gradient: Probe | None = None
+    weight_gradient: Probe | None = None
+
+
+SILENT = LayerProbes()
+
+
+def probe_gemm(probe: Probe | None, a: Tensor, b: Tensor, call: Call) -> None:
+    """Tell of [G, M, K] times [G, K, N], products T(a, b)."""
+    if probe is not None and call.handle:
+        _tell(probe, call, (a, b), _peaks(a, b))
+
+
+def probe_unfolded(
+    probe: Probe | None, image: Tensor, weight: Tensor, call: Call, window: Window
+) -> None:
+    """Tell of a convolution, products T(image, weight)."""
+    if probe is not None and call.handle:
+        pixels = unfold(image, (weight.shape[2], weight.shape[3]), window).mT
+        weights = _grouped(weight, window.groups).mT
+        _tell(probe, call, (pixels, weights), _peaks(image, weight))
+
+
+def probe_weight_gradient(
+    probe: Probe | None,
+    grad: Tensor,
+    image: Tensor,
+    kernel_size: Pair,
+    call: Call,
+    window: Window,
+) -> None:
+    """Tell of the gradient of the weights, products T(grad, image)."""
+    if probe is not None and call.handle:
+        pixels = unfold(image, kernel_size, window).mT
+        rows = _grouped(grad.transpose(0, 1), window.groups)
+        _tell(probe, call, (rows, pixels), _peaks(grad, image))
+
+
+def probe_input_gradient(
+    probe: Probe | None,
+    grad: Tensor,
+    weight: Tensor,
+    size: Pair,
+    call: Call,
+    window: Window,
+) -> None:
+    """Tell of the gradient of the image, products T(grad, weight): a tap at a time, those only."""
+    if probe is None or not call.handle:
+        return
+    outward, peaks = grad.transpose(0, 1), _peaks(grad, weight)
+    groups, (outputs, inputs) = window.groups, weight.shape[:2]
+    for y in range(weight.shape[2]):
+        for x in range(weight.shape[3]):
+            high, wide = (
+                _under(axis, tap, size, grad.shape, window) for axis, tap in enumerate((y, x))
+            )
+            weights = weight[:, :, y, x].reshape(groups, outputs // groups, inputs)
+            pixels = _grouped(outward[:, :, high, wide], groups).mT
+            _tell(probe, call, (pixels, weights), peaks)
+
+
+def _under(axis: int, tap: int, size: Pair, grad: torch.Size, window: Window) -> slice:
+    """Steps of the gradient whose tap lies on the image, not on its border."""
+    before = window.padding[axis] - tap * window.dilation[axis]
+    first = max(0, -(-before // window.stride[axis]))
+    last = min(grad[2 + axis] - 1, (size[axis] - 1 + before) // window.stride[axis])
+    return slice(first, max(first, last + 1))
+
+
+def _grouped(x: Tensor, groups: int) -> Tensor:
+    """[O, ...] to [G, O/G, -1]."""
+    return x.reshape(groups, x.shape[0] // groups, -1)
+
+
+def _tell(
+    probe: Probe, call: Call, matrices: tuple[Tensor, Tensor], peaks: tuple[Tensor, Tensor]
+) -> None:
+    probe(Operands(*matrices, resolve(call.handle), call.swap, *peaks))
+
+
+def _peaks(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return _peak(a), _peak(b)
+
+
+def _peak(tensor: Tensor) -> Tensor:
+    """The largest finite magnitude; integer codes count as if their tensor reached the largest."""
+    if not tensor.is_floating_point():
+        return torch.tensor(float(torch.iinfo(tensor.dtype).max), device=tensor.device)
+    if not tensor.numel():
+        return tensor.new_zeros(())
+    return tensor.nan_to_num(0.0, 0.0, 0.0).abs().amax()

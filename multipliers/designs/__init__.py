@@ -1,0 +1,1 @@
+"""Which designs are there? Families, candidates, their Verilog."""

@@ -1,0 +1,151 @@
+"""Which families are there? The catalogue as frozen families and multipliers."""
+
+import functools
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from axdse.multipliers import strict_yaml
+from axdse.multipliers.designs.family import (
+    Family,
+    Multiplier,
+)
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import InputFile
+from axdse.multipliers.names import check_name
+
+HERE = Path(__file__).parents[1]
+CATALOG_VARIABLE = "AXDSE_CATALOG"
+LONGEST_SPEC = 160
+_SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
+_VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
+
+
+class Catalog:
+    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name."""
+
+    def __init__(self, folder: Path = HERE) -> None:
+        path = folder / "catalog.yaml"
+        rule = "a catalogue is a readable catalog.yaml"
+        text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
+        entries = strict_yaml.load(text, str(path)) or {}
+        if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+            raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
+        self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
+
+    def family(self, name: str) -> Family:
+        """Return a family by name.
+
+        Raises:
+            AxdseError: there is none of that name.
+        """
+        if name not in self.families:
+            raise AxdseError("unknown family", name, did_you_mean(name, self.families))
+        return self.families[name]
+
+    def multiplier(self, spec: str) -> Multiplier:
+        """Read a spec such as `drum(n=8,k=4)` or `drum` (all defaults).
+
+        Raises:
+            AxdseError: the text is no spec, or names an unknown family or value.
+        """
+        name, values = parse_spec(spec)
+        return self.family(name).bind(values)
+
+    def grid(self, **fixed: int) -> Iterator[Multiplier]:
+        """Yield every multiplier of every family that has all the `fixed` parameters."""
+        fitting = (f for f in self.families.values() if set(fixed) <= set(f.parameters))
+        return itertools.chain.from_iterable(family.grid(**fixed) for family in fitting)
+
+
+@functools.cache
+def builtin_catalog() -> Catalog:
+    """The catalogue that ships with axdse."""
+    return Catalog()
+
+
+def full_catalog() -> Catalog:
+    """The built-in catalogue with the families of the folders that `$AXDSE_CATALOG` lists.
+
+    Raises:
+        AxdseError: one of them is no catalogue, or a family is there twice.
+    """
+    return _merged(os.environ.get(CATALOG_VARIABLE, ""))
+
+
+@functools.cache
+def _merged(folders: str) -> Catalog:
+    merged = Catalog()
+    for folder in filter(None, folders.split(os.pathsep)):
+        for name, family in Catalog(Path(folder).absolute()).families.items():
+            if name in merged.families:
+                rule = "a family stands in one catalogue"
+                raise AxdseError(rule, name, f"rename it in {folder}")
+            merged.families[name] = family
+    return merged
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
+    """Split `name(parameter=integer, ...)` into the name and its values.
+
+    Raises:
+        AxdseError: the text is written otherwise, or gives a parameter twice.
+    """
+    match = _SPEC.fullmatch(spec)
+    inner = (match[2] or "").strip() if match else ""
+    items = [_VALUE.fullmatch(item) for item in inner.split(",")] if inner else []
+    values = {item[1]: int(item[2]) for item in items if item}
+    if match is None or len(values) < len(items):
+        raise AxdseError(
+            "a multiplier is written name(parameter=integer,...), each parameter once",
+            repr(spec),
+            "write for example 'drum(n=8,k=4)'",
+        )
+    return match[1], values
+
+
+def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
+    where = f"catalog.yaml, {name}"
+    own = sorted({"name", "model", "rtl"} & entry.keys())
+    if own:
+        rule = "a family is its key: models/KEY.c and rtl/KEY.v"
+        raise AxdseError(rule, f"{where}: {own[0]}", "leave it out and name the files so")
+    check_name(name, "families")  # before it names files
+    files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
+    entry = {"parameters": {}} | entry
+    family = strict_yaml.build(Family, {"name": name, **files, **entry}, where)
+    _check_names(family, where)
+    if folder != HERE:
+        for file in (family.model, family.rtl):
+            _check_place(folder, file)
+    family.bind()  # every bound and default can be evaluated
+    return family
+
+
+def _check_names(family: Family, where: str) -> None:
+    """What names cannot tell one by one."""
+    check_name(family.function or family.name, f"functions in {where}", "C")
+    check_name(family.module or family.name, f"modules in {where}", "Verilog")
+    control = family.pipeline.ports if family.pipeline else ()
+    # Parameters become macros in capitals.
+    for names in ((*family.port_names, *control), [name.upper() for name in family.parameters]):
+        twice = next((name for name in names if list(names).count(name) > 1), None)
+        if twice:
+            rule = f"ports and parameters of {where} have names of their own"
+            raise AxdseError(rule, f"{twice} stands twice", "rename one")
+    # With values of nine digits it names modules and, in an export, files.
+    spec = len(family.name) + sum(len(name) + 10 for name in family.parameters)
+    if spec > LONGEST_SPEC:
+        rule = f"a design of {where} is written in up to {LONGEST_SPEC} characters"
+        raise AxdseError(rule, f"{len(family.parameters)} parameters", "choose shorter names")
+
+
+def _check_place(folder: Path, file: Path) -> None:
+    """A link may lead to any file of the machine, and a pipe has no end."""
+    place = file.resolve()
+    if not place.is_relative_to(folder.resolve()):
+        raise AxdseError("files of a catalogue are in its folder", file, "put a copy there")
+    if place.exists() and not place.is_file():
+        raise AxdseError("files of a catalogue are regular files", file, "put a copy there")

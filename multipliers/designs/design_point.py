@@ -1,0 +1,262 @@
+"""Which MAC multiplies where? Places of a network, each with a core, a format and a sum.
+
+A design point has a text that reads the same in commands, YAML, Python, reports and exports:
+
+    conv1=exact(n=8) in bf16; *:forward=drum(n=4,k=3) in float(8,3); *=exact(n=4) in float(8,3)
+
+A place is a pattern of layer names and one of the three products of a training step, or all. The
+first place that fits a product has it; what no place fits stays native FP32, as `fp32` says.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, TypeAlias, get_args
+
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.formats import FloatFormat, Format, parse_format
+
+# Those of a training step: activation x weight, output gradient x weight, and x activation.
+ProductName = Literal["forward", "input_gradient", "weight_gradient"]
+PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
+SumName = Literal["fp32", "bf16", "fp16", "int32"]
+NATIVE = "fp32"
+LONGEST = 100_000  # characters of a point
+_PATTERN = re.compile(r"[\w.*?\[\]!-]{1,200}", re.ASCII)
+_MAC = re.compile(r"(?P<core>.+?)\s+in\s+(?P<format>.+?)(?:\s+sum\s+(?P<sum>\S+))?")
+# The core of a MAC opens a parenthesis before it has an equals sign; a place has none.
+_PLACE = re.compile(r"(?P<place>[^=(]*)=(?P<mac>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mac:
+    """What multiplies and adds: a core, the format of its operands, and the sum behind it.
+
+    Attributes:
+        multiplier: the core.
+        format: of the operands and the product, without its sum.
+        sum: the accumulator; integers are summed in int32.
+
+    Raises:
+        AxdseError: the core does not fit the format, or the format has no such sum.
+    """
+
+    multiplier: Multiplier
+    format: Format
+    sum: SumName = "fp32"
+
+    def __post_init__(self) -> None:
+        form, total = self.format, self.sum
+        if isinstance(form, FloatFormat):
+            total = form.sum if total == "fp32" else total
+            form = dataclasses.replace(form, sum="fp32")
+        elif total == "fp32":
+            total = "int32"
+        object.__setattr__(self, "format", form)
+        object.__setattr__(self, "sum", total)
+        if isinstance(form, FloatFormat) == (total == "int32"):
+            rule = f"{form.name} is summed in {'a float format' if total == 'int32' else 'int32'}"
+            raise AxdseError(rule, f"sum {total}", "leave the sum out")
+        _ = self.candidate
+
+    @property
+    def candidate(self) -> Candidate:
+        """The core in the format that says how to sum, as operators and costs take it."""
+        if isinstance(self.format, FloatFormat) and self.sum != "int32":
+            return Candidate(self.multiplier, dataclasses.replace(self.format, sum=self.sum))
+        return Candidate(self.multiplier, self.format)
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> "Mac":
+        """The MAC that a candidate is part of."""
+        return cls(candidate.multiplier, candidate.format)
+
+    @property
+    def name(self) -> str:
+        """Canonical text such as `drum(n=8,k=4) in float(8,7) sum bf16`."""
+        plain = f"{self.multiplier.spec} in {self.format.name}"
+        return plain if self.sum in ("fp32", "int32") else f"{plain} sum {self.sum}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Some products of some layers.
+
+    Attributes:
+        pattern: a shell wildcard over names of layers, such as `features.*`, case-sensitive.
+        product: one of the three of a training step; None: all.
+
+    Raises:
+        AxdseError: the pattern has other characters than names and wildcards have, or there is
+            no such product.
+    """
+
+    pattern: str = "*"
+    product: ProductName | None = None
+
+    def __post_init__(self) -> None:
+        if not _PATTERN.fullmatch(self.pattern):
+            rule = "a pattern of layers has letters, digits and any of _.*?[]!-"
+            raise AxdseError(rule, repr(self.pattern), "write for example 'features.*'")
+        if self.product is not None and self.product not in PRODUCTS:
+            rule = "a place is a pattern of layers, then : and a product of a training step"
+            raise AxdseError(rule, repr(self.product), did_you_mean(self.product, PRODUCTS))
+
+    @property
+    def name(self) -> str:
+        """Canonical text such as `fc*:forward`, or `fc*`."""
+        return f"{self.pattern}:{self.product}" if self.product else self.pattern
+
+    def fits(self, layer: str, product: ProductName) -> bool:
+        """Whether that product of the layer of that name is here."""
+        return self.product in (None, product) and fnmatchcase(layer, self.pattern)
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """Which MAC makes which product of which layer.
+
+    Attributes:
+        places: with the MAC of each, None for native FP32; the first that fits counts.
+
+    Raises:
+        AxdseError: there is no place, one is named twice, or one is never reached.
+    """
+
+    places: tuple[tuple[Place, Mac | None], ...]
+
+    def __post_init__(self) -> None:
+        if not self.places:
+            raise AxdseError("a design point has a place", "none", "write for example '*=fp32'")
+        taken: set[tuple[str, ProductName]] = set()
+        for place, mac in self.places:
+            own = {(place.pattern, p) for p in PRODUCTS if place.product in (None, p)}
+            every = {("*", product) for _, product in own}
+            if own <= taken or every <= taken:
+                text = f"{place.name}={mac.name if mac else NATIVE}"
+                raise AxdseError(
+                    "each product of a layer has one MAC, that of the first place that fits",
+                    f"{text!r} comes after all that it could fit",
+                    "remove it, or put it first",
+                )
+            taken |= own
+
+    @classmethod
+    def uniform(cls, mac: Mac | None) -> "DesignPoint":
+        """The same MAC in every product of every layer."""
+        return cls(((Place(), mac),))
+
+    @property
+    def name(self) -> str:
+        """The canonical text, which `parse_design_point` reads back; of a uniform one its MAC."""
+        names = [(place, mac.name if mac else NATIVE) for place, mac in self.places]
+        if len(names) == 1 and names[0][0] == Place():
+            return names[0][1]
+        return "; ".join(f"{place.name}={mac}" for place, mac in names)
+
+    @property
+    def macs(self) -> tuple[Mac, ...]:
+        """Each MAC once, in the order of their places."""
+        return tuple(dict.fromkeys(mac for _, mac in self.places if mac))
+
+    @property
+    def uniform_mac(self) -> Mac | None:
+        """The only MAC, if it has every product of every layer."""
+        (place, mac), *others = self.places
+        return mac if place == Place() and not others else None
+
+    def mac(self, layer: str, product: ProductName) -> Mac | None:
+        """The MAC of that product of that layer; None: native FP32."""
+        fitting = (mac for place, mac in self.places if place.fits(layer, product))
+        return next(fitting, None)
+
+    def check_layers(self, layers: Iterable[str]) -> None:
+        """Look for places that are not there.
+
+        Raises:
+            AxdseError: a place fits none of these layers.
+        """
+        names = tuple(layers)
+        for place, _ in self.places:
+            if place.pattern != "*" and not any(fnmatchcase(n, place.pattern) for n in names):
+                rule = "a place of a design point fits a layer"
+                raise AxdseError(rule, repr(place.pattern), did_you_mean(place.pattern, names))
+
+
+PassTexts: TypeAlias = Mapping[str, str]
+PointText: TypeAlias = str | Mapping[str, str | PassTexts]
+
+
+def parse_mac(text: str, catalog: Catalog | None = None) -> Mac:
+    """Read `CORE in FORMAT`, or `CORE in FORMAT sum SUM`.
+
+    Args:
+        text: such as `drum(n=8,k=4) in bf16` or `exact(n=8) in bf16 sum bf16`.
+        catalog: where the core's family is; default: the one that ships with axdse.
+
+    Raises:
+        AxdseError: it is none, or the core does not fit the format.
+    """
+    match = _MAC.fullmatch(text.strip())
+    if match is None:
+        rule = "a MAC is a core in a format, then perhaps its sum"
+        raise AxdseError(rule, repr(text), "write for example 'drum(n=8,k=4) in bf16'")
+    core = (catalog or builtin_catalog()).multiplier(match["core"])
+    form, total = parse_format(match["format"]), match["sum"] or "fp32"
+    sums: tuple[SumName, ...] = ("fp32", "bf16", "fp16", "int32")
+    if total not in sums:
+        raise AxdseError("unknown sum", repr(total), did_you_mean(total, sums))
+    return Mac(core, form, total)
+
+
+def parse_design_point(point: PointText, catalog: Catalog | None = None) -> DesignPoint:
+    """Read a design point.
+
+    Args:
+        point: its text; or a MAC's text by pattern, or by pattern and product:
+            `{"fc*": {"forward": "drum(n=8,k=4) in bf16"}, "*": "exact(n=8) in bf16"}`.
+        catalog: as `parse_mac`.
+
+    Raises:
+        AxdseError: it is none.
+    """
+    read: dict[str, Mac | None] = {NATIVE: None}
+
+    def mac(text: str) -> Mac | None:
+        key = text.strip()
+        if key not in read:
+            read[key] = parse_mac(key, catalog)
+        return read[key]
+
+    return DesignPoint(tuple((place, mac(text)) for place, text in _entries(point)))
+
+
+def _entries(point: PointText) -> Iterator[tuple[Place, str]]:
+    """Places with the texts of their MACs."""
+    if isinstance(point, str):
+        if len(point) > LONGEST:
+            rule = f"a design point has up to {LONGEST} characters"
+            raise AxdseError(rule, f"{len(point)}", "join its places by wildcards")
+        for part in point.split(";"):
+            match = _PLACE.fullmatch(part)
+            yield (_place(match["place"]), match["mac"]) if match else (Place(), part)
+        return
+    for pattern, own in point.items():
+        if isinstance(own, str):
+            yield _place(pattern), own
+            continue
+        for product, text in own.items():
+            yield _place(f"{pattern}:{product}"), text
+
+
+def _place(text: str) -> Place:
+    pattern, colon, product = (part.strip() for part in text.strip().partition(":"))
+    if colon and product != "*":
+        # Place refuses what is no product.
+        return Place(pattern, product)  # type: ignore[arg-type]
+    return Place(pattern)

@@ -1,0 +1,202 @@
+"""What is the Verilog of a design? One self-contained text, bound by its top module.
+
+A text elaborates on its own in any tool, which is what the RTL check simulates, what synthesis
+maps and what an export ships: the very same bytes.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from axdse.multipliers.cache import digest
+from axdse.multipliers.comments import without_comments
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.family import Multiplier, Pipeline
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.names import check_name
+
+RTL_FOLDER = Path(__file__).parents[1] / "rtl"
+UNIT_FOLDER = RTL_FOLDER / "unit"  # what is around a core
+LONGEST_TOP = 240  # it names a file in an export
+_OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
+
+
+@dataclass(frozen=True)
+class Rtl:
+    """A design with two operand inputs and one product output, combinational or a pipeline.
+
+    Attributes:
+        top: name of the top module, without parameters.
+        text: the complete Verilog source.
+        ports: names of first operand, second operand and product.
+        a_bits: width of the first operand.
+        b_bits: width of the second operand.
+        product_bits: width of the product.
+        core: name of the core's module, inside the top or the top itself.
+        pipeline: how to run it; None: combinational.
+
+    Raises:
+        AxdseError: a name is no plain identifier, which no tool would take for anything else; or
+            the text reads other files, on which its digest would not depend.
+    """
+
+    top: str
+    text: str
+    ports: tuple[str, str, str]
+    a_bits: int
+    b_bits: int
+    product_bits: int
+    core: str
+    pipeline: Pipeline | None = None
+
+    def __post_init__(self) -> None:
+        control = self.pipeline.ports if self.pipeline else ()
+        for name in (self.top, self.core, *self.ports, *control):
+            check_name(name, "modules and ports", "Verilog", LONGEST_TOP)
+        outside = _OUTSIDE.search(without_comments(self.text))
+        if outside:
+            rule = f"the RTL {self.top} is complete in itself"
+            raise AxdseError(rule, outside[0], "paste in what it reads")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of top and text."""
+        return digest(self.top, self.text.rstrip())
+
+
+def core_rtl(multiplier: Multiplier) -> Rtl:
+    """The bare core: top `drum_n8_k4` binds the parameters of module `drum`.
+
+    A family without parameters is its own top.
+
+    Raises:
+        AxdseError: the Verilog file cannot be read.
+    """
+    family, text = multiplier.family, _read(multiplier.family.rtl)
+    core, ports = family.module or family.name, family.port_names
+    widths = (multiplier.a_bits, multiplier.b_bits, multiplier.product_bits)
+    if not multiplier.bindings:
+        return Rtl(core, text, ports, *widths, core, family.pipeline)
+    top, body = _identifier(multiplier.spec), f"  {_instance(multiplier, *ports)}\n"
+    wrapper = _module(top, ports, *widths, body, family.pipeline)
+    return Rtl(top, wrapper + text, ports, *widths, core, family.pipeline)
+
+
+def unit_rtl(candidate: Candidate) -> Rtl:
+    """The whole unit: the core inside the sign, exponent and special-value logic of its format.
+
+    Operand rounding happens before the unit and leaves no trace in it.
+
+    Raises:
+        AxdseError: a Verilog file cannot be read, or the core is a pipeline.
+    """
+    if candidate.multiplier.family.pipeline:
+        raise AxdseError(
+            "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
+        )
+    if isinstance(candidate.format, IntFormat):
+        return _int_unit(candidate.multiplier, candidate.format)
+    return _float_unit(candidate.multiplier, candidate.format)
+
+
+def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
+    n = number_format.bits
+    if multiplier.family.signed:
+        body = f"  {_instance(multiplier, 'a', 'b', 'p')}\n"
+        return _unit(multiplier, number_format.unit.name, n, 2 * n, body, (multiplier.family.rtl,))
+    body = (
+        f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
+        f"  wire [{2 * n - 1}:0] magnitude;\n"
+        f"  int_multiply #(.N({n})) unit (.a(a), .b(b), .magnitude_a(magnitude_a),\n"
+        "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
+        f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
+    )
+    files = (UNIT_FOLDER / "int_multiply.v", multiplier.family.rtl)
+    return _unit(multiplier, number_format.unit.name, n, 2 * n, body, files)
+
+
+def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    f = number_format.product_fraction_bits
+    body = (
+        f"  wire [{m - 1}:0] x, y;\n  wire carry;\n  wire [{f - 1}:0] fraction;\n"
+        f"  fp_multiply #(.E({e}), .M({m}), .F({f})) unit (.a(a), .b(b), .x(x), .y(y),\n"
+        "      .carry(carry), .fraction(fraction), .p(p));\n"
+    )
+    files: tuple[Path, ...] = (UNIT_FOLDER / "fp_multiply.v", multiplier.family.rtl)
+    if multiplier.family.kind == "integer":
+        files = (UNIT_FOLDER / "normalise.v", *files)
+        core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
+        body += (
+            f"  wire [{2 * m + 1}:0] product;\n  {core}\n"
+            f"  normalise #(.M({m}), .F({f})) shift (.product(product), .carry(carry),\n"
+            "      .fraction(fraction));\n"
+        )
+    else:
+        body += f"  {_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
+    name = f"float_e{e}_m{m}_{number_format.product}"
+    return _unit(multiplier, name, 1 + e + m, 1 + e + f, body, files)
+
+
+def _unit(
+    multiplier: Multiplier,
+    format_name: str,
+    operand_bits: int,
+    product_bits: int,
+    body: str,
+    files: tuple[Path, ...],
+) -> Rtl:
+    """Top module first, the core's file last: its directives reach no other module."""
+    top, ports = f"unit_{_identifier(multiplier.spec)}_{format_name}", ("a", "b", "p")
+    widths = (operand_bits, operand_bits, product_bits)
+    text = _module(top, ports, *widths, body) + "\n".join(map(_read, files))
+    core = multiplier.family.module or multiplier.family.name
+    return Rtl(top, text, ports, *widths, core)
+
+
+def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
+    values = ", ".join(f".{name}({value})" for name, value in multiplier.bindings.items())
+    parameters = f"#({values}) " if values else ""
+    family = multiplier.family
+    (a, b, p), extra = family.port_names, family.pipeline.ports if family.pipeline else ()
+    pins = [f".{a}({first})", f".{b}({second})", f".{p}({product})"]
+    pins += [f".{port}({port})" for port in extra]
+    return f"{family.module or family.name} {parameters}core ({', '.join(pins)});"
+
+
+def _module(
+    top: str,
+    ports: tuple[str, str, str],
+    a_bits: int,
+    b_bits: int,
+    product_bits: int,
+    body: str,
+    pipeline: Pipeline | None = None,
+) -> str:
+    a, b, p = ports
+    extra = "".join(f"    input  {port},\n" for port in (pipeline.ports if pipeline else ()))
+    return (
+        f"module {top} (\n{extra}"
+        f"    input  [{a_bits - 1}:0] {a},\n"
+        f"    input  [{b_bits - 1}:0] {b},\n"
+        f"    output [{product_bits - 1}:0] {p}\n);\n{body}endmodule\n\n"
+    )
+
+
+def _identifier(text: str) -> str:
+    return re.sub(r"_+", "_", re.sub(r"\W", "_", text.replace("=", ""))).strip("_")
+
+
+def _read(path: Path) -> str:
+    return read_rtl(path).rstrip() + "\n"
+
+
+def read_rtl(path: Path) -> str:
+    """Return the text of a Verilog file, its line ends as they are.
+
+    Raises:
+        AxdseError: it is missing, no regular file, not UTF-8, or larger than 4 MiB.
+    """
+    return InputFile(path, "RTL is a readable Verilog file", LARGEST_SOURCE).exact_text()

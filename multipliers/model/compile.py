@@ -1,0 +1,166 @@
+"""How does a C model become a program? As a unit of its own, linked with a harness.
+
+It is compiled twice, with its local variables filled by a pattern and by zeros
+(`translation_unit` says what it may hold), and a harness compares both on every call.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from axdse.multipliers.cache import cached_bytes, cached_file, digest, temporary_folder
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.translation_unit import (
+    PRELUDE,
+    check_object,
+    float_calls,
+    integer_calls,
+    preprocess,
+    source_files,
+)
+from axdse.multipliers.names import check_name
+from axdse.multipliers.printable import printable
+from axdse.multipliers.sandbox.compiler import (
+    FLAGS,
+    LINK,
+    compile_or_refuse,
+    compiler,
+    has_flag,
+    objcopy,
+    output_of,
+    wrote_none,
+)
+
+HERE = Path(__file__).parent
+# Everything but what the harness calls is private: what is never written becomes read-only.
+WHOLE = ("-fwhole-program",)
+BUILDS = {"patterned": "pattern", "zeroed": "zero"}  # how its locals are filled
+HARNESS = HERE / "harness.c"
+HARNESS_FILES = (HERE / "harness.h", HARNESS)  # what every harness may include
+# Names that a build of a model gives to a harness, with the build behind them.
+CALLED = ("call", "bits", "signed", "row")
+
+
+def compiled(
+    model: Path,
+    function: str,
+    harness: Path,
+    macros: tuple[str, ...] = (),
+    *,
+    signed: bool = False,
+    swapped: bool = False,
+    floats: bool = False,
+    core: Path | None = None,
+) -> Path:
+    """Compile a model with a harness, or return the cached program.
+
+    Args:
+        model: C source.
+        function: the function in it that the harness calls.
+        harness: C source with `main`; it may include HARNESS_FILES.
+        macros: `NAME=VALUE` definitions.
+        signed: its operands are two's complement.
+        swapped: it takes the second operand first.
+        floats: it is `float f(float, float)`.
+        core: another model, which it includes by a macro.
+
+    Raises:
+        AxdseError: the model is missing, does not compile, the compiler's line is shown, or is no
+            pure function for what it holds; or a name could mean more to the compiler.
+    """
+    check_name(function, "functions", "C")
+
+    def calls(build: str) -> str:
+        if floats:
+            return float_calls(function, build)
+        return integer_calls(function, build, signed, swapped)
+
+    models = (model, *filter(None, (core,)))
+    files = (file.read_bytes() for file in (harness, *HARNESS_FILES))
+    parts = (*map(source_content, models), *files)
+    key = digest(*parts, function, calls(""), *macros, *FLAGS, *PRELUDE, *LINK, compiler()[1])
+
+    def make() -> bytes:
+        return _linked(model, function, harness, macros, calls, core)
+
+    return cached_file("cmodel", key, make, executable=True)
+
+
+def _linked(
+    model: Path,
+    function: str,
+    harness: Path,
+    macros: tuple[str, ...],
+    calls: Callable[[str], str],
+    core: Path | None,
+) -> bytes:
+    """Both builds of the model and the harness as one program."""
+    with temporary_folder() as folder:
+        unit = preprocess(model, macros, folder, core)
+        objects = [
+            _built(unit + calls(build), model, function, folder / build) for build in BUILDS
+        ]
+        # A copy: a fence lets a file through, not its name, under which another thread may put
+        # the same anew.
+        around = folder / "harness.o"
+        around.write_bytes(_harness_object(harness))
+        command = [compiler()[0], *map(str, objects), str(around), *LINK]
+        return output_of(command, model, folder)
+
+
+def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
+    """Compile one build; of its names only those that the harness calls stay visible."""
+    source, whole, built = (stem.with_suffix(end) for end in (".i", ".whole.o", ".o"))
+    source.write_bytes(unit.encode("latin-1"))
+    command = [compiler()[0], *FLAGS, *filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
+    call = [*command, "-c", str(source), "-o", str(whole)]
+    compile_or_refuse(call, model, stem.parent)
+    if not whole.is_file():
+        raise wrote_none(call[0])
+    check_object(whole, model, function)
+    kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
+    compile_or_refuse([objcopy(), *kept, str(whole), str(built)], model, stem.parent)
+    return built
+
+
+def _filled(how: str) -> list[str]:
+    """The flag that fills local variables, gcc 12 or clang 16; older ones leave them alone."""
+    flag = f"-ftrivial-auto-var-init={how}"
+    return [flag] if has_flag(flag) else []
+
+
+def _harness_object(harness: Path) -> bytes:
+    """A harness knows no model, so it is compiled once."""
+    sources = [file.read_bytes() for file in (harness, *HARNESS_FILES)]
+    key = digest(*sources, *FLAGS, compiler()[1])
+    call = [compiler()[0], *FLAGS, f"-I{HERE}", "-c", str(harness)]
+
+    def make() -> bytes:
+        with temporary_folder() as folder:
+            return output_of(call, harness, folder, [HERE, harness])
+
+    return cached_bytes("harness", f"{key}.o", make)
+
+
+def included(model: Path) -> str:
+    """The path of a C file as `#include` takes it.
+
+    Raises:
+        AxdseError: it has a character that would end it, or that C reads otherwise.
+    """
+    path = str(model.resolve())
+    if '"' in path or "\\" in path or printable(path) != path:
+        rule = "a C model has a path without quotes, backslashes and control characters"
+        raise AxdseError(rule, path, "rename it, or its folder")
+    return f'"{path}"'
+
+
+def source_content(model: Path) -> bytes:
+    """What a model depends on: its source and what it includes of its own folder.
+
+    Raises:
+        AxdseError: one cannot be read, or names what belongs to its checker.
+    """
+    files = source_files(model)
+    source = files.pop(model.resolve())
+    others = (f"{path.name} {digest(text)}" for path, text in sorted(files.items()))
+    return "\0".join((source, *others)).encode("latin-1")

@@ -1,0 +1,299 @@
+"""What becomes of a stranger's C file? One unit that computes and keeps nothing.
+
+The file is preprocessed by itself, so that no macro of it reaches the code that calls it, and
+compiled by itself. Its source may hold no assembly, and nothing that depends on who compiles it;
+its object may hold no writable data and no code that starts by itself, and may call nothing but
+pure functions of the C library. What is left has no way to remember a call, or to know its number.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Symbol, SymbolTableSection
+
+from axdse.multipliers.comments import without_comments
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.sandbox.compiler import FLAGS, compile_or_refuse, compiler
+
+MAX_FILES = 64
+SUFFIXES = (".c", ".h", ".inc", ".inl", ".def", ".cu", ".cuh", ".i")
+# Models written for a GPU compile here too, and those that forget the usual headers.
+PRELUDE = (
+    *("-D__device__=", "-D__host__=", "-D__forceinline__=inline"),
+    *("-include", "stdint.h", "-include", "stdbool.h"),
+    *("-include", "stdio.h", "-include", "stdlib.h", "-include", "string.h"),
+)
+_TYPES = (
+    "unsigned char",
+    "unsigned short",
+    "unsigned int",
+    "unsigned long",
+    "unsigned long long",
+    "signed char",
+    "short",
+    "int",
+    "long",
+    "long long",
+)
+_BITS = (8, 16, 32, 64, 64, 108, 116, 132, 164, 164)  # plus 100 if signed
+_SIGNATURE = "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b)"
+_FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
+# Appended to what the preprocessor leaves: no macro is there any more to change its meaning.
+_INTEGER_CALLS = """
+;_Static_assert(_Generic(&{function}, {kinds}, default : 0), "{signature}");
+__attribute__((externally_visible)) const int axdse_bits_{build} =
+    _Generic(&{function}, {kinds}, default : 0);
+__attribute__((externally_visible)) const int axdse_signed_{build} = {signed};
+__attribute__((externally_visible, noinline)) void axdse_call_{build}(
+    const unsigned long *restrict a, const unsigned long *restrict b,
+    unsigned long *restrict product, unsigned long count) {{
+    for (unsigned long i = 0; i < count; i++)
+        product[i] = (unsigned long){function}({arguments});
+}}
+"""
+_FLOAT_CALLS = """
+;_Static_assert(_Generic(&{function}, float (*)(float, float) : 1, default : 0), "{signature}");
+static inline float axdse_float(unsigned bits) {{
+    return ((union {{ unsigned bits; float value; }}){{bits}}).value;
+}}
+__attribute__((externally_visible, noinline)) void axdse_row_{build}(
+    unsigned a, unsigned b, unsigned step, unsigned count, unsigned *restrict product) {{
+    for (unsigned i = 0; i < count; i++) {{
+        union {{ float value; unsigned bits; }} each = {{
+            {function}(axdse_float(a), axdse_float(b + i * step))}};
+        product[i] = each.bits;
+    }}
+}}
+"""
+_WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
+_LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
+# Whatever a directive, or a macro in its place, may name.
+_FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
+_CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
+_MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
+_CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
+_PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
+# Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
+_PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
+_HARMLESS = {"unroll", "ivdep", "novector", "diagnostic", "warning", "error", "loop"}
+_ALLOC, _WRITE = 0x2, 0x1
+_READ_ONLY = re.compile(r"\.(text|rodata|lrodata|eh_frame|note|gcc_except_table)(\..*|)")
+_MATH = (
+    "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 "
+    "fabs fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10 "
+    "log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow remainder remquo "
+    "rint round roundeven scalbln scalbn sin sincos sinh sqrt tan tanh tgamma trunc"
+)
+_PLAIN = (
+    "abs labs llabs div ldiv lldiv qsort bsearch malloc calloc realloc free abort exit "
+    "atoi atol atoll atof strtol strtoul strtoll strtoull strtod strtof __assert_fail "
+    "memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strcpy strncpy strcat "
+    "strncat strchr strrchr strstr strspn strcspn strpbrk isalnum isalpha isdigit islower "
+    "isupper isspace isxdigit ispunct tolower toupper printf fprintf sprintf snprintf puts "
+    "putchar putc fputs fputc fwrite fflush stdout stderr setjmp _setjmp __sigsetjmp longjmp "
+    "__stack_chk_fail axdse_parameter"
+)
+_PURE = frozenset(
+    [*_PLAIN.split(), *(f"{name}{end}" for name in _MATH.split() for end in ("", "f", "l"))]
+)
+# Checked, C23 and classifying variants of these, and what compilers call for wide arithmetic.
+_VARIANT = re.compile(
+    r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?|__(?:is(?:nan|inf)|finite|fpclassify|signbit)[fl]?"
+    r"|__[a-z]+(?:[qhsdt][if]|[sdtx]c)\w*"
+)
+
+
+def source_files(model: Path) -> dict[Path, str]:
+    """The model and what it includes of its own folder and below, by path; the model is first.
+
+    Raises:
+        AxdseError: one is no readable text of a bounded size, or names what belongs to its
+            checker or to a preprocessor.
+    """
+    folder = model.resolve().parent
+    found: dict[Path, str] = {}
+    todo = [model.resolve()]
+    while todo:
+        path = todo.pop()
+        if path in found or len(found) == MAX_FILES:
+            continue
+        found[path] = text = _text(path, model)
+        for match in _FILE_NAME.finditer(text):
+            beside = (path.parent / (match[1] or match[2])).resolve()
+            inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
+            todo += [beside] if inside and beside.is_file() else []
+    return found
+
+
+def _text(path: Path, model: Path) -> str:
+    text = InputFile(path, "a C model is a readable file", LARGEST_SOURCE).read().decode("latin-1")
+    if foreign := _CHECKER.search(text):
+        rule = f"the C model {model.name} knows nothing of its checker"
+        raise AxdseError(rule, foreign[0], "use other names")
+    plain = without_comments(re.sub(r"\\\r?\n", "", text), literals=True)
+    if marker := _LINE_MARKER.search(plain):
+        rule = f"the C model {model.name} says nothing of lines and files"
+        raise AxdseError(rule, marker[0].strip(), "remove that directive")
+    return text
+
+
+def preprocess(
+    model: Path, macros: tuple[str, ...], folder: Path, core: Path | None = None
+) -> str:
+    """Return the model as the compiler proper gets it, with the lines that say where it is from.
+
+    Args:
+        model: C source.
+        macros: `NAME=VALUE` definitions.
+        folder: an empty one for the compiler.
+        core: another model that it includes by a macro.
+
+    Raises:
+        AxdseError: it does not preprocess, has assembly in it, or depends on who includes it and
+            when; or as `source_files`.
+    """
+    files = [*source_files(model), *(source_files(core) if core else ())]
+    call = [compiler()[0], *FLAGS, *PRELUDE, *(f"-D{macro}" for macro in macros), "-x", "c", "-E"]
+    text = compile_or_refuse([*call, str(model.resolve())], model, folder, files)
+    unit = text.decode("latin-1")
+    own = "\n".join(_own_lines(unit))
+    _refuse_code(own, model)
+    # The same from elsewhere: as another's include, long ago.
+    (folder / "around.c").write_text(f'#include "{model.resolve()}"\n')
+    (folder / "outer.c").write_text('#include "around.c"\n')
+    call[-1:] = ["-Wno-builtin-macro-redefined", '-D__DATE__=""', '-D__TIME__=""']
+    call += ['-D__TIMESTAMP__=""', "-E", str(folder / "outer.c")]
+    again = compile_or_refuse(call, model, folder, files).decode("latin-1")
+    if _words(own) != _words("\n".join(_own_lines(again))):
+        raise AxdseError(
+            f"the C model {model.name} is the same wherever it is compiled",
+            "it asks for its place or for the time",
+            "remove __INCLUDE_LEVEL__, __BASE_FILE__, __DATE__ and the like",
+        )
+    return unit
+
+
+def _own_lines(unit: str) -> Iterator[str]:
+    """The lines that are not of system headers, whose markers have a flag 3."""
+    system = False
+    for line in unit.split("\n"):
+        marker = _MARKER.fullmatch(line)
+        if marker:
+            system = "3" in marker[1].split()
+        elif not system:
+            yield line
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+def _refuse_code(own: str, model: Path) -> None:
+    rule = f"the C model {model.name} is C and nothing else"
+    for match in _CODE.finditer(own):
+        if match[0][0] not in "\"'":
+            raise AxdseError(rule, match[0], "write it in C")
+    for match in _PRAGMA.finditer(own):
+        if match[1] in _PRAGMAS and match[2] not in _HARMLESS:
+            raise AxdseError(rule, " ".join(match[0].split()), "remove it")
+
+
+def integer_calls(function: str, build: str, signed: bool, swapped: bool) -> str:
+    """C that calls a model of integers for `harness.h`: `axdse_call_BUILD` and its traits."""
+    kinds = ", ".join(
+        f"{returns} (*)({takes}, {takes}) : {bits}"
+        for takes, bits in zip(_TYPES, _BITS, strict=True)
+        for returns in _TYPES
+    )
+    return "extern const int axdse_parameter[];" + _INTEGER_CALLS.format(
+        function=function,
+        build=build,
+        kinds=kinds,
+        signature=_SIGNATURE,
+        signed=int(signed),
+        arguments="b[i], a[i]" if swapped else "a[i], b[i]",
+    )
+
+
+def float_calls(function: str, build: str) -> str:
+    """C that calls a model of floats for `float_harness.c`: `axdse_row_BUILD`."""
+    return _FLOAT_CALLS.format(function=function, build=build, signature=_FLOAT_SIGNATURE)
+
+
+def check_object(path: Path, model: Path, function: str) -> None:
+    """Refuse an object that could keep something, start by itself, or ask for anything.
+
+    Args:
+        path: the object, ELF.
+        model: the C file that errors name.
+        function: the model's, which the linker will miss by itself.
+
+    Raises:
+        AxdseError: it has writable data, a constructor, code or data of a kind of its own, or
+            calls what is no pure function.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_elf(ELFFile(file), model, function)
+    except ELFError as error:
+        raise AxdseError("a C compiler writes ELF objects", error, "unset CC") from error
+
+
+def _check_elf(elf: ELFFile, model: Path, function: str) -> None:
+    symbols = [
+        symbol
+        for section in elf.iter_sections()
+        if isinstance(section, SymbolTableSection)
+        for symbol in section.iter_symbols()
+    ]
+    for number, section in enumerate(elf.iter_sections()):
+        flags, size = section["sh_flags"], section["sh_size"]
+        if not size or not flags & _ALLOC:
+            continue
+        if "array" in section.name or section.name in (".ctors", ".dtors", ".init", ".fini"):
+            raise AxdseError(
+                f"the C model {model.name} is called and does not start by itself",
+                f"section {section.name}",
+                "remove its constructors and destructors",
+            )
+        if flags & _WRITE:
+            held = [s.name for s in symbols if s["st_shndx"] == number and s.name]
+            raise _remembers(model, held[0] if held else section.name)
+        if not _READ_ONLY.fullmatch(section.name):
+            rule = f"the C model {model.name} has code and constants and nothing else"
+            raise AxdseError(rule, f"section {section.name}", "remove its attribute section")
+    for symbol in symbols:
+        _check_symbol(symbol, model, function)
+
+
+def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
+    kind, place = symbol["st_info"]["type"], symbol["st_shndx"]
+    if place == "SHN_COMMON":
+        raise _remembers(model, symbol.name)
+    if place == "SHN_UNDEF" and symbol.name not in ("", function) and not _is_pure(symbol.name):
+        raise AxdseError(
+            "a C model computes and does nothing else",
+            f"{model.name} calls {symbol.name}, which is no pure function",
+            "remove that call",
+        )
+    defined = place != "SHN_UNDEF"
+    if defined and (symbol["st_info"]["bind"] == "STB_WEAK" or kind in ("STT_LOOS", "STT_TLS")):
+        rule = f"the C model {model.name} has one function of each name"
+        raise AxdseError(rule, f"{symbol.name} is weak, or chosen later", "remove that attribute")
+
+
+def _remembers(model: Path, what: str) -> AxdseError:
+    return AxdseError(
+        f"a C model is a pure function; {model.name} keeps something between its calls",
+        f"writable data: {what}",
+        "declare it const, or within the function without static",
+    )
+
+
+def _is_pure(name: str) -> bool:
+    variant = _VARIANT.fullmatch(name)
+    return name in _PURE or bool(variant and (variant[1] is None or variant[1] in _PURE))

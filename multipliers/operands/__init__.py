@@ -1,0 +1,1 @@
+"""Which operands did a network meet?"""

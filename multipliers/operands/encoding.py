@@ -1,0 +1,90 @@
+"""What are the operand codes of numbers in a format? In numpy.
+
+What `axdse.gpu.operands.encode` does to tensors, for operands that were recorded before rounding.
+"""
+
+import numpy as np
+
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat
+
+FRACTION, BIAS = 23, 127  # of FP32
+SIGN, SIZE = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
+INFINITY, QUIET_NAN = np.uint32(0x7F80_0000), np.uint32(0x7FC0_0000)
+
+
+def operand_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) -> np.ndarray:
+    """Round numbers to a format, with the scale of the tensor that they were part of.
+
+    Stochastic rounding is to nearest here, and scales of channels are those of whole tensors.
+
+    Args:
+        values: float32, any shape.
+        peaks: float32 that broadcasts to `values`: the largest magnitudes in the tensors.
+        number_format: of the operands.
+
+    Returns:
+        uint64 codes of the shape of `values`, as `axdse.multipliers.model.unit_oracle` takes them.
+    """
+    if isinstance(number_format, IntFormat):
+        return _integers(values, peaks, number_format)
+    bits = values.astype(np.float32).view(np.uint32)
+    if number_format.exponent_bits == 8:
+        return (_rounded(bits, number_format) >> _dropped(number_format)).astype(np.uint64)
+    if number_format.scale != "none":
+        bits = (values / _powers_of_two(peaks, number_format)).astype(np.float32).view(np.uint32)
+    return _narrow(_rounded(bits, number_format), number_format)
+
+
+def operand_scales(peaks: np.ndarray, number_format: Format) -> np.ndarray:
+    """What a unit of the operands of tensors with these peaks stands for: float32, as `peaks`."""
+    if isinstance(number_format, IntFormat):
+        return np.maximum(peaks / np.float32(number_format.largest), np.finfo(np.float32).tiny)
+    if number_format.exponent_bits == 8 or number_format.scale == "none":
+        return np.ones_like(peaks)
+    return _powers_of_two(peaks, number_format)
+
+
+def _integers(values: np.ndarray, peaks: np.ndarray, number_format: IntFormat) -> np.ndarray:
+    scale = np.maximum(peaks / np.float32(number_format.largest), np.finfo(np.float32).tiny)
+    codes = np.rint(np.nan_to_num(values / scale, nan=0.0, posinf=0.0, neginf=0.0))
+    codes = np.clip(codes, -number_format.largest, number_format.largest).astype(np.int64)
+    return (codes & ((1 << number_format.bits) - 1)).astype(np.uint64)
+
+
+def _dropped(number_format: FloatFormat) -> np.uint32:
+    return np.uint32(FRACTION - number_format.fraction_bits)
+
+
+def _rounded(bits: np.ndarray, number_format: FloatFormat) -> np.ndarray:
+    """FP32 words rounded to m bits; subnormals become zero, NaN the quiet one."""
+    sign, size, drop = bits & SIGN, bits & SIZE, _dropped(number_format)
+    rounded = size
+    if number_format.rounding != "truncate" and drop:
+        half = np.uint32((1 << (int(drop) - 1)) - 1)
+        rounded = size + half + ((size >> drop) & np.uint32(1))
+    rounded = rounded >> drop << drop
+    rounded = np.where(size < np.uint32(1 << FRACTION), np.uint32(0), rounded)
+    return np.asarray(sign | np.where(size > INFINITY, QUIET_NAN, rounded))
+
+
+def _powers_of_two(peaks: np.ndarray, number_format: FloatFormat) -> np.ndarray:
+    """Scales that bring the largest exponent of a tensor to the largest of the format."""
+    words = peaks.astype(np.float32).view(np.uint32).astype(np.int64)
+    words += (1 << int(_dropped(number_format))) - 1
+    exponent = (words & int(INFINITY)) - (number_format.bias << FRACTION)
+    return np.asarray(np.maximum(exponent, 1 << FRACTION).astype(np.uint32).view(np.float32))
+
+
+def _narrow(bits: np.ndarray, number_format: FloatFormat) -> np.ndarray:
+    """Codes of e < 8 exponent bits: what is below the smallest normal number is zero."""
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    top = (1 << e) - 1
+    sign = (bits >> np.uint32(31)).astype(np.int64) << (e + m)
+    exponent = (bits & SIZE).astype(np.int64) >> FRACTION
+    fraction = (bits.astype(np.int64) & ((1 << FRACTION) - 1)) >> (FRACTION - m)
+    moved = exponent - BIAS + number_format.bias
+    largest = (top << m) - 1 if number_format.rounding == "truncate" else top << m
+    size = np.where(moved < top, (moved << m) | fraction, largest)
+    size = np.where(exponent == 255, (top << m) | fraction, size)
+    # Tensors lose the sign of what becomes zero here.
+    return np.where(moved < 1, 0, sign | size).astype(np.uint64)

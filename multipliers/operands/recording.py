@@ -1,0 +1,213 @@
+"""Which operands did a core meet in a network? Joint histograms, and in order."""
+
+import functools
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from axdse.multipliers.cache import digest
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import ProductName
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat
+
+Dataflow = Literal["output-stationary", "weight-stationary"]
+DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
+
+
+def code_bits(number_format: Format) -> int:
+    """Width of an operand's code: a float's fraction, an integer's two's complement."""
+    if isinstance(number_format, FloatFormat):
+        return number_format.fraction_bits
+    return number_format.bits
+
+
+@dataclass(frozen=True, eq=False)
+class OperandHistogram:
+    """How often each pair of operands met in one product of one layer.
+
+    Attributes:
+        layer: name of the layer in its model.
+        product: which of the layer's three matrix products.
+        format: of the operands; float(8, m) here has m <= 7.
+        counts: read-only int64 [2^w, 2^w], the row is the first operand as the core sees it: by
+            its fraction, w = m, in a float format; by its two's complement code in int8.
+        zero: products with a zero operand, which a float unit makes without its core.
+        non_finite: products with an infinite or NaN operand, likewise.
+
+    Raises:
+        AxdseError: counts of another shape or dtype, or something negative.
+    """
+
+    layer: str
+    product: ProductName
+    format: Format
+    counts: np.ndarray = field(repr=False)
+    zero: int = 0
+    non_finite: int = 0
+
+    def __post_init__(self) -> None:
+        size = 1 << code_bits(self.format)
+        if self.counts.shape != (size, size) or self.counts.dtype != np.int64:
+            raise AxdseError(
+                f"operands in {self.format.name} are counted in {size} x {size} int64",
+                f"{self.counts.shape} {self.counts.dtype} for {self.name}",
+                "record them with axdse.gpu.recording",
+            )
+        if min(self.counts.min(), self.zero, self.non_finite) < 0:
+            raise AxdseError("counts are never negative", self.name, "record them again")
+        self.counts.flags.writeable = False
+
+    @property
+    def name(self) -> str:
+        """Text such as `fc1 forward`."""
+        return f"{self.layer} {self.product}"
+
+    @property
+    def total(self) -> int:
+        """Products that the core made."""
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class OperandTrace:
+    """Operands of one product of one layer, in the order in which a multiplier meets them.
+
+    The multiplier is one of a systolic array. Each row is one uninterrupted run of it, and where
+    a row starts was drawn uniformly among all multiplications. Values of float(8, m) are those
+    before rounding, so that one trace serves every format; a network that ran in integers has
+    its codes here, one that ran with e < 8 its scaled and rounded operands.
+
+    Attributes:
+        layer: name of the layer in its model.
+        product: which of the layer's three matrix products.
+        dataflow: "output-stationary": a multiplier walks along the sum of one output, then takes
+            another; "weight-stationary": it keeps the weight, or what takes its place, while the
+            other operand streams.
+        a: float32 [segments, length], first operands.
+        b: likewise second ones.
+        sums: likewise, what the accumulator held before the product was added, in FP32.
+        a_peak: float32 [segments], largest magnitude in the tensor that the row comes from.
+        b_peak: likewise.
+        lengths: int64 [segments], how many pairs of a row are valid, at least 1.
+        multiplications: that the layer made in this product while it was recorded.
+
+    Raises:
+        AxdseError: arrays that do not fit each other.
+    """
+
+    layer: str
+    product: ProductName
+    dataflow: Dataflow
+    a: np.ndarray = field(repr=False)
+    b: np.ndarray = field(repr=False)
+    sums: np.ndarray = field(repr=False)
+    a_peak: np.ndarray = field(repr=False)
+    b_peak: np.ndarray = field(repr=False)
+    lengths: np.ndarray = field(repr=False)
+    multiplications: int
+
+    def __post_init__(self) -> None:
+        rows = self.lengths.shape
+        paired = self.a.shape == self.b.shape == self.sums.shape and self.a.ndim == 2
+        if not paired or not self.a.shape[:1] == self.a_peak.shape == self.b_peak.shape == rows:
+            raise AxdseError(
+                "a trace has as many first operands, second operands and sums, [segments, length]",
+                f"{self.a.shape}, {self.b.shape}, {self.sums.shape} for {self.name}",
+                "record it with axdse.gpu.recording",
+            )
+        others = (self.a, self.b, self.sums, self.a_peak, self.b_peak)
+        if self.lengths.dtype != np.int64 or any(array.dtype != np.float32 for array in others):
+            rule = "a trace holds operands and sums in float32, lengths in int64"
+            raise AxdseError(rule, self.name, "record it with axdse.gpu.recording")
+        if rows[0] and not 1 <= self.lengths.min() <= self.lengths.max() <= self.a.shape[1]:
+            rule = f"rows of a trace have 1..{self.a.shape[1]} pairs"
+            raise AxdseError(rule, self.name, "record it again")
+
+    @property
+    def name(self) -> str:
+        """Text such as `fc1 forward`."""
+        return f"{self.layer} {self.product}"
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All numbers in it, in the order of the attributes."""
+        return self.a, self.b, self.sums, self.a_peak, self.b_peak, self.lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The operands of a network while it was trained or evaluated.
+
+    Attributes:
+        histograms: one for each layer and product, of formats with codes of at most 8 bits.
+        workload: network and images.
+        multiplier: spec of the design that multiplied.
+        seed: of the training.
+        every: one call of a layer in so many was recorded.
+        traces: one for each layer, product and dataflow.
+        steps: of the optimiser that were recorded.
+        images: in those steps.
+    """
+
+    histograms: tuple[OperandHistogram, ...]
+    workload: str
+    multiplier: str
+    seed: int
+    every: int = 1
+    traces: tuple[OperandTrace, ...] = ()
+    steps: int = 0
+    images: int = 0
+
+    @property
+    def of_integers(self) -> bool:
+        """Whether the network ran in integers."""
+        return any(isinstance(h.format, IntFormat) for h in self.histograms)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything in it; equal digests weigh errors alike."""
+        texts = [
+            *(self.workload, self.multiplier, str(self.seed), str(self.every)),
+            *(str(self.steps), str(self.images)),
+            *(
+                f"{h.layer} {h.product} {h.format.name} {h.zero} {h.non_finite}"
+                for h in self.histograms
+            ),
+            *(f"{t.layer} {t.product} {t.dataflow} {t.multiplications}" for t in self.traces),
+        ]
+        arrays = [h.counts for h in self.histograms]
+        arrays += [array for t in self.traces for array in t.arrays]
+        return digest(*texts, *(str(a.shape) for a in arrays), *(a.tobytes() for a in arrays))
+
+
+def core_weights(histogram: OperandHistogram, multiplier: Multiplier) -> np.ndarray:
+    """Spread a histogram over the domain of a core, for `error_metrics`.
+
+    An integer core in a float unit meets significands, hidden one included; an unsigned core in
+    an integer unit meets magnitudes (so its bias is that of magnitudes), a signed one the codes.
+    How wide the unit's product is does not matter here.
+
+    Returns:
+        int64 of the shape of the core's table; the row is the first operand.
+
+    Raises:
+        AxdseError: the core does not fit the format of the operands.
+    """
+    number_format = histogram.format
+    if isinstance(number_format, FloatFormat):
+        number_format = replace(number_format, product="narrow")  # lets significand cores in
+    Candidate(multiplier, number_format)
+    if multiplier.family.kind == "significand" or multiplier.family.signed:
+        return histogram.counts
+    size = 1 << multiplier.operand_bits
+    weights = np.zeros((size, size), dtype=np.int64)
+    if isinstance(number_format, FloatFormat):
+        weights[size // 2 :, size // 2 :] = histogram.counts
+        return weights
+    codes = np.arange(size)
+    magnitudes = np.minimum(codes, size - codes)  # of two's complement
+    np.add.at(weights, np.ix_(magnitudes, magnitudes), histogram.counts)
+    return weights

@@ -1,0 +1,166 @@
+"""How are recorded operands kept? One compressed .npz with a JSON header."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from axdse.multipliers.cache import write_output
+from axdse.multipliers.designs.design_point import ProductName
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import MIB, InputFile
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.npz import Npz, open_npz
+from axdse.multipliers.operands.recording import (
+    Dataflow,
+    OperandHistogram,
+    OperandTrace,
+    Recording,
+)
+
+LAYOUT_VERSION = 2
+ARRAYS = ("a", "b", "sums", "a_peak", "b_peak", "lengths")  # of a trace
+LARGEST = 256 * MIB  # packed or not
+_REMEDY = "write it again with 'axdse train --record'"
+
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    layer: str
+    product: ProductName
+    format: str
+    zero: Count
+    non_finite: Count
+
+
+@dataclass(frozen=True)
+class _Trace:
+    layer: str
+    product: ProductName
+    dataflow: Dataflow
+    multiplications: Count
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file says beside the arrays."""
+
+    version: int
+    workload: str
+    multiplier: str
+    seed: Count
+    every: Annotated[Count, Field(ge=1)]
+    steps: Count
+    images: Count
+    entries: tuple[_Counts, ...]
+    traces: tuple[_Trace, ...]
+    digest: str
+
+
+def _header(recording: Recording) -> _Header:
+    return _Header(
+        version=LAYOUT_VERSION,
+        workload=recording.workload,
+        multiplier=recording.multiplier,
+        seed=recording.seed,
+        every=recording.every,
+        steps=recording.steps,
+        images=recording.images,
+        entries=tuple(
+            _Counts(h.layer, h.product, h.format.name, h.zero, h.non_finite)
+            for h in recording.histograms
+        ),
+        traces=tuple(
+            _Trace(t.layer, t.product, t.dataflow, t.multiplications) for t in recording.traces
+        ),
+        digest=recording.digest,
+    )
+
+
+def save_recording(recording: Recording, path: Path) -> None:
+    """Write a recording as a file; its folder is made if need be.
+
+    Raises:
+        AxdseError: the place is not writable.
+    """
+    write_output(path, pack_recording(recording))
+
+
+def pack_recording(recording: Recording) -> bytes:
+    """One compressed .npz: a JSON header, the counts of histograms, the rows of traces."""
+    header = TypeAdapter(_Header).dump_json(_header(recording))
+    arrays = {f"counts_{i}": h.counts for i, h in enumerate(recording.histograms)}
+    for i, trace in enumerate(recording.traces):
+        arrays |= {f"{key}_{i}": array for key, array in zip(ARRAYS, trace.arrays, strict=True)}
+    buffer = io.BytesIO()
+    # savez's own first argument is typed as if the arrays could be its flag.
+    np.savez_compressed(buffer, header=np.array(header.decode()), **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def load_recording(path: Path) -> Recording:
+    """Read what `save_recording` wrote, and check its digest.
+
+    Raises:
+        AxdseError: not such a file, of another version, or damaged.
+    """
+    file = InputFile(path, "a recording is a readable .npz of axdse", LARGEST, _REMEDY)
+    return recording_of(open_npz(file, LARGEST))
+
+
+def recording_of(npz: Npz) -> Recording:
+    """As `load_recording`, of an archive that is open."""
+    text = npz.text("header")
+    try:
+        version = TypeAdapter(_Version).validate_json(text).version
+        if version != LAYOUT_VERSION:
+            rule = f"recordings are of version {LAYOUT_VERSION}"
+            raise AxdseError(rule, f"{npz.file.path} is of {version}", _REMEDY)
+        header = TypeAdapter(_Header).validate_json(text)
+    except ValidationError as error:
+        raise npz.file.refusal(error.errors()[0]["msg"]) from error
+    recording = _assembled(header, npz)
+    if recording.digest != header.digest:
+        raise AxdseError("a recording must match its digest", npz.file.path, _REMEDY)
+    return recording
+
+
+@dataclass(frozen=True)
+class _Version:
+    version: int
+
+
+def _assembled(header: _Header, npz: Npz) -> Recording:
+    histograms = tuple(
+        OperandHistogram(
+            *(entry.layer, entry.product, parse_format(entry.format)),
+            *(npz.array(f"counts_{i}"), entry.zero, entry.non_finite),
+        )
+        for i, entry in enumerate(header.entries)
+    )
+    traces = tuple(_trace(entry, i, npz) for i, entry in enumerate(header.traces))
+    return Recording(
+        *(histograms, header.workload, header.multiplier, header.seed, header.every),
+        *(traces, header.steps, header.images),
+    )
+
+
+def _trace(entry: _Trace, number: int, npz: Npz) -> OperandTrace:
+    a, b, sums, a_peak, b_peak, lengths = (npz.array(f"{key}_{number}") for key in ARRAYS)
+    return OperandTrace(
+        layer=entry.layer,
+        product=entry.product,
+        dataflow=entry.dataflow,
+        a=a,
+        b=b,
+        sums=sums,
+        a_peak=a_peak,
+        b_peak=b_peak,
+        lengths=lengths,
+        multiplications=entry.multiplications,
+    )

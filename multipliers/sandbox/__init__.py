@@ -1,0 +1,1 @@
+"""Who runs a stranger's code, under which limits?"""

@@ -1,0 +1,155 @@
+"""Which C compiler is there, and what may it read, write and say about a stranger's file?"""
+
+import errno
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
+from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler, unsteered
+
+# Bounds: an index past an array ends the model, which would go on with what happens to lie there.
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-fno-strict-aliasing",
+    "-ffp-contract=off",
+    "-fno-pie",  # constant tables of addresses need no relocation, so they are read-only
+    "-fsanitize=bounds,shift-exponent",
+    "-fsanitize-undefined-trap-on-error",
+)
+# A program that is all there needs to open nothing, and no plug-in reads a stranger's sections.
+LINK = ("-static", "-s", "-fno-lto", "-no-pie", "-lm")
+COMPILE_LIMIT_S = 60
+VERSION_LIMIT_S = 20
+MESSAGE_CHARACTERS = 300
+# Where toolchains live; the compiler's own prefix comes on top.
+TOOLCHAIN = tuple(
+    map(Path, ("/usr", "/lib", "/lib64", "/bin", "/nix/store", "/etc/alternatives"))
+) + tuple(map(Path, ("/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/null", "/dev/urandom")))
+# The linker's own line comes before that of the program that started it.
+_CULPRIT = re.compile(r"(?<!^collect2: )error|undefined|out of memory|cannot find -l")
+
+
+@functools.cache
+def compiler() -> tuple[str, str]:
+    """Return the path and the version line of the C compiler (`$CC`, else cc, gcc, clang).
+
+    Raises:
+        AxdseError: there is none, or it does not tell; that answer is not kept.
+    """
+    chosen = os.environ.get("CC")
+    names = [chosen] if chosen else ["cc", "gcc", "clang"]
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise AxdseError(
+            "a C compiler is needed",
+            f"none of {', '.join(names)} was found",
+            "unset CC or name one program" if chosen else "apt-get install gcc",
+        )
+    return found, _version(found)
+
+
+def _version(command: str) -> str:
+    call = [command, "--version"]
+    try:
+        said = subprocess.run(
+            call, env=unsteered(), capture_output=True, timeout=VERSION_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AxdseError("a C compiler must tell its version", error, "try again") from error
+    line = said.stdout.decode(errors="replace").partition("\n")[0].strip()
+    if said.returncode or not line:
+        reason = f"{command} ended with exit code {said.returncode}"
+        raise AxdseError("a C compiler must tell its version", reason, "try again, or unset CC")
+    return line
+
+
+def has_flag(flag: str) -> bool:
+    """Whether the compiler takes a flag."""
+    return _has_flag(compiler()[0], flag)
+
+
+@functools.cache
+def _has_flag(command: str, flag: str) -> bool:
+    call = [command, "-Werror", flag, "-E", "-x", "c", os.devnull]
+    return not subprocess.run(call, env=unsteered(), capture_output=True, check=False).returncode
+
+
+def toolchain() -> tuple[Path, ...]:
+    """What a compiler reads whatever it compiles: system folders and its own prefix."""
+    return _toolchain(Path(compiler()[0]))
+
+
+def objcopy() -> str:
+    """The program of that name beside the compiler, else the one on PATH."""
+    beside = Path(compiler()[0]).with_name("objcopy")
+    return str(beside) if beside.exists() else "objcopy"
+
+
+@functools.cache
+def _toolchain(command: Path) -> tuple[Path, ...]:
+    prefixes = {command.parent.parent, command.resolve().parent.parent} - {Path("/")}
+    return tuple(path for path in (*TOOLCHAIN, *sorted(prefixes)) if path.exists())
+
+
+def compile_or_refuse(
+    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+) -> bytes:
+    """Run the compiler, or a tool beside it, and return its standard output.
+
+    Args:
+        call: program and arguments.
+        model: the C file that errors name.
+        folder: where it may read and write.
+        readable: what it may read beside that and the toolchain.
+
+    Raises:
+        AxdseError: it refuses, with the line that says why; or it does not end.
+        MachineError: something but our own limits ended it, or it had no room.
+    """
+    try:
+        ended = run_compiler(call, folder, COMPILE_LIMIT_S, (*toolchain(), *readable))
+    except TimeoutError as error:
+        raise AxdseError(
+            f"the C model {model.name} must compile within {COMPILE_LIMIT_S} s",
+            "the compiler was stopped",
+            "simplify the model",
+        ) from error
+    except FileNotFoundError as error:
+        raise AxdseError("a tool is missing", call[0], "apt-get install binutils") from error
+    if ended.code == 0:
+        return ended.output
+    lines = ended.message.decode(errors="replace").splitlines()
+    ours = (os.strerror(errno.ENOMEM), FILE_LIMIT if file_limit() >= COMPILER_OUTPUT_BYTES else "")
+    outside = [line for line in lines if not any(limit and limit in line for limit in ours)]
+    check_end(f"the compiler of {model.name}", ended.code, "\n".join(outside))
+    culprits = (line for line in lines if _CULPRIT.search(line))
+    line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
+    if "cannot find -l" in line:
+        rule = "C models are linked statically, so that they need no files when they run"
+        raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
+    raise AxdseError(f"the C model {model.name} must compile", line, "correct that line")
+
+
+def output_of(
+    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+) -> bytes:
+    """Run the compiler and return what it writes; arguments and errors as `compile_or_refuse`."""
+    output = folder / "output"
+    compile_or_refuse([*call, "-o", str(output)], model, folder, readable)
+    try:
+        return output.read_bytes()
+    except OSError as error:
+        raise wrote_none(call[0]) from error
+
+
+def wrote_none(command: str) -> AxdseError:
+    """A compiler succeeded and left no output."""
+    rule = "a C compiler writes a program"
+    return AxdseError(rule, f"{command} wrote none", "unset CC or correct it")

@@ -1,0 +1,1 @@
+"""What do all products of a design say? Tables, errors, factors."""

@@ -1,0 +1,211 @@
+"""The command line: outputs for scripts, exit codes, one line for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.cli import run
+from axdse.multipliers.designs.catalog import builtin_catalog
+
+FAMILIES = tuple(builtin_catalog().families)
+ROOT = Path(__file__).parents[3]
+
+
+def test_list_json_has_one_object_per_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--json"]) == 0
+    assert tuple(entry["name"] for entry in json.loads(capsys.readouterr().out)) == FAMILIES
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_list_names_every_family(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list"]) == 0
+    assert f"{family}(" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_show_json(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", family, "--json"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert shown["family"]["name"] == family
+    assert (shown["error"]["error_rate"] == 0) == (shown["family"]["error_sign"] == "exact")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("list", "show", "verify", "import", "lut", "cost"),
+        *("train", "search", "export", "bench", "doctor"),
+    ],
+)
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: axdse {command}")
+
+
+def test_doctor_finds_everything_that_the_tests_need(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert "Icarus" in findings["iverilog"]["found"]
+
+
+def test_doctor_names_the_missing_tool(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["doctor", "--json"]) == 1
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert findings["yosys"]["remedy"] == "apt-get install yosys"
+
+
+def test_verify_says_how_many_vectors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", "exact(n=4)", "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert (report["verdict"], report["vectors"]) == ("exhaustive", 256)
+
+
+@pytest.fixture
+def swapped_files(tmp_path: Path) -> list[str]:
+    """A C model declared (b, a), as most of EvoApproxLib's, beside its (A, B, O) Verilog."""
+    model, rtl = tmp_path / "skew.c", tmp_path / "skew.v"
+    model.write_text(
+        "#include <stdint.h>\n"
+        "uint64_t skew(const uint64_t B, const uint64_t A) { return A * (B & 14); }\n"
+    )
+    rtl.write_text(
+        "module skew (input [3:0] A, input [3:0] B, output [7:0] O);\n"
+        "  assign O = A * {B[3:1], 1'b0};\nendmodule\n"
+    )
+    return ["--model", str(model), "--rtl", str(rtl)]
+
+
+def test_verify_says_that_operands_are_swapped(
+    swapped_files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", *swapped_files]) == 0
+    assert "O = skew(B, A): called in the RTL's order" in capsys.readouterr().out
+
+
+def test_a_pinned_order_is_kept(
+    swapped_files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", *swapped_files, "--order", "straight"]) == 1
+    output = capsys.readouterr().out
+    assert "MISMATCH, operands swapped" in output
+    assert "expected" in output
+
+
+def test_a_certificate_is_written_and_validated(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "skew.json")
+    assert run(["verify", *swapped_files, "--certificate", path]) == 0
+    assert run(["verify", *swapped_files, "--check", path]) == 0
+    model = tmp_path / "skew.c"
+    model.write_text(model.read_text().replace("& 14", "& 6"))
+    capsys.readouterr()
+    assert run(["verify", *swapped_files, "--check", path]) == 1
+    assert "DIFFERS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "chosen", [["drum(n=4,k=3)"], ["exact(n=4)", "--unit", "--format", "float(8,3)"]]
+)
+def test_a_certificate_of_the_catalogue_is_validated(chosen: list[str], tmp_path: Path) -> None:
+    path = str(tmp_path / "certificate.json")
+    assert run(["verify", *chosen, "--certificate", path]) == 0
+    assert run(["verify", "--check", path]) == 0
+
+
+def test_a_folder_is_imported_and_used(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["import", str(tmp_path), "-o", str(tmp_path / "mine")]) == 0
+    assert "1 of 1 designs" in capsys.readouterr().out
+    catalog = ["--catalog", str(tmp_path / "mine")]
+    assert run([*catalog, "verify", "skew"]) == 0
+    assert run([*catalog, "cost", "skew", "--format", "float(8,3)"]) == 0
+    certificate = str(tmp_path / "mine" / "certificates" / "skew.json")
+    assert run([*catalog, "verify", "--check", certificate]) == 0
+    assert run(["verify", "skew"]) == 2
+
+
+def test_waves_leave_a_counter_example(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vcd = tmp_path / "bug.vcd"
+    assert run(["verify", *swapped_files, "--order", "straight", "--waves", str(vcd)]) == 1
+    assert "$enddefinitions" in vcd.read_text()
+
+
+def test_lut_writes_approxtrain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["lut", "mbm(m=7)", "-o", str(tmp_path / "MBM_7.bin")]) == 0
+    assert (tmp_path / "MBM_7.bin").stat().st_size == 1 << 14
+
+
+BAD_INPUT = {
+    "unknown command": (["verfy", "exact"], "No such command"),
+    "unknown option": (["verify", "--al"], "--all"),
+    "unknown family": (["verify", "exct(n=8)"], "did you mean 'exact'"),
+    "unknown parameter": (["show", "drum(n=8,kk=4)"], "did you mean 'k'"),
+    "parameter out of range": (["show", "drum(n=8,k=99)"], "k=99"),
+    "no spec": (["verify"], "at least one SPEC"),
+    "no such text": (["show", "drum(n=8,"], "name(parameter=integer"),
+    "spec and all": (["verify", "exact", "--all"], "leave the others out"),
+    "model without RTL": (["verify", "--model", "x.c"], "--rtl"),
+    "unknown format": (["cost", "exact(n=8)", "--format", "bf17"], "bf16"),
+    "core too narrow": (["cost", "exact(n=4)", "--format", "bf16"], "8 bits"),
+    "significand core in int8": (["cost", "mbm(m=7)", "--format", "int8"], "float formats"),
+    "table ending": (["lut", "exact", "-o", "table.txt"], ".npz or .bin"),
+    "table without m": (["lut", "mbm(m=7)", "-o", "MBM.bin"], "_m.bin"),
+    "missing library": (["cost", "exact(n=4)", "--library", "no.lib"], "no.lib"),
+    "negative seed": (["train", "fp32", "--seed", "-1"], "--seed"),
+    "checkpoint of two": (["train", "fp32", "--seeds", "2", "--checkpoint", "x"], "--seeds 2"),
+    "float model in int8": (
+        ["lut", "--model", "f.c", "--format", "int8", "-o", "f.npz"],
+        "narrow",
+    ),
+    "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
+    "no run": (["export", "no-run", "-o", "out"], "no-run"),
+    "unknown workload": (["train", "exact", "--workload", "lenet-6"], "lenet-5"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_and_exit_code_2(
+    case: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = BAD_INPUT[case]
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("axdse: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_runs_as_the_command_does() -> None:
+    command = [sys.executable, "-m", "axdse.dse.cli", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("axdse")
+
+
+def test_commands_start_without_torch() -> None:
+    """It takes a second to import: those that need it do so themselves."""
+    code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_full_disk_behind_the_output_is_one_line() -> None:
+    call = [sys.executable, "-m", "axdse.dse.cli", "list"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "No space left" in ended.stderr

@@ -1,0 +1,85 @@
+"""An export's README.md shows titles and names, and obeys nothing in them."""
+
+import dataclasses
+import html
+import re
+from pathlib import Path
+
+import pytest
+from hostile import MARKS, TEXTS
+from markdown_it import MarkdownIt  # rich brings it
+
+from axdse.dse.report.export import TrialRow, csv_text
+from axdse.dse.report.export_design import write_design
+from axdse.dse.report.front_plot import front_figure, png
+from axdse.dse.report.markdown import markdown
+from axdse.dse.report.page import finalists_of
+from axdse.dse.report.plot_points import Mark
+from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.designs.family import Paper
+from axdse.multipliers.printable import printable
+
+LINES = (*MARKS.values(), "- a", "+ a", "2) a", "===", "---", "a\\*b", "&amp;", "drum(n=8,k=4)")
+
+
+def rendered(text: str) -> str:
+    """HTML of GitHub's dialect."""
+    dialect = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return dialect.render(text)
+
+
+@pytest.mark.parametrize("text", [*LINES, *TEXTS.values()])
+def test_a_text_is_a_paragraph_of_itself(text: str) -> None:
+    (shown,) = re.findall(r"\A<p>([^<]*)</p>\n\Z", rendered(markdown(text)))
+    assert html.unescape(shown) == printable(" ".join(text.split()))
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_a_text_stays_in_its_cell(text: str) -> None:
+    table = rendered(f"| | |\n|---|---|\n| a | {markdown(text)} |\n| b | c |\n")
+    cells = re.findall(r"<td>([^<]*)</td>", table)
+    assert [html.unescape(cell) for cell in cells] == ["a", text, "b", "c"]
+
+
+@pytest.mark.parametrize("text", ["http://x.example", "www.x.example", "WWW.x.example", "a@b.cd"])
+def test_nothing_becomes_a_link_unasked(text: str) -> None:
+    assert not re.search(r"://|www\.|@", markdown(text), re.IGNORECASE)
+
+
+def test_names_stay_readable() -> None:
+    assert markdown("broken_array(n=8,h=2) 12.5 %") == "broken_array(n=8,h=2) 12.5 %"
+
+
+def test_the_readme_of_a_design_quotes_its_catalogue(finished_run: RunDir, tmp_path: Path) -> None:
+    finalist, run = finalists_of(finished_run)[0], finished_run
+    multiplier = finalist.candidate.multiplier
+    hostile = " ".join(MARKS.values())
+    family = dataclasses.replace(
+        multiplier.family, title=f"# {hostile}", paper=Paper(hostile, hostile, hostile, 2000, "*")
+    )
+    candidate = dataclasses.replace(
+        finalist.candidate, multiplier=dataclasses.replace(multiplier, family=family)
+    )
+    cost = dataclasses.replace(finalist.cost, library=hostile)
+    write_design(
+        run, dataclasses.replace(finalist, candidate=candidate, cost=cost), tmp_path / "d"
+    )
+    text = (tmp_path / "d" / "README.md").read_text()
+    page = html.unescape(rendered(text))
+    assert page.count(hostile) == 5
+    assert not re.search("<(script|img|a|del) ", rendered(text))
+    assert text.count("\n# ") == 0
+
+
+def test_a_spreadsheet_computes_nothing() -> None:
+    numbers = (None, 1, -2.5, None, None, None, None, None)
+    row = TrialRow(0, "m", "f", "failed", '=HYPERLINK("x")', *numbers, "-", 0)
+    assert csv_text(TrialRow, [row]).splitlines()[1] == (
+        '0,m,f,failed,"\'=HYPERLINK(""x"")",,1,-2.5,,,,,,\'-,0'
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_has_no_formulas() -> None:
+    mark = Mark("m$\\frac{$", "$^$", "front", 1.0, 1.0, 0.5, 0.0, on_front=True)
+    assert png(front_figure("$\\frac{$", "$^$", [mark], [], 1.0), dpi=20)

@@ -1,0 +1,294 @@
+"""Report: self-contained, escaped, honest about noise; pictures in which nothing overlaps."""
+
+import dataclasses
+import itertools
+import math
+import struct
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from axdse.dse.report.error_map import error_surface
+from axdse.dse.report.page import finalists_of, front_png, render
+from axdse.dse.report.plot_labels import Box, Label, place
+from axdse.dse.report.plot_points import marks
+from axdse.dse.report.recommendation import find_answer
+from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
+from axdse.dse.run.config import Objective
+from axdse.dse.run.evaluation import Estimate
+from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.tables.error_metrics import error_metrics
+
+
+class Page(HTMLParser):
+    """Collects text, tags, what attributes refer to, and whether every tag is closed."""
+
+    VOID = {"meta", "img", "br"}  # noqa: RUF012
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.references, self.open = "", set(), [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.references += [v for k, v in attrs if k in ("src", "href", "srcset", "data") and v]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        self.text += " " if tag in ("td", "th", "dd", "p") else ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def finalists(finished_run: RunDir) -> tuple[Finalist, ...]:
+    return finalists_of(finished_run)
+
+
+@pytest.fixture(scope="module")
+def picture(finished_run: RunDir, finalists: tuple[Finalist, ...]) -> bytes:
+    return front_png(finished_run, finalists)
+
+
+@pytest.fixture(scope="module")
+def html(finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes) -> str:
+    return render(finished_run, finalists, picture)
+
+
+# The page.
+
+
+def test_the_page_refers_to_nothing_outside(html: str) -> None:
+    page = Page(html)
+    assert len(page.references) == 3  # the front, and two maps of approximate designs
+    assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
+    assert not page.tags & {"script", "link", "iframe", "object"}
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_page_is_well_formed(html: str) -> None:
+    assert Page(html).open == []
+    assert html.startswith("<!doctype html>")
+
+
+def test_hostile_text_is_shown_as_text(html: str) -> None:
+    assert "<script" not in html
+    assert "<script src='https://example.org/x.js'></script> & a \"quoted\"" in Page(html).text
+
+
+def test_the_answer_comes_first(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    answer = text.index("drum(n=4,k=3) float(8,3) needs")
+    assert answer < text.index("less area than the smallest exact design of equal accuracy")
+    assert answer < text.index("The front")
+
+
+def test_every_finalist_baseline_and_status_is_shown(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    designs = ("mitchell(m=3) float(8,3)", "exact(n=8) int8", "FP32 baseline", "bf16 baseline")
+    statuses = ("complete 4", "dominated 2", "diverged 1", "failed 1")
+    assert [shown for shown in designs + statuses if shown not in text] == []
+
+
+def test_accuracies_carry_their_interval(html: str, finalists: tuple[Finalist, ...]) -> None:
+    assert all(f.test.percent in html and "±" in f.test.percent for f in finalists)
+
+
+def test_energy_is_shown_with_the_uniform_one_beside(
+    html: str, finalists: tuple[Finalist, ...]
+) -> None:
+    text = " ".join(Page(html).text.split())
+    for finalist in finalists:
+        mac = finalist.mac
+        assert mac is not None
+        uniform = f"{mac.uniform_fj:,.0f} ({100 * mac.uniform_error:+.0f} %)"
+        assert finalist.cost.recorded is not None
+        unit = f"{finalist.cost.recorded.energy_fj:,.0f}"
+        assert f"{finalist.cost.delay_ns:.2f} {unit} {mac.training_fj:,.0f} {uniform}" in text
+    assert "operands.npz (net on digits, exact(n=8)): 4096 in order, output-stationary" in text
+
+
+def test_provenance_is_shown(html: str, finished_run: RunDir) -> None:
+    text = Page(html).text
+    info, cost = finished_run.info, finished_run.evaluations[0].cost
+    assert cost is not None
+    shown = (info.axdse, info.date, info.machine, *info.tools, *cost.tools, cost.library)
+    assert [entry for entry in shown if entry not in text] == []
+
+
+# The answer.
+
+
+def with_validation(finalist: Finalist, *validation: float) -> Finalist:
+    return dataclasses.replace(
+        finalist, point=dataclasses.replace(finalist.point, validation=validation)
+    )
+
+
+def named(finalists: tuple[Finalist, ...], start: str) -> Finalist:
+    return next(f for f in finalists if f.spec.startswith(start))
+
+
+def test_the_smallest_equally_accurate_design_wins(finalists: tuple[Finalist, ...]) -> None:
+    answer = find_answer(finalists, 0.01)
+    assert answer.wins
+    assert answer.best is named(finalists, "drum")
+    assert answer.rival is answer.reference is answer.twin is named(finalists, "exact(n=4)")
+
+
+@pytest.mark.parametrize(
+    ("objective", "best"), [("area", "drum"), ("delay", "drum"), ("energy", "drum")]
+)
+def test_the_answer_is_measured_by_the_objective(
+    objective: Objective, best: str, finalists: tuple[Finalist, ...]
+) -> None:
+    answer = find_answer(finalists, 0.01, objective)
+    assert answer.best is named(finalists, best)
+    assert answer.best is not None
+    cost = answer.best.cost
+    assert cost.recorded is not None
+    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded.energy_fj}
+    assert answer.measure(answer.best) == expected[objective]
+
+
+def test_a_large_loss_is_not_equal_however_noisy(finalists: tuple[Finalist, ...]) -> None:
+    exact = with_validation(named(finalists, "exact(n=4)"), 0.88, 0.88, 0.88)
+    noisy = with_validation(named(finalists, "drum"), 0.88, 0.80, 0.90)
+    assert find_answer([noisy, exact], 0.01).best is None
+
+
+def test_a_small_loss_that_the_seeds_resolve_is_not_equal(finalists: tuple[Finalist, ...]) -> None:
+    exact = with_validation(named(finalists, "exact(n=4)"), 0.88, 0.87, 0.89)
+    worse = with_validation(named(finalists, "drum"), 0.875, 0.865, 0.885)
+    assert find_answer([worse, exact], 0.01).best is None
+
+
+def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ...]) -> None:
+    drum, exact = named(finalists, "drum"), named(finalists, "exact(n=4)")
+    wrong = dataclasses.replace(drum.point.unit_certificate, verdict="mismatch", mismatches=1)
+    broken = dataclasses.replace(
+        drum, point=dataclasses.replace(drum.point, unit_certificate=wrong)
+    )
+    assert find_answer([broken, exact], 0.01).best is None
+
+
+@pytest.mark.parametrize(
+    ("keep", "headline"),
+    [
+        ("exact", "no approximate design of this run is as accurate as"),
+        ("drum", "retrained no certified exact design"),
+    ],
+)
+def test_a_front_of_one_kind_is_reported_as_such(
+    keep: str, headline: str, finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes
+) -> None:
+    kept = tuple(f for f in finalists if f.spec.startswith(keep))
+    text = " ".join(Page(render(finished_run, kept, picture)).text.split())
+    assert headline in text
+
+
+# The numbers.
+
+
+@pytest.mark.parametrize(
+    ("seeds", "t"), [(2, 12.706), (3, 4.303), (11, 2.228), (12, 2.201), (31, 2.042), (101, 1.984)]
+)
+def test_intervals_are_students(seeds: int, t: float) -> None:
+    assert interval95(Estimate(0.9, 0.01, seeds)).half == pytest.approx(0.01 * t, rel=0.005)
+
+
+def test_a_single_seed_has_no_interval() -> None:
+    interval = interval95(Estimate(0.9, math.nan, 1))
+    assert math.isnan(interval.half)
+    assert interval.percent == "90.0"
+
+
+@pytest.mark.parametrize(
+    ("mean", "text"),
+    [(-0.004, "\N{MINUS SIGN}0.4 ± 0.2"), (0.004, "+0.4 ± 0.2"), (-0.0001, "0.0 ± 0.2")],
+)
+def test_differences_have_a_sign(mean: float, text: str) -> None:
+    assert Interval(mean, 0.002).signed_percent == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bf16",
+        "approxtrain",
+        "int8",
+        "int8(scale=channel)",
+        "float(8,5)",
+        "float(8,5,round=truncate,product=wide)",
+        "bf16(round=stochastic,sum=bf16)",
+        "approxtrain(sum=fp16)",
+        "fp16",
+        "fp16(product=wide,scale=none)",
+        "fp8_e4m3(product=wide)",
+        "float(7,3,sum=bf16)",
+    ],
+)
+def test_short_formats_read_back(text: str) -> None:
+    assert short_format(parse_format(text)) == text
+
+
+# The pictures.
+
+
+def test_the_picture_fits_a_page_and_is_reproducible(
+    picture: bytes, finished_run: RunDir, finalists: tuple[Finalist, ...]
+) -> None:
+    width, height = struct.unpack(">II", picture[16:24])
+    assert (width, height) == (1800, 1120)
+    assert front_png(finished_run, finalists) == picture
+
+
+def test_every_trained_design_is_drawn_once(
+    finished_run: RunDir, finalists: tuple[Finalist, ...]
+) -> None:
+    drawn = marks(finished_run.evaluations, finalists)
+    assert sorted(mark.role for mark in drawn) == ["exact", "exact", "front", "front"]
+    assert len({(mark.label, mark.format) for mark in drawn}) == len(drawn)
+
+
+def test_a_collapsed_trial_does_not_flatten_the_picture(
+    finished_run: RunDir, finalists: tuple[Finalist, ...]
+) -> None:
+    trial = finished_run.evaluations[0]
+    assert trial.history is not None
+    epoch = dataclasses.replace(trial.history.epochs[-1], validation_accuracy=0.1)
+    history = dataclasses.replace(trial.history, epochs=(epoch,))
+    collapsed = dataclasses.replace(trial, multiplier="drum(n=4,k=2)", history=history)
+    (mark,) = (m for m in marks([collapsed], finalists) if m.role == "trial")
+    assert mark.accuracy == 0.1
+
+
+def test_labels_of_crowded_points_do_not_overlap() -> None:
+    labels = [Label(60 + 30 * i, 100 + 16 * (i % 3), 60, 12) for i in range(8)]
+    within = Box(0, 0, 400, 300)
+    points = [Box(lb.x - 4, lb.y - 4, lb.x + 4, lb.y + 4) for lb in labels]
+    boxes = place(labels, points, within, gap=9)
+    assert all(a.overlap(b) == 0 for a, b in itertools.combinations(boxes, 2))
+    assert all(box.overlap(within) == pytest.approx(box.area) for box in boxes)
+    assert sum(box.overlap(point) for box in boxes for point in points) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "form"),
+    [("exact(n=8)", "bf16"), ("exact(n=8)", "int8"), ("mitchell(m=7)", "float(8,7)")],
+)
+def test_error_surfaces_have_the_sign_of_the_design(spec: str, form: str) -> None:
+    multiplier = builtin_catalog().multiplier(spec)
+    percent = error_surface(Candidate(multiplier, parse_format(form))).percent
+    assert percent.shape == ((129, 129) if form == "int8" else (128, 128))
+    assert np.nanmax(percent) <= 0
+    assert np.nanmin(percent) == pytest.approx(-100 * error_metrics(multiplier).wcre)

@@ -1,0 +1,106 @@
+"""The pipeline for one candidate: what stops it, and where."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.search.evaluate import evaluate
+from axdse.dse.search.hurdle import Hurdle
+from axdse.dse.training.records import Epoch
+from axdse.flows.cost.record import Cost
+from axdse.flows.power.activity_source import Uniform
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
+
+Make = Callable[..., SearchConfig]
+OPEN = Hurdle("", 0.0, 1.0, 0.0, 0.01, (1.0, 1.0))
+CLOSED = Hurdle("trial 3 (udm)", 0.95, 0.9, 0.8, 0.01, (1.0, 1.0))
+FORMAT = parse_format("float(8,3)")
+
+
+def candidate(spec: str) -> Candidate:
+    return Candidate(builtin_catalog().multiplier(spec), FORMAT)
+
+
+def test_a_good_candidate_is_complete(tiny_config: Make) -> None:
+    asked: list[Cost] = []
+
+    def hurdle_at(cost: Cost) -> Hurdle:
+        asked.append(cost)
+        return OPEN
+
+    result = evaluate(4, candidate("truncated(n=4,t=2)"), tiny_config(), Uniform(), hurdle_at)
+    assert (result.number, result.status, result.reason) == (4, "complete", "")
+    assert result.certificate is not None
+    assert result.certificate.verdict == "exhaustive"
+    assert [result.cost] == asked
+    assert result.validation_accuracy is not None
+    assert result.validation_accuracy > 0.3
+
+
+def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
+    result = evaluate(0, candidate("exact(n=4)"), tiny_config(), Uniform(), lambda cost: CLOSED)
+    assert result.status == "dominated"
+    assert result.reason == "trial 3 (udm) costs no more and reaches 0.9500"
+    assert result.cost is not None
+    assert result.history is None
+
+
+def test_training_stops_once_the_rival_is_out_of_reach(tiny_config: Make) -> None:
+    rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.9, 0.01, (0.0, 0.0))
+    config = tiny_config("training: {epochs: 2, train_images: 500}")
+    result = evaluate(0, candidate("exact(n=4)"), config, Uniform(), lambda cost: rival)
+    assert result.status == "dominated"
+    assert result.reason.startswith("stopped after epoch 1: trial 3 (udm)")
+    assert result.history is not None
+    assert result.history.status == "stopped"
+
+
+def test_unverified_candidates_are_not_taken(tiny_config: Make, tmp_path: Path) -> None:
+    exact = builtin_catalog().family("exact")
+    wrong = tmp_path / "exact.c"
+    wrong.write_text(exact.model.read_text().replace("a * b", "a * b + (a == 9)"))
+    multiplier = Multiplier(dataclasses.replace(exact, model=wrong), (("n", 4),))
+    result = evaluate(
+        0, Candidate(multiplier, FORMAT), tiny_config(), Uniform(), lambda cost: OPEN
+    )
+    assert result.status == "failed"
+    assert result.reason.startswith("RTL is not the C model: a=9 b=0 expected 1, got 0x00 (16 of")
+    assert result.cost is None
+
+
+def test_a_design_that_cannot_serve_its_format_says_so(tiny_config: Make) -> None:
+    overshooting = Candidate(builtin_catalog().multiplier("drum(n=8,k=2)"), parse_format("int8"))
+    with pytest.raises(AxdseError, match="int8 products must fit 16 signed bits"):
+        evaluate(0, overshooting, tiny_config(), Uniform(), lambda cost: OPEN)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "goes_on"), [(0.79, True), (0.70, True), (0.68, False), (0.1, False)]
+)
+def test_stopping_is_conservative(accuracy: float, goes_on: bool) -> None:
+    hurdle = Hurdle("trial 1 (x)", 0.8, 0.9, 0.7, 0.01, (0.1, 0.05))
+    assert hurdle.in_sight(Epoch(1, 1.0, 0.5, accuracy, 1.0)) is goes_on
+
+
+def test_what_is_of_no_use_is_stopped_without_a_rival() -> None:
+    hurdle = Hurdle("", 0.0, 0.9, 0.8, 0.01, (0.1, 0.0))
+    assert hurdle.in_sight(Epoch(1, 1.0, 0.5, 0.7, 1.0))
+    assert not hurdle.in_sight(Epoch(1, 1.0, 0.5, 0.6, 1.0))
+    assert hurdle.reason == "less than 0.8000 is of no use"
+
+
+@pytest.mark.parametrize(
+    ("rival", "accuracy", "unreachable"),
+    [("", 0.0, False), ("x", 0.885, False), ("x", 0.895, True), ("x", 0.95, True)],
+)
+def test_the_ceiling_less_the_resolution_is_unreachable(
+    rival: str, accuracy: float, unreachable: bool
+) -> None:
+    assert Hurdle(rival, accuracy, 0.9, 0.8, 0.01, ()).unreachable is unreachable

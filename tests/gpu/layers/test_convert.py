@@ -1,0 +1,120 @@
+import copy
+
+import pytest
+import torch
+from gemm_contract import table
+from torch import Tensor, nn
+
+from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
+from axdse.gpu.layers.conv import ApproxConv2d
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.layers.linear import ApproxLinear
+from axdse.multipliers.errors import AxdseError
+
+LUT = table("exact", "float(8,4,round=nearest,product=narrow)")
+UNIFORM = Assignment.uniform(LUT)
+
+
+class Doubled(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        return 2 * super().forward(input)
+
+
+def network() -> nn.Sequential:
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(body, nn.Linear(144, 10), Doubled(10, 3), nn.Linear(3, 2).double())
+
+
+def test_lists_every_module_with_parameters() -> None:
+    conversion = convert(network(), UNIFORM)
+    assert conversion.approximate == ("0.0", "1")
+    assert conversion.exact == (
+        ("0.1", "BatchNorm2d has no approximate form"),
+        ("2", "Doubled may compute something else than the layer it derives from"),
+        ("3", "its weights are torch.float64, not FP32"),
+    )
+
+
+def test_the_model_itself_is_left_alone() -> None:
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    converted = convert(model, UNIFORM).model
+    with torch.no_grad():
+        for parameter in converted.parameters():
+            parameter.add_(1)
+    assert type(model[0][0]) is nn.Conv2d
+    assert type(model[1]) is nn.Linear
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_weights_travel_both_ways() -> None:
+    model = network()
+    converted = convert(model, UNIFORM).model
+    assert list(converted.state_dict()) == list(model.state_dict())
+    assert converted.load_state_dict(model.state_dict()).missing_keys == []
+    assert network().load_state_dict(converted.state_dict()).unexpected_keys == []
+
+
+def test_keeps_mode_hooks_requires_grad_and_sharing() -> None:
+    calls: list[str] = []
+    shared = nn.Linear(4, 4)
+    shared.weight.requires_grad_(False)
+    shared.register_forward_hook(lambda *_: calls.append("hook"))
+    model = nn.ModuleDict({"a": shared, "b": shared}).eval()
+    converted = convert(model, UNIFORM).model
+    assert isinstance(converted["a"], ApproxLinear)
+    assert converted["a"] is converted["b"]
+    assert not converted["a"].training
+    assert not converted["a"].weight.requires_grad
+    converted["a"](torch.ones(1, 4))
+    assert calls == ["hook"]
+
+
+def test_each_layer_gets_its_products() -> None:
+    forward_only = LayerProducts(forward=Product(LUT))
+    assignment = Assignment(LayerProducts.uniform(LUT), (("0.*", forward_only),))
+    model = convert(network(), assignment).model
+    assert isinstance(model[0][0], ApproxConv2d)
+    assert model[0][0].products == forward_only
+    assert model[1].products == LayerProducts.uniform(LUT)
+
+
+def test_native_layers_stay_what_they_are() -> None:
+    assignment = Assignment(LayerProducts.uniform(LUT), (("1", LayerProducts()),))
+    conversion = convert(convert(network(), UNIFORM).model, assignment)
+    assert type(conversion.model[1]) is nn.Linear
+    assert conversion.approximate == ("0.0",)
+    assert ("1", "native FP32 by assignment") in conversion.exact
+
+
+def test_a_layer_can_be_the_whole_model() -> None:
+    conversion = convert(nn.Linear(3, 2), UNIFORM)
+    assert isinstance(conversion.model, ApproxLinear)
+    assert conversion.approximate == ("",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"),
+    [("0.O", "did you mean '0.0'"), ("classifier", "choose from 0.0, 1"), ("0.1", "did you mean")],
+)
+def test_a_pattern_without_a_layer_is_refused(pattern: str, remedy: str) -> None:
+    assignment = Assignment(LayerProducts.uniform(LUT), ((pattern, LayerProducts()),))
+    with pytest.raises(AxdseError, match=f"must match a layer: '{pattern}'; {remedy}"):
+        convert(network(), assignment)
+
+
+def test_a_converted_network_learns() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 1, 8, 8)
+    labels = (x.mean(dim=(1, 2, 3)) > 0).long()
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    model = convert(model, UNIFORM).model
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    losses = []
+    for _ in range(60):
+        loss = nn.functional.cross_entropy(model(x), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]

@@ -1,0 +1,162 @@
+"""Sampled operands against the loops of a systolic array, written out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from gemm_contract import table
+from torch import nn
+
+from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
+from axdse.gpu.layers.convert import convert
+from axdse.gpu.recording.probes import Operands
+from axdse.gpu.recording.recorder import Recorder
+from axdse.gpu.recording.reservoir import COLUMNS, LENGTH, ROWS, SEGMENTS, Reservoir
+from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
+
+SHAPES = [(2, 20, 18, 5), (1, 3, 40, 37), (3, 1, 1, 1), (1, 33, 2, 50)]  # G, M, N, K
+
+
+def operands(shape: tuple[int, int, int, int], swap: bool = False) -> Operands:
+    """Every element of a matrix is another number, so that a pair tells its place."""
+    groups, m, n, k = shape
+    a = torch.arange(groups * m * k, dtype=torch.float32).view(groups, m, k)
+    b = -torch.arange(1, groups * k * n + 1, dtype=torch.float32).view(groups, k, n)
+    exact = table("exact", "float(8,7,product=narrow)")
+    return Operands(a, b, exact, swap, a.abs().max(), b.abs().max())
+
+
+def trace(given: Operands, dataflow: Dataflow, calls: int = 1) -> OperandTrace:
+    reservoir = Reservoir()
+    for _ in range(calls):
+        reservoir.add(given, dataflow)
+    return reservoir.trace("fc", "forward", dataflow)
+
+
+def loops(given: Operands, dataflow: Dataflow, r: int, s: int) -> Iterator[tuple[int, ...]]:
+    """(group, i, n, k) of one multiplier of the array, one after the other."""
+    groups, m, depth = given.a.shape
+    width = given.b.shape[2]
+    for group in range(groups):
+        if dataflow == "output-stationary":
+            for i in range(r, m, ROWS):
+                for n in range(s, width, COLUMNS):
+                    yield from ((group, i, n, k) for k in range(depth))
+        else:
+            for n in range(s, width, COLUMNS):
+                for k in range(r, depth, ROWS):
+                    yield from ((group, i, n, k) for i in range(m))
+
+
+def walks(given: Operands, dataflow: Dataflow) -> list[list[tuple[float, float, float]]]:
+    """(a, b, sum before) of each multiplier, in its order."""
+    products = given.a[..., None] * given.b[:, None]  # [G, M, K, N]
+    before = torch.cumsum(products, 2) - products
+    return [
+        [
+            (float(given.a[g, i, k]), float(given.b[g, k, n]), float(before[g, i, k, n]))
+            for g, i, n, k in loops(given, dataflow, r, s)
+        ]
+        for r in range(ROWS)
+        for s in range(COLUMNS)
+    ]
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_rows_are_runs_of_one_multiplier(shape: tuple[int, ...], dataflow: Dataflow) -> None:
+    given = operands(shape)
+    made = trace(given, dataflow)
+    walk_of = {
+        pair[:2]: (walk, at) for walk in walks(given, dataflow) for at, pair in enumerate(walk)
+    }
+    assert made.multiplications == np.prod(shape)
+    assert len(made.lengths) == min(SEGMENTS, made.multiplications)
+    for a, b, sums, length in zip(made.a, made.b, made.sums, made.lengths, strict=True):
+        walk, at = walk_of[float(a[0]), float(b[0])]
+        expected = np.array(walk[at : at + LENGTH])
+        assert length == len(expected)
+        np.testing.assert_array_equal(a[:length], expected[:, 0])
+        np.testing.assert_array_equal(b[:length], expected[:, 1])
+        np.testing.assert_allclose(sums[:length], expected[:, 2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_exchanged_operands_are_exchanged(dataflow: Dataflow) -> None:
+    plain, swapped = (trace(operands((1, 5, 6, 7), swap), dataflow) for swap in (False, True))
+    np.testing.assert_array_equal(plain.a, swapped.b)
+    np.testing.assert_array_equal(plain.b_peak, swapped.a_peak)
+    np.testing.assert_array_equal(plain.sums, swapped.sums)
+
+
+def test_every_call_and_every_multiplication_is_as_likely() -> None:
+    """Starts in 200 reservoirs after 20 calls spread as those of a uniform draw do."""
+    seen = []
+    for seed in range(200):
+        reservoir = Reservoir(seed)
+        for call in range(20):
+            given = operands((1, 4, 5, 50))
+            marked = Operands(
+                given.a + 1000 * call,
+                given.b,
+                given.multiplication,
+                False,
+                given.a_peak,
+                given.b_peak,
+            )
+            reservoir.add(marked, "output-stationary")
+        seen.append(reservoir.trace("fc", "forward", "output-stationary").a[:, 0])
+    calls, places = np.divmod(np.concatenate(seen), 1000)
+    assert len(calls) == 200 * SEGMENTS
+    for drawn, count in ((calls, 20), (places, 200)):
+        shares = np.bincount(drawn.astype(int), minlength=count) / len(drawn) * count
+        expected = np.sqrt(count / len(drawn))
+        assert abs(shares.std() / expected - 1) < 0.5
+
+
+@pytest.mark.parametrize("depth", [8, 100])
+def test_early_places_are_no_likelier(depth: int) -> None:
+    """Shares of the starts in each tenth of a call, after 20 calls, in 100 reservoirs."""
+    given = operands((1, 4, 5, depth))
+    starts = []
+    for seed in range(100):
+        reservoir = Reservoir(seed)
+        for _ in range(20):
+            reservoir.add(given, "output-stationary")
+        made = reservoir.trace("fc", "forward", "output-stationary")
+        starts += list(zip(made.a[:, 0], made.b[:, 0], strict=True))
+    rows, columns = (np.array(side) for side in zip(*starts, strict=True))
+    i, k = np.divmod(rows, depth)
+    n = (-columns - 1) % 5
+    place = (i * 5 + n) * depth + k
+    shares = np.histogram(place, bins=10, range=(0, 20 * depth))[0] / len(place) * 10
+    assert np.abs(shares - 1).max() < 0.12
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_the_second_operand_is_the_weight(dataflow: Dataflow) -> None:
+    layer = nn.Conv2d(3, 20, 3, padding=1, bias=False)
+    exact = Product(table("exact", "bf16"))
+    converted = convert(layer, Assignment(LayerProducts(exact, exact, exact))).model
+    image = torch.rand(4, 3, 8, 8) + 10
+    with Recorder(converted) as recorder:
+        converted(image).sum().backward()
+    made = {t.product: t for t in recorder.traces if t.dataflow == dataflow}
+    assert set(made) == {"forward", "weight_gradient"}
+    weights = set(layer.weight.detach().flatten().tolist())
+    forward = made["forward"]
+    assert set(forward.b.flatten().tolist()) <= weights | {0.0}
+    still = (forward.b[:, 1:] == forward.b[:, :-1]).mean()
+    assert still > 0.9 if dataflow == "weight-stationary" else still < 0.1
+    assert forward.multiplications == 4 * 8 * 8 * 3 * 9 * 20
+    np.testing.assert_array_equal(forward.a_peak, np.float32(image.detach().abs().max()))
+
+
+def test_integers_are_recorded_as_codes() -> None:
+    converted = convert(nn.Linear(5, 4), Assignment.uniform(table("exact", "int8"))).model
+    with Recorder(converted) as recorder, torch.no_grad():
+        converted(torch.randn(3, 5))
+    (made, _) = recorder.traces
+    assert set(made.a_peak) == {127.0}
+    assert np.abs(made.a).max() == 127
