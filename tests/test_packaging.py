@@ -21,6 +21,7 @@ DATA = (
     "gpu/**/*.py",
     "gpu/cpu/csrc/*",
     "gpu/cuda/csrc/*",
+    "gpu/testing/*.c",
     "dse/training/data/*.npz.xz",
     "dse/training/data/LICENSE*",
     "dse/report/templates/*",

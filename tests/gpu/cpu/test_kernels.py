@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gemm_contract import (
+from kernel_driver import KernelDriver
+from torch import Tensor
+
+from axdse.gpu.cpu import compile as host_library
+from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
+from axdse.gpu.cpu.ops import gemm_cpu
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.testing.gemm import (
     GemmContract,
     all_products,
     assert_same_bits,
@@ -15,13 +22,6 @@ from gemm_contract import (
     operands,
     table,
 )
-from kernel_driver import KernelDriver
-from torch import Tensor
-
-from axdse.gpu.cpu import compile as host_library
-from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
-from axdse.gpu.cpu.ops import gemm_cpu
-from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.lut import Lut
 
@@ -52,8 +52,8 @@ class Programs:
     def use(self, compiled: KernelDriver) -> None:
         self.driver = compiled
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return self.driver.gemm(a, b, lut, swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return self.driver.gemm(a, b, multiplication, swap)
 
 
 class TestAvx2OnHaswell(Programs, GemmContract):

@@ -2,13 +2,13 @@ import copy
 
 import pytest
 import torch
-from gemm_contract import table
 from torch import Tensor, nn
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
 from axdse.gpu.layers.conv import ApproxConv2d
 from axdse.gpu.layers.convert import convert
 from axdse.gpu.layers.linear import ApproxLinear
+from axdse.gpu.testing.gemm import table
 from axdse.multipliers.errors import AxdseError
 
 LUT = table("exact", "float(8,4,round=nearest,product=narrow)")
