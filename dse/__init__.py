@@ -1,1 +1,1 @@
-"""The SEARCH: train, evaluate, explore, export, report."""
+"""Which multiplier is best for a network? Train, evaluate, search, report, export."""

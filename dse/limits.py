@@ -1,4 +1,4 @@
-"""How much a search or a training may ask for; options and configurations share the bounds."""
+"""How much may a search or a training ask for? Options and configurations share the bounds."""
 
 MOST_TRIALS = 1_000_000
 MOST_WORKERS = 1024

@@ -1,1 +1,1 @@
-"""What HARDWARE TOOLS say of a candidate: RTL check, area, delay."""
+"""What do hardware tools say of a candidate? RTL check, area, delay, power."""

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the project's own C code as a shared library, cached by its content."""
+"""How is C code of this package loaded? As a shared library, cached by its content."""
 
 import ctypes
 import functools

@@ -1,4 +1,4 @@
-"""What scripts of hardware tools are made of: names, paths and the RTL that they read.
+"""What are scripts of hardware tools made of? Names, paths and the RTL that they read.
 
 Yosys, ABC and OpenSTA each split and quote in a way of their own, and run commands: nothing that
 any of them takes for more than a word comes into a script, and RTL only what computes.

@@ -1,4 +1,4 @@
-"""Stage 6, cost: files of this package as a part of what a cached result depends on."""
+"""Which files of this package does a cached result depend on?"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hardware tools: find one, tell its version, run it with a log, a time limit and an exit code."""
+"""Where is a hardware tool, which version is it, and how is it run? Log, limit, exit code."""
 
 import contextlib
 import errno
@@ -23,6 +23,7 @@ from axdse.multipliers.machine import (
     file_limit,
     unwritable,
 )
+from axdse.multipliers.sandbox.bounded import ends_within
 from axdse.multipliers.sandbox.fence import fenced, limited
 
 VERSION_LIMIT_S = 20
@@ -109,12 +110,15 @@ class Tool:
         folder: Path,
         limit_s: float,
         environment: Mapping[str, str] | None = None,
+        memory_bytes: int | None = None,
     ) -> Run:
         """Run in `folder`, which also gets the log, `NAME.log`; see `run_process`."""
         command = [str(self.path), *arguments]
         log_file = folder / f"{self.name}.log"
         scratch = (Path(known),) if (known := _known(self.name).scratch) else ()
-        return run_process(self.name, command, folder, log_file, limit_s, environment, scratch)
+        return run_process(
+            self.name, command, folder, log_file, limit_s, environment, scratch, memory_bytes
+        )
 
 
 def find_tool(name: str) -> Tool:
@@ -141,6 +145,7 @@ def run_process(
     limit_s: float,
     environment: Mapping[str, str] | None = None,
     scratch: Sequence[Path] = (),
+    memory_bytes: int | None = None,
 ) -> Run:
     """Run a command without input; nothing that it started outlives this call.
 
@@ -153,9 +158,10 @@ def run_process(
         folder: working directory.
         log_file: gets standard output and error.
         limit_s: wall time after which the whole process group is killed, in seconds.
-        environment: all variables of the process but TMPDIR, which is `folder`; default: those
-            of this one.
+        environment: all variables of the process but TMPDIR and HOME, which are `folder`; default:
+            those of this one.
         scratch: other folders that it may write in.
+        memory_bytes: address space of each process; default: 8 GiB, or all that there is.
 
     Raises:
         AxdseError: it does not end within the limit, or writes too much; or the path of the folder
@@ -166,14 +172,15 @@ def run_process(
     start = time.monotonic()
     with (
         log_file.open("wb") as output,
-        _process_group(subject, command, folder, output, limit_s, environment, scratch) as process,
+        _process_group(
+            subject, command, folder, output, limit_s, environment, scratch, memory_bytes
+        ) as process,
     ):
-        try:
-            exit_code = process.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
+        if not ends_within(process, limit_s):
             _check_sizes(subject, folder, log_file)
             rule = f"{subject} must end within {limit_s:g} s"
-            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design") from error
+            raise AxdseError(rule, "killed", "look for a loop, or a far smaller design")
+        exit_code = process.wait()
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
     log = log_file.read_text(errors="replace")
@@ -191,14 +198,16 @@ def _process_group(
     limit_s: float,
     environment: Mapping[str, str] | None,
     scratch: Sequence[Path],
+    memory_bytes: int | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     def start() -> subprocess.Popen[bytes]:
         # A loop ends even when this process is killed and can no longer look after it.
         seconds = math.ceil(limit_s) + 1
         return subprocess.Popen(
-            limited(command, seconds, _memory_bytes(), FILE_BYTES),
+            limited(command, seconds, memory_bytes or _memory_bytes(), FILE_BYTES),
             cwd=folder,
-            env={**(os.environ if environment is None else environment), "TMPDIR": str(folder)},
+            # Yosys leaves a history at home, whatever it is asked.
+            env={**(os.environ if environment is None else environment), **_own(folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -218,6 +227,10 @@ def _process_group(
         _kill(process.pid)
         process.wait()
         _running.discard(process.pid)
+
+
+def _own(folder: Path) -> dict[str, str]:
+    return {"TMPDIR": str(folder), "HOME": str(folder)}
 
 
 def kill_running() -> None:

@@ -1,4 +1,4 @@
-"""Stage 6, cost: run one Yosys script in a folder of its own."""
+"""How is one Yosys script run? In a folder of its own."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ def run_yosys(
     subject: str,
     limit_s: float | None = None,
     environment: Mapping[str, str] | None = None,
+    memory_bytes: int | None = None,
 ) -> str:
-    """Run the commands in `folder` and return the log; `environment` as in `run_process`.
+    """Run the commands in `folder` and return the log; the rest as in `run_process`.
 
     Raises:
         AxdseError: Yosys refuses, crashes or hangs; `subject` is what it was working on.
@@ -26,7 +27,11 @@ def run_yosys(
     (folder / "script.ys").write_text(script)
     command = ["-Q", "-T", "-s", "script.ys"]
     result = find_tool("yosys").run(
-        command, folder=folder, limit_s=limit_s or TIME_LIMIT_S, environment=environment
+        command,
+        folder=folder,
+        limit_s=limit_s or TIME_LIMIT_S,
+        environment=environment,
+        memory_bytes=memory_bytes,
     )
     if result.exit_code:
         raise AxdseError(

@@ -1,1 +1,1 @@
-"""WHAT a candidate is: its parameters, C model, Verilog and look-up table."""
+"""What is a candidate? Its parameters, C model, Verilog and look-up table."""

@@ -1,4 +1,4 @@
-"""Content-addressed entries under one folder, sealed, safe for several processes at once.
+"""Where is kept what was computed? Sealed entries named by content, safe for many processes.
 
 An entry is `KIND/NAME`: a JSON document, a compiled program or library, a cell library, a table.
 Its name starts with a digest of all that it depends on; its content carries a seal, and one that

@@ -1,4 +1,4 @@
-"""Comments of C and Verilog, which look alike, in time that grows with the text and no faster.
+"""Where are the comments of C and Verilog? Found in time that grows with the text alone.
 
 A regular expression would look for the end of each comment and text once for each beginning.
 """

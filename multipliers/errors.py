@@ -1,4 +1,4 @@
-"""The one error that users see: a rule, the value that breaks it, and the remedy."""
+"""What does a user see when input is bad? One line: a rule, the value that breaks it, a remedy."""
 
 import difflib
 from collections.abc import Iterable

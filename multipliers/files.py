@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: what is read of them, and how much at most."""
+"""What is read of files that somebody else may have written, and how much at most?"""
 
 import contextlib
 import os
@@ -82,7 +82,7 @@ class InputFile:
         """The content as text, lines ended by a line feed.
 
         Raises:
-            AxdseError: as `opened`; or it is not UTF-8.
+            AxdseError: as `opened`; or it is not UTF-8, or holds a NUL, which ends it for some.
         """
         return self.exact_text().replace("\r\n", "\n").replace("\r", "\n")
 
@@ -93,6 +93,9 @@ class InputFile:
             AxdseError: as `text`.
         """
         data = self.read()
+        if b"\0" in data:
+            line = data.count(b"\n", 0, data.index(b"\0")) + 1
+            raise AxdseError(self.rule, f"{self.path} (line {line} holds a NUL)", "remove it")
         try:
             return data.decode()
         except UnicodeDecodeError as error:

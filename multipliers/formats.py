@@ -1,4 +1,4 @@
-"""Number formats as value objects: what the operands and the product of a unit look like."""
+"""What do the operands and the product of a unit look like? Number formats as value objects."""
 
 import dataclasses
 import re

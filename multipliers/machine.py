@@ -42,16 +42,21 @@ _CUT = re.compile(
     rf"{FILE_LIMIT}|File too large|died with <Signals\.SIGXFSZ"
     r"|(?:return code:?|Simulation failed:) (?:-25|153)\b"
 )
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 # More than a page, so that what a full disk cut short leaves no room for it.
 ROOM_BYTES = 1 << 16
 
 
 def unwritable(rule: str, place: Path, error: OSError, remedy: str) -> MachineError:
     """The error for a place that takes no files; `remedy` is the one besides making room."""
-    room = REMEDIES.get(error.errno or 0)
-    return MachineError(
-        rule, f"{place} ({error.strerror or error})", f"{room} or {remedy}" if room else remedy
-    )
+    number = _number(error)
+    why, room = os.strerror(number) if number else str(error), REMEDIES.get(number)
+    return MachineError(rule, f"{place} ({why})", f"{room} or {remedy}" if room else remedy)
+
+
+def _number(error: OSError) -> int:
+    """Of an error; 0: none is known. NumPy tells of a write that was cut short without one."""
+    return error.errno or (errno.ENOSPC if _SHORT_WRITE.fullmatch(str(error)) else 0)
 
 
 def machine_failure(error: BaseException) -> MachineError | None:
@@ -62,7 +67,7 @@ def machine_failure(error: BaseException) -> MachineError | None:
             return cause
         if isinstance(cause, MemoryError):
             return MachineError("work needs memory", "there is none left", REMEDIES[errno.ENOMEM])
-        if isinstance(cause, OSError) and (remedy := REMEDIES.get(cause.errno or 0)):
+        if isinstance(cause, OSError) and (remedy := REMEDIES.get(_number(cause))):
             return MachineError("work needs files, memory and processes", cause, remedy)
         if isinstance(cause, RuntimeError) and (found := _lack(str(cause))):
             return MachineError("work needs memory and threads", *found)

@@ -1,4 +1,4 @@
-"""What may be a name: a stranger's names become file names, C, Verilog and scripts of tools."""
+"""What may be a name? Names of strangers go into file names, C, Verilog and scripts of tools."""
 
 import re
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Read .npz archives that somebody else may have written: what they declare comes first.
+"""What does an .npz archive of a stranger declare, before anything of it is unpacked?
 
 The list of members, their sizes and the shapes of their arrays are compared before anything is
 allocated or unpacked, so a few bytes cannot ask for gigabytes. Formats: APPNOTE.TXT of PKWARE,

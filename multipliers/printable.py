@@ -1,4 +1,4 @@
-"""Text as a terminal, a page or a picture may show it: nothing in it is obeyed, all is seen."""
+"""How is any text shown? Nothing in it is obeyed, all of it is seen."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Folders for work that is thrown away, also when the process that made them is killed.
+"""Where is work done that is thrown away, also when the process that made it is killed?
 
 Each holds a lock file that its process keeps locked. The kernel lets go of the lock when the
 process ends, however it ends; a folder whose lock is free is a leftover.

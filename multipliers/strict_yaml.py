@@ -1,4 +1,4 @@
-"""Read YAML strictly: no duplicate keys, no unknown keys, no wrong types."""
+"""Does a YAML text say what it may? No duplicate or unknown keys, no wrong types."""
 
 import dataclasses
 import json

@@ -2,8 +2,31 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from axdse.multipliers.cache import cache_root
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What several folders of tests share is importable by its file name.
 sys.path.insert(0, str(Path(__file__).parent / "contracts"))
+
+# What a compiler makes of a text is the same in every test.
+SHARED_CACHE = cache_root()
+COMPILED = ("cmodel", "confine", "harness", "library", "native")
+
+
+@pytest.fixture(scope="session")
+def tools_only() -> Callable[[Path], Path]:
+    """Make an empty cache beside whose verdicts and costs the compiled programs are at hand."""
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        for kind in COMPILED:
+            (SHARED_CACHE / kind).mkdir(parents=True, exist_ok=True)
+            (folder / kind).symlink_to(SHARED_CACHE / kind)
+        return folder
+
+    return make

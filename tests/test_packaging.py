@@ -45,6 +45,13 @@ def test_wheel_has_one_top_level_name(wheel_names: list[str]) -> None:
     assert {name for name in top if not name.endswith(".dist-info")} == {"axdse"}
 
 
+def test_wheel_ships_every_module(wheel_names: list[str]) -> None:
+    tops = ("multipliers", "flows", "gpu", "dse")
+    modules = [path for top in tops for path in (ROOT / top).rglob("__init__.py")]
+    files = {path for module in modules for path in module.parent.glob("*.py")}
+    assert {f"axdse/{path.relative_to(ROOT)}" for path in files} <= set(wheel_names)
+
+
 @pytest.mark.parametrize("pattern", DATA)
 def test_wheel_ships_every_data_file(wheel_names: list[str], pattern: str) -> None:
     files = [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)]

@@ -1,4 +1,4 @@
-"""What `axdse bench` measures on this machine, and the record that it leaves."""
+"""What does `axdse bench` measure on this machine, and which record does it leave?"""
 
 import platform
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Memory of a training step beside native, each in a fresh process.
+"""How much memory does a training step take beside native? Each in a fresh process.
 
 What counts is the peak of the resident set during a few steps, less the resident set before the
 first: activations, gradients, state of the optimiser, codes, panels and compiled kernels, but not

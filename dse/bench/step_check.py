@@ -1,4 +1,4 @@
-"""Whether every product of tensors in a training step is right: slices of each call, in float64.
+"""Is every product of tensors in a training step right? Slices of each, in float64.
 
 Sums of whole batches would take minutes. So of every forward product and input gradient the first
 and the last image are compared, and of every weight gradient the first and the last output.

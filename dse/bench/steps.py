@@ -1,4 +1,4 @@
-"""Training steps to measure: forward, both backward products, optimiser."""
+"""Which training steps are measured? Forward, both backward products, optimiser."""
 
 import functools
 from collections import OrderedDict

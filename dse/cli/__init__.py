@@ -1,4 +1,4 @@
-"""The command line: one door, where bad input becomes one line and exit code 2.
+"""Which words do users type? One door, where bad input becomes one line and exit code 2.
 
 What takes long to import is imported inside, where a Ctrl-C is expected already.
 """
@@ -22,6 +22,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from axdse.dse.cli.commands import cli
     from axdse.multipliers.errors import AxdseError
+    from axdse.multipliers.machine import machine_failure
 
     debug = "--debug" in arguments
     try:
@@ -34,6 +35,10 @@ def run(arguments: Sequence[str]) -> int:
         return _report(f"{error.format_message()} See '{path} --help'.", debug)
     except click.Abort as abort:
         raise abort.__cause__ or abort from None
+    except (OSError, MemoryError) as error:  # no room for the output, say
+        if not (failure := machine_failure(error)):
+            raise
+        return _report(str(failure), debug)
 
 
 def _report(message: str, debug: bool) -> int:
@@ -48,7 +53,3 @@ def _report(message: str, debug: bool) -> int:
 def main() -> NoReturn:
     """Entry point of the `axdse` command."""
     sys.exit(tidily(lambda: run(sys.argv[1:])))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The command that measures speed on this machine: bench."""
+"""The command bench: how fast is this machine?"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Commands about the cache: how large it is, what to throw away, whether all of it is whole."""
+"""The command cache: how large is it, what may go, and is all of it whole?"""
 
 import itertools
 import time

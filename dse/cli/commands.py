@@ -14,9 +14,7 @@ from axdse.dse.cli import (
     designs,
     doctor,
     energy,
-    export,
-    imports,
-    search,
+    runs,
     show,
     train,
     verify,
@@ -76,7 +74,7 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
             os.environ[CATALOG_VARIABLE] = before
 
 
-_DESIGNS = (*designs.COMMANDS, show.show, verify.verify, imports.import_designs)
+_DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
-for _command in (*_DESIGNS, train.train, search.search, export.export, energy.energy, *_MACHINE):
+for _command in (*_DESIGNS, train.train, *runs.COMMANDS, energy.energy, *_MACHINE):
     cli.add_command(_command)

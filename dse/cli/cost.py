@@ -1,4 +1,4 @@
-"""The command cost: area, delay and power of designs."""
+"""The command cost: what are area, delay and power of designs?"""
 
 import time
 from collections.abc import Iterator, Sequence

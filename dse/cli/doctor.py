@@ -1,4 +1,4 @@
-"""The `doctor` command: what this machine has, what is missing, which command installs it."""
+"""The command doctor: what does this machine have and lack, and what installs it?"""
 
 import importlib.metadata
 import os

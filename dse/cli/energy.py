@@ -1,4 +1,4 @@
-"""The command energy: what a recorded network takes on an array of multiply-accumulate units."""
+"""The command energy: what does a recorded network take on an array?"""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase

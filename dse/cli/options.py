@@ -1,4 +1,4 @@
-"""Options and outputs that several commands share, so that they read alike.
+"""What do several commands share? Options and outputs, so that they read alike.
 
 Titles, file names and messages of tools come from strangers: what is printed goes through here, or
 through `AxdseError`, and a terminal shows it as it is and obeys nothing of it.
@@ -138,11 +138,11 @@ class ProgressBars:
         self._name = phase
         self._phase = self._bars.add_task(phase, total=total, completed=done)
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, steps: int = 1) -> None:
         """Move the bar on; where nobody sees bars, the note becomes a line of the log."""
         assert self._phase is not None
         shown = printable(note)
-        self._bars.update(self._phase, advance=1, description=f"{self._name:9} {shown}")
+        self._bars.update(self._phase, advance=steps, description=f"{self._name:9} {shown}")
         if not self._bars.console.is_terminal:
             self._bars.console.print(shown_text(f"{self._name}: {note}"), soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""What `axdse show --plan` adds: the realisations of a design in a network. It needs torch."""
+"""What does `axdse show --plan` add? The realisations of a design in a network, by torch."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Command about one thing, what a design does: show. It needs no torch."""
+"""The command show: what does a design do? It needs no torch."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command that checks C models against Verilog: verify."""
+"""The command verify: is the Verilog the C model?"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Stage 10, report: where over its operands a design errs, and by how much."""
+"""Where over its operands does a design err, and by how much?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Stage 10, report: the error surface of a core over its whole operand domain."""
+"""What is the error surface of a core over its whole operand domain?"""
 
 from dataclasses import dataclass
 

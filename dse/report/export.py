@@ -1,4 +1,4 @@
-"""Stage 10, export: a folder that a hardware team can use alone, written whole or not at all."""
+"""What can a hardware team use alone? A folder, written whole or not at all."""
 
 import csv
 import io

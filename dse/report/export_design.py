@@ -1,4 +1,4 @@
-"""Stage 10, export: one design as files that need nothing of axdse."""
+"""What is one design as files that need nothing of axdse?"""
 
 import csv
 import io

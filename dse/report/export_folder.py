@@ -1,4 +1,4 @@
-"""Put an export in its place, whole or not at all, and keep what others added to an earlier one.
+"""How does an export come into its place, whole or not at all, and keep what others added?
 
 An export lists its files with their digests in `SHA256SUMS`, for `sha256sum --check` and for the
 next export to the same place: what is listed and unchanged may go, everything else is another's.
@@ -18,11 +18,13 @@ from pathlib import Path
 
 from axdse.dse.run.run_dir import RUN_NAMES
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.files import InputFile
 from axdse.multipliers.scratch import owned_folder, remove_leftovers
 
 SUMS = "SHA256SUMS"
 OURS = {"report.html", "trials.csv", "front.csv"}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
+LONGEST_LIST = 16 << 20
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -133,8 +135,11 @@ def _read_sums(path: Path) -> dict[str, str]:
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return {}
-        lines = path.read_text().splitlines()
-    except (FileNotFoundError, UnicodeDecodeError):
+    except FileNotFoundError:
+        return {}
+    try:
+        lines = InputFile(path, "an export lists its files", LONGEST_LIST).text().splitlines()
+    except AxdseError:  # somebody else's
         return {}
     return {found[2]: found[1] for line in lines if (found := _LINE.fullmatch(line))}
 

@@ -1,4 +1,4 @@
-"""Stage 10, report: accuracy against silicon, the picture of a front."""
+"""What is accuracy against silicon? The picture of a front."""
 
 import io
 from collections.abc import Sequence

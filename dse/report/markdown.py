@@ -1,4 +1,4 @@
-"""Text inside Markdown as it is: no emphasis, no link, no HTML, no formula."""
+"""How does text stand in Markdown as it is? No emphasis, no link, no HTML, no formula."""
 
 import re
 

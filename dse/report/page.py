@@ -1,4 +1,4 @@
-"""Stage 10, report: one HTML page that answers the question, and needs nothing else."""
+"""What does a reader get? One HTML page that answers the question and needs nothing else."""
 
 import base64
 from collections import Counter
@@ -27,7 +27,6 @@ MEANING: dict[Status, str] = {
     "complete": "trained to the end",
     "dominated": "not trained, or stopped: could no longer reach the front",
     "infeasible": "misses the clock, not trained",
-    "repeated": "same design as an earlier trial",
     "diverged": "training met NaN",
     "failed": "RTL is not the model, or a stage failed",
 }

@@ -1,4 +1,4 @@
-"""Stage 10, report: place labels beside their points so that none covers another."""
+"""Where do labels go, so that none covers another?"""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Stage 10, report: what the picture of a front shows, one mark a design."""
+"""What does the picture of a front show? One mark a design."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stage 10, report: the answer. Which design, and what it saves at equal accuracy.
+"""Which design, and what does it save at equal accuracy?
 
 Designs are chosen by validation accuracy; the test images only report, so that the choice
 does not flatter itself.

@@ -1,4 +1,4 @@
-"""Stage 10, report: the numbers of a run that page, picture and tables all show."""
+"""Which numbers of a run do page, picture and tables show?"""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The search's configuration: strict YAML in, one frozen object out, and back."""
+"""What was asked? Strict YAML in, one frozen object out, and back."""
 
 import dataclasses
 from pathlib import Path
@@ -60,7 +60,9 @@ class SearchConfig:
             core is always among them, as it is what the others are compared with.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: accuracy is maximised; area, delay and energy per multiplication are minimised.
-        trials: finished trials in all.
+        trainings: trials in all that are trained, or fail: the budget.
+        trials: designs that are looked at in all; None: any number. Most cost no training: their
+            cost alone tells that they cannot reach the front.
         sampler: of Optuna. In this space, where the parameters depend on the family,
             NSGA-II can recombine only those that all designs share.
         seed: of the sampler and of every trial's training.
@@ -84,7 +86,8 @@ class SearchConfig:
     families: Names = (ALL,)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
     objectives: tuple[Objective, ...] = ("accuracy", "area")
-    trials: Count = 50
+    trainings: Count = 50
+    trials: Count | None = None
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0

@@ -1,4 +1,4 @@
-"""Results that travel out of a search: evaluations, baselines, points of the front."""
+"""What was found? Evaluations, baselines, points of the front."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.formats import parse_format
 
-Status = Literal["complete", "dominated", "infeasible", "repeated", "diverged", "failed"]
+Status = Literal["complete", "dominated", "infeasible", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ class Evaluation:
         multiplier: spec of the core.
         format: canonical text of the number format.
         status: "complete" is trained to the end; "dominated" was left untrained, or stopped,
-            as it could no longer reach the front; "infeasible" misses the clock; "repeated"
-            takes the results of an earlier complete trial; "diverged" met NaN; "failed" raised,
-            or its RTL is not its model.
+            as it could no longer reach the front; "infeasible" misses the clock;
+            "diverged" met NaN; "failed" raised, or its RTL is not its model.
         reason: why it is not simply complete; empty if it is.
         certificate: of the core's RTL against its C model.
         cost: of the whole unit.

@@ -1,4 +1,4 @@
-"""Pareto dominance: every vector holds losses, smaller is better in each place."""
+"""Which design is better? Pareto dominance of vectors of losses: smaller is better."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The folder of one run: everything a search leaves behind, readable by others and resumable.
+"""What was kept? Everything a search leaves behind, readable by others and resumable.
 
 `run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
 `trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of
@@ -39,7 +39,7 @@ from axdse.multipliers.operands.recording_file import pack_recording
 from axdse.multipliers.sandbox.compiler import compiler
 
 T = TypeVar("T")
-SCHEMA = 3
+SCHEMA = 4
 LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")

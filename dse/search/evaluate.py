@@ -1,4 +1,4 @@
-"""The pipeline for one candidate: verify, tabulate, cost, train."""
+"""How good is one candidate? Verified, tabulated, costed, trained."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The end of a search: retrain the front with fresh seeds, certify its units, test it."""
+"""Who is on the front? Retrained with fresh seeds, units certified, tested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,7 +69,7 @@ def finalists(
 
 
 def _is_reference(evaluation: Evaluation) -> bool:
-    judged = evaluation.status not in ("repeated", "failed", "infeasible")
+    judged = evaluation.status not in ("failed", "infeasible")
     return judged and candidate_of(evaluation).multiplier.family.name == REFERENCE
 
 

@@ -1,4 +1,4 @@
-"""Stage 9, search: what a network takes on an array of a finalist's multipliers."""
+"""What does a network take on an array of a finalist's multipliers?"""
 
 from dataclasses import dataclass
 from pathlib import Path

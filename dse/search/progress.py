@@ -1,4 +1,4 @@
-"""What a long command tells whoever watches it."""
+"""What does a long command tell whoever watches it?"""
 
 from typing import Protocol
 
@@ -10,8 +10,8 @@ class Progress(Protocol):
         """A phase starts; `done` of its `total` steps were there already."""
         ...
 
-    def advance(self, note: str) -> None:
-        """One step of the phase is finished; `note` says in a few words what came of it."""
+    def advance(self, note: str, steps: int = 1) -> None:
+        """Something is finished, as a rule a step; `note` says in a few words what came of it."""
         ...
 
 
@@ -21,5 +21,5 @@ class Unwatched:
     def begin(self, phase: str, total: int, done: int) -> None:
         """Say nothing."""
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, steps: int = 1) -> None:
         """Say nothing."""

@@ -1,4 +1,4 @@
-"""Stage 9, search: bring the costs of earlier trials up to date when a run is resumed.
+"""Are the costs of earlier trials up to date when a run is resumed?
 
 Tools, library or our own estimate may have changed since: a front never mixes costs of two bases.
 """

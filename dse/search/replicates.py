@@ -1,4 +1,4 @@
-"""Trainings repeated with several seeds: baselines before a search, finalists after it.
+"""How accurate is a design over several seeds? Baselines before a search, finalists after.
 
 The seeds are fresh, not the trials': a trial won by its accuracy, in part by the luck of its seed.
 """

@@ -1,12 +1,14 @@
-"""The search: Optuna proposes, workers evaluate, and only this process writes."""
+"""How does a search run? Optuna proposes, workers evaluate, only this process writes."""
 
 import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 from optuna.study import Study
 
+from axdse.dse.limits import MOST_TRIALS
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation, candidate_of
 from axdse.dse.run.run_dir import RunDir, locked
@@ -29,7 +31,7 @@ from axdse.multipliers.machine import machine_failure
 from axdse.multipliers.operands.recording_file import load_recording
 
 # What may differ when a run is resumed: it changes how much is done, not what.
-RESUMABLE = ("trials", "workers")
+RESUMABLE = ("trainings", "trials", "workers")
 PATIENCE = 20
 
 
@@ -38,6 +40,7 @@ def run_search(
     run_path: Path,
     *,
     resume: bool = False,
+    trainings: int | None = None,
     trials: int | None = None,
     timeout_s: float | None = None,
     seed: int | None = None,
@@ -54,7 +57,8 @@ def run_search(
         config: what to search.
         run_path: the run folder.
         resume: go on with the run in that folder, if there is one.
-        trials: finished trials in all, instead of the configuration's.
+        trainings: trained trials in all, instead of the configuration's.
+        trials: trials in all, likewise.
         timeout_s: start no trial later than this; the front is retrained all the same.
         seed: instead of the configuration's.
         workers: processes, instead of the configuration's.
@@ -68,6 +72,7 @@ def run_search(
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
     config = dataclasses.replace(
         config,
+        trainings=trainings or config.trainings,
         trials=trials or config.trials,
         seed=config.seed if seed is None else seed,
         workers=workers or config.workers,
@@ -166,47 +171,54 @@ class Search:
         self._finished = {e.number: e for e in run.evaluations}
         self._drawn: list[int] = []
         self._told: list[Evaluation] = []
-        self._first: dict[str, int] = {}
-        self._running: dict[int, list[int]] = {}
+        self._seen: set[str] = set()
         self._baselines = baselines
         # One trial may last as long as that many others, before a worker waits for it.
         self._lag = 2 * workers - 1
 
     def go(self, workers: Workers, deadline: float = float("inf")) -> None:
-        """Evaluate until the requested number of trials is finished, or the deadline is past.
+        """Evaluate until the budget is spent, no design is left, or the deadline is past.
 
         Raises:
             AxdseError: all of them failed.
             MachineError: three in a row were interrupted.
         """
-        done = len(self._finished)
-        self._progress.begin("trials", max(self._config.trials, done), done)
+        done = sum(map(_spends, self._finished.values()))
+        self._progress.begin("trainings", max(self._config.trainings, done), done)
         for outcome in workers.run(self._draw(deadline)):
             evaluation = _evaluation(outcome)
-            self._record(evaluation)
-            for number in self._running.pop(evaluation.number):
-                self._record(_repeat(number, evaluation))
+            self._run.save_evaluation(evaluation)
+            self._finished[evaluation.number] = evaluation
+            self._progress.advance(_note(evaluation), int(_spends(evaluation)))
         self._check_some_succeeded()
 
     def _draw(self, deadline: float) -> Iterator[Trial | None]:
-        """Candidates to evaluate; those known already, or being evaluated, are not yielded."""
-        while self._finished_or_running < self._config.trials and time.monotonic() < deadline:
-            if not self._tell():
+        """Candidates to evaluate, in the order of their numbers; those known are not yielded."""
+        while len(self._drawn) < (self._config.trials or MOST_TRIALS):
+            if time.monotonic() >= deadline:
+                return
+            spent = self._spent()
+            if spent is None or not self._tell():
                 yield None
                 continue
-            number, candidate = self._fresh()
+            drawn = None if spent else self._fresh()
+            if drawn is None:
+                return
+            number, candidate = drawn
             self._drawn.append(number)
-            first = self._first.setdefault(candidate.name, number)
-            if number in self._finished:
-                continue
-            if first in self._running:
-                self._running[first].append(number)
-            elif first in self._finished:
-                self._record(_repeat(number, self._finished[first]))
-            else:
-                self._running[number] = []
+            self._seen.add(candidate.name)
+            if number not in self._finished:
                 standing = self._standing()
                 yield Trial(number, candidate, self._config, self._run.operands, standing)
+
+    def _spent(self) -> bool | None:
+        """Whether the trials drawn spend the budget; None: that depends on those that run."""
+        done = [self._finished[n] for n in self._drawn if n in self._finished]
+        spent = sum(map(_spends, done))
+        if spent >= self._config.trainings:
+            return True
+        running = len(self._drawn) - len(done)
+        return None if spent + running >= self._config.trainings else False
 
     def _tell(self) -> bool:
         """Tell what the next draw takes into account; False: some of it is not finished."""
@@ -218,34 +230,30 @@ class Search:
             self._told.append(evaluation)
         return True
 
-    def _fresh(self) -> tuple[int, Candidate]:
-        """Draw a candidate; a sampler that repeats itself is asked again, a few times."""
-        self._run.require_folder()
-        number, candidate = self._next()
-        for _ in range(PATIENCE - 1):
-            if number in self._finished or candidate.name not in self._first:
-                break
-            discard(self._study, number)
-            number, candidate = self._next()
-        return number, candidate
+    def _fresh(self) -> tuple[int, Candidate] | None:
+        """Draw what was not drawn before; None: nothing is left.
 
-    def _next(self) -> tuple[int, Candidate]:
+        A sampler that repeats itself is asked again, a few times; then any of the others is taken.
+        """
+        self._run.require_folder()
+        for _ in range(PATIENCE):
+            number, candidate = self._next()
+            if candidate.name not in self._seen or number in self._finished:
+                return number, candidate
+            discard(self._study, number)
+        others = [each for each in self._space.candidates() if each.name not in self._seen]
+        if not others:
+            return None
+        return self._next(Random(f"{self._config.seed} {number}").choice(others))
+
+    def _next(self, given: Candidate | None = None) -> tuple[int, Candidate]:
         """The exact cores come first; what is finished is drawn as it was."""
         number = next_number(self._study)
-        given = self._references[number] if number < len(self._references) else None
+        if number < len(self._references):
+            given = self._references[number]
         if known := self._finished.get(number):
             given = candidate_of(known)
         return number, draw(self._study, self._space, self._config, given)
-
-    @property
-    def _finished_or_running(self) -> int:
-        running = sum(1 + len(numbers) for numbers in self._running.values())
-        return len(self._finished) + running
-
-    def _record(self, evaluation: Evaluation) -> None:
-        self._run.save_evaluation(evaluation)
-        self._finished[evaluation.number] = evaluation
-        self._progress.advance(_note(evaluation))
 
     def _standing(self) -> Standing:
         complete = [e for e in self._told if e.status == "complete"]
@@ -265,7 +273,7 @@ class Search:
         return Rival(name, _accuracy(evaluation), costs_of(self._config.objectives, cost))
 
     def _check_some_succeeded(self) -> None:
-        failed = [e for e in self._finished.values() if e.status in ("failed", "repeated")]
+        failed = [e for e in self._finished.values() if e.status == "failed"]
         if failed and len(failed) == len(self._finished):
             raise AxdseError(
                 "a search needs a trial that does not fail",
@@ -288,11 +296,9 @@ def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
     )
 
 
-def _repeat(number: int, earlier: Evaluation) -> Evaluation:
-    reason = f"trial {earlier.number} was the same ({earlier.status})"
-    return dataclasses.replace(
-        earlier, number=number, status="repeated", reason=reason, seconds=0.0
-    )
+def _spends(evaluation: Evaluation) -> bool:
+    """Whether a trial counts against the budget: it was trained, or is a design that fails."""
+    return evaluation.history is not None or evaluation.status == "failed"
 
 
 def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]:

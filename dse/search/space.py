@@ -1,4 +1,4 @@
-"""The design space: which candidates there are, and how Optuna draws one.
+"""Which candidates are there, and how does Optuna draw one?
 
 Conditional: a format, then a family that can serve it, then that family's other parameters.
 """

@@ -1,4 +1,4 @@
-"""The Optuna side of a search: what it draws depends on the seed, the number and what was told.
+"""What is drawn next? It depends on the seed, the number and what was told.
 
 The study lives in memory and is made again from the trials of the run, which are the truth. So a
 kill leaves nothing to mend, and what it interrupted is drawn again, the same by the same number.

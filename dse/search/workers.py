@@ -1,4 +1,4 @@
-"""Workers: each runs one job at a time, dies alone, and what the machine broke runs again."""
+"""Who does the work? Each does one job at a time, dies alone; the machine's faults run again."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Real images: the subset that ships with axdse, and larger sets that the user may install.
+"""Which images are there? A subset that ships with axdse, and sets that users may install.
 
 Every set comes as three splits. Training sees `train`, the search sees `validation`, and `test`
 is touched only for the final front.

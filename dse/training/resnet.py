@@ -1,4 +1,4 @@
-"""Residual networks for small images, of 6n + 2 layers.
+"""What is a residual network for small images? 6n + 2 layers.
 
 K. He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, section 4.2, with the
 shortcuts without parameters (option A) that it has there.

@@ -1,4 +1,4 @@
-"""Stage 8, training: a network, from scratch, with one design in its three products."""
+"""How is a network trained, from scratch, with one design in its three products?"""
 
 import io
 import math

@@ -1,1 +1,1 @@
-"""From a unit to a multiply-accumulate, an array, a network."""
+"""What does a network take in silicon? From a unit to a multiply-accumulate, an array."""

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the adder that accumulates a unit's products, as RTL and as numpy, its oracle."""
+"""What adds up a unit's products? An adder as RTL, and as numpy, its oracle."""
 
 from dataclasses import dataclass
 

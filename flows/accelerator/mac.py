@@ -1,4 +1,4 @@
-"""Stage 6, cost: a multiply-accumulate unit: multiplier, adder and the accumulator's register."""
+"""What does a multiply-accumulate unit cost? Multiplier, adder and the sum's register."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Stage 6, cost: what one multiply-accumulate unit meets: operands, products and running sums."""
+"""What does a multiply-accumulate unit meet? Operands, products, running sums."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the energy of a network on an array of multiply-accumulate units."""
+"""What energy does a network take on an array of multiply-accumulate units?"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

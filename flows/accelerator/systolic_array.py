@@ -1,4 +1,4 @@
-"""Stage 6, cost: an array of multiply-accumulate units: area, clock and leakage."""
+"""What is an array of multiply-accumulate units? Its area, clock and leakage."""
 
 import re
 from collections.abc import Sequence

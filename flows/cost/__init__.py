@@ -1,1 +1,1 @@
-"""Area, delay and energy of designs, one by one, in batches, fast."""
+"""What do designs cost? Area, delay and energy, one by one, in batches, fast."""

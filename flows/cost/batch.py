@@ -1,4 +1,4 @@
-"""Stage 6, cost: many designs, several at once; what was computed before is not computed again."""
+"""What do many designs cost? Several at once; what was computed before is kept."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

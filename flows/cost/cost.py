@@ -1,4 +1,4 @@
-"""Stage 6, cost: RTL -> mapped netlist, checked against the model -> area, delay, power."""
+"""What does a design cost? RTL -> netlist, checked against the model -> area, delay, power."""
 
 from datetime import UTC, datetime
 from pathlib import Path

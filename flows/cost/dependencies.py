@@ -1,4 +1,4 @@
-"""Stage 6, cost: what a cost depends on beside the design, so that no front mixes two of it."""
+"""What does a cost depend on beside the design? No front mixes two of it."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage 6, cost: several designs at a time."""
+"""How are several designs done at a time?"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the figures that authors publish, beside ours.
+"""How do the figures that authors publish compare with ours?
 
 EvoApproxLib states area, power and delay in a 45 nm library; ours may be of another one. So ranks
 are compared (Spearman), and how well one scale factor fits (Pearson, median error).

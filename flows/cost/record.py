@@ -1,4 +1,4 @@
-"""Stage 6, cost: what is known of the silicon of one design."""
+"""What is known of the silicon of one design?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: what it says of a design; as JSON it is the certificate."""
+"""What does a check say of a design? As JSON it is the certificate."""
 
 from dataclasses import dataclass
 from typing import Literal

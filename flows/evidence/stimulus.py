@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the operand pairs that a design is tried with."""
+"""Which operand pairs is a design tried with?"""
 
 from dataclasses import dataclass
 

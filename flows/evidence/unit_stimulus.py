@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the operand pairs that a float unit is tried with.
+"""Which operand pairs is a float unit tried with?
 
 A unit is its core, which sees two fractions, and the logic of sign, exponent and special values,
 which sees of the fractions only the carry and whether they are zero. So it meets every pair of

@@ -1,1 +1,1 @@
-"""And-inverter graphs: exhaustion and equivalence, proofs instead of samples."""
+"""Is it proved? And-inverter graphs, exhaustion and equivalence."""

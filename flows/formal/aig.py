@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: and-inverter graphs: build, simulate, write for other tools.
+"""What is an and-inverter graph? Built, simulated, written for other tools.
 
 The binary AIGER format is Biere's, "The AIGER and-inverter graph (AIG) format", 2007.
 """

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: gates against the C model on all operand pairs: a proof by exhaustion.
+"""Do gates compute what the C model does, on all operand pairs? A proof by exhaustion.
 
 `gate_harness.c` evaluates 512 pairs at a time and calls the model in the same confined process.
 """

@@ -64,10 +64,11 @@ memory
 opt_expr -keepdc
 techmap -map beyond.v
 """
+# Without opt_dff: a register that keeps its value holds what nobody knows, and is no constant.
 SCRIPT = f"""\
 {READ}{{words}}techmap
 setundef -anyseq
-opt
+opt -noff
 aigmap
 opt_clean -purge
 check -assert
@@ -95,14 +96,14 @@ WORDS = """\
 setundef -anyseq
 opt_expr -keepdc
 opt_clean
-opt -keepdc -nodffe -nosdff
+opt -keepdc -noff
 wreduce -keepdc
 peepopt
 opt_clean
 alumacc
 share
-opt -keepdc
-opt -fast -full -keepdc
+opt -keepdc -noff
+opt -fast -full -keepdc -noff
 """
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}

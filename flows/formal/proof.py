@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: proofs: RTL against its C model, and RTL against RTL."""
+"""Is RTL proved equal to its C model, or to other RTL?"""
 
 import importlib.metadata
 import itertools

@@ -1,1 +1,1 @@
-"""Cell libraries: functions, areas, timing, power."""
+"""What are the cells of a library? Functions, areas, timing, power."""

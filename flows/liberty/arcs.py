@@ -1,4 +1,4 @@
-"""Stage 6, cost: what Liberty says of the pins of a cell: loads, times, energies, leakage."""
+"""What does Liberty say of the pins of a cell? Loads, times, energies, leakage."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

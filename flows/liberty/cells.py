@@ -1,4 +1,4 @@
-"""Stage 6, cost: a combinational cell of a library as data: function, area, timing, power."""
+"""What is a combinational cell? Its function, area, timing and power as data."""
 
 import functools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a D flip-flop of a library: what it loads when, with its timing and power."""
+"""What does a D flip-flop load when, and what are its timing and power?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: Boolean expressions of Liberty: functions of cells, `when` conditions.
+"""What do Boolean expressions of Liberty say? Functions of cells, `when` conditions.
 
 Inversion binds first (`!A`, `A'`), then `^`, then and (`*`, `&` or a space), then or (`+`, `|`).
 """

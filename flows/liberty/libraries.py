@@ -1,4 +1,4 @@
-"""Stage 6, cost: libraries that go by a name: where their packages put them."""
+"""Which libraries go by a name, and where did their packages put them?"""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the cells of one Liberty library, read once and cached."""
+"""What does a Liberty file hold? Its cells, read once and cached."""
 
 import functools
 import os

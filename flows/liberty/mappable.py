@@ -1,4 +1,4 @@
-"""Stage 6, cost: what a library must have so that any design can be mapped to it."""
+"""What must a library have so that any design can be mapped to it?"""
 
 from axdse.flows.liberty.library import Library
 from axdse.multipliers.errors import AxdseError

@@ -1,4 +1,4 @@
-"""Stage 6, cost: from a group of a Liberty file to a combinational cell."""
+"""How does a group of a Liberty file become a combinational cell?"""
 
 from axdse.flows.liberty.arcs import Head, capacitance_of, leakage_of, power_arcs, timing_arcs
 from axdse.flows.liberty.cells import Cell

@@ -1,4 +1,4 @@
-"""Stage 6, cost: energy inside flip-flops, from how often they loaded what.
+"""What energy do flip-flops take inside, by how often they loaded what?
 
 A cycle begins with the rising clock: the register shows what its data pin showed before. Then the
 data moves, and the clock falls when it has settled. The clock's own energy is that of a cycle

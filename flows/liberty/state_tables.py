@@ -1,4 +1,4 @@
-"""Stage 6, cost: which table or leakage of a library counts in which states of a cell.
+"""Which table or leakage of a library counts in which states of a cell?
 
 An entry with a condition goes before one without; states that meet none take the mean of all.
 """

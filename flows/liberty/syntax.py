@@ -1,4 +1,4 @@
-"""Stage 6, cost: the syntax of Liberty files, one top-level group at a time.
+"""How is a Liberty file read? One top-level group at a time.
 
 Only the group being read is in memory, and groups that nobody asks for are skipped without being
 taken apart: the files of commercial libraries are hundreds of megabytes.

@@ -1,4 +1,4 @@
-"""Stage 6, cost: look-up tables of Liberty over input transition time and output load."""
+"""What does Liberty tabulate over input transition time and output load?"""
 
 import math
 from bisect import bisect_right

@@ -1,4 +1,4 @@
-"""Stage 6, cost: units and numbers of a Liberty file."""
+"""What are the units and numbers of a Liberty file?"""
 
 import math
 import re

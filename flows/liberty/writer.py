@@ -1,4 +1,4 @@
-"""Stage 6, cost: a Liberty library cut down to what the tools need, in the plainest syntax.
+"""What do the tools need of a library? That alone, in the plainest syntax.
 
 Yosys, ABC and OpenSTA each read a dialect of their own, and all of a file: quoted names, included
 files and hundreds of megabytes of waveforms. They get the cells that we know alone.

@@ -1,1 +1,1 @@
-"""RTL to a mapped netlist, compared with its model, with delays."""
+"""How does RTL become a mapped netlist, and is it right? With its delays."""

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a mapped netlist must compute what the C model says, or its cost is void.
+"""Does a mapped netlist compute what the C model says? Else its cost is void.
 
 All operand pairs go through netlist and C model while there are few enough. Beyond, a sample does,
 and ABC proves that the netlist is its RTL, of which `axdse verify` asks the same.

@@ -1,4 +1,4 @@
-"""Stage 6, cost: loads, transition times and delays of a mapped netlist, from Liberty tables.
+"""What are loads, transition times and delays of a netlist, by the tables of Liberty?
 
 The static timing of the library's tables, as OpenSTA does it: inputs switch in no time, wires
 have no load, transition times are the slowest that reach a net.

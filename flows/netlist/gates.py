@@ -1,4 +1,4 @@
-"""Stage 6, cost: a mapped netlist -> and-inverter graph, for proofs."""
+"""How does a mapped netlist become an and-inverter graph, for proofs?"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a mapped netlist, and its exact simulation on many vectors at once."""
+"""What is a mapped netlist, and what does it compute, on many vectors at once?"""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a netlist with registers must be a pipeline, and how long a product takes."""
+"""Is a netlist with registers a pipeline, and how long does a product take?"""
 
 from dataclasses import replace
 

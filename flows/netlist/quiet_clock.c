@@ -1,4 +1,4 @@
-/* Stage 6, cost: preloaded into ABC, which asks the kernel for the processor time of its thread
+/* Preloaded into ABC, which asks the kernel for the processor time of its thread
  * 25,000 times for an 8x8 multiplier, and takes half of its time for that. Here it is told the
  * time of day, which needs no system call; results do not depend on it, time limits hold.
  */

@@ -1,4 +1,4 @@
-"""Stage 6, cost: read and check the netlist that Yosys wrote."""
+"""What netlist did Yosys write, and is it sound?"""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Stage 6, cost: one bit of storage: the D flip-flop of a library in seven figures."""
+"""What does one bit of storage take? The D flip-flop of a library in seven figures."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stage 6, cost: RTL -> netlist of library cells, with Yosys and ABC."""
+"""How does RTL become a netlist of library cells? With Yosys and ABC."""
 
 from pathlib import Path
 

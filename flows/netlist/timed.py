@@ -1,4 +1,4 @@
-"""Stage 6, cost: synthesis under a delay target: the smallest netlist that meets it."""
+"""Which is the smallest netlist that meets a delay target?"""
 
 from axdse.flows.liberty.library import Library
 from axdse.flows.liberty.mappable import mappable

@@ -1,4 +1,4 @@
-"""Stage 6, cost: the critical path of a netlist, or a pipeline's least period, with OpenSTA."""
+"""How long is the critical path of a netlist, or a pipeline's least period? By OpenSTA."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""What switches, under which operands, and what that takes."""
+"""What switches, under which operands, and what does that take?"""

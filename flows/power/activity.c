@@ -1,4 +1,4 @@
-/* Stage 6, cost: timed simulation of a mapped netlist, one transition of the operands at a time.
+/* What switches in a mapped netlist, and when? Timed, one transition of the operands at a time.
  *
  * A wave is the list of times at which a net toggles after the operands changed at time 0, and
  * the registers of a pipeline a little later. Cells

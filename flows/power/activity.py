@@ -1,4 +1,4 @@
-"""Stage 6, cost: what switches in a mapped netlist when one pair of operands follows another.
+"""What switches in a netlist when one pair of operands follows another?
 
 Zero-delay: each net settles at once, so it toggles once or not. Glitch-aware: each cell takes its
 time (`delays.py`), so that nets toggle several times on their way. `activity.c` counts both.

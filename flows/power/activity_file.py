@@ -1,4 +1,4 @@
-"""Stage 6, cost: which operands `--activity` names: uniform ones, a trace, or a recording."""
+"""Which operands does `--activity` name? Uniform ones, a trace, or a recording."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Stage 6, cost: which operands follow one another: uniform ones, or a trace in order."""
+"""Which operands follow one another? Uniform ones, or a trace in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Stage 6, cost: a second opinion on activity: Icarus on the gates, with the delays of OpenSTA.
+"""Is our activity right? Icarus on the gates, with the delays of OpenSTA.
 
 Nothing here is shared with `activity.py`: the cells are the library's own Verilog, the delays come
 from OpenSTA as SDF, and toggles are read from a VCD. It is slow, and serves as a check.

@@ -1,4 +1,4 @@
-"""Stage 6, cost: operands drawn from the joint histograms of a network."""
+"""How are operands drawn from the joint histograms of a network?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Stage 6, cost: transitions of operands as a pipeline meets them, one pair a cycle.
+"""How does a pipeline meet transitions of operands, one pair a cycle?
 
 Transitions that continue one another are a run. Before a run the pipeline rests with its first
 pair, and after it with the last one, so that every stage meets each transition exactly once.

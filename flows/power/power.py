@@ -1,4 +1,4 @@
-"""Stage 6, cost: power of a mapped netlist from its activity and the tables of its library.
+"""What power does a netlist take, by its activity and the tables of its library?
 
 Switching: half of C V^2 for each toggle of a net with capacitance C (pins, no wires; nets of the
 inputs included). Internal: the energy that the library's internal_power tables tell for the pin

@@ -1,4 +1,4 @@
-"""Stage 6, cost: operands in the order in which a multiplier of an array met them in a network."""
+"""In which order did a multiplier of an array meet its operands in a network?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

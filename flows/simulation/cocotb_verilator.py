@@ -1,8 +1,9 @@
 """How are Verilator and cocotb run? In a process of its own, which builds and drives.
 
 `python -m axdse.flows.simulation.cocotb_verilator DEVICE.v LIBRARY NAME=VALUE...` works in the
-current folder; the names are macros of rtl_bench_verilator.v. A process of its own for the
-reasons that `axdse.flows.simulation.cocotb_icarus` has.
+current folder; the names are macros of rtl_bench_verilator.v. A process of its own, because
+cocotb's runner exits the interpreter on failure, has no time limit and obeys variables that
+pytest sets.
 """
 
 import os

@@ -1,8 +1,6 @@
-"""Stage 5, RTL check: the devices: what the Verilog answers to a stimulus."""
+"""What does the Verilog answer to a stimulus, by Icarus?"""
 
-import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from axdse.flows.evidence.response import Response
 from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.scripts import RTL_FILE
+from axdse.flows.simulation.cocotb_run import RESULTS, cocotb_environment, cocotb_library
 from axdse.flows.simulation.pair_order import disputed, fold, walk
 from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool, run_process
@@ -28,7 +27,7 @@ BENCH_FILES = source_files(
     "simulation/rtl_bench.v",
     "simulation/icarus.py",
     "simulation/testbench.py",
-    "simulation/cocotb_icarus.py",
+    "simulation/cocotb_run.py",
     "verify/coverage.py",
     "verilog/devices.py",
     "verify/check.py",
@@ -39,13 +38,12 @@ BENCH_FILES = source_files(
     "verilog/tokens.py",
     "simulation/pair_order.py",
 )
-LOGS = ("build.log", "simulation.log", "run.log")
+BENCH = Path(__file__).with_name("rtl_bench.v")
 TIME_LIMIT_S = 300
 # They take up to a tenth of a second on an 8 x 8 design.
 LEAPS = 4096
 MAX_LATENCY = 64
 RECORD_WORDS = 4
-FOREIGN_VARIABLES = ("COCOTB_", "GPI_", "PYTEST_", "SIM_CMD_", "WAVES", "GUI")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,26 +127,44 @@ def _run(
     (folder / "rtl_bench_devices.v").write_text(instances(designs))
     pairs = ((stimulus.a << np.uint64(MAX_OPERAND_BITS)) | stimulus.b)[order]
     pairs.astype(">u8").tofile(folder / "vectors.bin")
-    command = [sys.executable, "-P", "-m", "axdse.flows.simulation.cocotb_icarus", RTL_FILE]
-    result = run_process(
-        f"the simulation of {rtl.top}",
-        [*command, *bench_macros(rtl, len(order), waves)],
-        folder,
-        folder / "run.log",
-        TIME_LIMIT_S,
-        _environment(folder, waves),
-    )
-    built, ended = (folder / "sim.vvp").exists(), passed(folder / "results.xml")
-    if not built or not ended:
-        logs = (line for name in LOGS for line in log_lines(folder / name))
-        check_end(f"the simulation of {rtl.top}", result.exit_code or 1, "\n".join(logs))
-        check_room(folder, "a simulation", "set TMPDIR to another folder")
-    if not built:
-        raise _not_built(rtl, folder / "build.log", result.log)
+    _build(rtl, folder, bench_macros(rtl, len(order), waves))
     for design in designs:
         _check_widths(design, folder / "build.log")
-    if not ended:
-        raise _not_finished(rtl, folder / "simulation.log", result.log)
+    vvp = [str(find_tool("vvp").path), "-m", cocotb_library("icarus"), "-n", "sim.vvp"]
+    result = run_process(
+        _subject(rtl),
+        # The format of the waves.
+        [*vvp, "-vcd" if waves else "-none"],
+        folder,
+        folder / "simulation.log",
+        TIME_LIMIT_S,
+        cocotb_environment(folder),
+    )
+    if not passed(folder / RESULTS):
+        check_end(_subject(rtl), result.exit_code or 1, result.log)
+        check_room(folder, "a simulation", "set TMPDIR to another folder")
+        rule = f"{_subject(rtl)} must run to its end"
+        line = last_words(log_lines(folder / "simulation.log"), "")
+        raise AxdseError(rule, line, "remove system tasks from the RTL")
+
+
+def _build(rtl: Rtl, folder: Path, macros: Sequence[str]) -> None:
+    """Leave sim.vvp and build.log in the folder."""
+    (folder / "time_scale.f").write_text("+timescale+1ns/1ps\n")
+    command = [str(find_tool("iverilog").path), "-o", "sim.vvp", "-s", "rtl_bench", "-g2012"]
+    command += [f"-D{macro}" for macro in macros]
+    # The bench comes first: directives of the device must not reach it.
+    command += [f"-I{folder}", "-f", "time_scale.f", str(BENCH), RTL_FILE]
+    log = folder / "build.log"
+    result = run_process(_subject(rtl), command, folder, log, TIME_LIMIT_S)
+    if result.exit_code or not (folder / "sim.vvp").exists():
+        check_end(_subject(rtl), result.exit_code or 1, result.log)
+        check_room(folder, "a simulation", "set TMPDIR to another folder")
+        raise _not_built(rtl, log)
+
+
+def _subject(rtl: Rtl) -> str:
+    return f"the simulation of {rtl.top}"
 
 
 def _check_widths(rtl: Rtl, log: Path) -> None:
@@ -176,24 +192,6 @@ def bench_macros(rtl: Rtl, steps: int, waves: bool) -> list[str]:
     ]
     macros += ["AXDSE_CLOCKED=1"] if pipeline else []
     return [*macros, "AXDSE_WAVES=1"] if waves else macros
-
-
-def _environment(folder: Path, waves: bool) -> dict[str, str]:
-    """Icarus first on PATH under its plain names, and nothing that would steer cocotb."""
-    tools = folder / "tools"
-    tools.mkdir()
-    for name in ("iverilog", "vvp"):
-        (tools / name).symlink_to(find_tool(name).path)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)}
-    return kept | {
-        "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "TMPDIR": str(folder),
-        "COCOTB_LOG_LEVEL": "WARNING",
-        # Saves 0.1 s: the test asserts nothing.
-        "COCOTB_REWRITE_ASSERTION_FILES": "",
-        # The last word on the format of the waves, before which cocotb says none.
-        "SIM_CMD_SUFFIX": "-vcd" if waves else "-none",
-    }
 
 
 def passed(results: Path) -> bool:
@@ -226,16 +224,11 @@ def _words(path: Path, designs: Sequence[Rtl], steps: int) -> np.ndarray:
     return np.asarray(records[:, :, 0] | records[:, :, 1] << np.uint64(32))
 
 
-def _not_built(rtl: Rtl, log: Path, output: str) -> AxdseError:
+def _not_built(rtl: Rtl, log: Path) -> AxdseError:
     lines = log_lines(log)
-    line = next((line for line in lines if "error" in line), None) or last_words(lines, output)
+    line = next((line for line in lines if "error" in line), None) or last_words(lines, "")
     line = line.replace(f"{log.parent}/", "").replace(RTL_FILE, f"{rtl.top}.v")
     return AxdseError(f"the RTL {rtl.top} must elaborate in Icarus", line, "correct that line")
-
-
-def _not_finished(rtl: Rtl, log: Path, output: str) -> AxdseError:
-    rule = f"the simulation of {rtl.top} must run to its end"
-    return AxdseError(rule, last_words(log_lines(log), output), "remove system tasks from the RTL")
 
 
 def log_lines(log: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the cocotb test, which runs inside the simulator."""
+"""What does cocotb do inside the simulator?"""
 
 from typing import Any
 

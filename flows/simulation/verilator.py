@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: what the Verilog answers, by Verilator: slow to build, fast to run.
+"""What does the Verilog answer, by Verilator? Slow to build, fast to run.
 
 Worth it from some million vectors on; see `simulation` for the simulator of every day, which also
 shows x and z.
@@ -14,8 +14,8 @@ import numpy as np
 
 from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.scripts import RTL_FILE
+from axdse.flows.simulation.cocotb_run import FOREIGN_VARIABLES
 from axdse.flows.simulation.icarus import (
-    FOREIGN_VARIABLES,
     LEAPS,
     Trace,
     bench_macros,

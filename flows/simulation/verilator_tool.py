@@ -1,4 +1,4 @@
-"""Tools: Verilator, an optional simulator: where it is and whether cocotb accepts it."""
+"""Where is Verilator, an optional simulator, and does cocotb accept it?"""
 
 import functools
 import importlib.util

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a design of the user's own, from one Verilog file and one C file.
+"""What is a design of the user's own? One Verilog file and one C file.
 
 The files speak for themselves: ports, widths and registers come from the RTL, as Yosys reads it;
 types and names from the C prototype. EvoApproxLib's and ApproxTrain's files fit unchanged.

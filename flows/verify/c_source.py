@@ -1,4 +1,4 @@
-"""Stage 1, candidate: what a C file says of itself: its functions and its author's figures."""
+"""What does a C file say of itself? Its functions and its author's figures."""
 
 import math
 import re

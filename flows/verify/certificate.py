@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: the certificate: a report as a sealed JSON file, and its validation."""
+"""What is a certificate? A report as a sealed JSON file, and its validation."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: how much of what a float unit can meet a stimulus holds.
+"""How much of what a float unit can meet does a stimulus hold?
 
 The carry of a class is that of the exact product: what a design makes of it is under test.
 """

@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a folder of C and Verilog files -> a catalogue of verified designs."""
+"""How does a folder of C and Verilog files become a catalogue of verified designs?"""
 
 import os
 import re

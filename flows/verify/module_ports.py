@@ -1,4 +1,4 @@
-"""Stage 1, candidate: the modules of a Verilog file, as Yosys reads them."""
+"""Which modules and ports does a Verilog file have, as Yosys reads it?"""
 
 import json
 import re
@@ -14,7 +14,9 @@ from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.rtl_text import read_rtl
 from axdse.multipliers.errors import AxdseError
 
-TIME_LIMIT_S = 120
+TOGETHER_LIMIT_S = 120
+# What a stranger's file may take before anything is known of it.
+ALONE_LIMIT_S, ALONE_MEMORY_BYTES = 60, 1 << 30
 _PRAGMA = re.compile(r"\b(?:synthesis|synopsys|pragma|rtl_synthesis)\s+translate_o(?:n|ff)\b")
 # What remembers: flip-flops, latches and memories, as Yosys calls them after `proc`.
 _REGISTERS = ("$dff", "$adff", "$sdff", "$aldff", "$dffe", "$adffe", "$sdffe", "$ff", "$memwr")
@@ -95,9 +97,12 @@ def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
                 "design -reset\ndesign -reset-vlog\n"
                 f"read_verilog -sv {number}.v\nproc -norom\nwrite_json {number}.json\n"
             )
+        limit_s, memory_bytes = TOGETHER_LIMIT_S, None
         if len(paths) == 1:
+            limit_s, memory_bytes = ALONE_LIMIT_S, ALONE_MEMORY_BYTES
             _elaborate(folder, paths[0].name)
-        run_yosys("".join(script), folder, ", ".join(path.name for path in paths))
+        subject = ", ".join(path.name for path in paths)
+        run_yosys("".join(script), folder, subject, limit_s, memory_bytes=memory_bytes)
         return [
             _modules(json.loads((folder / f"{number}.json").read_bytes()))
             for number in range(len(paths))
@@ -115,7 +120,9 @@ def _refuse_two_readings(text: str, name: str) -> None:
 def _elaborate(folder: Path, name: str) -> None:
     """Icarus has the better messages, so it reads the file before Yosys does."""
     command = ["-g2012", "-t", "null", "0.v"]
-    result = find_tool("iverilog").run(command, folder=folder, limit_s=TIME_LIMIT_S)
+    result = find_tool("iverilog").run(
+        command, folder=folder, limit_s=ALONE_LIMIT_S, memory_bytes=ALONE_MEMORY_BYTES
+    )
     if result.exit_code:
         lines = result.log.splitlines()
         last = lines[-1] if lines else f"exit code {result.exit_code}"

@@ -1,4 +1,4 @@
-"""Stage 5, RTL check: compare what the devices answer with what the models say."""
+"""Do the devices answer what the models say?"""
 
 import functools
 import importlib.metadata

@@ -6,10 +6,12 @@ so what a macro could make of it is judged from its parts. A text that defines m
 with its comments and strings, since a macro can open or close one.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from axdse.flows.verilog.macro_growth import expanded_words
 from axdse.flows.verilog.tokens import Token, tokens
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.names import BENCH_PREFIXES
@@ -43,6 +45,8 @@ FORBIDDEN_WORDS = {
     "export": "calls foreign code",
     "program": "ends the simulation",
 }
+MOST_WORDS = 1 << 22
+WIDEST_NUMBER = 1 << 16  # bits
 _BASE = re.compile(r"\d*'[sS]?[bodhBODH]")
 _DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*+)(?:(\()([\w\s,]*)\)|(?!\())", re.ASCII)
 # Tabs and ends of lines are none. A form feed, a carriage return alone or a line separator ends a
@@ -115,6 +119,10 @@ def _offences(text: str) -> Iterator[Offence]:
         yield from _lexical(token, macros)
     if macros.names:
         yield from _hidden(text, macros)
+        if expanded_words(text) > MOST_WORDS:
+            why = f"makes the text longer than {MOST_WORDS} words, or has no end"
+            yield "`define", why, text.index("`define")
+    yield from _wide(found)
     yield from _pasted(text, found, macros)
     yield from _outward(found)
 
@@ -149,6 +157,15 @@ def _lexical(token: Token, macros: _Macros) -> Iterator[Offence]:
         yield text, "is a name of the test bench", start
     elif token.kind == "word" and word in FORBIDDEN_WORDS:
         yield text, FORBIDDEN_WORDS[word], start
+
+
+def _wide(found: list[Token]) -> Iterator[Offence]:
+    """A few digits that are gigabytes to a tool."""
+    for size, base in itertools.pairwise(found):
+        digits = size.text.replace("_", "").lstrip("0")
+        sized = base.kind == "number" and base.text.startswith("'") and digits.isdigit()
+        if sized and (len(digits), digits) > (len(str(WIDEST_NUMBER)), str(WIDEST_NUMBER)):
+            yield size.text, f"is a number of more than {WIDEST_NUMBER} bits", size.start
 
 
 def _known_macro(name: str, macros: _Macros) -> bool:

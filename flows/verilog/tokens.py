@@ -1,4 +1,4 @@
-"""The words of a Verilog text, before and after its directives."""
+"""What are the words of a Verilog text, before and after its directives?"""
 
 import re
 from collections.abc import Iterator

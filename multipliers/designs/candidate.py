@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a multiplier in a number format, the point that a search evaluates."""
+"""What does a search evaluate? A multiplier in a number format."""
 
 from dataclasses import dataclass
 

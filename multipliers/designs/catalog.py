@@ -1,4 +1,4 @@
-"""Stage 1, candidate: read the catalogue into frozen families and multipliers."""
+"""Which families are there? The catalogue as frozen families and multipliers."""
 
 import functools
 import itertools

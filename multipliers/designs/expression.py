@@ -1,4 +1,4 @@
-"""Integer expressions of the catalogue: bounds that depend on earlier parameters."""
+"""How do bounds of the catalogue depend on earlier parameters? Integer expressions."""
 
 import ast
 import functools

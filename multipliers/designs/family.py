@@ -1,4 +1,4 @@
-"""Stage 1, candidate: a family of multipliers, and a multiplier with its parameters bound."""
+"""What is a family of multipliers, and one of them with its parameters bound?"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Stage 3, RTL: one self-contained Verilog text per design, parameters bound by its top module.
+"""What is the Verilog of a design? One self-contained text, bound by its top module.
 
 A text elaborates on its own in any tool, which is what the RTL check simulates, what synthesis
 maps and what an export ships: the very same bytes.

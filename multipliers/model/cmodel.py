@@ -1,4 +1,4 @@
-"""Stage 2, C model: the products of a multiplier, all of them or those asked for."""
+"""What are the products of a multiplier? All of them, or those asked for."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Stage 2, C model: an ApproxTrain-style `float f(float, float)` as a table, with proof.
+"""Is an ApproxTrain-style `float f(float, float)` a table? With proof.
 
 A float model has a table only if it is separable: sign = xor, exponent = ea + eb - 127 + carry,
 carry and fraction functions of the two fractions alone. `float_harness.c` checks that on every

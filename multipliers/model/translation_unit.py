@@ -1,4 +1,4 @@
-"""What becomes of a stranger's C file: one translation unit that computes and keeps nothing.
+"""What becomes of a stranger's C file? One unit that computes and keeps nothing.
 
 The file is preprocessed by itself, so that no macro of it reaches the code that calls it, and
 compiled by itself. Its source may hold no assembly, and nothing that depends on who compiles it;

@@ -1,4 +1,4 @@
-"""Stage 3, RTL: what the whole unit computes on operand bit patterns, in numpy: the oracle.
+"""What does the whole unit compute on bit patterns? In numpy: the oracle.
 
 The Verilog unit (`rtl/fp_multiply.v`, `rtl/int_multiply.v`), the kernels and the netlists are
 checked against this file. Codes are uint64.

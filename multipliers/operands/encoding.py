@@ -1,4 +1,4 @@
-"""Stage 3, error: numbers as the operand codes of a format, in numpy.
+"""What are the operand codes of numbers in a format? In numpy.
 
 What `axdse.gpu.operands.encode` does to tensors, for operands that were recorded before rounding.
 """

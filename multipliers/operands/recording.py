@@ -1,4 +1,4 @@
-"""Stage 3, error: which operands a core met in a network, as joint histograms and in order."""
+"""Which operands did a core meet in a network? Joint histograms, and in order."""
 
 import functools
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Stage 3, error: recorded operands as a file, one compressed .npz with a JSON header."""
+"""How are recorded operands kept? One compressed .npz with a JSON header."""
 
 import io
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Stage 2, C model: run a program whose time, memory and output have an end.
+"""How is a program run so that its time, memory and output have an end?
 
 Output goes to memory files that stop growing at a limit; a pipe would fill the reader's memory.
 """
@@ -6,9 +6,9 @@ Output goes to memory files that stop growing at a limit; a pipe would fill the 
 import contextlib
 import math
 import os
+import select
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,12 @@ def run_confined(call: Sequence[str], operands: bytes, limit_s: float) -> Ended:
         return Ended(code, _content(output), _content(message))
 
 
+def unsteered() -> dict[str, str]:
+    """The environment, without what would steer a compiler, which speaks English in it."""
+    kept = {name: value for name, value in os.environ.items() if name not in STEERING}
+    return {**kept, "LC_ALL": "C"}
+
+
 def run_compiler(
     call: Sequence[str], folder: Path, limit_s: float, readable: Sequence[Path] | None = None
 ) -> Ended:
@@ -69,8 +75,7 @@ def run_compiler(
         TimeoutError: it did not end; it is dead now.
         OSError: it does not start.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in STEERING}
-    environment = {**kept, "LC_ALL": "C", "TMPDIR": str(folder)}
+    environment = {**unsteered(), "TMPDIR": str(folder)}
     seconds = math.ceil(limit_s) + 1
     with _memory_file() as output, _memory_file() as message:
 
@@ -94,24 +99,25 @@ def run_compiler(
         return Ended(code, _content(output), _content(message))
 
 
-def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
-    """Popen.wait() with a limit polls, up to 50 ms apart; a timer does not."""
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(limit_s, stop)
-    timer.start()
+def ends_within(process: subprocess.Popen[bytes], limit_s: float) -> bool:
+    """Wait for the end of a process; Popen.wait() with a limit polls, up to 50 ms apart."""
+    descriptor = os.pidfd_open(process.pid)
     try:
-        code = process.wait()
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        return bool(ended.poll(limit_s * 1000))
     finally:
-        timer.cancel()
+        os.close(descriptor)
+
+
+def _wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
+    try:
+        if not ends_within(process, limit_s):
+            raise TimeoutError
+        return process.wait()
+    finally:
         process.kill()
-    if late.is_set():
-        raise TimeoutError
-    return code
+        process.wait()
 
 
 @contextlib.contextmanager

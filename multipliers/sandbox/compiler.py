@@ -11,7 +11,7 @@ from pathlib import Path
 
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
-from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler
+from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler, unsteered
 
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
 FLAGS = (
@@ -58,7 +58,9 @@ def compiler() -> tuple[str, str]:
 def _version(command: str) -> str:
     call = [command, "--version"]
     try:
-        said = subprocess.run(call, capture_output=True, timeout=VERSION_LIMIT_S, check=False)
+        said = subprocess.run(
+            call, env=unsteered(), capture_output=True, timeout=VERSION_LIMIT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AxdseError("a C compiler must tell its version", error, "try again") from error
     line = said.stdout.decode(errors="replace").partition("\n")[0].strip()
@@ -76,7 +78,7 @@ def has_flag(flag: str) -> bool:
 @functools.cache
 def _has_flag(command: str, flag: str) -> bool:
     call = [command, "-Werror", flag, "-E", "-x", "c", os.devnull]
-    return not subprocess.run(call, capture_output=True, check=False).returncode
+    return not subprocess.run(call, env=unsteered(), capture_output=True, check=False).returncode
 
 
 def toolchain() -> tuple[Path, ...]:

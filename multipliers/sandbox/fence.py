@@ -1,4 +1,4 @@
-"""A tool that reads a stranger's files stays within its folders: Landlock, see landlock(7).
+"""How does a tool stay within its folders? Landlock, see landlock(7).
 
 The compiler and the simulator are not hostile, their input may be. A fence is put around one
 thread, and all that the thread starts is inside it for ever.

@@ -1,4 +1,4 @@
-"""Stage 3, error: how far a design is from the exact product, over its whole operand domain.
+"""How far is a design from the exact product, over its whole operand domain?
 
 Or over the operand pairs that a network feeds it: see `axdse.multipliers.operands.recording`.
 """

@@ -1,4 +1,4 @@
-"""Stage 4, factors: a table of small exact integer rank is a few ordinary products.
+"""When is a table a few ordinary products? When its exact integer rank is small.
 
     table[a, b] = 2^shift * sum over r of left[a, r] * right[r, b]
 

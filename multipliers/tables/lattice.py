@@ -1,4 +1,4 @@
-"""Stage 4, factors: ranks and bases of integer matrices, fast.
+"""What are ranks and bases of integer matrices, exactly and fast?
 
 Numbers modulo a prime and in floating point only guide; integers that might leave int64 are
 given up on, with None.

@@ -1,4 +1,4 @@
-"""Stage 4, LUT: from C model to table.
+"""How does a C model become a table?
 
 The only place that knows index order, sign, entry layout, digest and file formats.
 

@@ -13,9 +13,11 @@ Write = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, so that the tools really run."""
-    folder = tmp_path / "cache"
+def fresh_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
+) -> Path:
+    """A cache without verdicts and costs, so that the tools really run."""
+    folder = tools_only(tmp_path / "cache")
     monkeypatch.setenv("AXDSE_CACHE", str(folder))
     return folder
 

@@ -99,8 +99,11 @@ def test_a_tool_gets_no_input(tmp_path: Path) -> None:
     assert (run.exit_code, run.log) == (0, "")
 
 
-def test_a_tool_sees_the_given_environment_only(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import os; print(os.environ.get('HOME'), os.environ['X'])"]
+def test_a_tool_sees_the_given_environment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("Y", "2")
+    command = [sys.executable, "-c", "import os; print(os.environ.get('Y'), os.environ['X'])"]
     run = run_process("env", command, tmp_path, tmp_path / "env.log", 10, {"X": "1"})
     assert run.log == "None 1\n"
 
@@ -142,11 +145,11 @@ def test_a_tool_writes_in_its_folder_and_its_scratch_alone(tmp_path: Path) -> No
     command = [
         "sh",
         "-c",
-        f"{'; '.join(attacks)}; mktemp; echo $TMPDIR; echo > /dev/null; echo end",
+        f"{'; '.join(attacks)}; mktemp; echo $HOME $TMPDIR; echo > /dev/null; echo end",
     ]
     folder = tmp_path / "folder"
     run = run_process("sh", command, folder, folder / "log", 10, None, [tmp_path / "scratch"])
-    assert run.log.endswith(f"{folder}\nend\n")
+    assert run.log.endswith(f"{folder} {folder}\nend\n")
     assert len([*folder.glob("tmp.*")]) == 1
     assert [path.name for path in (tmp_path / "closed").iterdir()] == ["kept"]
     assert [path.name for path in (tmp_path / "scratch").glob("[!l]*")] == ["new"]

@@ -105,6 +105,13 @@ def test_a_file_that_states_no_size_is_cut_off() -> None:
         input_file(Path("/proc/cpuinfo")).read()
 
 
+def test_a_nul_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"a\nb\0c\n")
+    with pytest.raises(AxdseError, match="line 2 holds a NUL"):
+        input_file(path).text()
+
+
 def test_line_ends_are_those_of_python(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"a\r\nb\rc\n")

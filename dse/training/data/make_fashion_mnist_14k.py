@@ -1,4 +1,4 @@
-"""Make fashion_mnist_14k.npz.xz from Debian's `dataset-fashion-mnist`; run once, then committed.
+"""Where does fashion_mnist_14k.npz.xz come from? Debian's `dataset-fashion-mnist`.
 
 A stratified subset, equal numbers per class: 8,000 + 2,000 of the 60,000 training images for
 training and validation, 4,000 of the 10,000 test images for testing. Seeded: running it again

@@ -1,4 +1,4 @@
-"""Stage 6, cost: and-inverter graphs of many designs -> netlists of cells, one ABC for all."""
+"""How do and-inverter graphs become netlists of cells, with one ABC for all?"""
 
 from collections.abc import Sequence
 from pathlib import Path

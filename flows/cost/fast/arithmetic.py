@@ -1,4 +1,4 @@
-"""Stage 6, cost: adders, comparators and shifters of two-input ands.
+"""What are adders, comparators and shifters made of? Two-input ands.
 
 Their structures are those that Yosys' `maccmap` and `techmap` choose, so that mapping starts from
 much the same graph whichever of the two roads a design took. A word is a list of literals of

@@ -1,4 +1,4 @@
-"""Stage 6, cost: read the mapped netlist that ABC wrote."""
+"""What netlist did ABC write?"""
 
 from dataclasses import replace
 from pathlib import Path

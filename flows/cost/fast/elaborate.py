@@ -1,4 +1,4 @@
-"""Stage 6, cost: RTL of many designs -> and-inverter graphs, one Yosys for all of them.
+"""How does RTL of many designs become and-inverter graphs, with one Yosys for all?
 
 Yosys reads each design into an empty memory and leaves it in words; `words.py` makes gates of
 them. What it cannot take, Yosys does alone, with a process for each. Which of the two it is, and

@@ -1,4 +1,4 @@
-"""Stage 6, cost: area and delay of many designs at once: one Yosys, one ABC, no OpenSTA.
+"""What are area and delay of many designs at once? One Yosys, one ABC, no OpenSTA.
 
 What it says means the same as `cost.py`: the same commands of ABC map the same RTL to the same
 library, the netlist is compared with the C model, and the delay is that of `delays.py`, which

@@ -1,4 +1,4 @@
-/* Stage 6, cost: what a mapped netlist computes, and how late its outputs are.
+/* What does a mapped netlist compute, and how late are its outputs?
  *
  * Cells come after those that drive them. A net is a plane of bits, one for each vector; a cell is
  * its truth table, folded input by input. Timing is the static one of `delays.py`: look-up tables

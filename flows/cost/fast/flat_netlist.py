@@ -1,4 +1,4 @@
-"""Stage 6, cost: what a mapped netlist computes and how late it is, in C: half a millisecond each.
+"""What does a mapped netlist compute, and how late is it? In C, in half a millisecond.
 
 Delays are those of `delays.py`, without what only a simulation needs; see `mapped.c`.
 """

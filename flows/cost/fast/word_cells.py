@@ -1,4 +1,4 @@
-"""Stage 6, cost: what the word-level cells of Yosys that carry nothing do, in gates."""
+"""What do the word-level cells of Yosys that carry nothing do, in gates?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

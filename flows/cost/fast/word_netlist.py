@@ -1,4 +1,4 @@
-"""Stage 6, cost: a design in the word-level cells of Yosys -> and-inverter graph.
+"""How do the word-level cells of a design become an and-inverter graph?
 
 From words to gates takes Yosys ten times as long as from Verilog to words. The graph depends on
 what is connected to what alone, not on names or their order: one Yosys can read many designs.

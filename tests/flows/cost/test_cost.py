@@ -43,12 +43,6 @@ def unit(spec: str, format_text: str) -> Candidate:
     return Candidate(core(spec), parse_format(format_text))
 
 
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 @pytest.mark.parametrize("golden", GOLDEN["costs"], ids=lambda golden: golden["design"])
 def test_golden_values(golden: dict[str, object]) -> None:
     spec, _, format_text = str(golden["design"]).partition(" in ")
@@ -193,7 +187,7 @@ def test_a_clock_is_above_zero(clock_ns: float) -> None:
         core_cost(core("exact(n=4)"), clock_ns=clock_ns)
 
 
-def test_one_bad_design_does_not_stop_the_others(tmp_path: Path, empty_cache: Path) -> None:
+def test_one_bad_design_does_not_stop_the_others(tmp_path: Path, fresh_cache: Path) -> None:
     exact = core("exact(n=3)")
     wrong = tmp_path / "exact.v"
     wrong.write_text(exact.family.rtl.read_text().replace("a * b", "a | b"))
@@ -210,7 +204,7 @@ def test_one_bad_design_does_not_stop_the_others(tmp_path: Path, empty_cache: Pa
 
 @pytest.mark.parametrize("spec", ["exact(n=4)", "exact(n=9)"])
 def test_a_wrong_netlist_is_caught(
-    spec: str, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+    spec: str, monkeypatch: pytest.MonkeyPatch, fresh_cache: Path
 ) -> None:
     def tampered(rtl: Rtl, library: Library, *script: str) -> synthesis.Netlist:
         netlist = synthesis.synthesise(rtl, library, *script)
@@ -225,10 +219,10 @@ def test_a_wrong_netlist_is_caught(
     monkeypatch.setattr(timed, "synthesise", tampered)
     with pytest.raises(AxdseError, match=r"a=0x\w+, b=0x\w+ gives 0x\w+, not 0x\w+"):
         core_cost(core(spec))
-    assert not list(empty_cache.glob("cost/*.json"))
+    assert not list(fresh_cache.glob("cost/*.json"))
 
 
-def test_a_wrong_unit_is_caught(empty_cache: Path) -> None:
+def test_a_wrong_unit_is_caught(fresh_cache: Path) -> None:
     candidate = unit("exact(n=5)", "float(8,4)")
     library = read_library()
     netlist = synthesis.synthesise(cost.unit_rtl(candidate), library)
@@ -242,7 +236,7 @@ def test_a_wrong_unit_is_caught(empty_cache: Path) -> None:
 # The cache.
 
 
-def test_a_hit_is_equal_and_fast(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hit_is_equal_and_fast(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = core_cost(core("exact(n=4)"))
     monkeypatch.delattr(timed, "synthesise")
     start = time.process_time()
@@ -250,16 +244,16 @@ def test_a_hit_is_equal_and_fast(empty_cache: Path, monkeypatch: pytest.MonkeyPa
     assert time.process_time() - start < 0.1
 
 
-def test_a_corrupt_entry_is_computed_again(empty_cache: Path) -> None:
+def test_a_corrupt_entry_is_computed_again(fresh_cache: Path) -> None:
     first = core_cost(core("exact(n=3)"))
-    (entry,) = empty_cache.glob("cost/*.json")
+    (entry,) = fresh_cache.glob("cost/*.json")
     entry.write_text(entry.read_text()[:100])
     again = core_cost(core("exact(n=3)"))
     assert replace(again, date=first.date) == first
     assert json.loads(entry.read_text())["design"] == "exact(n=3)"
 
 
-def test_concurrent_runs_do_not_disturb_each_other(empty_cache: Path) -> None:
+def test_concurrent_runs_do_not_disturb_each_other(fresh_cache: Path) -> None:
     specs = ["exact(n=3)", "exact(n=4)"] * 3
     with ThreadPoolExecutor(4) as pool:
         areas = [got.area_um2 for got in pool.map(lambda spec: core_cost(core(spec)), specs)]
@@ -283,7 +277,7 @@ def fake_tool(folder: Path, name: str, body: str, monkeypatch: pytest.MonkeyPatc
     ("name", "package"), [("yosys", "yosys"), ("yosys-abc", "yosys"), ("sta", "opensta")]
 )
 def test_a_missing_tool_says_what_to_install(
-    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: Path
 ) -> None:
     others = {"yosys", "yosys-abc", "sta", "cc"} - {name}
     for other in others:
@@ -296,13 +290,13 @@ def test_a_missing_tool_says_what_to_install(
 @pytest.mark.parametrize("name", ["yosys", "yosys-abc", "sta"])
 @pytest.mark.parametrize("body", ["exit 3", "kill -SEGV $$", "echo nonsense"])
 def test_a_broken_tool_is_one_error(
-    name: str, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+    name: str, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: Path
 ) -> None:
     fake_tool(tmp_path, name, body, monkeypatch)
     with pytest.raises(AxdseError, match=r"Yosys must|OpenSTA must") as caught:
         core_cost(core("exact(n=3)"))
     assert "\n" not in str(caught.value)
-    assert not list(empty_cache.glob("cost/*.json"))
+    assert not list(fresh_cache.glob("cost/*.json"))
 
 
 def ends_soon(process: str) -> bool:
@@ -323,7 +317,7 @@ def test_a_hanging_tool_is_killed(
     name: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    empty_cache: Path,
+    fresh_cache: Path,
 ) -> None:
     monkeypatch.setattr(fence, "fence_version", lambda: 0)  # so that it can tell us its child
     fake_tool(tmp_path, name, f"sleep 60 & echo $! > {tmp_path}/child; wait", monkeypatch)
@@ -334,7 +328,7 @@ def test_a_hanging_tool_is_killed(
 
 
 def test_a_hanging_abc_is_killed_with_yosys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: Path
 ) -> None:
     read_library()
     fake_tool(tmp_path, "yosys-abc", "sleep 60", monkeypatch)
@@ -343,7 +337,7 @@ def test_a_hanging_abc_is_killed_with_yosys(
         core_cost(core("exact(n=3)"))
 
 
-def test_rtl_that_differs_from_the_model_has_no_cost(tmp_path: Path, empty_cache: Path) -> None:
+def test_rtl_that_differs_from_the_model_has_no_cost(tmp_path: Path, fresh_cache: Path) -> None:
     exact = core("exact(n=4)")
     wrong = tmp_path / "exact.v"
     wrong.write_text(exact.family.rtl.read_text().replace("a * b", "a * b + (a == 3)"))
@@ -352,7 +346,7 @@ def test_rtl_that_differs_from_the_model_has_no_cost(tmp_path: Path, empty_cache
         core_cost(replace(exact, family=family))
 
 
-def test_a_changed_model_is_proven_again(tmp_path: Path, empty_cache: Path) -> None:
+def test_a_changed_model_is_proven_again(tmp_path: Path, fresh_cache: Path) -> None:
     exact = core("exact(n=4)")
     model = tmp_path / "exact.c"
     model.write_bytes(exact.family.model.read_bytes())

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from axdse.flows.evidence.stimulus import core_stimulus
+from axdse.flows.formal import gates as gates_module
 from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
-from axdse.flows.formal.gates import read_gates
+from axdse.flows.formal.gates import AND, NOT, read_gates
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
@@ -61,6 +62,32 @@ def test_what_is_not_combinational_is_refused(body: str, kind: str, value: str) 
     rtl = device(body, kind)
     with pytest.raises(AxdseError, match=value):
         read_gates(rtl)
+
+
+def cell(kind: str, output: int, **inputs: int) -> dict[str, object]:
+    pins = {**inputs, "Y": output}
+    return {"type": kind, "connections": {name: [bit] for name, bit in pins.items()}}
+
+
+@pytest.mark.parametrize(
+    ("cells", "product", "value"),
+    [
+        ([cell(AND, 9, A=2, B=8), cell(NOT, 8, A=9)], 9, "combinational logic: a loop of 2 gates"),
+        ([cell(AND, 9, A=2, B=7)], 9, "needs a driver: net 7"),
+        ([], 6, "needs a driver: net 6"),
+    ],
+    ids=["loop", "input", "output"],
+)
+def test_what_yosys_should_have_refused_is(
+    cells: list[dict[str, object]], product: int, value: str
+) -> None:
+    bits = {"a": [2], "b": [3], "p": [product, product]}
+    module = {
+        "ports": {name: {"bits": found} for name, found in bits.items()},
+        "cells": dict(enumerate(cells)),
+    }
+    with pytest.raises(AxdseError, match=value):
+        gates_module._graph(module, device("", a_bits=1, b_bits=1))
 
 
 def test_ports_of_other_widths_are_refused() -> None:

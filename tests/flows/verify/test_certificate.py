@@ -5,13 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.certificate import compare, read_certificate, write_certificate
+from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport
+from axdse.flows.verify.certificate import (
+    compare,
+    compare_unit,
+    read_certificate,
+    write_certificate,
+)
 from axdse.flows.verify.check import check
+from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.designs.rtl_text import core_rtl
+from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import parse_format
 
 Write = Callable[[str, str], Path]
 WithRtl = Callable[..., Multiplier]
@@ -86,6 +93,79 @@ def test_what_is_no_certificate_is_one_line(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(AxdseError, match="a certificate is a readable JSON"):
         read_certificate(path)
+
+
+@pytest.mark.parametrize("schema", [1, 3])
+def test_another_schema_is_named(schema: int, certificate: Path) -> None:
+    content = json.loads(certificate.read_text())
+    certificate.write_text(json.dumps({**content, "schema": schema}))
+    with pytest.raises(AxdseError, match=f"a certificate has schema 2: .* has {schema}; run"):
+        read_certificate(certificate)
+
+
+@pytest.mark.parametrize("bits", [{"a_bits": 0}, {"b_bits": -1}, {"a_bits": 10**9}], ids=str)
+def test_widths_that_no_design_has_are_refused(
+    bits: dict[str, int], drum: Multiplier, tmp_path: Path
+) -> None:
+    path = tmp_path / "wide.json"
+    write_certificate(dataclasses.replace(check(drum), **bits), path)  # type: ignore[arg-type]
+    with pytest.raises(AxdseError, match=r"it is of .* bits"):
+        read_certificate(path)
+
+
+READING = Reading("yosys", False, 256, 0, ())
+PROVED = {"verdict": "proved", "vectors": 9}
+PROOF = Proof("drum", "proved", "exhaustion", 256, 256, 9, (), "", "", (), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "agrees"),
+    [
+        ({"reading": READING}, True),
+        ({"reading": dataclasses.replace(READING, mismatches=1)}, False),
+        ({"reading": dataclasses.replace(READING, registers=True)}, False),
+        ({"reading": dataclasses.replace(READING, registers=True), "verdict": "sampled"}, True),
+        ({"past": "line 1: it loads on an edge"}, False),
+        ({"past": "line 1: it loads on an edge", "verdict": "sampled"}, True),
+        ({"latency": 1}, False),
+        ({**PROVED, "proof": PROOF}, True),
+        (PROVED, False),
+        (
+            {**PROVED, "proof": dataclasses.replace(PROOF, pairs=255)},
+            False,
+        ),
+        (
+            {**PROVED, "proof": dataclasses.replace(PROOF, verdict="unknown")},
+            False,
+        ),
+        ({**PROVED, "proof": PROOF, "past": "line 1"}, False),
+        ({"examples": (Mismatch(1, 1, 1, "0"),)}, False),
+    ],
+)
+def test_readings_proofs_and_pasts_agree_with_the_verdict(
+    change: dict[str, object], agrees: bool, drum: Multiplier, tmp_path: Path
+) -> None:
+    report, path = dataclasses.replace(check(drum), **change), tmp_path / "c.json"  # type: ignore[arg-type]
+    write_certificate(report, path)
+    if agrees:
+        assert read_certificate(path) == report
+        return
+    with pytest.raises(AxdseError, match="agree with itself"):
+        read_certificate(path)
+
+
+def test_without_a_table_the_text_of_the_model_decides(drum: Multiplier) -> None:
+    report = dataclasses.replace(check(drum), table_digest="")
+    assert _held(report, drum)["C model"] is True
+    assert _held(dataclasses.replace(report, model_digest="0"), drum)["C model"] is False
+
+
+def test_a_unit_is_compared_by_its_files() -> None:
+    unit = Candidate(builtin_catalog().multiplier("exact(n=4)"), parse_format("float(8,3)"))
+    report = dataclasses.replace(
+        check(unit.multiplier), rtl_digest=unit_rtl(unit).digest, model_digest="0"
+    )
+    assert [f.holds for f in compare_unit(report, unit)] == [True, False]
 
 
 @pytest.mark.parametrize(

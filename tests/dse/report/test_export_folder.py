@@ -77,6 +77,14 @@ def test_links_pipes_and_empty_folders_of_others_stay(out: Path, tmp_path: Path)
     assert (tmp_path / "elsewhere" / "file").read_text() == "untouched"
 
 
+@pytest.mark.parametrize("size", [1 << 40, 0], ids=["endless", "empty"])
+def test_a_list_that_is_no_list_makes_a_folder_another_s(size: int, out: Path) -> None:
+    (out / "report.html").unlink()
+    os.truncate(out / SUMS, size)
+    with pytest.raises(AxdseError, match="holds something else; choose another folder"):
+        put(NEW, out, overwrite=True)
+
+
 @pytest.mark.parametrize("name", ["report.html", "1_a/a.v", "2_c/c.v"])
 def test_what_others_changed_is_named(name: str, out: Path) -> None:
     (out / name).parent.mkdir(exist_ok=True)
@@ -164,7 +172,7 @@ def test_an_earlier_export_survives_a_failing_rename(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from axdse.dse.report.page import export_folder
+from axdse.dse.report import export_folder
 place, moment = Path(sys.argv[1]), sys.argv[2]
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -62,9 +62,11 @@ def computed(designs: list[Multiplier], cache: Path) -> dict[str, FastCost]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FastCost]:
+def alone(
+    tmp_path_factory: pytest.TempPathFactory, tools_only: Callable[[Path], Path]
+) -> dict[str, FastCost]:
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
+        folder = tools_only(tmp_path_factory.mktemp("alone") / "cache")
         patch.setenv("AXDSE_CACHE", str(folder))
         results = [computed([core(spec)], folder) for spec in BATCH]
     return {design: cost for each in results for design, cost in each.items()}

@@ -13,7 +13,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model import cmodel
 from axdse.multipliers.model import compile as compilation
 from axdse.multipliers.model.cmodel import products, program, tabulate
-from axdse.multipliers.sandbox.compiler import compiler, output_of
+from axdse.multipliers.sandbox.compiler import _has_flag, compiler, output_of
 from axdse.multipliers.sandbox.confined import launcher
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
@@ -344,3 +344,13 @@ def test_the_linker_reads_nothing_that_another_process_may_replace(
         assert sources
         assert all(folder in path.parents or path in readable for path in sources)
         assert not any(cache_root() in path.parents for path in sources)
+
+
+@pytest.mark.usefixtures("fresh_compiler", "own_cache")
+@pytest.mark.parametrize("variable", ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"])
+def test_the_environment_steers_no_compiler(variable, exact, tmp_path, monkeypatch):
+    """Not even when it is asked for its version and its flags."""
+    monkeypatch.setenv(variable, str(tmp_path / "written"))
+    _has_flag.cache_clear()
+    tabulate(exact.bind())
+    assert not (tmp_path / "written").exists()

@@ -157,19 +157,23 @@ def test_expressions_are_integer_arithmetic(text, value):
     assert evaluate(text, {"n": 8, "k": 3}) == value
 
 
-def test_the_catalogue_loads_within_50_ms():
+def test_the_catalogue_loads_with_little_work():
+    """Calls are counted, whatever else the machine does: 80,000 take 20 ms."""
     code = (
-        "import time\n"
+        "import sys\n"
         "from axdse.multipliers.designs.catalog import Catalog\n"
-        "def load():\n"
-        "    start = time.process_time()\n"
-        "    Catalog()\n"
-        "    return time.process_time() - start\n"
-        "print(min(load() for _ in range(5)))"
+        "calls = 0\n"
+        "def count(frame, event, argument):\n"
+        "    global calls\n"
+        "    calls += event in ('call', 'c_call')\n"
+        "sys.setprofile(count)\n"
+        "Catalog()\n"
+        "sys.setprofile(None)\n"
+        "print(calls)"
     )
 
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
 
-    assert float(answer.stdout) < 0.05
+    assert 1_000 < int(answer.stdout) < 200_000

@@ -11,7 +11,7 @@ from axdse.dse.cli import run
 from axdse.multipliers.designs.catalog import builtin_catalog
 
 FAMILIES = tuple(builtin_catalog().families)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_list_json_has_one_object_per_family(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,8 +190,22 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_package_runs_as_the_command_does() -> None:
+    command = [sys.executable, "-m", "axdse.dse.cli", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("axdse")
+
+
 def test_commands_start_without_torch() -> None:
     """It takes a second to import: those that need it do so themselves."""
-    code = "import sys, axdse.dse.cli; print({'torch', 'optuna'} & set(sys.modules))"
+    code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_full_disk_behind_the_output_is_one_line() -> None:
+    call = [sys.executable, "-m", "axdse.dse.cli", "list"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "No space left" in ended.stderr

@@ -20,7 +20,7 @@ from axdse.multipliers.tables.lut import (
     save_npz,
 )
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "luts.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "luts.json").read_text())
 FORMATS = ["int8", "bf16", "approxtrain", "float(8,3)", "float(8,4,product=wide)"]
 
 

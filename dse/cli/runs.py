@@ -1,4 +1,4 @@
-"""The command search: who trades accuracy against silicon best?"""
+"""The commands search and export: what does a run find, and what does it give away?"""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ from axdse.dse.cli.options import PATH, ProgressBars, say
 from axdse.dse.ending import going_on
 from axdse.dse.limits import LARGEST_SEED, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.config import load_config
+from axdse.dse.run.run_dir import RunDir
 
 
 @click.command(short_help="Search for the best trade-offs.")
 @click.argument("config_path", metavar="CONFIG.yaml", type=PATH)
 @click.option("--run", "run_path", type=PATH, required=True, metavar="DIR", help="The run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, if there is one.")
-@click.option("--trials", type=click.IntRange(1, MOST_TRIALS), help="Finished trials in all.")
+@click.option("--trainings", type=click.IntRange(1, MOST_TRIALS), help="Trained trials in all.")
+@click.option("--trials", type=click.IntRange(1, MOST_TRIALS), help="Trials in all.")
 @click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start none later.")
 @click.option(
     "--seed", type=click.IntRange(0, LARGEST_SEED), help="Seed of sampler and trainings."
@@ -26,6 +28,7 @@ def search(
     config_path: Path,
     run_path: Path,
     resume: bool,
+    trainings: int | None,
     trials: int | None,
     timeout: float | None,
     seed: int | None,
@@ -46,6 +49,7 @@ def search(
             config,
             run_path,
             resume=resume,
+            trainings=trainings,
             trials=trials,
             timeout_s=timeout,
             seed=seed,
@@ -54,3 +58,21 @@ def search(
         )
     front = [point for point in run.front if point.on_front]
     say(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
+
+
+@click.command(short_help="Export the front of a run.")
+@click.argument("run_path", metavar="RUN", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an earlier export; what others added stays."
+)
+def export(run_path: Path, output: Path, overwrite: bool) -> None:
+    """Export the front of a run: RTL, C model, table, certificates, cost, history, report."""
+    # matplotlib takes a second to import.
+    from axdse.dse.report.export import export_run
+
+    exported = export_run(RunDir(run_path), output, overwrite=overwrite)
+    say(f"{exported.folder}: {len(exported.designs)} designs; see report.html")
+
+
+COMMANDS = (search, export)

@@ -9,7 +9,7 @@ from axdse.dse.run.config import SearchConfig, dump_config, load_config, parse_c
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -48,7 +48,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("training: {epoch: 4}", "unknown key .*training.epoch; did you mean 'epochs'"),
         ("trials: 6\ntrials: 7", "each key once: key 'trials' is given twice"),
         ("trials: many", "schema: trials is 'many'; .*valid integer"),
-        ("trials: 0", "schema: trials is 0; .*greater than or equal to 1"),
+        ("trainings: 0", "schema: trainings is 0; .*greater than or equal to 1"),
         ("finalist_seeds: 2", "schema: finalist_seeds is 2; .*greater than or equal to 3"),
         ("sampler: nsga3", "schema: sampler is 'nsga3'"),
         ("workload: lenet-6", "lenet-6.*did you mean 'lenet-5'"),

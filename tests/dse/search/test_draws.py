@@ -17,6 +17,7 @@ from axdse.dse.run.evaluation import Baseline, Evaluation
 from axdse.dse.search.evaluate import Trial
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.search import Search
+from axdse.dse.search.space import space_of
 from axdse.dse.search.workers import Outcome
 from axdse.dse.training.records import Epoch, History
 from axdse.flows.cost.cost import unit_cost
@@ -185,3 +186,25 @@ def test_a_design_that_failed_is_not_tried_again(config: SearchConfig, exact_cos
     failed = [design for _, design, status, _ in trials if status == "failed"]
     assert failed
     assert len(set(failed)) == len(failed)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_budget_is_of_trainings(workers: int, config: SearchConfig, exact_cost: Cost) -> None:
+    """What a look at the cost rules out is free; how fast others are changes nothing."""
+    budget = dataclasses.replace(config, trainings=7, trials=None)
+    first, second = (search(Folder(budget), workers, seed, exact_cost) for seed in range(2))
+    spent = [status for _, _, status, _ in first if status in ("complete", "failed")]
+    assert len(spent) == 7
+    assert first[-1][2] in ("complete", "failed")
+    assert first == second
+
+
+def test_a_space_without_designs_left_ends_the_search(
+    tiny_config: Make, config: SearchConfig, exact_cost: Cost
+) -> None:
+    small = tiny_config(
+        "families: [drum, mitchell]", "trainings: 99", f"sampler: {config.sampler}", "trials: 999"
+    )
+    trials = search(Folder(small), 2, 0, exact_cost)
+    designs = [design for _, design, _, _ in trials]
+    assert sorted(designs) == sorted(c.name for c in space_of(small).candidates())

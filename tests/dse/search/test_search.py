@@ -38,7 +38,7 @@ class Watcher:
     def begin(self, phase: str, total: int, done: int) -> None:
         self.phases.append((phase, total, done))
 
-    def advance(self, note: str) -> None:
+    def advance(self, note: str, steps: int = 1) -> None:
         self.notes.append(note)
         self._act(self.phases[-1][0])
 
@@ -60,7 +60,7 @@ def finished(tiny_config: Make, tmp_path_factory: pytest.TempPathFactory) -> Fin
 def test_every_requested_trial_is_recorded(finished: Finished) -> None:
     run, _ = finished
     assert len(run.evaluations) == run.config.trials
-    assert {e.status for e in run.evaluations} <= {"complete", "dominated", "repeated"}
+    assert {e.status for e in run.evaluations} <= {"complete", "dominated"}
     assert [e.design for e in run.evaluations[:2]] == [
         c.name for c in space_of(run.config).references()
     ]
@@ -102,10 +102,10 @@ def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     finalists = len(run.front) * (run.config.finalist_seeds + 2)
     assert watcher.phases == [
         ("baselines", 6, 0),
-        ("trials", run.config.trials, 0),
+        ("trainings", run.config.trainings, 0),
         ("finalists", finalists, 0),
     ]
-    assert len(watcher.notes) == 6 + run.config.trials + finalists
+    assert len(watcher.notes) == 6 + len(run.evaluations) + finalists
 
 
 def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
@@ -235,7 +235,7 @@ def test_killed_workers_break_only_their_trials(tiny_config: Make, tmp_path: Pat
     victims: list[BaseProcess] = []
 
     def kill_once(phase: str) -> None:
-        if phase == "trials" and not victims:
+        if phase == "trainings" and not victims:
             victims.extend(multiprocessing.active_children())
             for victim in victims:
                 victim.kill()

@@ -11,6 +11,7 @@ from axdse.flows import tools
 from axdse.flows.evidence.stimulus import core_stimulus
 from axdse.flows.simulation import icarus as rtl_simulation
 from axdse.flows.simulation.icarus import simulate
+from axdse.flows.verilog.macro_growth import ENDLESS, expanded_words
 from axdse.flows.verilog.safety import DIRECTIVES, FUNCTIONS, refuse_unsafe
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl
 from axdse.multipliers.errors import AxdseError
@@ -102,6 +103,8 @@ def test_system_tasks_are_refused_with_their_line(task: str, before: str) -> Non
         "wire \\a// ; \n",
         "endmodule module rtl_bench;",
         "endmodule module RTL_BENCH;",
+        "wire x = 65537'b1;",
+        "wire x = 0_99_999_999 'hff;",
     ],
 )
 def test_other_ways_out_are_refused(construct: str) -> None:
@@ -139,6 +142,46 @@ def test_names_that_macros_build_are_refused(macros: str, use: str) -> None:
 def test_no_function_or_directive_reaches_out() -> None:
     assert not FUNCTIONS & {"finish", "stop", "system", "fopen", "random", "time", "root"}
     assert not DIRECTIVES & {"include", "pragma", "line"}
+
+
+DOUBLES = "`define F(x) x + x\n"
+LAUGHS = "`define L0 a\n" + "".join(f"`define L{n} {f'`L{n - 1} ' * 10}\n" for n in range(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("wire a;", 3),
+        ("`define A 1 + 1\nx = `A;", 6),
+        ("`define A `B `B\n`define B 1 \\\n 2\n`A", 6),
+        ("`define F(x) x\n`F(1)", 4),
+        (DOUBLES + "`F(`F(1))", 22),
+        ("`define X `X\n`X", ENDLESS),
+        ("`define X `Y\n`define Y `X\n", ENDLESS),
+        (DOUBLES + "`F(" * 80 + ")" * 80, ENDLESS),
+    ],
+)
+def test_what_macros_become_is_bounded(text: str, words: int) -> None:
+    assert expanded_words(text) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{LAUGHS}`L7", "`define X `X\n`X", f"{DOUBLES}{'`F(' * 30}1{')' * 30}"],
+    ids=["laughs", "endless", "nested"],
+)
+def test_macro_bombs_are_refused(text: str) -> None:
+    assert "line 1: `define makes the text longer" in refused(f"{text}\n" + GOOD + "endmodule")
+
+
+def test_many_nested_calls_are_scanned_in_linear_time() -> None:
+    def seconds(depth: int) -> float:
+        start = time.process_time()
+        refuse_unsafe("`define F(x) x\n" + "`F(" * depth + ")" * depth, "top.v")
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(40_000) < 10 * seconds(10_000)  # not 16 times
 
 
 # Where a scan lets something pass, the process that simulates holds it.

@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from axdse.flows.verilog import processes
 from axdse.flows.verilog.simulation_past import past_of
 
 HEAD = "module m(input clk, input [7:0] a, b, output reg [15:0] p);\n"
@@ -39,6 +40,9 @@ def past(body: str) -> tuple[str, bool] | None:
         "f = f + x[i]; end endfunction always @* p = f(a);",
         "`define TIMES(x, y) ((x) * (y))\nalways @(a or b) p = `TIMES(a, b);",
         "always @* begin : named integer k; k = a; p = k * b; end",
+        "always @* case (a) 0: p = 0; default: p = b; endcase",
+        "reg t; always @* begin t = a; p = 0; while (t) begin p = p + a; t = 0; end end",
+        "always @* begin p = a; repeat (3) p = p + b; end",
     ],
 )
 def test_what_computes_has_no_past(body: str) -> None:
@@ -58,6 +62,7 @@ def test_what_computes_has_no_past(body: str) -> None:
         ("always @(a) p = a * b;", "b, for which"),
         ("`define LIST a\nalways @(`LIST) p = a * b;", "b, for which"),
         ("reg [7:0] l = 0; always @(p) l = a; always @(a or b) p = l * b;", "a, for which"),
+        ("integer i; always @* begin while (i < 3) i = a; p = i; end", "i before"),
         ("always #5 p = a;", "by itself"),
     ],
 )
@@ -86,6 +91,14 @@ def test_what_surely_remembers_is_told(body: str, word: str) -> None:
         ("function [7:0] f(input [7:0] x); f = x * b; endfunction "
          "always @* p = f(a);", "function"),
         ("reg l; function f(input x); begin f = x; l = x; end endfunction assign p = f(a);", "l"),
+        ("always @* begin p = a; #(2 + 3) p = b; end", "delay"),
+        ("always @* p = #5 a;", "delay"),
+        ("always @* p = @(a) b;", "not followed"),
+        ("always @* p = repeat (2) @(a) b;", "not followed"),
+        ("always @* begin integer k = a; p = k; end", "not followed"),
+        ("always @* (p) = a;", "not followed"),
+        ("always @* {p, (b)} = a;", "not followed"),
+        ("always @* " + "begin " * 101 + "p = a; " + "end " * 101, "not followed"),
         ("always @* compute(a, b, p);", "not followed"),
         ("always @* begin : s reg [7:0] l; p = s.l; l = a; end", "not followed"),
     ],
@@ -95,6 +108,13 @@ def test_what_may_remember_is_told_apart(body: str, word: str) -> None:
     assert found
     assert word in found[0]
     assert not found[1]
+
+
+def test_beyond_a_number_of_places_nothing_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "reg [7:0] t; always @* begin p = t + t; t = a; end"
+    assert past(body) == ("a process reads t before it assigns it", True)
+    monkeypatch.setattr(processes, "MOST_COMPARED", 1)
+    assert past(body) == ("a process reads t before it assigns it", False)
 
 
 @pytest.mark.parametrize(
