@@ -20,10 +20,10 @@ search: setup
 	$(BIN)/axdse export $(RUN) -o $(RUN)/export --overwrite
 
 test: lint types imports
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup-dev
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 lint: setup-dev
 	$(BIN)/ruff format --check .

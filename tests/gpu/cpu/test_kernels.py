@@ -92,8 +92,8 @@ def test_every_entry_at_every_width(kernel: Kernel, fraction_bits: int, product:
 
 
 @every_kernel
-@pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 16, 17, 33])
-@pytest.mark.parametrize("columns", [1, 31, 40, 95, 97, 255, 257, 300])
+@pytest.mark.parametrize("rows", [1, 8, 9, 33])
+@pytest.mark.parametrize("columns", [1, 40, 95, 257])
 @pytest.mark.parametrize("name", ["float(8,7,product=narrow)", "float(8,7,product=wide)", "int8"])
 def test_rows_and_columns_at_the_edge_of_blocks(
     kernel: Kernel, name: str, rows: int, columns: int
