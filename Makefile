@@ -20,10 +20,10 @@ search: setup
 	$(BIN)/axdse export $(RUN) -o $(RUN)/export --overwrite
 
 test: lint types imports
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup-dev
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 lint: setup-dev
 	$(BIN)/ruff format --check .
@@ -32,11 +32,12 @@ lint: setup-dev
 # mypy and import-linter want to see the folders under the name that they are imported by.
 tree:
 	@mkdir -p $(TREE)/axdse
-	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$p; done
+	@for p in package/__init__.py package/py.typed multipliers flows gpu dse; do \
+	    ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$(basename $$p); done
 
 types: setup-dev tree
 	MYPYPATH=$(TREE) $(BIN)/mypy --namespace-packages --explicit-package-bases \
-	    -p axdse.multipliers -p axdse.flows -p axdse.gpu -p axdse.dse
+	    -p axdse
 
 imports: setup-dev tree
 	PYTHONPATH=$(TREE) $(BIN)/lint-imports

@@ -21,6 +21,7 @@ DATA = (
     "gpu/**/*.py",
     "gpu/cpu/csrc/*",
     "gpu/cuda/csrc/*",
+    "gpu/testing/*.c",
     "dse/training/data/*.npz.xz",
     "dse/training/data/LICENSE*",
     "dse/report/templates/*",
@@ -49,6 +50,7 @@ def test_wheel_ships_every_module(wheel_names: list[str]) -> None:
     modules = [path for top in tops for path in (ROOT / top).rglob("__init__.py")]
     files = {path for module in modules for path in module.parent.glob("*.py")}
     assert {f"axdse/{path.relative_to(ROOT)}" for path in files} <= set(wheel_names)
+    assert {"axdse/__init__.py", "axdse/py.typed"} <= set(wheel_names)
 
 
 @pytest.mark.parametrize("pattern", DATA)

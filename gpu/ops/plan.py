@@ -62,6 +62,7 @@ INLINED_TIME = 3.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
 BF16_RANK, FP32_RANK, FP64_RANK, INT8_RANK, MAPPING = 0.62, 1.1, 2.4, 0.23, 0.12
 INT8_RANK_CUDA, FP64_RANK_CUDA = 0.1, 1.2
+_PLACES = {"cpu": torch.device("cpu"), "cuda": torch.device("cuda")}
 FP32_SUMS = "it adds in FP32, in an order of its own; the format rounds after each addition"
 
 
@@ -157,7 +158,7 @@ def plan(design: str | Design, device: DeviceType = "cpu", operation: Operation 
     name = design if isinstance(design, str) else handle(design)
     # Any of these may change at any time: torch may be told to be less precise, and a caller to
     # compare kernels.
-    place = torch.device(device)
+    place = _PLACES[device]
     state = sums_are_plain(place), by_bf16(name, place), forced_kernel()
     return _planned(name, device, operation, *state)
 
@@ -221,7 +222,7 @@ def _factors(known: Multiplication, device: DeviceType, operation: Operation) ->
     name = "factors"
     if isinstance(known.table, str):
         return Realisation(name, False, known.table)
-    if not sums_are_plain(torch.device(device)):
+    if not sums_are_plain(_PLACES[device]):
         return Realisation(name, False, "torch is set to multiply FP32 in lower precision")
     if device == "cuda" and not torch.cuda.is_available():
         return Realisation(name, False, "torch finds no GPU")
@@ -241,7 +242,7 @@ def _factor_time(
     factors: Factors, known: Multiplication, device: DeviceType, operation: Operation
 ) -> tuple[str, float]:
     """The arithmetic of native products and their time in all."""
-    on_gpu, place = device == "cuda", torch.device(device)
+    on_gpu, place = device == "cuda", _PLACES[device]
     if by_bf16(known.digest, place):
         return "bf16", BF16_TIMES.get(factors.rank, MAPPING + BF16_RANK * factors.rank)
     per_rank, arithmetic = FP32_RANK, "FP32"

@@ -10,6 +10,7 @@ from pathlib import Path
 from axdse.multipliers.cache import cached_bytes, cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.translation_unit import (
+    PARAMETERS,
     PRELUDE,
     check_object,
     float_calls,
@@ -77,7 +78,9 @@ def compiled(
     models = (model, *filter(None, (core,)))
     files = (file.read_bytes() for file in (harness, *HARNESS_FILES))
     parts = (*map(source_content, models), *files)
-    key = digest(*parts, function, calls(""), *macros, *FLAGS, *PRELUDE, *LINK, compiler()[1])
+    key = digest(
+        *parts, function, PARAMETERS, calls(""), *macros, *FLAGS, *PRELUDE, *LINK, compiler()[1]
+    )
 
     def make() -> bytes:
         return _linked(model, function, harness, macros, calls, core)
@@ -97,7 +100,8 @@ def _linked(
     with temporary_folder() as folder:
         unit = preprocess(model, macros, folder, core)
         objects = [
-            _built(unit + calls(build), model, function, folder / build) for build in BUILDS
+            _built(PARAMETERS + unit + calls(build), model, function, folder / build)
+            for build in BUILDS
         ]
         # A copy: a fence lets a file through, not its name, under which another thread may put
         # the same anew.

@@ -42,6 +42,8 @@ _TYPES = (
 _BITS = (8, 16, 32, 64, 64, 108, 116, 132, 164, 164)  # plus 100 if signed
 _SIGNATURE = "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b)"
 _FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
+# Comes before what the preprocessor leaves: macros may stand for its elements.
+PARAMETERS = "extern const int axdse_parameter[];\n"
 # Appended to what the preprocessor leaves: no macro is there any more to change its meaning.
 _INTEGER_CALLS = """
 ;_Static_assert(_Generic(&{function}, {kinds}, default : 0), "{signature}");
@@ -209,7 +211,7 @@ def integer_calls(function: str, build: str, signed: bool, swapped: bool) -> str
         for takes, bits in zip(_TYPES, _BITS, strict=True)
         for returns in _TYPES
     )
-    return "extern const int axdse_parameter[];" + _INTEGER_CALLS.format(
+    return _INTEGER_CALLS.format(
         function=function,
         build=build,
         kinds=kinds,

@@ -12,8 +12,6 @@ from axdse.gpu.cpu.codes import codes_of
 from axdse.gpu.cpu.compile import FLAGS, FOLDER
 from axdse.gpu.cpu.engine import Engine
 from axdse.gpu.cpu.kernels import PORTABLE, Kernel, engine_for
-from axdse.gpu.multiplication.handles import handle
-from axdse.multipliers.tables.lut import Lut
 
 DRIVER = Path(__file__).with_name("kernel_driver.c")
 NATIVE = "-march=native"
@@ -44,9 +42,9 @@ class KernelDriver:
             call = [self.compiler, *kept, "-fwrapv", *self.flags, *kernel]
             subprocess.run([*call, "-o", str(self.folder / source[:-2])], check=True)
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
         """As GemmContract wants it: a [M, K], b [K, N] to [M, N]."""
-        engine = engine_for(PORTABLE, handle(lut), swap)
+        engine = engine_for(PORTABLE, multiplication, swap)
         codes = (codes_of(x[None, None], engine)[0, 0].numpy() for x in (a, b))
         return self.multiply(*codes, engine)
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import torch
-from gemm_contract import table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axdse.dse.training.networks import LAYERS
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
+from axdse.gpu.testing.gemm import table
 
 Batch = tuple[Tensor, Tensor]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-pytest.register_assert_rewrite("gemm_contract", "conv_contract")
+pytest.register_assert_rewrite("axdse.gpu.testing")
 sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
 
 from cuda_on_host import HostDevice  # noqa: E402

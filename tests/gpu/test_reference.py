@@ -1,18 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from conv_contract import ConvContract
-from gemm_contract import (
-    FLOATS,
-    GemmContract,
-    all_products,
-    assert_same_bits,
-    candidate,
-    operands,
-    table,
-    values,
-    wild_operands,
-)
 from torch import Tensor
 
 from axdse.gpu.multiplication.handles import handle
@@ -25,16 +13,27 @@ from axdse.gpu.reference import (
     float_products,
     gemm_reference,
 )
+from axdse.gpu.testing.conv import ConvContract
+from axdse.gpu.testing.gemm import (
+    FLOATS,
+    GemmContract,
+    all_products,
+    assert_same_bits,
+    candidate,
+    operands,
+    table,
+    values,
+    wild_operands,
+)
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
-from axdse.multipliers.tables.lut import Lut
 
 
 class TestReference(GemmContract):
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return gemm_reference(a[None], b[None], handle(lut), swap)[0]
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return gemm_reference(a[None], b[None], multiplication, swap)[0]
 
 
 class TestConvolution(ConvContract):

@@ -22,6 +22,7 @@ trials: 1
 """
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
 CONV1_MACS = 300 * 6 * 28 * 28 * 25
+FC1_MACS_PER_IMAGE = 784 * 300
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -29,6 +30,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def config(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("config") / "short.yaml"
     path.write_text(SHORT)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("config") / "dense.yaml"
+    path.write_text(SHORT.replace("lenet-5", "lenet-300-100"))
     return str(path)
 
 
@@ -69,20 +77,20 @@ def test_train_records_the_last_epoch_of_every_layer(recorded: Path) -> None:
         assert histogram.total + histogram.zero + histogram.non_finite == CONV1_MACS
 
 
-def test_train_records_one_step_in_so_many(config: str, tmp_path: Path) -> None:
+def test_train_records_one_step_in_so_many(dense: str, tmp_path: Path) -> None:
     path = tmp_path / "r.npz"
-    options = ["--config", config, "--epochs", "1", "--record", str(path), "--record-every", "2"]
+    options = ["--config", dense, "--epochs", "1", "--record", str(path), "--record-every", "2"]
     assert run(["train", "exact(n=8)", "--format", "int8", *options]) == 0
     recording = load_recording(path)
     steps = 64 + 64 + (300 - 4 * 64)  # images of batches 0, 2 and 4
     assert recording.every == 2
-    assert recording.histograms[0].total == CONV1_MACS // 300 * steps
+    assert recording.histograms[0].total == FC1_MACS_PER_IMAGE * steps
 
 
 def test_train_json_is_only_json(
-    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dense: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--config", config, "--epochs", "1", "--record", str(tmp_path / "r.npz")]
+    options = ["--config", dense, "--epochs", "1", "--record", str(tmp_path / "r.npz")]
     assert run(["train", "exact(n=8)", "--format", "int8", *options, "--json"]) == 0
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)) == 1

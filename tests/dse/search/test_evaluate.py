@@ -52,6 +52,19 @@ def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
     assert result.history is None
 
 
+@pytest.mark.parametrize(("clock", "status"), [(1.7, "infeasible"), (4.0, "complete")])
+def test_what_misses_the_clock_is_not_trained(
+    clock: float, status: str, tiny_config: Make
+) -> None:
+    config = tiny_config(f"clock_ns: {clock}", "activity: uniform")
+    result = evaluate(0, candidate("exact(n=4)"), config, Uniform(), lambda cost: OPEN)
+    assert result.status == status
+    assert (result.history is None) == (status == "infeasible")
+    assert ("misses the clock of 1.7 ns" in result.reason) == (status == "infeasible")
+    assert result.cost is not None
+    assert (result.cost.delay_ns <= clock) == (status == "complete")
+
+
 def test_training_stops_once_the_rival_is_out_of_reach(tiny_config: Make) -> None:
     rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.9, 0.01, (0.0, 0.0))
     config = tiny_config("training: {epochs: 2, train_images: 500}")

@@ -27,6 +27,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_a_random_moment_loses_nothing(tiny_config: Make, tmp_path: Path) -> None:
     config, run_path = tiny_config("trials: 5"), tmp_path / "run"
     moment = random.randint(0, BASELINE_TRAININGS + config.trials + 4)

@@ -10,6 +10,7 @@ import pytest
 
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.simulation import icarus as rtl_simulation
+from axdse.flows.verify import check as check_module
 from axdse.flows.verify import verdict
 from axdse.flows.verify.check import check, check_all, check_unit
 from axdse.multipliers.designs import rtl_text as verilog
@@ -42,10 +43,24 @@ def _no_simulation(*_: object) -> None:
 # Agreement.
 
 
+Reports = dict[str, RtlReport]
+
+
+@pytest.fixture(scope="module")
+def at_defaults(
+    tmp_path_factory: pytest.TempPathFactory, tools_only: Callable[[Path], Path]
+) -> Reports:
+    """Of every family; designs of the same width share a simulation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AXDSE_CACHE", str(tools_only(tmp_path_factory.mktemp("defaults") / "cache")))
+        multipliers = [builtin_catalog().family(name).bind() for name in FAMILIES]
+        return dict(zip(FAMILIES, check_all(multipliers, jobs=1), strict=True))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_agrees_at_its_defaults(name: str) -> None:
-    multiplier = builtin_catalog().family(name).bind()
-    report = check(multiplier)
+def test_every_family_agrees_at_its_defaults(name: str, at_defaults: Reports) -> None:
+    multiplier, report = builtin_catalog().family(name).bind(), at_defaults[name]
+    assert report.design == multiplier.spec
     assert report.passed, report.examples
     assert report.mismatches == 0
     assert report.examples == ()
@@ -160,15 +175,30 @@ def test_deleting_the_middle_of_the_rtl_fails(name: str, tmp_path: Path) -> None
     _assert_fails(lambda: check(dataclasses.replace(family, rtl=copy).bind()))
 
 
+@pytest.fixture(scope="module")
+def flipped(
+    tmp_path_factory: pytest.TempPathFactory, tools_only: Callable[[Path], Path]
+) -> dict[str, tuple[Multiplier, RtlReport]]:
+    """Each family with another operator in its model, and what a check says of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AXDSE_CACHE", str(tools_only(tmp_path_factory.mktemp("flips") / "cache")))
+        patch.setattr(cmodel, "TIME_LIMIT_S", 2)
+        models = [
+            _first_flip_that_matters(
+                _narrow(builtin_catalog().family(name)), tmp_path_factory.mktemp(name)
+            )
+            for name in FAMILIES
+        ]
+        reports = check_all(models, jobs=1)
+        return dict(zip(FAMILIES, zip(models, reports, strict=True), strict=True))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_flipping_an_operator_of_the_model_fails(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, flipped: dict[str, tuple[Multiplier, RtlReport]]
 ) -> None:
-    monkeypatch.setattr(cmodel, "TIME_LIMIT_S", 2)
-    original = _narrow(builtin_catalog().family(name))
-    flipped = _first_flip_that_matters(original, tmp_path)
-    right, wrong = tabulate(original), tabulate(flipped)
-    report = check(flipped)
+    multiplier, report = flipped[name]
+    right, wrong = tabulate(_narrow(builtin_catalog().family(name))), tabulate(multiplier)
     assert (report.verdict, report.mismatches) == ("mismatch", np.count_nonzero(right != wrong))
     example = report.examples[0]
     assert int(example.got, 16) == right[example.a, example.b]
@@ -215,6 +245,15 @@ def _first_flip_that_matters(original: Multiplier, folder: Path) -> Multiplier:
         if changed.any():
             return flipped
     return pytest.fail(f"no operator of {original.spec} matters")
+
+
+def test_the_model_is_tabulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Multiplier] = []
+    monkeypatch.setattr(
+        check_module, "tabulate", lambda model: calls.append(model) or tabulate(model)
+    )
+    assert check(_exact()).passed
+    assert calls == [_exact()]
 
 
 # Cache and traces.

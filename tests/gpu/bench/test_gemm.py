@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from gemm_contract import all_products, candidate, operands, table
 from torch import Tensor
 
 from axdse.gpu.bench import timing as bench_timing
@@ -15,6 +14,7 @@ from axdse.gpu.bench.sums import Sums, exact_sums
 from axdse.gpu.bench.timing import Patience, side_by_side
 from axdse.gpu.cpu.kernels import KERNELS, Kernel, available_kernels
 from axdse.gpu.multiplication.handles import Form
+from axdse.gpu.testing.gemm import all_products, candidate, operands, table
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

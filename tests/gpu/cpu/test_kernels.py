@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gemm_contract import (
+from kernel_driver import KernelDriver
+from torch import Tensor
+
+from axdse.gpu.cpu import compile as host_library
+from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
+from axdse.gpu.cpu.ops import gemm_cpu
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.testing.gemm import (
     GemmContract,
     all_products,
     assert_same_bits,
@@ -15,13 +22,6 @@ from gemm_contract import (
     operands,
     table,
 )
-from kernel_driver import KernelDriver
-from torch import Tensor
-
-from axdse.gpu.cpu import compile as host_library
-from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
-from axdse.gpu.cpu.ops import gemm_cpu
-from axdse.gpu.multiplication.handles import handle
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.lut import Lut
 
@@ -52,8 +52,8 @@ class Programs:
     def use(self, compiled: KernelDriver) -> None:
         self.driver = compiled
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return self.driver.gemm(a, b, lut, swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return self.driver.gemm(a, b, multiplication, swap)
 
 
 class TestAvx2OnHaswell(Programs, GemmContract):
@@ -92,8 +92,8 @@ def test_every_entry_at_every_width(kernel: Kernel, fraction_bits: int, product:
 
 
 @every_kernel
-@pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 16, 17, 33])
-@pytest.mark.parametrize("columns", [1, 31, 40, 95, 97, 255, 257, 300])
+@pytest.mark.parametrize("rows", [1, 8, 9, 33])
+@pytest.mark.parametrize("columns", [1, 40, 95, 257])
 @pytest.mark.parametrize("name", ["float(8,7,product=narrow)", "float(8,7,product=wide)", "int8"])
 def test_rows_and_columns_at_the_edge_of_blocks(
     kernel: Kernel, name: str, rows: int, columns: int

@@ -5,14 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from gemm_contract import GemmContract, assert_same_bits, table
 from kernel_driver import KernelDriver
 from torch import Tensor
 
 from axdse.gpu.cpu.engine import VOID
 from axdse.gpu.cpu.kernels import NEON, PORTABLE, engine_for
 from axdse.gpu.multiplication.handles import handle
-from axdse.multipliers.tables.lut import Lut
+from axdse.gpu.testing.gemm import GemmContract, assert_same_bits, table
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MISSING = [tool for tool in (COMPILER, EMULATOR) if not shutil.which(tool)]
@@ -38,8 +37,8 @@ class TestNeon(GemmContract):
     def use(self, driver: KernelDriver) -> None:
         self.driver = driver
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return self.driver.gemm(a, b, lut, swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return self.driver.gemm(a, b, multiplication, swap)
 
 
 def test_void_operands_have_no_products(driver: KernelDriver) -> None:

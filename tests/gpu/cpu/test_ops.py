@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from conv_contract import ConvContract
-from gemm_contract import FORMATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
 from axdse.gpu.cpu import compile as host_library
@@ -16,6 +14,8 @@ from axdse.gpu.cpu import kernels as host_kernels
 from axdse.gpu.cpu import ops as ops_cpu
 from axdse.gpu.cpu.kernels import AVX2, PORTABLE, VBMI, Kernel
 from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.testing.conv import ConvContract
+from axdse.gpu.testing.gemm import FORMATS, GemmContract, assert_same_bits, operands, table
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.sandbox.compiler import compiler
@@ -38,8 +38,8 @@ class Operators:
 
     kernel: Kernel
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return run(self.kernel, a, b, lut, swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return ops_cpu.gemm_cpu(self.kernel, a[None], b[None], multiplication, swap)[0]
 
     def conv2d(self, *arguments: Any) -> Tensor:
         return ops_cpu.conv2d_cpu(self.kernel, *arguments)

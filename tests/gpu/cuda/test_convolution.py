@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from cuda_on_host import HostDevice
-from gemm_contract import FLOATS, assert_sums, candidate, codes, operands, table, values
 from torch import Tensor
 
 from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.testing.gemm import FLOATS, assert_sums, candidate, codes, operands, table, values
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.model.unit_oracle import unit_products
 

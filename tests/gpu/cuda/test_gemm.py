@@ -3,11 +3,11 @@
 import pytest
 import torch
 from cuda_on_host import HostDevice
-from gemm_contract import FLOATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
 from axdse.gpu.cuda import gemms as device_ops
-from axdse.multipliers.tables.lut import Lut
+from axdse.gpu.multiplication.handles import resolve
+from axdse.gpu.testing.gemm import FLOATS, GemmContract, assert_same_bits, operands, table
 
 
 class TestHost(GemmContract):
@@ -17,8 +17,8 @@ class TestHost(GemmContract):
     def device(self, host_device: HostDevice) -> None:
         self.host = host_device
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return device_ops.gemm(self.host, a[None], b[None], lut, swap)[0]
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return device_ops.gemm(self.host, a[None], b[None], resolve(multiplication).form, swap)[0]
 
 
 @pytest.mark.parametrize("rows", [1, 3])

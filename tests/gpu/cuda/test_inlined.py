@@ -5,13 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 from cuda_on_host import HostDevice
-from gemm_contract import all_products, assert_same_bits, assert_sums, operands, wild_operands
 from torch import Tensor
 
 from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.cuda.arithmetic import arithmetic_of
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.testing.gemm import (
+    all_products,
+    assert_same_bits,
+    assert_sums,
+    operands,
+    wild_operands,
+)
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import parse_format

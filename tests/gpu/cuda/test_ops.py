@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from conv_contract import ConvContract
 from cuda_on_host import HostDevice
-from gemm_contract import FLOATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
 from axdse.gpu.cuda import nvrtc
 from axdse.gpu.cuda import ops as ops_cuda
 from axdse.gpu.cuda.task import NARROW, Program
 from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.testing.conv import ConvContract
+from axdse.gpu.testing.gemm import FLOATS, GemmContract, assert_same_bits, operands, table
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.tables.lut import Lut
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="NO GPU: the CUDA kernels were not run on one"
@@ -27,8 +26,8 @@ needs_gpu = pytest.mark.skipif(
 
 @needs_gpu
 class TestCuda(GemmContract):
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        result = ops_cuda.gemm_cuda(a.cuda()[None], b.cuda()[None], handle(lut), swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        result = ops_cuda.gemm_cuda(a.cuda()[None], b.cuda()[None], multiplication, swap)
         return result[0].cpu()
 
 

@@ -5,13 +5,20 @@ from dataclasses import replace
 import pytest
 import torch
 from cuda_on_host import HostDevice
-from gemm_contract import FLOATS, all_products, assert_same_bits, candidate, operands, table
 from torch import Tensor
 
 from axdse.gpu.cuda import arithmetic as device_arithmetic
 from axdse.gpu.cuda import gemms as device_ops
 from axdse.gpu.cuda.arithmetic import Arithmetic
 from axdse.gpu.cuda.task import SUM_BF16, SUM_FP16
+from axdse.gpu.testing.gemm import (
+    FLOATS,
+    all_products,
+    assert_same_bits,
+    candidate,
+    operands,
+    table,
+)
 from axdse.multipliers.tables.lut import Lut
 
 TYPES = {SUM_BF16: torch.bfloat16, SUM_FP16: torch.float16}

@@ -1,7 +1,7 @@
 import pytest
-from gemm_contract import table
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
+from axdse.gpu.testing.gemm import table
 
 LUT = table("exact", "float(8,4,round=nearest,product=narrow)")
 FORWARD_ONLY = LayerProducts(forward=Product(LUT))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 from bf16_operands import Bf16Operands, assert_rounded_alike
-from gemm_contract import table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axdse.gpu.layers.assignment import LayerProducts, Product
 from axdse.gpu.layers.attention import ApproxMultiheadAttention, scaled_dot_product_attention
 from axdse.gpu.multiplication.call import Call
+from axdse.gpu.testing.gemm import table
 from axdse.multipliers.errors import AxdseError
 
 EXACT = LayerProducts.uniform(table("exact", "float(8,7,round=nearest,product=wide)"))

@@ -2,7 +2,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from gemm_contract import assert_same_bits, table
 from torch import Tensor
 
 from axdse.gpu.factors.ops import native_products
@@ -22,6 +21,7 @@ from axdse.gpu.reference import (
     conv2d_weight_gradient_reference,
     gemm_reference,
 )
+from axdse.gpu.testing.gemm import assert_same_bits, table
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from gemm_contract import table
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -20,6 +19,7 @@ from axdse.gpu.layers.conv import (
 from axdse.gpu.layers.convert import Conversion, convert
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.gpu.testing.gemm import table
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:LSTM with projections is not supported",

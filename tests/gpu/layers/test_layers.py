@@ -1,6 +1,5 @@
 import pytest
 import torch
-from gemm_contract import assert_same_bits, table
 from torch import Tensor, nn
 
 from axdse.gpu.layers.assignment import LayerProducts
@@ -11,6 +10,7 @@ from axdse.gpu.layers.conv import (
     ApproxConvTranspose2d,
 )
 from axdse.gpu.layers.linear import ApproxLinear
+from axdse.gpu.testing.gemm import assert_same_bits, table
 from axdse.multipliers.errors import AxdseError
 
 BF16 = "float(8,7,round=nearest,product=wide)"

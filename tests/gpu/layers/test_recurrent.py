@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 from bf16_operands import Bf16Operands, assert_rounded_alike
-from gemm_contract import table
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from axdse.gpu.layers.assignment import LayerProducts, Product
 from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.gpu.testing.gemm import table
 from axdse.multipliers.errors import AxdseError
 
 EXACT = LayerProducts.uniform(table("exact", "float(8,7,round=nearest,product=wide)"))

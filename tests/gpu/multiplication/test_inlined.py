@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gemm_contract import SHAPES, all_products, assert_same_bits, assert_sums
 from nvrtc import compile_for
 from torch import Tensor
 
@@ -17,6 +16,8 @@ from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.encode import float_values
+from axdse.gpu.testing import gemm as testing
+from axdse.gpu.testing.gemm import SHAPES, all_products, assert_same_bits, assert_sums
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Parameter
@@ -32,7 +33,7 @@ SCRAMBLE = Family(
     title="a product without any regularity",
     kind="integer",
     width="n",
-    model=Path(__file__).parents[2] / "contracts" / "scramble.c",
+    model=testing.SCRAMBLE.model,
     rtl=Path("none.v"),
     parameters={"n": Parameter(min=2, max=24, default=8, meaning="operand width in bits")},
     commutative=False,

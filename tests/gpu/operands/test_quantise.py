@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from gemm_contract import FLOATS, wild_operands
 
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
+from axdse.gpu.testing.gemm import FLOATS, wild_operands
 from axdse.multipliers.formats import FloatFormat, parse_format
 
 MAX = torch.finfo(torch.float32).max

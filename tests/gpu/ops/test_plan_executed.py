@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from gemm_contract import FLOATS, operands, table
 from torch import Tensor
 
 from axdse.gpu import reference
@@ -20,6 +19,7 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.shapes import Operation
 from axdse.gpu.ops import schema
 from axdse.gpu.ops.plan import explain, plan
+from axdse.gpu.testing.gemm import FLOATS, operands, table
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.formats import Format, parse_format

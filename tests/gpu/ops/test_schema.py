@@ -6,8 +6,6 @@ import sys
 
 import pytest
 import torch
-from conv_contract import ConvContract
-from gemm_contract import FLOATS, GemmContract, assert_same_bits, operands, table
 from torch import Tensor
 
 from axdse.gpu import reference
@@ -16,11 +14,12 @@ from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands import shapes
 from axdse.gpu.ops.schema import lut_gemm
+from axdse.gpu.testing.conv import ConvContract
+from axdse.gpu.testing.gemm import FLOATS, GemmContract, assert_same_bits, operands, table
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.tables.lut import Lut
 
 NARROW, BF16 = "float(8,4,round=nearest,product=narrow)", "float(8,7,round=nearest,product=wide)"
 WINDOW = ([2, 1], [1, 2], [1, 2], 2)  # stride, padding, dilation, groups
@@ -41,8 +40,8 @@ def tensors(operator: str, name: str) -> list[Tensor]:
 
 
 class TestGemm(GemmContract):
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
-        return lut_gemm(a, b, lut, swap)
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        return torch.ops.axdse.gemm(a[None], b[None], multiplication, swap)[0]
 
 
 class TestConvolution(ConvContract):

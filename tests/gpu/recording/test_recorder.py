@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from gemm_contract import FORMATS, codes, operands, table, wild_operands
 from torch import Tensor, nn
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
@@ -15,6 +14,7 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.operands.encode import encode
 from axdse.gpu.recording import recorder as recording
 from axdse.gpu.recording.recorder import Recorder, joint_counts
+from axdse.gpu.testing.gemm import FORMATS, codes, operands, table, wild_operands
 from axdse.multipliers.designs.design_point import PRODUCTS
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from gemm_contract import table
 from torch import nn
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
@@ -13,6 +12,7 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.recording.probes import Operands
 from axdse.gpu.recording.recorder import Recorder
 from axdse.gpu.recording.reservoir import COLUMNS, LENGTH, ROWS, SEGMENTS, Reservoir
+from axdse.gpu.testing.gemm import table
 from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
 
 SHAPES = [(2, 20, 18, 5), (1, 3, 40, 37), (3, 1, 1, 1), (1, 33, 2, 50)]  # G, M, N, K

@@ -354,3 +354,14 @@ def test_the_environment_steers_no_compiler(variable, exact, tmp_path, monkeypat
     _has_flag.cache_clear()
     tabulate(exact.bind())
     assert not (tmp_path / "written").exists()
+
+
+@pytest.mark.parametrize("name", builtin_catalog().families)
+def test_a_family_of_the_catalogue_has_one_program(name):
+    """1,237 designs would be as many compilations."""
+    family = builtin_catalog().family(name)
+    width = next(iter(family.parameters))
+    narrow, wide = (program(family.bind({width: n})) for n in (6, 8))
+
+    assert narrow.path == wide.path
+    assert narrow.values != wide.values

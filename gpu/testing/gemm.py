@@ -1,4 +1,4 @@
-"""What every kernel of `axdse::lut_gemm` must do: inherit `GemmContract` and define `gemm`."""
+"""Does a kernel of `axdse::gemm` compute what it must? Inherit `GemmContract`, define `gemm`."""
 
 import functools
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.encode import float_codes, float_values
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
@@ -62,10 +63,17 @@ def candidate(design: str, format_name: str) -> Candidate:
 
 @functools.cache
 def table(design: str, format_name: str) -> Lut:
+    """The table of such a design."""
     return build_lut(candidate(design, format_name))
 
 
+def known(design: str, format_name: str) -> str:
+    """The handle of such a table, as operators take it."""
+    return handle(table(design, format_name))
+
+
 def codes(x: Tensor, number_format: Format) -> np.ndarray:
+    """Operands to codes, as the numpy oracle takes them."""
     if isinstance(number_format, IntFormat):
         return x.numpy().view(np.uint8)
     return float_codes(x, number_format).numpy()
@@ -135,14 +143,25 @@ def assert_sums(actual: Tensor, products: Tensor) -> None:
 class GemmContract:
     """Inherit as `class TestMyKernel(GemmContract)`."""
 
-    def gemm(self, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> Tensor:
+    def gemm(self, a: Tensor, b: Tensor, multiplication: str, swap: bool = False) -> Tensor:
+        """Multiply by the kernel under test.
+
+        Args:
+            a: [M, K], FP32 or int8 as the format of the multiplication has it.
+            b: [K, N], likewise.
+            multiplication: its handle; `axdse.gpu.multiplication.handles.resolve` gives the table.
+            swap: products are T(b, a), not T(a, b).
+
+        Returns:
+            [M, N], FP32 or int32.
+        """
         raise NotImplementedError
 
     def assert_products(self, a: Tensor, b: Tensor, unit: Candidate, swap: bool = False) -> None:
         """K = 1: all pairs of a and b, the unit's product added to +0."""
-        lut = table(unit.multiplier.family.name, unit.format.name)
+        multiplication = known(unit.multiplier.family.name, unit.format.name)
         expected = all_products(a[:, None], b[None], unit, swap)[:, 0] + 0
-        assert_same_bits(self.gemm(a[:, None], b[None], lut, swap), expected)
+        assert_same_bits(self.gemm(a[:, None], b[None], multiplication, swap), expected)
 
     @pytest.mark.parametrize("swap", [False, True])
     @pytest.mark.parametrize("design", ["exact", "scramble"])
@@ -199,7 +218,7 @@ class GemmContract:
         """-2^127 + 2.25 * 2^127 would come back into range; the second product does not."""
         a = torch.tensor([[-(2.0**63), 1.5 * 2.0**63]])
         b = torch.tensor([[2.0**64], [1.5 * 2.0**64]]).expand(2, columns)
-        result = self.gemm(a, b, table("exact", FLOATS[1]))
+        result = self.gemm(a, b, known("exact", FLOATS[1]))
         assert_same_bits(result, torch.full((1, columns), torch.inf))
 
     @pytest.mark.parametrize("shape", SHAPES)
@@ -209,7 +228,7 @@ class GemmContract:
         unit = candidate("scramble", name)
         a = operands(rows * depth, unit.format, 1).reshape(rows, depth)
         b = operands(depth * columns, unit.format, 2).reshape(depth, columns)
-        result = self.gemm(a, b, table("scramble", name))
+        result = self.gemm(a, b, known("scramble", name))
         assert result.is_contiguous()
         assert_sums(result, all_products(a, b, unit))
 
@@ -219,7 +238,7 @@ class GemmContract:
         unit = candidate("scramble", name)
         a = operands(3 * 1031, unit.format, 3).reshape(3, 1031)
         b = operands(1031 * 70, unit.format, 4).reshape(1031, 70)
-        result = self.gemm(a, b, table("scramble", name), swap)
+        result = self.gemm(a, b, known("scramble", name), swap)
         assert_sums(result, all_products(a, b, unit, swap))
 
     @pytest.mark.parametrize("name", FLOATS)
@@ -241,7 +260,7 @@ class GemmContract:
         b[300, 50], b[301, 51] = torch.nan, -torch.inf
         b[302, ::3] = -0.0
         b[13, ::5] = 0.0
-        result = self.gemm(a, b, table("scramble", name))
+        result = self.gemm(a, b, known("scramble", name))
         assert_sums(result, all_products(a, b, unit))
 
     @pytest.mark.parametrize("name", [FLOATS[0], "int8"])
@@ -249,10 +268,10 @@ class GemmContract:
         number_format = parse_format(name)
         a = operands(40 * 22, number_format, 7).reshape(22, 40).t()[::2]
         b = operands(22, number_format, 8)[:, None].expand(22, 67)
-        lut = table("scramble", name)
+        multiplication = known("scramble", name)
         before = a.clone()
-        expected = self.gemm(a.contiguous(), b.contiguous(), lut)
-        assert_same_bits(self.gemm(a, b, lut), expected)
+        expected = self.gemm(a.contiguous(), b.contiguous(), multiplication)
+        assert_same_bits(self.gemm(a, b, multiplication), expected)
         assert_same_bits(a, before)
 
     @pytest.mark.parametrize("name", [FLOATS[0], "int8"])
@@ -260,5 +279,5 @@ class GemmContract:
         number_format = parse_format(name)
         a = operands(70 * 300, number_format, 9).reshape(70, 300)
         b = operands(300 * 90, number_format, 10).reshape(300, 90)
-        lut = table("scramble", name)
-        assert_same_bits(self.gemm(a, b, lut), self.gemm(a, b, lut))
+        multiplication = known("scramble", name)
+        assert_same_bits(self.gemm(a, b, multiplication), self.gemm(a, b, multiplication))

@@ -1,15 +1,21 @@
-"""What every kernel of the three products of a convolution must do: inherit `ConvContract`.
+"""Does a kernel of the three products of a convolution compute what it must?
+
+Inherit `ConvContract` and define them.
 
 The oracle enumerates every multiplication of a convolution: which pixel, which tap, which output.
 """
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from gemm_contract import (
+from torch import Tensor
+
+from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.testing.gemm import (
     FLOATS,
     FORMATS,
     ROUNDOFF,
@@ -17,15 +23,11 @@ from gemm_contract import (
     assert_same_bits,
     candidate,
     codes,
+    known,
     operands,
-    table,
     values,
     wild_operands,
 )
-from torch import Tensor
-
-from axdse.gpu.multiplication.handles import handle
-from axdse.gpu.operands.convolution import Convolution, Window
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
@@ -109,6 +111,7 @@ class Multiplications:
 
 @functools.cache
 def enumerated(shape: Shape) -> Multiplications:
+    """Every multiplication of a convolution."""
     image, weight, output = shape.sizes
     axes = (shape.batch, shape.groups, shape.outputs, shape.inputs, *output[2:], *shape.kernel)
     b, g, o, c, y, x, i, j = (axis.ravel() for axis in np.indices(axes))
@@ -159,15 +162,22 @@ def tensors(shape: Shape, number_format: Format) -> list[Tensor]:
 
 
 class ConvContract:
-    """Inherit as `class TestMyKernel(ConvContract)`; a `Convolution` comes after `swap`."""
+    """Inherit as `class TestMyKernel(ConvContract)`.
 
-    def conv2d(self, *arguments: object) -> Tensor:
+    Each product takes two tensors, FP32 or int8 as the format has it and of any strides; the
+    handle of a multiplication; `swap`, for T of the exchanged operands; and a `Convolution`.
+    """
+
+    def conv2d(self, *arguments: Any) -> Tensor:
+        """T(image, weight) of [B, C, H, W] and [O, C/G, Kh, Kw], summed to [B, O, H', W']."""
         raise NotImplementedError
 
-    def conv2d_input_gradient(self, *arguments: object) -> Tensor:
+    def conv2d_input_gradient(self, *arguments: Any) -> Tensor:
+        """T(grad, weight) of [B, O, H', W'] and [O, C/G, Kh, Kw], summed to [B, C, H, W]."""
         raise NotImplementedError
 
-    def conv2d_weight_gradient(self, *arguments: object) -> Tensor:
+    def conv2d_weight_gradient(self, *arguments: Any) -> Tensor:
+        """T(grad, image) of [B, O, H', W'] and [B, C, H, W], summed to [O, C/G, Kh, Kw]."""
         raise NotImplementedError
 
     def assert_products(
@@ -176,7 +186,7 @@ class ConvContract:
         """All three products of a convolution against the enumeration."""
         (image, weight, grad), every = parts, enumerated(shape)
         (image_size, weight_size, output_size), unit = shape.sizes, candidate("scramble", name)
-        arguments = handle(table("scramble", name)), swap
+        arguments = known("scramble", name), swap
         inside = torch.from_numpy(every.inside)
         flat = (x.flatten() if x.numel() else x.new_zeros(1) for x in parts)
         places = (every.pixel, every.tap, every.output)
@@ -237,7 +247,7 @@ class ConvContract:
         x = wild_operands(int(np.prod(size)), number_format, 1).reshape(size)
         weight = torch.full((1, 1, 1, 1), tap)
         expected = all_products(x.reshape(-1, 1), weight.reshape(1, 1), unit).flatten() + 0
-        arguments = x, weight, handle(table("scramble", name)), False
+        arguments = x, weight, known("scramble", name), False
         result = self.conv2d(*arguments, ONE_CHANNEL.convolution)
         assert_same_bits(result.flatten(), expected)
         result = self.conv2d_input_gradient(*arguments, ONE_CHANNEL.convolution)
@@ -273,7 +283,7 @@ class ConvContract:
 
     @pytest.mark.parametrize("name", [FLOATS[0], "int8"])
     def test_same_bits_every_time(self, name: str) -> None:
-        shape, arguments = SHAPES["many channels"], (handle(table("scramble", name)), False)
+        shape, arguments = SHAPES["many channels"], (known("scramble", name), False)
         image, weight, grad = tensors(shape, parse_format(name))
         first, second = (
             (

@@ -1,0 +1,1 @@
+"""What must whoever computes products pass? Test classes to inherit; they need pytest."""
