@@ -32,11 +32,12 @@ lint: setup-dev
 # mypy, import-linter and editors want to see the folders under the name that they are imported by.
 tree:
 	@mkdir -p $(TREE)/axdse
-	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$p; done
+	@for p in package/__init__.py package/py.typed multipliers flows gpu dse; do \
+	    ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$(basename $$p); done
 
 types: setup-dev
 	MYPYPATH=$(TREE) $(BIN)/mypy --namespace-packages --explicit-package-bases \
-	    -p axdse.multipliers -p axdse.flows -p axdse.gpu -p axdse.dse
+	    -p axdse
 
 imports: setup-dev
 	PYTHONPATH=$(TREE) $(BIN)/lint-imports

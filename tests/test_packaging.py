@@ -51,6 +51,7 @@ def test_wheel_ships_every_module(wheel_names: list[str]) -> None:
     modules = [path for top in tops for path in (ROOT / top).rglob("__init__.py")]
     files = {path for module in modules for path in module.parent.glob("*.py")}
     assert {f"axdse/{path.relative_to(ROOT)}" for path in files} <= set(wheel_names)
+    assert {"axdse/__init__.py", "axdse/py.typed"} <= set(wheel_names)
 
 
 @pytest.mark.parametrize("pattern", DATA)
