@@ -112,7 +112,7 @@ def is_defined(dotted: str) -> bool:
     if names and (place / f"{names[0]}.py").is_file():
         module = place / f"{names.pop(0)}.py"
     else:
-        module = place / "__init__.py"
+        module = (ROOT / "package" if place == ROOT else place) / "__init__.py"
     return module.is_file() and (not names or names[0] in names_in(module))
 
 
@@ -131,5 +131,7 @@ def test_what_is_not_there_is_found_missing() -> None:
     assert not exists("model_unit.py")
     assert is_defined("axdse.gpu.ops.plan.plan")
     assert is_defined("axdse.gpu.testing")
+    assert is_defined("axdse.convert")
+    assert not is_defined("axdse.plan")
     assert not is_defined("axdse.gpu.plan")
     assert not is_defined("axdse.gpu.ops.plan.nothing")
