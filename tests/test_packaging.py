@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DATA = (
@@ -71,6 +72,24 @@ def test_no_registry_host_is_named() -> None:
     for name in tracked.stdout.split():
         text = (ROOT / name).read_bytes()
         assert not [host for host in hosts if host.encode() in text], name
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    for key in ("version", "license", "keywords"):
+        assert citation[key] == project[key]
+
+
+def test_hooks_are_the_tools_of_set_up() -> None:
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in repos[0]["hooks"]:
+        program, argument, *_ = hook["entry"].split()
+        known = f"\n{argument}:" if program == "make" else f"$(BIN)/ruff {argument}"
+        assert known in makefile
+        assert program in ("make", ".venv/bin/ruff")
 
 
 def test_every_dependency_has_a_written_reason() -> None:
