@@ -66,6 +66,14 @@ class FloatFormat:
         return f"float({','.join((*widths, *(o for o, said in options.items() if said)))})"
 
     @property
+    def spelled_out(self) -> str:
+        """The text with each option of its first version, which digests of tables hold."""
+        widths = f"e={self.exponent_bits},m={self.fraction_bits}"
+        total = "" if self.sum == "fp32" else f",sum={self.sum}"
+        scale = "" if self.scale == "tensor" else f",scale={self.scale}"
+        return f"float({widths},round={self.rounding},product={self.product}{total}{scale})"
+
+    @property
     def unit(self) -> "FloatFormat":
         """The format as a multiplier unit sees it: rounded operands in, one product out."""
         return FloatFormat(self.exponent_bits, self.fraction_bits, product=self.product)
@@ -118,6 +126,11 @@ class IntFormat:
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
         return f"int{self.bits}" + ("" if self.scale == "tensor" else f"(scale={self.scale})")
+
+    @property
+    def spelled_out(self) -> str:
+        """The text that digests of tables hold."""
+        return self.name
 
     @property
     def unit(self) -> "IntFormat":

@@ -63,7 +63,7 @@ class Lut:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of layout version, format and entries."""
-        return digest(LAYOUT_VERSION, self.format.name, self.entries.tobytes())
+        return digest(LAYOUT_VERSION, self.format.spelled_out, self.entries.tobytes())
 
 
 def build_lut(candidate: Candidate) -> Lut:
