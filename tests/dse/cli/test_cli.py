@@ -132,6 +132,19 @@ def test_a_folder_is_imported_and_used(
     assert run(["verify", "skew"]) == 2
 
 
+def test_a_design_in_two_folders_is_imported_once(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "front").mkdir()
+    for name in ("skew.c", "skew.v"):
+        text = "// of another front\n" + (tmp_path / name).read_text()
+        (tmp_path / "front" / name).write_text(text)
+    assert run(["import", str(tmp_path), "-o", str(tmp_path / "mine")]) == 0
+    captured = capsys.readouterr()
+    assert "1 of 1 designs" in captured.out
+    assert "import: skew: equal, exhaustive" in captured.err.splitlines()
+
+
 def test_waves_leave_a_counter_example(
     swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
