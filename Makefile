@@ -12,7 +12,7 @@ help:
 setup:
 	@AXDSE_VENV=$(VENV) ./setup.sh
 
-setup-dev:
+setup-dev: tree
 	@AXDSE_VENV=$(VENV) ./setup.sh dev
 
 search: setup
@@ -29,16 +29,17 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# mypy and import-linter want to see the folders under the name that they are imported by.
+# mypy, import-linter and editors want to see the folders under the name that they are imported by.
 tree:
 	@mkdir -p $(TREE)/axdse
-	@for p in multipliers flows gpu dse; do ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$p; done
+	@for p in package/__init__.py package/py.typed multipliers flows gpu dse; do \
+	    ln -sfn $(CURDIR)/$$p $(TREE)/axdse/$$(basename $$p); done
 
-types: setup-dev tree
+types: setup-dev
 	MYPYPATH=$(TREE) $(BIN)/mypy --namespace-packages --explicit-package-bases \
-	    -p axdse.multipliers -p axdse.flows -p axdse.gpu -p axdse.dse
+	    -p axdse
 
-imports: setup-dev tree
+imports: setup-dev
 	PYTHONPATH=$(TREE) $(BIN)/lint-imports
 
 clean:

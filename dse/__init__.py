@@ -1,1 +1,23 @@
 """Which multiplier is best for a network? Train, evaluate, search, report, export."""
+
+from typing import TYPE_CHECKING
+
+from axdse.multipliers.reexports import lazily
+
+if TYPE_CHECKING:
+    from axdse.dse.report.export import export_run
+    from axdse.dse.run.config import SearchConfig, load_config
+    from axdse.dse.run.run_dir import RunDir
+    from axdse.dse.search.search import run_search
+
+__all__ = ["RunDir", "SearchConfig", "export_run", "load_config", "run_search"]
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "RunDir": "axdse.dse.run.run_dir",
+        "SearchConfig": "axdse.dse.run.config",
+        "export_run": "axdse.dse.report.export",
+        "load_config": "axdse.dse.run.config",
+        "run_search": "axdse.dse.search.search",
+    },
+)

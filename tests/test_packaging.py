@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DATA = (
@@ -50,6 +51,7 @@ def test_wheel_ships_every_module(wheel_names: list[str]) -> None:
     modules = [path for top in tops for path in (ROOT / top).rglob("__init__.py")]
     files = {path for module in modules for path in module.parent.glob("*.py")}
     assert {f"axdse/{path.relative_to(ROOT)}" for path in files} <= set(wheel_names)
+    assert {"axdse/__init__.py", "axdse/py.typed"} <= set(wheel_names)
 
 
 @pytest.mark.parametrize("pattern", DATA)
@@ -70,6 +72,24 @@ def test_no_registry_host_is_named() -> None:
     for name in tracked.stdout.split():
         text = (ROOT / name).read_bytes()
         assert not [host for host in hosts if host.encode() in text], name
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    for key in ("version", "license", "keywords"):
+        assert citation[key] == project[key]
+
+
+def test_hooks_are_the_tools_of_set_up() -> None:
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in repos[0]["hooks"]:
+        program, argument, *_ = hook["entry"].split()
+        known = f"\n{argument}:" if program == "make" else f"$(BIN)/ruff {argument}"
+        assert known in makefile
+        assert program in ("make", ".venv/bin/ruff")
 
 
 def test_every_dependency_has_a_written_reason() -> None:

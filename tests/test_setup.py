@@ -1,5 +1,6 @@
-"""`setup.sh` on machines where it may not install: one clear line, exit code 2."""
+"""Set-up: one clear line where it may not install, and what editors need to find `axdse.*`."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,3 +71,17 @@ def test_old_python(bare_path: Path, tmp_path: Path) -> None:
     script(bare_path, "python3-venv", "#!/bin/sh\n")
     script(bare_path, "libpython3", "#!/bin/sh\n")
     assert_one_line(setup(bare_path, tmp_path), "Python 3.11", "3.9.2", "AXDSE_PYTHON")
+
+
+def test_set_up_makes_the_folders_in_which_editors_look(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    script(tmp_path, "setup.sh", "#!/bin/sh\n")
+    for folder in ("package", "multipliers", "flows", "gpu", "dse"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").touch()
+    subprocess.run(["make", "setup-dev"], cwd=tmp_path, check=True, capture_output=True)
+    named = json.loads((ROOT / "pyrightconfig.json").read_text())["extraPaths"]
+    (made,) = [tmp_path / path for path in named if not path.startswith("tests/")]
+    assert (made / "axdse" / "__init__.py").samefile(tmp_path / "package" / "__init__.py")
+    assert (made / "axdse" / "gpu").samefile(tmp_path / "gpu")
+    assert all((ROOT / path).is_dir() for path in named if path.startswith("tests/"))

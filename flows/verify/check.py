@@ -288,14 +288,15 @@ def swapped(multiplier: Multiplier) -> Multiplier:
 def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) -> Task:
     family = multiplier.family
     stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, seed)
+    oracle = _oracle(multiplier, stimulus.exhaustive)
     return Task(
         design=multiplier.spec,
         function=family.function or family.name,
         model_digest=model_digest(multiplier),
         rtl=rtl,
         signed=family.signed,
-        oracle=_oracle(multiplier, stimulus.exhaustive),
-        other=_other_oracle(multiplier, stimulus.exhaustive, free),
+        oracle=oracle,
+        other=_other_oracle(multiplier, oracle, stimulus.exhaustive, free),
         order="swapped" if family.swapped else "straight",
         free=free,
         stimulus=stimulus,
@@ -307,12 +308,14 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
 def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
     if not exhaustive:
         return functools.partial(products, multiplier)
-    return lambda a, b: tabulate(multiplier)[a, b]
+    table = functools.cache(lambda: tabulate(multiplier))
+    return lambda a, b: table()[a, b]
 
 
-def _other_oracle(multiplier: Multiplier, exhaustive: bool, free: bool) -> Oracle | None:
+def _other_oracle(
+    multiplier: Multiplier, straight: Oracle, exhaustive: bool, free: bool
+) -> Oracle | None:
     """Unequal widths have one only if the order is to be found out."""
     if multiplier.a_bits == multiplier.b_bits:
-        straight = _oracle(multiplier, exhaustive)
         return lambda a, b: straight(b, a)
     return _oracle(swapped(multiplier), exhaustive) if free else None

@@ -12,11 +12,13 @@ a first and a second operand:
 the right one takes the place of the weight.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from axdse.gpu.multiplication.call import Call
 from axdse.gpu.multiplication.handles import Design, handle, resolve
+from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, ProductName
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,6 +86,20 @@ class Assignment:
     def uniform(cls, design: Design | None) -> "Assignment":
         """The same design in every product of every layer; None for native FP32."""
         return cls(LayerProducts.uniform(design))
+
+    @classmethod
+    def of(cls, point: DesignPoint, layers: Iterable[str]) -> "Assignment":
+        """What a design point says of these layers."""
+        made: dict[Mac | None, Product] = {None: NATIVE}
+
+        def product(layer: str, name: ProductName) -> Product:
+            mac = point.mac(layer, name)
+            if mac not in made:
+                made[mac] = Product(mac.candidate if mac else None)
+            return made[mac]
+
+        by_layer = ((x, LayerProducts(*(product(x, name) for name in PRODUCTS))) for x in layers)
+        return cls(LayerProducts(), tuple(by_layer))
 
     @property
     def designs(self) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from axdse.gpu.layers.conv import (
 )
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.multipliers.designs.catalog import Catalog
+from axdse.multipliers.designs.design_point import DesignPoint, PointText, parse_design_point
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
 _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
@@ -49,7 +51,11 @@ class Conversion:
     exact: tuple[tuple[str, str], ...]
 
 
-def convert(model: nn.Module, assignment: Assignment) -> Conversion:
+def convert(
+    model: nn.Module,
+    point: PointText | DesignPoint | Assignment,
+    catalog: Catalog | None = None,
+) -> Conversion:
     """Copy a model and make its layers approximate: linear, convolutional, recurrent, attention.
 
     The model itself is left alone. The copy keeps weights, buffers, hooks, `state_dict` keys,
@@ -58,13 +64,27 @@ def convert(model: nn.Module, assignment: Assignment) -> Conversion:
     stay exact and unlisted. `axdse.gpu.layers.autograd.approx_matmul` and
     `axdse.gpu.layers.attention.scaled_dot_product_attention` are there for those.
 
+    Args:
+        model: any module.
+        point: which MAC makes which product: a design point, its text such as
+            `drum(n=8,k=4) in bf16` or `fc1=fp32; *=exact(n=8) in bf16`, or a mapping as
+            `parse_design_point` reads it; or an `Assignment`, for tables of one's own.
+        catalog: where the text's families are; default: the one that ships with axdse.
+
     Raises:
-        AxdseError: a pattern of the assignment matches no layer that can be approximate.
+        AxdseError: a text is no design point, or a pattern matches no layer that can be
+            approximate.
     """
     converted = copy.deepcopy(model)
     reasons = {name: _reason(module) for name, module in _parametrised(converted)}
     layers = tuple(name for name, reason in reasons.items() if not reason)
-    _check_patterns(assignment, layers)
+    if isinstance(point, Assignment):
+        assignment = point
+        _check_patterns(assignment, layers)
+    else:
+        parsed = point if isinstance(point, DesignPoint) else parse_design_point(point, catalog)
+        parsed.check_layers(layers)
+        assignment = Assignment.of(parsed, layers)
     approximate = tuple(name for name in layers if assignment.products(name) != LayerProducts())
     for name in layers:
         _assign(converted.get_submodule(name), assignment.products(name))

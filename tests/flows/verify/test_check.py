@@ -10,6 +10,7 @@ import pytest
 
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.simulation import icarus as rtl_simulation
+from axdse.flows.verify import check as check_module
 from axdse.flows.verify import verdict
 from axdse.flows.verify.check import check, check_all, check_unit
 from axdse.multipliers.designs import rtl_text as verilog
@@ -245,6 +246,15 @@ def _first_flip_that_matters(original: Multiplier, folder: Path) -> Multiplier:
         if changed.any():
             return flipped
     return pytest.fail(f"no operator of {original.spec} matters")
+
+
+def test_the_model_is_tabulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Multiplier] = []
+    monkeypatch.setattr(
+        check_module, "tabulate", lambda model: calls.append(model) or tabulate(model)
+    )
+    assert check(_exact()).passed
+    assert calls == [_exact()]
 
 
 # Cache and traces.

@@ -118,3 +118,41 @@ def test_a_converted_network_learns() -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+EXACT = "exact(n=8) in bf16"
+COARSE = "drum(n=4,k=3) in float(8,3)"
+
+
+def test_a_model_is_converted_from_text() -> None:
+    model, x = network(), torch.randn(2, 1, 8, 8)
+    from_text = convert(model, EXACT)
+    from_table = convert(model, Assignment.uniform(table("exact", "bf16")))
+    assert from_text.approximate == from_table.approximate == ("0.0", "1")
+    assert torch.equal(from_text.model[:2](x), from_table.model[:2](x))
+
+
+def test_a_mapping_gives_each_product_its_own_mac() -> None:
+    point = {"0.*": {"forward": COARSE, "input_gradient": EXACT}, "1": "fp32"}
+    conversion = convert(network(), point)
+    products = conversion.model.get_submodule("0.0").products
+    assert conversion.approximate == ("0.0",)
+    assert ("1", "native FP32 by assignment") in conversion.exact
+    assert [products.forward.multiplier, products.input_gradient.multiplier] == [
+        "drum(n=4,k=3)",
+        "exact(n=8)",
+    ]
+    assert products.weight_gradient == Product()
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ("drum(n=8,k=4)", "a MAC is a core in a format"),
+        (f"fc*={EXACT}; *={EXACT}", r"fits a layer: 'fc\*'"),
+        ({"1": {"backward": EXACT}}, "a product of a training step"),
+    ],
+)
+def test_what_is_no_design_point_is_one_line(point: object, message: str) -> None:
+    with pytest.raises(AxdseError, match=message):
+        convert(network(), point)  # type: ignore[arg-type]
