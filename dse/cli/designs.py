@@ -1,5 +1,6 @@
 """The commands list, lut and import: which designs are there, what are their tables? No torch."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -7,16 +8,18 @@ import click
 from axdse.dse.cli.cost import cost
 from axdse.dse.cli.options import (
     PATH,
+    ProgressBars,
     candidate_of,
     format_option,
     json_option,
     multipliers_of,
     print_json,
     print_table,
-    progress_bar,
     say,
     seed_option,
 )
+from axdse.dse.ending import going_on
+from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
 from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.family import Family
@@ -107,12 +110,14 @@ def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> i
         raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
     found = find_pairs(folder)
     pairs = found.pairs
-    imported = []
-    with progress_bar() as progress:
-        for item in progress.track(
-            import_pairs(pairs, seed=seed, jobs=jobs), total=len(pairs), description="import"
-        ):
-            imported.append(item)
+    kept = "verdicts reached are in the cache: the same command goes on from there"
+    with (
+        going_on(kept),
+        ProgressBars() as bars,
+        closing(import_pairs(pairs, seed=seed, jobs=jobs)) as items,
+    ):
+        bars.begin("import", len(pairs), 0)
+        imported = [_told(item, bars) for item in items]
     columns = ("design", "verdict", "call", "vectors", "published error")
     print_table("", columns, [_row(item) for item in imported])
     for item in imported:
@@ -125,11 +130,21 @@ def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> i
     return 0 if count == len(pairs) else 1
 
 
-def _row(item: Imported) -> tuple[str, ...]:
-    report = item.report
+def _told(item: Imported, bars: ProgressBars) -> Imported:
+    bars.advance(f"{item.pair.name}: {_verdict(item.report)}")
+    return item
+
+
+def _verdict(report: RtlReport | None) -> str:
     if report is None:
-        return item.pair.name, "no verdict", "", "", ""
-    verdict = f"equal, {report.verdict}" if report.passed else "MISMATCH"
+        return "no verdict"
+    return f"equal, {report.verdict}" if report.passed else "MISMATCH"
+
+
+def _row(item: Imported) -> tuple[str, ...]:
+    report, verdict = item.report, _verdict(item.report)
+    if report is None:
+        return item.pair.name, verdict, "", "", ""
     differs = ", ".join(f"{name} {is_:.4g} not {said:.4g}" for name, said, is_ in item.figures)
     known = bool(item.multiplier and item.multiplier.family.published)
     figures = differs or ("agrees" if known and report.passed else "")

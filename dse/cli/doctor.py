@@ -13,10 +13,17 @@ from axdse.flows.tools import TOOLS, KnownTool, find_tool
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.multipliers.cache import cache_dir
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.confined import ALLOW_SECCOMP, seccomp_available
+from axdse.multipliers.sandbox.fence import fence_version
 
 PACKAGES = ("axdse", "torch", "numpy", "cocotb", "optuna")
 OPTIONAL_PACKAGES = {"cupy-cuda13x": "pip install 'axdse[cuda13]'"}
 CPU_FEATURES = ("avx2", "avx512f", "avx512vbmi", "avx512_bf16", "avx512_vnni")
+
+WITHOUT_LANDLOCK = (
+    "tools that read strangers' files can do what you can: a kernel from Linux 5.13 on with "
+    "CONFIG_SECURITY_LANDLOCK, a container whose profile lets landlock(7) pass"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Finding:
 @json_option
 def doctor(as_json: bool) -> int:
     """Show tools, packages and libraries: found, missing, and how to install them."""
-    findings = (*_tools(), _library(), *_packages(), _cache(), _cpu())
+    findings = (*_tools(), _library(), *_packages(), _cache(), _cpu(), *_sandbox())
     if as_json:
         print_json(findings, tuple[Finding, ...])
     else:
@@ -48,11 +55,6 @@ def doctor(as_json: bool) -> int:
         ]
         print_table("", ("what", "found", "remedy"), rows)
     return 1 if any(f.required and not f.found for f in findings) else 0
-
-
-def _row(finding: Finding) -> tuple[str, str, str]:
-    absent = "MISSING" if finding.required else "not installed"
-    return finding.name, finding.found or absent, finding.remedy
 
 
 def _tools() -> list[Finding]:
@@ -96,3 +98,15 @@ def _cache() -> Finding:
 def _cpu() -> Finding:
     features = " ".join(name for name in CPU_FEATURES if name in cpu_flags())
     return Finding("CPU", True, f"{os.cpu_count()} x {platform.machine()} {features}".strip())
+
+
+def _sandbox() -> tuple[Finding, Finding]:
+    """What holds strangers' files, see SECURITY.md: tools behind Landlock, C models by seccomp."""
+    version = fence_version()
+    held = "files, " * (version > 0) + "TCP, " * (version >= 4) + "signals, " * (version >= 6)
+    landlock = f"version {version}: {held.removesuffix(', ')}" if version else ""
+    seccomp = "yes" if seccomp_available() else ""
+    return (
+        Finding("Landlock", False, landlock, "" if version else WITHOUT_LANDLOCK),
+        Finding("seccomp", True, seccomp, "" if seccomp else ALLOW_SECCOMP),
+    )

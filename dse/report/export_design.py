@@ -19,10 +19,12 @@ from axdse.flows.cost.record import Cost
 from axdse.flows.verify.certificate import write_certificate
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_files, unit_rtl
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
 from axdse.multipliers.tables.lut import build_lut, save_approxtrain, save_npz
+
+FILE_LIST = "filelist.f"  # the Verilog of a design, in the order that tools should read it
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
     """
     folder.mkdir()
     core, unit = core_rtl(finalist.candidate.multiplier), unit_rtl(finalist.candidate)
-    _write_rtl(core, folder)
-    _write_rtl(unit, folder)
+    sources = (*unit_files(finalist.candidate), (f"{core.top}.v", core.text))
+    for name, text in sources:
+        (folder / name).write_text(text)
+    (folder / FILE_LIST).write_text("".join(f"{name}\n" for name, _ in sources))
     model = folder / f"{finalist.candidate.multiplier.family.name}.c"
     model.write_text(standalone_model(finalist.candidate.multiplier))
     _write_tables(finalist, core.top, folder)
@@ -68,6 +72,8 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
         f=finalist,
         core=core,
         unit=unit,
+        verilog=[name for name, _ in sources],
+        file_list=FILE_LIST,
         model=model.name,
         files=files,
         config=run.config,
@@ -91,10 +97,6 @@ def standalone_unit_model(candidate: Candidate) -> str:
     header = f"/* {candidate.name}: uint64_t fp_multiply(uint64_t a, uint64_t b) on codes. */"
     core = candidate.multiplier.family.model.read_text()
     return "\n".join([header, *defines, "", core, UNIT_MODEL.read_text()])
-
-
-def _write_rtl(rtl: Rtl, folder: Path) -> None:
-    (folder / f"{rtl.top}.v").write_text(rtl.text)
 
 
 def _write_tables(finalist: Finalist, stem: str, folder: Path) -> None:

@@ -225,14 +225,19 @@ def _in_batches(todo: Sequence[_Job], jobs: int | None) -> Generator[RtlReport |
 
 
 def _check_batch(batch: Sequence[_Job]) -> list[RtlReport | AxdseError]:
-    """One simulation for all that have no verdict yet; if it fails, one each, to see whose."""
+    """One simulation for all that have no verdict yet; if it fails, one each, to see whose.
+
+    Those that meet fewer vectors, see `_Job.task`, have one of their own.
+    """
     tasks = [_attempt(job.task) for job in batch]
-    ready = [task for task in tasks if isinstance(task, Task)]
-    fresh = [task for task in ready if load("rtl_check", task.key, RtlReport) is None]
-    if len(fresh) > 1:
+    fresh: dict[int, list[Task]] = {}
+    for task in tasks:
+        if isinstance(task, Task) and load("rtl_check", task.key, RtlReport) is None:
+            fresh.setdefault(task.stimulus.vectors, []).append(task)
+    for alike in fresh.values():
         # A failure comes again below, from the one design that is at fault.
         with contextlib.suppress(AxdseError):
-            judge_all(fresh)
+            judge_all(alike)
     return [
         _attempt(functools.partial(job.report, task)) if isinstance(task, Task) else task
         for job, task in zip(batch, tasks, strict=True)

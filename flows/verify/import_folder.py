@@ -1,8 +1,8 @@
 """How does a folder of C and Verilog files become a catalogue of verified designs?"""
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.multipliers.cache import write_output
+from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
@@ -68,14 +69,15 @@ class Found:
 def find_pairs(folder: Path) -> Found:
     """Find C files with Verilog files of the same stem in the same folder, at any depth.
 
-    Copies of a pair, equal to the byte, count once.
+    Copies of a pair count once: EvoApproxLib has a design in the folder of each front that it is
+    on, and a comment names the front.
 
     Raises:
         AxdseError: it is no folder, or has no such pair.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     models = {(path.parent, path.stem): path for path in files if path.suffix in MODELS}
-    pairs: dict[tuple[str, bytes, bytes], Pair] = {}
+    pairs: dict[tuple[str, str, str], Pair] = {}
     alone = []
     for rtl in (path for path in files if path.suffix in (".v", ".sv")):
         stems = (rtl.stem, VARIANT.sub("", rtl.stem))
@@ -92,18 +94,25 @@ def find_pairs(folder: Path) -> Found:
     return Found(tuple(sorted(pairs.values(), key=lambda pair: pair.name)), tuple(alone))
 
 
-def _content(path: Path) -> bytes:
-    """What tells a file from another; one that cannot be read, which its verdict says, by name."""
+def _content(path: Path) -> str:
+    """What tells a design's file from another: its lines without comments and blank ones.
+
+    One that cannot be read, which its verdict says, is told by its name.
+    """
     try:
-        return InputFile(path, "a source is a readable file", LARGEST_SOURCE).read()
+        source = InputFile(path, "a source is a readable file", LARGEST_SOURCE).read()
     except AxdseError:
-        return os.fsencode(path)
+        return str(path)
+    # Comments may be in any encoding; this one tells all bytes apart.
+    code = without_comments(source.decode("latin-1"), literals=path.suffix in MODELS)
+    lines = (line.strip() for line in code.split("\n"))
+    return "\n".join(filter(None, lines))
 
 
 def import_pairs(
     pairs: tuple[Pair, ...], *, seed: int = 0, jobs: int | None = None
-) -> Iterator[Imported]:
-    """Read and verify each pair; yields in order."""
+) -> Generator[Imported]:
+    """Read and verify each pair; yields in order. Verdicts are cached, a simulation's at once."""
     modules = read_modules([pair.rtl for pair in pairs])
     designs: list[Design | AxdseError] = []
     names: set[str] = set()
@@ -111,12 +120,12 @@ def import_pairs(
         designs.append(_design(pair, found, pair.name in names))
         names.add(pair.name)
     readable = [design for design in designs if isinstance(design, Design)]
-    verdicts = check_designs(readable, seed=seed, jobs=jobs)
-    for pair, design in zip(pairs, designs, strict=True):
-        if isinstance(design, AxdseError):
-            yield Imported(pair, None, None, str(design))
-        else:
-            yield _imported(pair, design, next(verdicts))
+    with closing(check_designs(readable, seed=seed, jobs=jobs)) as verdicts:
+        for pair, design in zip(pairs, designs, strict=True):
+            if isinstance(design, AxdseError):
+                yield Imported(pair, None, None, str(design))
+            else:
+                yield _imported(pair, design, next(verdicts))
 
 
 def _design(

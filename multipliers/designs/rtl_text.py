@@ -1,7 +1,7 @@
 """What is the Verilog of a design? One self-contained text, bound by its top module.
 
 A text elaborates on its own in any tool, which is what the RTL check simulates, what synthesis
-maps and what an export ships: the very same bytes.
+maps: the very same bytes. An export ships the same modules, each of them once.
 """
 
 import re
@@ -19,6 +19,7 @@ from axdse.multipliers.names import check_name
 
 RTL_FOLDER = Path(__file__).parents[1] / "rtl"
 UNIT_FOLDER = RTL_FOLDER / "unit"  # what is around a core
+UNIT_PORTS = ("a", "b", "p")
 LONGEST_TOP = 240  # it names a file in an export
 _OUTSIDE = re.compile(r"`include\b|\$(?:readmem[bh]|fopen)\b")
 
@@ -92,6 +93,41 @@ def unit_rtl(candidate: Candidate) -> Rtl:
     Raises:
         AxdseError: a Verilog file cannot be read, or the core is a pipeline.
     """
+    unit = _unit_of(candidate)
+    text = unit.top_text + "\n".join(map(_read, (*unit.around, candidate.multiplier.family.rtl)))
+    family = candidate.multiplier.family
+    return Rtl(unit.top, text, UNIT_PORTS, *unit.widths, family.module or family.name)
+
+
+def unit_files(candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    """The unit without its core: names and texts of files, its top first, a module each.
+
+    The core's own file goes last, see `core_rtl`: its directives then reach no other module.
+
+    Raises:
+        AxdseError: as `unit_rtl`.
+    """
+    unit = _unit_of(candidate)
+    return (f"{unit.top}.v", unit.top_text), *((path.name, _read(path)) for path in unit.around)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What is around a core.
+
+    Attributes:
+        top_text: the top module.
+        around: the files of the modules that it has beside the core.
+        widths: bits of the operands and of the product.
+    """
+
+    top: str
+    top_text: str
+    around: tuple[Path, ...]
+    widths: tuple[int, int, int]
+
+
+def _unit_of(candidate: Candidate) -> _Unit:
     if candidate.multiplier.family.pipeline:
         raise AxdseError(
             "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
@@ -101,11 +137,11 @@ def unit_rtl(candidate: Candidate) -> Rtl:
     return _float_unit(candidate.multiplier, candidate.format)
 
 
-def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
-    n = number_format.bits
+def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> _Unit:
+    n, name = number_format.bits, number_format.unit.name
     if multiplier.family.signed:
-        body = f"  {_instance(multiplier, 'a', 'b', 'p')}\n"
-        return _unit(multiplier, number_format.unit.name, n, 2 * n, body, (multiplier.family.rtl,))
+        body = f"  {_instance(multiplier, *UNIT_PORTS)}\n"
+        return _unit(multiplier, name, (n, n, 2 * n), body, ())
     body = (
         f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
         f"  wire [{2 * n - 1}:0] magnitude;\n"
@@ -113,11 +149,10 @@ def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Rtl:
         "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
         f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
     )
-    files = (UNIT_FOLDER / "int_multiply.v", multiplier.family.rtl)
-    return _unit(multiplier, number_format.unit.name, n, 2 * n, body, files)
+    return _unit(multiplier, name, (n, n, 2 * n), body, ("int_multiply.v",))
 
 
-def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
+def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> _Unit:
     e, m = number_format.exponent_bits, number_format.fraction_bits
     f = number_format.product_fraction_bits
     body = (
@@ -125,9 +160,9 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
         f"  fp_multiply #(.E({e}), .M({m}), .F({f})) unit (.a(a), .b(b), .x(x), .y(y),\n"
         "      .carry(carry), .fraction(fraction), .p(p));\n"
     )
-    files: tuple[Path, ...] = (UNIT_FOLDER / "fp_multiply.v", multiplier.family.rtl)
+    files: tuple[str, ...] = ("fp_multiply.v",)
     if multiplier.family.kind == "integer":
-        files = (UNIT_FOLDER / "normalise.v", *files)
+        files = ("normalise.v", *files)
         core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
         body += (
             f"  wire [{2 * m + 1}:0] product;\n  {core}\n"
@@ -137,23 +172,19 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Rtl:
     else:
         body += f"  {_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
     name = f"float_e{e}_m{m}_{number_format.product}"
-    return _unit(multiplier, name, 1 + e + m, 1 + e + f, body, files)
+    return _unit(multiplier, name, (1 + e + m, 1 + e + m, 1 + e + f), body, files)
 
 
 def _unit(
     multiplier: Multiplier,
     format_name: str,
-    operand_bits: int,
-    product_bits: int,
+    widths: tuple[int, int, int],
     body: str,
-    files: tuple[Path, ...],
-) -> Rtl:
-    """Top module first, the core's file last: its directives reach no other module."""
-    top, ports = f"unit_{_identifier(multiplier.spec)}_{format_name}", ("a", "b", "p")
-    widths = (operand_bits, operand_bits, product_bits)
-    text = _module(top, ports, *widths, body) + "\n".join(map(_read, files))
-    core = multiplier.family.module or multiplier.family.name
-    return Rtl(top, text, ports, *widths, core)
+    files: tuple[str, ...],
+) -> _Unit:
+    top = f"unit_{_identifier(multiplier.spec)}_{format_name}"
+    text = _module(top, UNIT_PORTS, *widths, body)
+    return _Unit(top, text, tuple(UNIT_FOLDER / name for name in files), widths)
 
 
 def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:

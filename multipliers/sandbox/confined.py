@@ -3,6 +3,7 @@
 One that crashes, never ends, eats memory or wants files becomes an error message.
 """
 
+import ctypes
 import errno
 import math
 import os
@@ -19,12 +20,28 @@ from axdse.multipliers.sandbox.bounded import Ended, run_confined
 from axdse.multipliers.sandbox.compiler import FLAGS, LINK, compiler, output_of
 
 SOURCE = Path(__file__).with_name("confine.c")
-CONFINED_MACHINES = ("x86_64", "aarch64")
+CONFINED_MACHINES = {"x86_64": 317, "aarch64": 277}  # with the number of seccomp(2)
+GET_ACTION_AVAILABLE, RETURN_KILL_PROCESS = 2, 0x80000000
+ALLOW_SECCOMP = (
+    "allow seccomp filters here: a kernel with CONFIG_SECCOMP_FILTER, a container whose profile "
+    "lets seccomp(2) pass"
+)
 REFUSED, NO_SPACE, NARROW, NOT_CONFINED, NOT_STARTED = 101, 102, 103, 110, 111
 
 
 class RefusedError(Exception):
     """The harness refused the model; the text names the operands."""
+
+
+def seccomp_available() -> bool:
+    """Whether this kernel, and the container around, let a process confine itself."""
+    number = CONFINED_MACHINES.get(platform.machine())
+    if sys.platform != "linux" or number is None:
+        return False
+    action = ctypes.c_uint32(RETURN_KILL_PROCESS)
+    arguments = (number, GET_ACTION_AVAILABLE, 0)
+    call = ctypes.CDLL(None).syscall
+    return bool(call(*map(ctypes.c_long, arguments), ctypes.byref(action)) == 0)
 
 
 def launcher() -> Path:
@@ -105,8 +122,7 @@ def _crash(design: str, ended: Ended) -> AxdseError:
         return AxdseError(
             "C models run confined",
             f"the kernel refuses ({os.strerror(int(reason)) if reason.isdigit() else reason})",
-            "allow seccomp filters here: a kernel with CONFIG_SECCOMP_FILTER, a container whose "
-            "profile lets seccomp(2) pass",
+            ALLOW_SECCOMP,
         )
     if code == -signal.SIGSYS:
         return AxdseError(

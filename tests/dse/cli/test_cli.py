@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from axdse.dse.cli import run
+from axdse.dse.cli import doctor, run
+from axdse.dse.cli.commands import cli
 from axdse.multipliers.designs.catalog import builtin_catalog
 
 FAMILIES = tuple(builtin_catalog().families)
@@ -33,16 +36,18 @@ def test_show_json(family: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (shown["error"]["error_rate"] == 0) == (shown["family"]["error_sign"] == "exact")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("list", "show", "verify", "import", "lut", "cost"),
-        *("train", "search", "export", "bench", "doctor"),
-    ],
-)
-def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, "--help"]) == 0
-    assert capsys.readouterr().out.startswith(f"Usage: axdse {command}")
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command, those of groups within groups too."""
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+@pytest.mark.parametrize("command", tuple(commands(cli)), ids=" ".join)
+def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: axdse {' '.join(command)}")
 
 
 def test_doctor_finds_everything_that_the_tests_need(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +63,34 @@ def test_doctor_names_the_missing_tool(
     assert run(["doctor", "--json"]) == 1
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["yosys"]["remedy"] == "apt-get install yosys"
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        (0, ""),
+        (3, "version 3: files"),
+        (4, "version 4: files, TCP"),
+        (6, "version 6: files, TCP, signals"),
+    ],
+)
+def test_doctor_says_what_landlock_holds(
+    version: int, found: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "fence_version", lambda: version)
+    assert run(["doctor", "--json"]) == 0
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert findings["Landlock"]["found"] == found
+    assert ("CONFIG_SECURITY_LANDLOCK" in findings["Landlock"]["remedy"]) == (not found)
+
+
+def test_doctor_misses_seccomp(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "seccomp_available", lambda: False)
+    assert run(["doctor", "--json"]) == 1
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert "allow seccomp filters here" in findings["seccomp"]["remedy"]
 
 
 def test_verify_says_how_many_vectors(capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +163,19 @@ def test_a_folder_is_imported_and_used(
     certificate = str(tmp_path / "mine" / "certificates" / "skew.json")
     assert run([*catalog, "verify", "--check", certificate]) == 0
     assert run(["verify", "skew"]) == 2
+
+
+def test_a_design_in_two_folders_is_imported_once(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "front").mkdir()
+    for name in ("skew.c", "skew.v"):
+        text = "// of another front\n" + (tmp_path / name).read_text()
+        (tmp_path / "front" / name).write_text(text)
+    assert run(["import", str(tmp_path), "-o", str(tmp_path / "mine")]) == 0
+    captured = capsys.readouterr()
+    assert "1 of 1 designs" in captured.out
+    assert "import: skew: equal, exhaustive" in captured.err.splitlines()
 
 
 def test_waves_leave_a_counter_example(

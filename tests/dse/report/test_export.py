@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,14 @@ from click.testing import CliRunner
 from axdse.dse.cli import run
 from axdse.dse.cli.commands import cli
 from axdse.dse.report.export import Export, export_run
-from axdse.dse.report.export_design import standalone_model
+from axdse.dse.report.export_design import FILE_LIST, standalone_model
 from axdse.dse.report.export_folder import SUMS
 from axdse.dse.run.run_dir import RunDir
 from axdse.flows.verify.certificate import read_certificate
+from axdse.flows.verilog.devices import modules
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.model.cmodel import tabulate
@@ -53,22 +56,46 @@ def test_the_front_has_a_folder_a_design_by_area(exported: Export) -> None:
     assert set(exported.files) == set(contents(exported.folder))
 
 
-@pytest.mark.parametrize("part", ["core", "unit"])
+@pytest.mark.parametrize("given", ["core", "list", "all"])
 @pytest.mark.parametrize(("index", "stem"), CORES)
 def test_rtl_elaborates_on_its_own(
-    index: int, stem: str, part: str, exported: Export, tmp_path: Path
+    index: int, stem: str, given: str, exported: Export, tmp_path: Path
 ) -> None:
-    pattern = f"{stem}.v" if part == "core" else "unit_*.v"
-    (source,) = exported.designs[index].glob(pattern)
-    alone = tmp_path / source.name
-    alone.write_bytes(source.read_bytes())
-    top = source.stem
-    commands = (
-        ["iverilog", "-g2005", "-Wall", "-s", top, "-o", str(tmp_path / "out"), str(alone)],
-        ["yosys", "-q", "-p", f"read_verilog {alone}; hierarchy -check -top {top}; proc; check"],
-    )
-    for command in commands:
+    (unit,) = exported.designs[index].glob("unit_*.v")
+    top = stem if given == "core" else unit.stem
+    for source in exported.designs[index].glob(f"{stem}.v" if given == "core" else "*.[vf]"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    files = sorted(path.name for path in tmp_path.glob("*.v"))
+    listed = ["-f", FILE_LIST] if given == "list" else files
+    read = f"read_verilog {' '.join(files)}; hierarchy -check -top {top}; proc; check"
+    for command in (
+        ["iverilog", "-g2005", "-Wall", "-s", top, "-o", "out", *listed],
+        ["yosys", "-q", "-p", read],
+    ):
         subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+
+
+@pytest.mark.parametrize(("index", "stem"), CORES)
+def test_the_file_list_has_each_verified_module_once(
+    index: int, stem: str, exported: Export
+) -> None:
+    folder = exported.designs[index]
+    names = (folder / FILE_LIST).read_text().splitlines()
+    assert sorted(names) == sorted(path.name for path in folder.glob("*.v"))
+    assert names[-1] == f"{stem}.v"
+    found: dict[str, str] = {}
+    for name in names:
+        held = modules((folder / name).read_text())
+        assert held
+        assert not held.keys() & found
+        found |= held
+    spec, form, _ = DESIGNS[index]
+    multiplier = builtin_catalog().multiplier(spec)
+    core = modules(core_rtl(multiplier).text)
+    unit = modules(unit_rtl(Candidate(multiplier, parse_format(form))).text)
+    assert core
+    assert unit
+    assert found == core | unit
 
 
 @pytest.mark.parametrize("spec", [f.bind().spec for f in builtin_catalog().families.values()])
@@ -192,6 +219,16 @@ def test_the_readme_names_every_file_and_its_commands_parse(exported: Export) ->
         options = {word for word in command.split() if word.startswith("--")}
         help_text = CliRunner().invoke(cli, [name, "--help"]).output
         assert [option for option in options if option not in help_text] == []
+
+
+def test_the_readmes_commands_without_axdse_run(exported: Export, tmp_path: Path) -> None:
+    folder = tmp_path / "design"
+    shutil.copytree(exported.designs[0], folder)
+    lines = (folder / "README.md").read_text().splitlines()
+    commands = [line for line in lines if line.startswith(("iverilog ", "yosys ", "cc "))]
+    assert [line.split()[0] for line in commands] == ["iverilog", "yosys", "cc"]
+    for command in commands:
+        subprocess.run(command, shell=True, check=True, cwd=folder, capture_output=True)
 
 
 def test_two_exports_hold_the_same_bytes(

@@ -73,14 +73,30 @@ def test_files_without_a_partner_are_named(folder: Path) -> None:
     assert [path.name for path in find_pairs(folder).alone] == ["lonely.v"]
 
 
-def test_copies_of_a_pair_count_once_and_others_of_its_name_are_refused(folder: Path) -> None:
-    (folder / "copy").mkdir()
-    for name in ("mul4u_1.c", "mul4u_1.v"):
-        (folder / "copy" / name).write_text((folder / name).read_text())
+def copied(folder: Path, name: str, header: str) -> Path:
+    """A copy of a pair of `folder` in another one, with another first line in both files."""
+    target = folder / "copy"
+    target.mkdir()
+    for source in (folder / f"{name}.c", folder / f"{name}.v"):
+        (target / source.name).write_text(header + source.read_text())
+    return target
+
+
+@pytest.mark.parametrize(
+    "header", ["", "/* of the front of pwr and ep, not mae */\n\n", "// na\xefve\n"]
+)
+def test_copies_of_a_pair_count_once(header: str, folder: Path) -> None:
+    target = copied(folder, "mul4u_1", header)
+    (target / "mul4u_1.c").write_text(header + (folder / "mul4u_1.c").read_text(), "latin-1")
     assert len(find_pairs(folder).pairs) == 6
-    (folder / "copy" / "mul4u_1.c").write_text((folder / "mul4s_2.c").read_text())
+
+
+@pytest.mark.parametrize("part", ["c", "v"])
+def test_others_of_its_name_are_refused(part: str, folder: Path) -> None:
+    changed = copied(folder, "mul4s_2", "") / f"mul4s_2.{part}"
+    changed.write_text(changed.read_text().replace("A", "X").replace("MXE", "MAE"))
     reasons = [
-        i.reason for i in import_pairs(find_pairs(folder).pairs) if i.pair.name == "mul4u_1"
+        i.reason for i in import_pairs(find_pairs(folder).pairs) if i.pair.name == "mul4s_2"
     ]
     assert len(reasons) == 2
     assert sum("two designs have two names" in reason for reason in reasons) == 1
@@ -92,6 +108,25 @@ def test_a_design_that_leans_on_another_is_refused(folder: Path) -> None:
     (folder / "lean.c").write_text((folder / "mul4s_2.c").read_text().replace("mul4s_2", "lean"))
     (folder / "lean.v").write_text(f"module lean({body});\n  mul4s_2 m(A, B, O);\nendmodule\n")
     assert "mul4s_2" in _by_name(folder)["lean"].reason
+
+
+def test_a_wide_net_beside_others_meets_fewer_vectors(tmp_path: Path) -> None:
+    """All of EvoApproxLib's mul8u have 8 x 8 bits, some a vector of 2,032 wires too."""
+    for name, wires in (("plain", 16), ("wide", 2000), ("last", 16)):
+        (tmp_path / f"{name}.c").write_text(
+            f"unsigned {name}(unsigned a, unsigned b) {{ return a * b; }}\n"
+        )
+        (tmp_path / f"{name}.v").write_text(
+            f"module {name}(input [7:0] a, b, output [15:0] p);\n"
+            f"  wire [{wires - 1}:0] n;\n  assign n = a * b;\n  assign p = n[15:0];\nendmodule\n"
+        )
+    reports = {name: item.report for name, item in _by_name(tmp_path).items()}
+    assert {name: report and report.passed for name, report in reports.items()} == {
+        "last": True, "plain": True, "wide": True,
+    }  # fmt: skip
+    vectors = {name: report.vectors for name, report in reports.items() if report}
+    assert vectors["last"] == vectors["plain"] == 1 << 16
+    assert vectors["wide"] < 1 << 16
 
 
 def test_a_model_that_includes_another_file_is_refused(folder: Path) -> None:

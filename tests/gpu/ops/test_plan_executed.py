@@ -50,6 +50,7 @@ DESIGNS: dict[str, Callable[[], Design]] = {
     "factors beyond int8": lambda: core("drum(n=8,k=4)", "int8"),
     "a design that has both forms": lambda: core("mitchell(m=7)", "float(8,7,product=narrow)"),
     "a small float": lambda: core("mitchell(m=2)", "float(5,2,product=narrow)"),
+    "fp4": lambda: core("mitchell(m=1)", "float(2,1)"),
     "a design without a table": lambda: core("mitchell(m=15)", "float(8,15,product=narrow)"),
     "an inlined model": lambda: Inlined(core("mitchell(m=15)", "float(8,15,product=narrow)")),
     "sums in bf16": lambda: table("exact", WIDE.replace(")", ",sum=bf16)")),

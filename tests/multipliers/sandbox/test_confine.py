@@ -372,15 +372,27 @@ def test_other_machines_are_refused(exact, monkeypatch):
         tabulate(exact.bind({"n": 3}))
 
 
-def test_a_kernel_that_refuses_is_one_line(exact, own_cache, monkeypatch):
-    """Inside a filter that answers seccomp(2) with EPERM, as some containers have."""
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory):
+    """A program that starts another one where seccomp(2) is EPERM, as in some containers."""
     source = Path(__file__).with_name("refusing_kernel.c")
-    fake = own_cache.parent / "refusing"
+    program = tmp_path_factory.mktemp("kernel") / "refusing"
     command, _ = compiler.compiler()
-    subprocess.run([command, "-static", str(source), "-o", str(fake)], check=True)
+    subprocess.run([command, "-static", str(source), "-o", str(program)], check=True)
+    return program
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_whether_a_kernel_refuses_is_known(refused, refusing):
+    code = f"from {confined.__name__} import seccomp_available; print(seccomp_available())"
+    call = [*([str(refusing)] if refused else []), sys.executable, "-c", code]
+    assert subprocess.check_output(call, text=True) == f"{not refused}\n"
+
+
+def test_a_kernel_that_refuses_is_one_line(exact, own_cache, refusing, monkeypatch):
     real = launcher()
     wrapper = own_cache.parent / "launcher"
-    wrapper.write_text(f'#!/bin/sh\nexec {fake} {real} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nexec {refusing} {real} "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setattr(confined, "launcher", lambda: wrapper)
 
