@@ -35,6 +35,17 @@ SECRET = "Nine-Owls-Sing-7f3a"
 MEMORY_KIB = 1 << 20
 LONGEST = 500
 CODES = ("equal", "different", "refused")
+# A process of its own: what is measured of a child begins with the memory of its parent.
+MEASURED = """
+import os, signal, subprocess, sys
+child = subprocess.Popen(sys.argv[2:])
+signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+_, status, used = os.wait4(child.pid, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(str(used.ru_maxrss))
+code = os.waitstatus_to_exitcode(status)
+os._exit(code if code >= 0 else 128 - code)
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def attack(hostile: Hostile, folder: Path, port: int = 0) -> Answer:
     start = time.monotonic()
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
-            call,
+            [sys.executable, "-ISc", MEASURED, str(folder / "memory"), *call],
             cwd=work,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -92,16 +103,16 @@ def attack(hostile: Hostile, folder: Path, port: int = 0) -> Answer:
         # It ends its tools, if it is asked.
         timer = threading.Timer(hostile.limit_s + 10, process.terminate)
         timer.start()
-        _, status, used = os.wait4(process.pid, 0)
+        process.wait()
         timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
+    largest_kib = int((folder / "memory").read_text())
     seconds = time.monotonic() - start
     text = (folder / "said").read_bytes().decode(errors="replace")
     lines = text.splitlines()
     faults = [
         *_wrong_words(hostile, process.returncode, text),
         *([f"took {seconds:.0f} s"] if seconds > hostile.limit_s else []),
-        *([f"took {used.ru_maxrss >> 10} MiB"] if used.ru_maxrss > MEMORY_KIB else []),
+        *([f"took {largest_kib >> 10} MiB"] if largest_kib > MEMORY_KIB else []),
         *(["something outside changed"] if {**_state(out), **_state(work)} != before else []),
         *(f"{path.relative_to(folder)} is left" for path in scratch.iterdir()),
         *(f"{path.relative_to(folder)} is left" for path in (folder / "home").iterdir()),
@@ -109,7 +120,7 @@ def attack(hostile: Hostile, folder: Path, port: int = 0) -> Answer:
         *(f"{path.name} keeps the secret" for path in _holding(folder / "cache")),
     ]
     last = lines[-1].strip()[:LONGEST] if lines else ""
-    code, mebibytes = process.returncode, used.ru_maxrss >> 10
+    code, mebibytes = process.returncode, largest_kib >> 10
     return Answer(hostile.name, code, round(seconds, 1), mebibytes, last, tuple(faults))
 
 

@@ -9,7 +9,9 @@ import pytest
 COMMAND = """
 import os, signal, sys, time, weakref
 from axdse.dse import ending
-signal.signal(signal.SIGINT, signal.default_int_handler)  # not that of a shell's background
+# Not those of nohup, or of a shell's background.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 def kill(number=signal.SIGINT):
     os.kill(os.getpid(), number)

@@ -75,7 +75,7 @@ if __name__ == "__main__":
     with Workers(2) as workers:
         list(workers.run(iter([job(path) for path in sys.argv[2:]])))
 """
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")
