@@ -75,6 +75,9 @@ _WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
 _LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
 # Whatever a directive, or a macro in its place, may name.
 _FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
+_SPLICE = re.compile(r"\\[ \t\f\v]*\r?\n")  # gcc lets blanks stand between
+# All that depends on place and time begins with two underscores, or is pasted together.
+_ASKS = re.compile(r"__|##|%:%:|\?\?")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
 _CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
@@ -136,7 +139,7 @@ def _text(path: Path, model: Path) -> str:
     if foreign := _CHECKER.search(text):
         rule = f"the C model {model.name} knows nothing of its checker"
         raise AxdseError(rule, foreign[0], "use other names")
-    plain = without_comments(re.sub(r"\\\r?\n", "", text), literals=True)
+    plain = without_comments(_SPLICE.sub("", text), literals=True)
     if marker := _LINE_MARKER.search(plain):
         rule = f"the C model {model.name} says nothing of lines and files"
         raise AxdseError(rule, marker[0].strip(), "remove that directive")
@@ -158,18 +161,20 @@ def preprocess(
         AxdseError: it does not preprocess, has assembly in it, or depends on who includes it and
             when; or as `source_files`.
     """
-    files = [*source_files(model), *(source_files(core) if core else ())]
+    files = {**source_files(model), **(source_files(core) if core else {})}
     call = [compiler()[0], *FLAGS, *PRELUDE, *(f"-D{macro}" for macro in macros), "-x", "c", "-E"]
-    text = compile_or_refuse([*call, str(model.resolve())], model, folder, files)
+    text = compile_or_refuse([*call, str(model.resolve())], model, folder, [*files])
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
     _refuse_code(own, model)
+    if not any(_ASKS.search(_SPLICE.sub("", each)) for each in files.values()):
+        return unit
     # The same from elsewhere: as another's include, long ago.
     (folder / "around.c").write_text(f'#include "{model.resolve()}"\n')
     (folder / "outer.c").write_text('#include "around.c"\n')
     call[-1:] = ["-Wno-builtin-macro-redefined", '-D__DATE__=""', '-D__TIME__=""']
     call += ['-D__TIMESTAMP__=""', "-E", str(folder / "outer.c")]
-    again = compile_or_refuse(call, model, folder, files).decode("latin-1")
+    again = compile_or_refuse(call, model, folder, [*files]).decode("latin-1")
     if _words(own) != _words("\n".join(_own_lines(again))):
         raise AxdseError(
             f"the C model {model.name} is the same wherever it is compiled",

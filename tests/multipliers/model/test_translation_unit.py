@@ -89,6 +89,28 @@ REFUSED = {
         "#endif\n" + CORE + "{ return P; }",
         "the same wherever it is compiled",
     ),
+    "level_pasted": (
+        "#define J(a, b) a##b\n#define K(a, b) J(a, b)\n"
+        + CORE
+        + "{ return K(_, K(_INCLUDE_LEVEL_, _)) == 0; }",
+        "the same wherever",
+    ),
+    "level_pasted_by_digraph": (
+        "#define J(a, b) a %:%: b\n" + CORE + "{ return J(_, _INCLUDE_LEVEL__) == 0; }",
+        "the same wherever",
+    ),
+    "level_spliced": (
+        CORE + "{ return _\\\n_INCLUDE_LEVEL_\\\n_ == 0; }",
+        "the same wherever",
+    ),
+    "level_spliced_with_blanks": (
+        CORE + "{ return _\\ \n_INCLUDE_LEVEL_\\\t\n_ == 0; }",
+        "the same wherever",
+    ),
+    "line_marker_spliced_with_blanks": (
+        '# \\ \n1 "/usr/include/x.h" 3\nasm("nop");\n' + RIGHT,
+        "nothing of lines",
+    ),
     "date": (CORE + "{ return a * b + (__TIME__[7] & 0); }", "the same wherever"),
     "base_file": (CORE + '{ return __BASE_FILE__[0] == 0; }', "the same wherever"),
     "uninitialised": (CORE + "{ uint64_t x; return a == 3 ? x & 255 : a * b; }", "pure function"),
