@@ -1,7 +1,7 @@
 """Does a search that is killed again and again lose anything, or end with another front?
 
 usage: python benchmarks/attack_kills.py [--seed N] [--count KILLS]
-       writes benchmarks/results/attack_kills.json
+       writes benchmarks/results/attack_kills.json: one campaign for each seed
 
 A short search runs undisturbed once. Then it is run again, killed (SIGKILL) a few times on its
 way, among the trials or anywhere, as a whole or one worker of it, and resumed to its end. What was
@@ -90,7 +90,9 @@ def main() -> int:
         "wrong": found.wrong,
         "seconds": round(time.monotonic() - begun, 1),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    others = [each for each in known if each["seed"] != arguments.seed]
+    RESULTS.write_text(json.dumps([*others, result], indent=2) + "\n")
     return 1 if found.wrong else 0
 
 
