@@ -67,10 +67,11 @@ class Tool:
         run_process("sleep", ["sh", "-c", script], log.parent, log, 60, None)
 """
 ORPHANS = """
-import sys
+import signal, sys
 from axdse.dse.search.workers import Workers
 import axdse_test_jobs
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # not that of a shell's background
     job = getattr(axdse_test_jobs, sys.argv[1])
     with Workers(2) as workers:
         list(workers.run(iter([job(path) for path in sys.argv[2:]])))
