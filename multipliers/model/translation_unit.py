@@ -6,6 +6,7 @@ its object may hold no writable data and no code that starts by itself, and may 
 pure functions of the C library. What is left has no way to remember a call, or to know its number.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,8 +128,8 @@ def source_files(model: Path) -> dict[Path, str]:
         if path in found or len(found) == MAX_FILES:
             continue
         found[path] = text = _text(path, model)
-        for match in _FILE_NAME.finditer(text):
-            beside = (path.parent / (match[1] or match[2])).resolve()
+        for name in _named_files(text):
+            beside = (path.parent / name).resolve()
             inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
             todo += [beside] if inside and beside.is_file() else []
     return found
@@ -136,14 +137,25 @@ def source_files(model: Path) -> dict[Path, str]:
 
 def _text(path: Path, model: Path) -> str:
     text = InputFile(path, "a C model is a readable file", LARGEST_SOURCE).read().decode("latin-1")
+    _check_text(text, model.name)
+    return text
+
+
+# By text: the designs of a family share it.
+@functools.lru_cache(maxsize=256)
+def _named_files(text: str) -> tuple[str, ...]:
+    return tuple(match[1] or match[2] for match in _FILE_NAME.finditer(text))
+
+
+@functools.lru_cache(maxsize=256)
+def _check_text(text: str, name: str) -> None:
     if foreign := _CHECKER.search(text):
-        rule = f"the C model {model.name} knows nothing of its checker"
+        rule = f"the C model {name} knows nothing of its checker"
         raise AxdseError(rule, foreign[0], "use other names")
     plain = without_comments(_SPLICE.sub("", text), literals=True)
     if marker := _LINE_MARKER.search(plain):
-        rule = f"the C model {model.name} says nothing of lines and files"
+        rule = f"the C model {name} says nothing of lines and files"
         raise AxdseError(rule, marker[0].strip(), "remove that directive")
-    return text
 
 
 def preprocess(
