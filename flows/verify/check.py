@@ -93,7 +93,7 @@ class _Job:
             report,
             self.rtl,
             every,
-            _oracle(model, every.exhaustive)(every.a, every.b) if read else None,
+            task.oracle_in(report.order)(every.a, every.b) if read else None,
             functools.partial(prove, model, self.rtl, self.prove_s or PROOF_LIMIT_S)
             if quick or self.prove_s
             else None,

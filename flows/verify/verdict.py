@@ -58,6 +58,10 @@ class Task:
     simulator: Simulator = "icarus"
     leaps: int = LEAPS
 
+    def oracle_in(self, order: Order) -> Oracle:
+        """The oracle as it is called in that order of operands."""
+        return self.oracle if order == self.order else self.other or self.oracle
+
     @functools.cached_property
     def expected(self) -> np.ndarray:
         """What the model says."""
@@ -89,7 +93,7 @@ def verdict_on(task: Task, waves: Path | None = None) -> RtlReport:
     """Return the stored verdict, or simulate; `waves` is where a VCD of a mismatch goes."""
     report = load("rtl_check", task.key, RtlReport) or judge_all([task])[task.key]
     if waves and not report.passed:
-        oracle = task.oracle if report.order == task.order else task.other or task.oracle
+        oracle = task.oracle_in(report.order)
         around = _neighbourhood(report.examples, task.rtl.b_bits)
         record_waves(task.rtl, around, oracle(around.a, around.b), waves)
     return report

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -19,8 +18,12 @@ from axdse.gpu.layers.conv import (
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
 from axdse.multipliers.designs.catalog import Catalog
-from axdse.multipliers.designs.design_point import DesignPoint, PointText, parse_design_point
-from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.designs.design_point import (
+    DesignPoint,
+    PointText,
+    check_patterns,
+    parse_design_point,
+)
 
 _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
     (nn.Linear, ApproxLinear),
@@ -80,7 +83,8 @@ def convert(
     layers = tuple(name for name, reason in reasons.items() if not reason)
     if isinstance(point, Assignment):
         assignment = point
-        _check_patterns(assignment, layers)
+        patterns = (pattern for pattern, _ in assignment.layers)
+        check_patterns("a pattern of the assignment must match a layer", patterns, layers)
     else:
         parsed = point if isinstance(point, DesignPoint) else parse_design_point(point, catalog)
         parsed.check_layers(layers)
@@ -136,13 +140,3 @@ def _call_all_layers(model: nn.Module) -> None:
             module.activation_relu_or_gelu = 0  # the kind of activation: none that is fused
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False
-
-
-def _check_patterns(assignment: Assignment, layers: tuple[str, ...]) -> None:
-    for pattern, _ in assignment.layers:
-        if not any(fnmatchcase(name, pattern) for name in layers):
-            raise AxdseError(
-                "a pattern of the assignment must match a layer",
-                repr(pattern),
-                did_you_mean(pattern, layers),
-            )

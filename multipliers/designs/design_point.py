@@ -10,7 +10,7 @@ first place that fits a product has it; what no place fits stays native FP32, as
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias, get_args
@@ -181,11 +181,19 @@ class DesignPoint:
         Raises:
             AxdseError: a place fits none of these layers.
         """
-        names = tuple(layers)
-        for place, _ in self.places:
-            if place.pattern != "*" and not any(fnmatchcase(n, place.pattern) for n in names):
-                rule = "a place of a design point fits a layer"
-                raise AxdseError(rule, repr(place.pattern), did_you_mean(place.pattern, names))
+        patterns = (place.pattern for place, _ in self.places if place.pattern != "*")
+        check_patterns("a place of a design point fits a layer", patterns, tuple(layers))
+
+
+def check_patterns(rule: str, patterns: Iterable[str], layers: Sequence[str]) -> None:
+    """Look for patterns that are of no layer.
+
+    Raises:
+        AxdseError: one fits none of these layers, which breaks the rule.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(layer, pattern) for layer in layers):
+            raise AxdseError(rule, repr(pattern), did_you_mean(pattern, layers))
 
 
 PassTexts: TypeAlias = Mapping[str, str]

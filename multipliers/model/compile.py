@@ -164,7 +164,6 @@ def source_content(model: Path) -> bytes:
     Raises:
         AxdseError: one cannot be read, or names what belongs to its checker.
     """
-    files = source_files(model)
-    source = files.pop(model.resolve())
-    others = (f"{path.name} {digest(text)}" for path, text in sorted(files.items()))
+    (_, source), *included_files = source_files(model).items()
+    others = (f"{path.name} {digest(text)}" for path, text in sorted(included_files))
     return "\0".join((source, *others)).encode("latin-1")

@@ -120,9 +120,10 @@ def source_files(model: Path) -> dict[Path, str]:
         AxdseError: one is no readable text of a bounded size, or names what belongs to its
             checker or to a preprocessor.
     """
-    folder = model.resolve().parent
+    first = model.resolve()
+    folder = first.parent
     found: dict[Path, str] = {}
-    todo = [model.resolve()]
+    todo = [first]
     while todo:
         path = todo.pop()
         if path in found or len(found) == MAX_FILES:
