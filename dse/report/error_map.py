@@ -12,7 +12,7 @@ from axdse.dse.report.front_plot import STYLE
 from axdse.dse.report.plot_points import GREY
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.model.cmodel import tabulate
+from axdse.multipliers.model.cmodel import table_of
 
 MAX_PIXELS = 256
 QUANTILE = 0.995  # of |error| at the end of the colour scale: one corner must not pale the rest
@@ -42,9 +42,9 @@ def error_surface(candidate: Candidate) -> ErrorSurface:
     and product is the format's, not the design's, and is not shown.
 
     Raises:
-        AxdseError: as `tabulate`.
+        AxdseError: as `table_of`.
     """
-    table = tabulate(candidate.multiplier).astype(float)
+    table = table_of(candidate.multiplier).astype(float)
     if not isinstance(candidate.format, FloatFormat):
         count = (1 << (candidate.format.bits - 1)) + 1
         operands = np.arange(count, dtype=float)

@@ -73,8 +73,8 @@ def _cost(
     core = design.multiplier if isinstance(design, Candidate) else design
     basis = cost_basis(library, activity, clock_ns)
     key = digest(
-        *(_name(design), model_digest(core), rtl.digest, repr(rtl.pipeline), basis),
-        *(_recipe(rtl, script) for script in scripts),
+        *(_name(design), model_digest(core), rtl.digest, repr(rtl.ports), repr(rtl.pipeline)),
+        *(basis, *scripts),
     )
     return cached(
         "cost", key, Cost, lambda: _measured(design, rtl, cells, activity, clock_ns, basis)

@@ -32,15 +32,21 @@ def cost_basis(
         AxdseError: a tool or the library is missing.
     """
     sources = (source.digest for source in sources_of(activity) if source)
-    recipes = [synthesis_script("top", script=script) for script in timed_scripts(clock_ns)]
-    recipes.append(timing_script("top"))
-    return digest(
-        read_library(library).digest,
-        estimate_digest(),
-        *tools_in_use(),
-        *recipes,
-        str(clock_ns),
-        *sources,
+    tools = tools_in_use()
+    library_digest, recipes = read_library(library).digest, _recipes(clock_ns)
+    return digest(library_digest, estimate_digest(), *tools, *recipes, str(clock_ns), *sources)
+
+
+@functools.lru_cache
+def _recipes(clock_ns: float | None) -> tuple[str, ...]:
+    """What is asked of Yosys and OpenSTA, names of modules and ports aside."""
+    return (
+        *(
+            synthesis_script("top", script=script, registers=registers)
+            for script in timed_scripts(clock_ns)
+            for registers in (False, True)
+        ),
+        *(timing_script("top"), timing_script("top", "clock", ("a", "b"))),
     )
 
 

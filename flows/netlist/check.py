@@ -22,7 +22,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.model.cmodel import products, tabulate
+from axdse.multipliers.model.cmodel import products, table_of
 from axdse.multipliers.model.unit_oracle import unit_products
 
 SEED = 0
@@ -91,7 +91,7 @@ def check_core(
     """
     stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, SEED)
     if stimulus.exhaustive:
-        expected = tabulate(multiplier)[stimulus.a, stimulus.b]
+        expected = table_of(multiplier)[stimulus.a, stimulus.b]
     else:
         expected = products(multiplier, stimulus.a, stimulus.b)
     _compare(netlist, multiplier.spec, stimulus, expected)

@@ -31,7 +31,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.model.cmodel import model_digest, products, tabulate
+from axdse.multipliers.model.cmodel import model_digest, products, table_of
 from axdse.multipliers.model.unit_model import unit_model_products
 from axdse.multipliers.model.unit_oracle import unit_digest, unit_products
 
@@ -308,7 +308,7 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
 def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
     if not exhaustive:
         return functools.partial(products, multiplier)
-    table = functools.cache(lambda: tabulate(multiplier))
+    table = functools.cache(lambda: table_of(multiplier))
     return lambda a, b: table()[a, b]
 
 

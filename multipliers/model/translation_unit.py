@@ -130,9 +130,11 @@ def source_files(model: Path) -> dict[Path, str]:
             continue
         found[path] = text = _text(path, model)
         for name in _named_files(text):
-            beside = (path.parent / name).resolve()
-            inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
-            todo += [beside] if inside and beside.is_file() else []
+            beside = path.parent / name
+            if beside.suffix in SUFFIXES and beside.is_file():
+                beside = beside.resolve()
+                inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
+                todo += [beside] if inside else []
     return found
 
 

@@ -35,7 +35,7 @@ from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.model.cmodel import model_digest, tabulate
+from axdse.multipliers.model.cmodel import model_digest, table_of
 
 TOOLS = ("yosys", "yosys-abc")
 BATCH = 32  # designs in one process
@@ -171,6 +171,6 @@ def _exhaustive(flat: Mapped, design: Design) -> NetlistProof | None:
     """
     if isinstance(design, Candidate) or design.a_bits + design.b_bits > EXHAUSTIVE_BITS:
         return None
-    table = tabulate(design)
+    table = table_of(design)
     equal = flat.first_difference(table) is None
     return NetlistProof("exhaustive", table.size) if equal else None
