@@ -67,7 +67,6 @@ TOOLS = (
     KnownTool("yosys", "yosys", ("-V",), scratch="/tmp"),
     KnownTool("yosys-abc", "yosys", ("-q", "version")),
     KnownTool("sta", "opensta", ("-version",)),
-    KnownTool("cc", "gcc", ("--version",)),
 )
 
 

@@ -161,6 +161,11 @@ def _check_text(text: str, name: str) -> None:
         raise AxdseError(rule, marker[0].strip(), "remove that directive")
 
 
+def named(model: Path) -> str:
+    """What errors call a model."""
+    return f"the C model {model.name}"
+
+
 def preprocess(
     model: Path, macros: tuple[str, ...], folder: Path, core: Path | None = None
 ) -> str:
@@ -178,7 +183,7 @@ def preprocess(
     """
     files = {**source_files(model), **(source_files(core) if core else {})}
     call = [compiler()[0], *FLAGS, *PRELUDE, *(f"-D{macro}" for macro in macros), "-x", "c", "-E"]
-    text = compile_or_refuse([*call, str(model.resolve())], model, folder, [*files])
+    text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, [*files])
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
     _refuse_code(own, model)
@@ -189,7 +194,7 @@ def preprocess(
     (folder / "outer.c").write_text('#include "around.c"\n')
     call[-1:] = ["-Wno-builtin-macro-redefined", '-D__DATE__=""', '-D__TIME__=""']
     call += ['-D__TIMESTAMP__=""', "-E", str(folder / "outer.c")]
-    again = compile_or_refuse(call, model, folder, [*files]).decode("latin-1")
+    again = compile_or_refuse(call, named(model), folder, [*files]).decode("latin-1")
     if _words(own) != _words("\n".join(_own_lines(again))):
         raise AxdseError(
             f"the C model {model.name} is the same wherever it is compiled",

@@ -99,28 +99,33 @@ def _toolchain(command: Path) -> tuple[Path, ...]:
 
 
 def compile_or_refuse(
-    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+    call: Sequence[str],
+    subject: str,
+    folder: Path,
+    readable: Sequence[Path] = (),
+    remedy: str = "correct that line",
+    limit_s: float | None = None,
 ) -> bytes:
     """Run the compiler, or a tool beside it, and return its standard output.
 
     Args:
         call: program and arguments.
-        model: the C file that errors name.
+        subject: what errors call the C file, such as `the C model core.c`.
         folder: where it may read and write.
         readable: what it may read beside that and the toolchain.
+        remedy: what to do about the line that it refuses.
+        limit_s: wall time, in seconds; None: COMPILE_LIMIT_S.
 
     Raises:
         AxdseError: it refuses, with the line that says why; or it does not end.
         MachineError: something but our own limits ended it, or it had no room.
     """
     try:
-        ended = run_compiler(call, folder, COMPILE_LIMIT_S, (*toolchain(), *readable))
+        limit_s = limit_s or COMPILE_LIMIT_S
+        ended = run_compiler(call, folder, limit_s, (*toolchain(), *readable))
     except TimeoutError as error:
-        raise AxdseError(
-            f"the C model {model.name} must compile within {COMPILE_LIMIT_S} s",
-            "the compiler was stopped",
-            "simplify the model",
-        ) from error
+        rule = f"{subject} must compile within {limit_s:g} s"
+        raise AxdseError(rule, "the compiler was stopped", "simplify it") from error
     except FileNotFoundError as error:
         raise AxdseError("a tool is missing", call[0], "apt-get install binutils") from error
     if ended.code == 0:
@@ -128,21 +133,26 @@ def compile_or_refuse(
     lines = ended.message.decode(errors="replace").splitlines()
     ours = (os.strerror(errno.ENOMEM), FILE_LIMIT if file_limit() >= COMPILER_OUTPUT_BYTES else "")
     outside = [line for line in lines if not any(limit and limit in line for limit in ours)]
-    check_end(f"the compiler of {model.name}", ended.code, "\n".join(outside))
+    check_end(f"the compiler of {subject}", ended.code, "\n".join(outside))
     culprits = (line for line in lines if _CULPRIT.search(line))
     line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
     if "cannot find -l" in line:
         rule = "C models are linked statically, so that they need no files when they run"
         raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
-    raise AxdseError(f"the C model {model.name} must compile", line, "correct that line")
+    raise AxdseError(f"{subject} must compile", line, remedy)
 
 
 def output_of(
-    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+    call: Sequence[str],
+    subject: str,
+    folder: Path,
+    readable: Sequence[Path] = (),
+    remedy: str = "correct that line",
+    limit_s: float | None = None,
 ) -> bytes:
     """Run the compiler and return what it writes; arguments and errors as `compile_or_refuse`."""
     output = folder / "output"
-    compile_or_refuse([*call, "-o", str(output)], model, folder, readable)
+    compile_or_refuse([*call, "-o", str(output)], subject, folder, readable, remedy, limit_s)
     try:
         return output.read_bytes()
     except OSError as error:
