@@ -16,7 +16,6 @@ from axdse.flows.netlist.registers import FlipFlop, flip_flop
 from axdse.flows.netlist.synthesis import synthesis_script
 from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.power.activity_source import COUNT
-from axdse.flows.sources import source_digest
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.candidate import Candidate
@@ -24,6 +23,7 @@ from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.designs.rtl_text import unit_rtl
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.operands.recording import OperandTrace
+from axdse.multipliers.provenance import code_digest
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
 
@@ -164,7 +164,7 @@ def mac_cost(
     )
     key = digest(
         *(candidate.name, model_digest(candidate.multiplier), *(rtl.digest for rtl in rtls)),
-        *(cost_basis(library, clock_ns=clock_ns), source_digest("accelerator")),
+        *(cost_basis(library, clock_ns=clock_ns), code_digest(__name__)),
         *(_trace_digest(trace) for trace in traces),
     )
 

@@ -9,15 +9,12 @@ from axdse.flows.netlist.timed import timed_scripts
 from axdse.flows.netlist.timing import timing_script
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform
-from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest
-from axdse.multipliers.model import unit_oracle as unit
-from axdse.multipliers.operands import encoding
+from axdse.multipliers.provenance import code_digest
 
 TOOLS = ("yosys", "yosys-abc", "sta")
-# What we compute ourselves is as much a tool as the others, and has no other version.
-ESTIMATE = ("liberty", "netlist", "power", "formal", "yosys.py", "cost/cost.py", "sources.py")
+ESTIMATE = "axdse.flows.cost.cost"
 
 
 def cost_basis(
@@ -34,7 +31,9 @@ def cost_basis(
     sources = (source.digest for source in sources_of(activity) if source)
     tools = tools_in_use()
     library_digest, recipes = read_library(library).digest, _recipes(clock_ns)
-    return digest(library_digest, estimate_digest(), *tools, *recipes, str(clock_ns), *sources)
+    # What we compute ourselves is as much a tool as the others, and has no other version.
+    own = code_digest(ESTIMATE)
+    return digest(library_digest, own, *tools, *recipes, str(clock_ns), *sources)
 
 
 @functools.lru_cache
@@ -63,10 +62,3 @@ def sources_of(activity: Source | None) -> tuple[Uniform, Source | None]:
     """The operands of `Cost.uniform` and of `Cost.recorded`."""
     uniform = Uniform()
     return uniform, None if activity is None or activity.digest == uniform.digest else activity
-
-
-@functools.cache
-def estimate_digest() -> str:
-    """SHA-256 (hex) of our own part in a cost."""
-    others = Path(encoding.__file__), Path(unit.__file__)
-    return digest(source_digest(*ESTIMATE), *(path.read_bytes() for path in others))

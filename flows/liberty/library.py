@@ -19,8 +19,8 @@ from axdse.multipliers.cache import cached, cached_file, digest
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.names import is_name
 from axdse.multipliers.printable import printable
+from axdse.multipliers.provenance import code_digest
 
-LAYOUT_VERSION = "4"  # of the cached form
 PLAIN = ("cells", "flops")
 _INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")\n]{1,1000}?)"?\s*\)')
 TEMPLATES = ("lu_table_template", "power_lut_template")
@@ -134,7 +134,7 @@ def read_library(path: Path | None = None) -> Library:
 def _read(path: Path, modified_ns: int, size: int) -> Library:
     """`modified_ns` and `size` are a part of the key: another file is read again."""
     content = _digest(path)
-    key = digest(content, str(path), LAYOUT_VERSION)
+    key = digest(content, str(path), code_digest(__name__))
     return cached("liberty", key, Library, lambda: _library(path, content))
 
 
@@ -209,7 +209,7 @@ def _is_combinational(cell: Group) -> bool:
 
 
 def _plain_file(path: Path, digest_of_file: str, kept: str, make: Callable[[], bytes]) -> Path:
-    key = digest(digest_of_file, str(path), kept, LAYOUT_VERSION)
+    key = digest(digest_of_file, str(path), kept, code_digest(__name__))
     return cached_file("library", f"{key}.lib", make)
 
 

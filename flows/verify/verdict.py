@@ -26,9 +26,11 @@ from axdse.flows.simulation.verilator_tool import need_verilator
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store
 from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.provenance import code_digest
 from axdse.multipliers.sandbox.compiler import compiler
 
 EXAMPLES = 8
+CHECK = "axdse.flows.verify.check"  # makes the tasks that are judged here
 Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -84,6 +86,7 @@ class Task:
             repr((self.rtl.ports, self.rtl.pipeline, self.signed, self.order, self.free)),
             repr((self.seed, self.leaps)),
             *(np.ascontiguousarray(array).tobytes() for array in vectors),
+            code_digest(CHECK),
             *(file.read_bytes() for file in (*BENCH_FILES, *VERILATOR_BENCH_FILES)),
             *_tools(self.simulator),
         )
