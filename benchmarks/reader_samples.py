@@ -90,7 +90,7 @@ def _config(folder: Path) -> Path:
 
 
 def _catalogue(folder: Path) -> Path:
-    text = (HERE / "catalog.yaml").read_text()
+    text = "".join(path.read_text() for path in sorted(HERE.glob("catalog/*.yaml")))
     starts = [match.start() for match in re.finditer(r"^\w+:$", text, re.MULTILINE)]
     entries = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
     chosen = [entry for entry in entries if entry.partition(":")[0] in FAMILIES]

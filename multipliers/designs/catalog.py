@@ -24,16 +24,16 @@ _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
 class Catalog:
-    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name."""
+    """The families of one folder, by name: `models/`, `rtl/`, and `catalog.yaml` or `catalog/`."""
 
     def __init__(self, folder: Path = HERE) -> None:
-        path = folder / "catalog.yaml"
-        rule = "a catalogue is a readable catalog.yaml"
-        text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
-        entries = strict_yaml.load(text, str(path)) or {}
-        if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
-            raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
-        self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
+        self.families: dict[str, Family] = {}
+        for path in _files(folder):
+            for name, entry in _entries(path).items():
+                if name in self.families:
+                    rule = "a family stands in one file of a catalogue"
+                    raise AxdseError(rule, f"{path}: {name}", "remove one")
+                self.families[name] = _family(folder, path.name, name, entry)
 
     def family(self, name: str) -> Family:
         """Return a family by name.
@@ -106,8 +106,26 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     return match[1], values
 
 
-def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
-    where = f"catalog.yaml, {name}"
+def _files(folder: Path) -> list[Path]:
+    """`catalog.yaml`, or all YAML files of `catalog/`, by name."""
+    one, several = folder / "catalog.yaml", sorted(folder.glob("catalog/*.yaml"))
+    if several and one.exists():
+        rule = "a catalogue is a file catalog.yaml or a folder catalog/"
+        raise AxdseError(rule, f"{folder} has both", "move the file into the folder")
+    return several or [one]
+
+
+def _entries(path: Path) -> dict[str, dict[str, object]]:
+    rule = "a catalogue is a readable catalog.yaml"
+    text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
+    entries = strict_yaml.load(text, str(path)) or {}
+    if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+        raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
+    return entries
+
+
+def _family(folder: Path, place: str, name: str, entry: dict[str, object]) -> Family:
+    where = f"{place}, {name}"
     own = sorted({"name", "model", "rtl"} & entry.keys())
     if own:
         rule = "a family is its key: models/KEY.c and rtl/KEY.v"
