@@ -2,15 +2,18 @@
 
 usage: python benchmarks/modules_entered.py     writes benchmarks/results/modules_entered.json
 
-A module counts if one of its functions is called on the way, or of a class that it defines; what
-is only imported does not. The ways: a trial of a search in its worker, the forward pass of a
+A module counts if one of its functions is called on the way, or of a class that it defines. All are
+imported before, so that decorators and what classes compute of themselves do not. The ways: a trial of a search in its worker, the forward pass of a
 linear layer, and `axdse cost` of one design, each with an empty cache.
 """
 
 import contextlib
+import importlib
+import inspect
 import io
 import json
 import os
+import pkgutil
 import sys
 import tempfile
 import threading
@@ -34,6 +37,7 @@ from axdse.multipliers.designs.design_point import parse_mac
 
 RESULTS = Path(__file__).with_name("results") / "modules_entered.json"
 ROOT = Path(axdse.multipliers.__file__).parents[1]
+WANTS_MORE = set()
 MAC = "drum(n=4,k=3) in float(8,3)"
 TRAINING = """\
 workload: lenet-300-100
@@ -51,7 +55,8 @@ def entered() -> Iterator[set[str]]:
     def note(frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
         path = Path(code.co_filename)
-        if event == "call" and code.co_name != "<module>" and path.is_relative_to(ROOT):
+        is_function = code.co_flags & inspect.CO_OPTIMIZED  # bodies of modules and classes are not
+        if event == "call" and is_function and path.is_relative_to(ROOT):
             modules.add(str(path.relative_to(ROOT)))
 
     threading.setprofile(note)
@@ -85,7 +90,14 @@ def cost() -> Callable[[], object]:
     return command
 
 
+def import_all() -> None:
+    for module in pkgutil.walk_packages(axdse.__path__, "axdse."):
+        if not module.name.endswith("__main__") and module.name not in WANTS_MORE:
+            importlib.import_module(module.name)
+
+
 def main() -> None:
+    import_all()
     counts = {}
     for name, prepare in (("trial", trial), ("forward", forward), ("cost", cost)):
         with tempfile.TemporaryDirectory() as cache:
