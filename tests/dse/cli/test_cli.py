@@ -242,6 +242,7 @@ BAD_INPUT = {
     "parameter out of range": (["show", "drum(n=8,k=99)"], "k=99"),
     "no spec": (["verify"], "at least one SPEC"),
     "no such text": (["show", "drum(n=8,"], "name(parameter=integer"),
+    "a file for a spec": (["cost", "my/mul.v"], "with 'axdse import'"),
     "spec and all": (["verify", "exact", "--all"], "leave the others out"),
     "model without RTL": (["verify", "--model", "x.c"], "--rtl"),
     "files exchanged": (["verify", "--model", "x.v", "--rtl", "x.c"], "exchange them"),
