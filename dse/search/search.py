@@ -65,8 +65,8 @@ def run_search(
         progress: is told of every step.
 
     Raises:
-        AxdseError: the folder is in use, not writable or of another search, a baseline or a
-            finalist cannot be trained, or every trial failed.
+        AxdseError: a family serves no format; the folder is in use, not writable or of another
+            search; a baseline or a finalist cannot be trained, or every trial failed.
         MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
@@ -79,6 +79,7 @@ def run_search(
     )
     watcher = progress or Unwatched()
     _check_power(config)
+    space_of(config)  # what is wrong with it, before baselines are trained
     try:
         count = config.workers or cores()
         with locked(run_path), Workers(count) as pool:

@@ -101,7 +101,9 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
         raise AxdseError(
             "a multiplier is written name(parameter=integer,...), each parameter once",
             repr(spec),
-            "write for example 'drum(n=8,k=4)'",
+            "make a catalogue of files with 'axdse import'"
+            if Path(spec).suffix in (".c", ".v", ".sv")
+            else "write for example 'drum(n=8,k=4)'",
         )
     return match[1], values
 

@@ -67,6 +67,15 @@ def test_every_requested_trial_is_recorded(finished: Finished) -> None:
     ]
 
 
+def test_a_family_that_serves_no_format_is_refused_before_anything(
+    tiny_config: Make, tmp_path: Path
+) -> None:
+    config = tiny_config("families: mitchell", "formats: int8")
+    with pytest.raises(AxdseError, match="able to serve one of the formats: mitchell in int8"):
+        run_search(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_verified_candidates_are_costed(finished: Finished) -> None:
     run, _ = finished
     assert all(e.certificate and e.certificate.passed for e in run.evaluations if e.cost)
