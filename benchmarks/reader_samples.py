@@ -18,8 +18,7 @@ from axdse.dse.training.datasets import read_idx
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.train import CHECKPOINT, train
 from axdse.dse.training.workloads import find_workload
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import read_library
+from axdse.flows.liberty.library import OSU018, read_library
 from axdse.flows.power.activity_file import read_source as read_activity
 from axdse.flows.verify.c_source import find_prototype, published_figures, read_source
 from axdse.flows.verify.certificate import read_certificate, write_certificate
@@ -28,7 +27,7 @@ from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.multipliers.cache import seal, unseal
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import HERE, Catalog, builtin_catalog
-from axdse.multipliers.designs.expression import evaluate
+from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import OperandHistogram, OperandTrace, Recording
 from axdse.multipliers.operands.recording_file import load_recording, save_recording

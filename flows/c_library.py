@@ -4,9 +4,9 @@ import ctypes
 import functools
 from pathlib import Path
 
-from axdse.flows.sources import source_files
-from axdse.multipliers.sandbox.build import OUR_C, Recipe, build_cached
+from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
 
+FOLDER = Path(__file__).parent
 FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
 
 
@@ -26,5 +26,5 @@ def native_file(name: str) -> Path:
     Raises:
         AxdseError: the compiler is missing or fails.
     """
-    (source,) = source_files(name)
+    source = FOLDER / name
     return build_cached(source, Recipe("native", ".so", FLAGS, ("-shared",), source.name, OUR_C))

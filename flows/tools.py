@@ -23,8 +23,7 @@ from axdse.multipliers.machine import (
     file_limit,
     unwritable,
 )
-from axdse.multipliers.sandbox.bounded import ends_within
-from axdse.multipliers.sandbox.fence import fenced, limited
+from axdse.multipliers.sandbox.bounded import ends_within, fenced, limited
 
 VERSION_LIMIT_S = 20
 MEMORY_BYTES = 8 << 30

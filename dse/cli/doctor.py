@@ -13,9 +13,9 @@ from axdse.flows.tools import TOOLS, KnownTool, find_tool
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.multipliers.cache import cache_dir
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.bounded import fence_version
 from axdse.multipliers.sandbox.compiler import compiler
 from axdse.multipliers.sandbox.confined import ALLOW_SECCOMP, seccomp_available
-from axdse.multipliers.sandbox.fence import fence_version
 
 PACKAGES = ("axdse", "torch", "numpy", "cocotb", "optuna")
 OPTIONAL_PACKAGES = {"cupy-cuda13x": "pip install 'axdse[cuda13]'"}

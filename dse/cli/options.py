@@ -28,9 +28,8 @@ from axdse.dse.limits import LARGEST_SEED
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, printable, printable_json, printable_lines
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.printable import printable, printable_json, printable_lines
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

@@ -19,9 +19,8 @@ from axdse.dse.run.config import SearchConfig, dump_config
 from axdse.dse.run.evaluation import Baseline, Evaluation, Status, paired_difference
 from axdse.dse.run.run_dir import RunDir, RunInfo
 from axdse.flows.cost.record import Cost
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, printable_lines
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.printable import printable_lines
 
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",

@@ -13,8 +13,7 @@ from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.evaluate import activity_of
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
-from axdse.flows.cost.cost import unit_cost
-from axdse.flows.cost.dependencies import cost_basis
+from axdse.flows.cost.cost import cost_basis, unit_cost
 from axdse.flows.cost.record import Cost
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from axdse.flows.accelerator.accumulator import accumulator_of
 from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, uniform_stream
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
-from axdse.flows.cost.dependencies import cost_basis, tools_in_use
+from axdse.flows.cost.cost import cost_basis, tools_in_use
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
-from axdse.flows.netlist.synthesis import synthesis_script
-from axdse.flows.netlist.timed import timed_scripts
+from axdse.flows.netlist.synthesis import synthesis_script, timed_scripts
 from axdse.flows.power.activity_source import COUNT
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.cores import cores

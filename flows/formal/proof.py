@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from axdse.flows.evidence.report import Mismatch, Proof
-from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.report import Mismatch, Proof, Response
 from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
 from axdse.flows.formal.aig import Aig, miter
 from axdse.flows.formal.bitslice import sweep

@@ -16,9 +16,8 @@ from axdse.flows.verify.c_source import Prototype, find_prototype, published_fig
 from axdse.flows.verify.module_ports import Module, ModulePort, read_modules
 from axdse.multipliers.designs.family import Family, Multiplier, Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl, read_rtl
-from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.errors import AxdseError, did_you_mean, printable
 from axdse.multipliers.names import check_name
-from axdse.multipliers.printable import printable
 
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(

@@ -5,10 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.names import check_name
 
 _TYPE = (

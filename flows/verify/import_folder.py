@@ -16,10 +16,9 @@ from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.multipliers.cache import write_output
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.model.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.model.compile import source_content
 from axdse.multipliers.names import check_name

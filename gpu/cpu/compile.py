@@ -12,7 +12,7 @@ from pathlib import Path
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.model.translation_unit import source_files
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
-from axdse.multipliers.sandbox.build import OUR_C, Recipe, build_cached
+from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
 
 FOLDER = Path(__file__).parent / "csrc"
 INLINED = "kernel_inlined.c"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.translation_unit import (
     PARAMETERS,
     PRELUDE,
@@ -20,11 +20,12 @@ from axdse.multipliers.model.translation_unit import (
     source_files,
 )
 from axdse.multipliers.names import check_name
-from axdse.multipliers.printable import printable
-from axdse.multipliers.sandbox.build import OUR_C, Recipe, build_cached
 from axdse.multipliers.sandbox.compiler import (
     FLAGS,
     LINK,
+    OUR_C,
+    Recipe,
+    build_cached,
     compile_or_refuse,
     compiler,
     has_flag,

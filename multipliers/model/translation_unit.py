@@ -15,9 +15,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.sandbox.compiler import FLAGS, compile_or_refuse, compiler
 
 MAX_FILES = 64

@@ -16,8 +16,7 @@ from pathlib import Path
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end, machine_failure, unwritable
 from axdse.multipliers.sandbox.bounded import Ended, run_confined
-from axdse.multipliers.sandbox.build import OUR_C, Recipe, build_cached
-from axdse.multipliers.sandbox.compiler import FLAGS, LINK
+from axdse.multipliers.sandbox.compiler import FLAGS, LINK, OUR_C, Recipe, build_cached
 
 SOURCE = Path(__file__).with_name("confine.c")
 CONFINED_MACHINES = {"x86_64": 317, "aarch64": 277}  # with the number of seccomp(2)

@@ -11,8 +11,8 @@ import pytest
 from axdse.flows import tools
 from axdse.flows.tools import TOOLS, KnownTool, find_tool, run_process
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.sandbox import fence
-from axdse.multipliers.sandbox.fence import fence_version
+from axdse.multipliers.sandbox import bounded as fence
+from axdse.multipliers.sandbox.bounded import fence_version
 
 MakeTool = Callable[[str, str], Path]
 

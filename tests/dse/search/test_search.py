@@ -18,7 +18,7 @@ from axdse.dse.run.objectives import losses, no_worse
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
-from axdse.flows.liberty.libraries import OSU018
+from axdse.flows.liberty.library import OSU018
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording_file import load_recording, save_recording

@@ -19,8 +19,7 @@ from axdse.flows import yosys
 from axdse.flows.cost import cost
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.cost import core_cost, unit_cost
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist import check as netlist_check
 from axdse.flows.netlist import synthesis, timed, timing
 from axdse.flows.power.activity_source import Trace
@@ -30,7 +29,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.sandbox import fence
+from axdse.multipliers.sandbox import bounded as fence
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "cost_osu018.json").read_text())
 

@@ -8,8 +8,8 @@ import pytest
 
 from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport, Verdict
 from axdse.flows.evidence.stimulus import Stimulus, every_pair
-from axdse.flows.verify import conclusion
-from axdse.flows.verify.conclusion import conclude
+from axdse.flows.verify import verdict as conclusion
+from axdse.flows.verify.verdict import conclude
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError

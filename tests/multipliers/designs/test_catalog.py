@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog, parse_spec
-from axdse.multipliers.designs.expression import evaluate
+from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.errors import AxdseError
 
 FAMILY = """

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.sandbox.build import Recipe, build_cached
+from axdse.multipliers.sandbox.compiler import Recipe, build_cached
 
 OBJECT = Recipe("native", ".o", ("-O1",), None, "ours.c", "correct it")
 
