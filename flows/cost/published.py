@@ -61,7 +61,7 @@ def compare_published(
         raise AxdseError(
             f"--against published takes {LEAST} designs with published figures",
             f"none of {len(multipliers)} has {AREA}",
-            "import EvoApproxLib with 'axdse import' and set AXDSE_CATALOG to it",
+            "import EvoApproxLib with 'axdse import' and give it with --catalog",
         )
     return tuple(filter(None, agreements))
 

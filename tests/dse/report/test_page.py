@@ -15,13 +15,16 @@ from axdse.dse.report.plot_labels import Box, Label, place
 from axdse.dse.report.plot_points import marks
 from axdse.dse.report.recommendation import find_answer
 from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
-from axdse.dse.run.config import Objective
 from axdse.dse.run.evaluation import Estimate
-from axdse.dse.run.run_dir import RunDir
+from axdse.dse.run.objectives import OBJECTIVES
+from axdse.dse.run.run_dir import Results, RunDir
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.error_metrics import error_metrics
+
+COSTS = (OBJECTIVES["area"],)
 
 
 class Page(HTMLParser):
@@ -49,18 +52,25 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def finalists(finished_run: RunDir) -> tuple[Finalist, ...]:
-    return finalists_of(finished_run)
+def results(finished_run: RunDir) -> Results:
+    return finished_run.results()
 
 
 @pytest.fixture(scope="module")
-def picture(finished_run: RunDir, finalists: tuple[Finalist, ...]) -> bytes:
-    return front_png(finished_run, finalists)
+def finalists(finished_run: RunDir, results: Results) -> tuple[Finalist, ...]:
+    return finalists_of(finished_run, results)
 
 
 @pytest.fixture(scope="module")
-def html(finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes) -> str:
-    return render(finished_run, finalists, picture)
+def picture(finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...]) -> bytes:
+    return front_png(finished_run, results, finalists)
+
+
+@pytest.fixture(scope="module")
+def html(
+    finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...], picture: bytes
+) -> str:
+    return render(finished_run, results, finalists, picture)
 
 
 # The page.
@@ -111,16 +121,16 @@ def test_energy_is_shown_with_the_uniform_one_beside(
         mac = finalist.mac
         assert mac is not None
         uniform = f"{mac.uniform_fj:,.0f} ({100 * mac.uniform_error:+.0f} %)"
-        assert finalist.cost.recorded is not None
-        unit = f"{finalist.cost.recorded.energy_fj:,.0f}"
+        unit = f"{finalist.cost.recorded_fj:,.0f}"
         assert f"{finalist.cost.delay_ns:.2f} {unit} {mac.training_fj:,.0f} {uniform}" in text
     assert "operands.npz (net on digits, exact(n=8)): 4096 in order, output-stationary" in text
 
 
-def test_provenance_is_shown(html: str, finished_run: RunDir) -> None:
+def test_provenance_is_shown(html: str, finished_run: RunDir, results: Results) -> None:
     text = Page(html).text
-    info, cost = finished_run.info, finished_run.evaluations[0].cost
-    assert cost is not None
+    info, found = finished_run.info, results.evaluations[0].cost
+    assert found is not None
+    (cost,) = found.units
     shown = (info.axdse, info.date, info.machine, *info.tools, *cost.tools, cost.library)
     assert [entry for entry in shown if entry not in text] == []
 
@@ -149,15 +159,14 @@ def test_the_smallest_equally_accurate_design_wins(finalists: tuple[Finalist, ..
     ("objective", "best"), [("area", "drum"), ("delay", "drum"), ("energy", "drum")]
 )
 def test_the_answer_is_measured_by_the_objective(
-    objective: Objective, best: str, finalists: tuple[Finalist, ...]
+    objective: str, best: str, finalists: tuple[Finalist, ...]
 ) -> None:
-    answer = find_answer(finalists, 0.01, objective)
+    answer = find_answer(finalists, 0.01, OBJECTIVES[objective])
     assert answer.best is named(finalists, best)
     assert answer.best is not None
     cost = answer.best.cost
-    assert cost.recorded is not None
-    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded.energy_fj}
-    assert answer.measure(answer.best) == expected[objective]
+    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded_fj}
+    assert answer.best.measured(answer.objective) == expected[objective]
 
 
 def test_a_large_loss_is_not_equal_however_noisy(finalists: tuple[Finalist, ...]) -> None:
@@ -174,9 +183,10 @@ def test_a_small_loss_that_the_seeds_resolve_is_not_equal(finalists: tuple[Final
 
 def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ...]) -> None:
     drum, exact = named(finalists, "drum"), named(finalists, "exact(n=4)")
-    wrong = dataclasses.replace(drum.point.unit_certificate, verdict="mismatch", mismatches=1)
+    (certificate,) = drum.point.unit_certificates
+    wrong = dataclasses.replace(certificate, verdict="mismatch", mismatches=1)
     broken = dataclasses.replace(
-        drum, point=dataclasses.replace(drum.point, unit_certificate=wrong)
+        drum, point=dataclasses.replace(drum.point, unit_certificates=(wrong,))
     )
     assert find_answer([broken, exact], 0.01).best is None
 
@@ -189,10 +199,15 @@ def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ..
     ],
 )
 def test_a_front_of_one_kind_is_reported_as_such(
-    keep: str, headline: str, finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes
+    keep: str,
+    headline: str,
+    finished_run: RunDir,
+    results: Results,
+    finalists: tuple[Finalist, ...],
+    picture: bytes,
 ) -> None:
     kept = tuple(f for f in finalists if f.spec.startswith(keep))
-    text = " ".join(Page(render(finished_run, kept, picture)).text.split())
+    text = " ".join(Page(render(finished_run, results, kept, picture)).text.split())
     assert headline in text
 
 
@@ -245,30 +260,32 @@ def test_short_formats_read_back(text: str) -> None:
 
 
 def test_the_picture_fits_a_page_and_is_reproducible(
-    picture: bytes, finished_run: RunDir, finalists: tuple[Finalist, ...]
+    picture: bytes, finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
     width, height = struct.unpack(">II", picture[16:24])
     assert (width, height) == (1800, 1120)
-    assert front_png(finished_run, finalists) == picture
+    assert front_png(finished_run, results, finalists) == picture
 
 
 def test_every_trained_design_is_drawn_once(
-    finished_run: RunDir, finalists: tuple[Finalist, ...]
+    results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
-    drawn = marks(finished_run.evaluations, finalists)
+    drawn = marks(results.evaluations, finalists, COSTS)
     assert sorted(mark.role for mark in drawn) == ["exact", "exact", "front", "front"]
     assert len({(mark.label, mark.format) for mark in drawn}) == len(drawn)
 
 
 def test_a_collapsed_trial_does_not_flatten_the_picture(
-    finished_run: RunDir, finalists: tuple[Finalist, ...]
+    results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
-    trial = finished_run.evaluations[0]
+    trial = results.evaluations[0]
     assert trial.history is not None
     epoch = dataclasses.replace(trial.history.epochs[-1], validation_accuracy=0.1)
     history = dataclasses.replace(trial.history, epochs=(epoch,))
-    collapsed = dataclasses.replace(trial, multiplier="drum(n=4,k=2)", history=history)
-    (mark,) = (m for m in marks([collapsed], finalists) if m.role == "trial")
+    collapsed = dataclasses.replace(
+        trial, point=parse_design_point("drum(n=4,k=2) in float(8,3)"), history=history
+    )
+    (mark,) = (m for m in marks([collapsed], finalists, COSTS) if m.role == "trial")
     assert mark.accuracy == 0.1
 
 
