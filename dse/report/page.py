@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from matplotlib.figure import Figure
 
-from axdse.dse.report.error_map import error_figure
+from axdse.dse.report.error_maps import unit_figure
 from axdse.dse.report.front_plot import front_figure, png
 from axdse.dse.report.markdown import markdown
 from axdse.dse.report.plot_points import band_of, marks, title_of
@@ -94,6 +95,11 @@ def finalists_of(run: RunDir, results: Results) -> tuple[Finalist, ...]:
 
 
 def front_png(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> bytes:
+    """The picture of the front, as a file."""
+    return png(front_picture(run, results, finalists))
+
+
+def front_picture(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> Figure:
     """The picture of the front: accuracy against each cost that the search made small."""
     config, cost = run.config, finalists[0].parts[0].cost
     subtitle = (
@@ -101,15 +107,13 @@ def front_png(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> b
         f"test accuracy: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
         f"silicon: {cost.library}, mapped netlist before layout"
     )
-    return png(
-        front_figure(
-            "What does accuracy cost in silicon?",
-            subtitle,
-            marks(results.evaluations, finalists, config.costs),
-            [band_of(baseline) for baseline in results.baselines],
-            config.costs,
-            cost.area_um2 / cost.gate_equivalents,
-        )
+    return front_figure(
+        "What does accuracy cost in silicon?",
+        subtitle,
+        marks(results.evaluations, finalists, config.costs),
+        [band_of(baseline) for baseline in results.baselines],
+        config.costs,
+        cost.area_um2 / cost.gate_equivalents,
     )
 
 
@@ -158,7 +162,7 @@ def _page(run: RunDir, results: Results, finalists: Sequence[Finalist], picture:
         figures=tuple(dict.fromkeys((*costs, AREA, DELAY))),
         picture=_inline(picture),
         maps=tuple(
-            (part, _inline(png(error_figure(candidate), dpi=160)))
+            (part, _inline(png(unit_figure(candidate), dpi=160)))
             for candidate, part in approximate.items()
         ),
     )

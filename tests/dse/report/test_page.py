@@ -5,22 +5,25 @@ import itertools
 import math
 import struct
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from axdse.dse.report.error_map import error_surface
-from axdse.dse.report.page import finalists_of, front_png, render
+from axdse.dse.report.error_maps import unit_map
+from axdse.dse.report.page import finalists_of, front_picture, front_png, render
 from axdse.dse.report.plot_labels import Box, Label, place
 from axdse.dse.report.plot_points import marks
 from axdse.dse.report.recommendation import find_answer
 from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
-from axdse.dse.run.evaluation import Estimate
-from axdse.dse.run.objectives import OBJECTIVES
+from axdse.dse.run.config import dump_config, parse_config
+from axdse.dse.run.evaluation import Estimate, FrontPoint
+from axdse.dse.run.objectives import OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import parse_design_point
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.error_metrics import error_metrics
 
@@ -211,6 +214,99 @@ def test_a_front_of_one_kind_is_reported_as_such(
     assert headline in text
 
 
+# The objectives.
+
+
+def asked(run: RunDir, *names: str) -> RunDir:
+    """The run as if those had been its objectives."""
+    again = RunDir(run.path)
+    objectives = tuple(OBJECTIVES[name] for name in names)
+    again.config = dataclasses.replace(run.config, objectives=objectives)
+    return again
+
+
+def with_energy_against_area(results: Results) -> Results:
+    """Make the largest design the most frugal one."""
+
+    def turned(point: FrontPoint) -> FrontPoint:
+        cost = point.evaluation.cost
+        assert cost is not None
+        (unit,) = cost.units
+        assert unit.recorded is not None
+        recorded = dataclasses.replace(unit.recorded, energy_fj=1e7 / unit.area_um2)
+        turned = dataclasses.replace(cost, units=(dataclasses.replace(unit, recorded=recorded),))
+        return dataclasses.replace(
+            point, evaluation=dataclasses.replace(point.evaluation, cost=turned)
+        )
+
+    front = tuple(map(turned, results.front))
+    return Results(tuple(p.evaluation for p in front), results.baselines, front)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "axes"),
+    [
+        (["accuracy", "energy"], ["unit energy per multiplication (fJ)"]),
+        (["accuracy", "area"], ["unit area (µm²)"]),
+        (["delay", "accuracy", "area"], ["unit delay (ns)", "unit area (µm²)"]),
+    ],
+)
+def test_the_picture_draws_what_was_asked(
+    objectives: list[str],
+    axes: list[str],
+    finished_run: RunDir,
+    results: Results,
+    finalists: tuple[Finalist, ...],
+) -> None:
+    figure = front_picture(asked(finished_run, *objectives), results, finalists)
+    assert [each.get_xlabel() for each in figure.axes] == axes
+
+
+def test_energy_ranks_where_energy_was_asked(finished_run: RunDir, results: Results) -> None:
+    run, turned = asked(finished_run, "accuracy", "energy"), with_energy_against_area(results)
+    ranked = finalists_of(run, turned)
+    energies = [f.cost.recorded_fj for f in ranked]
+    assert energies == sorted(energies, key=lambda fj: fj or 0.0)
+    areas = [f.cost.area_um2 for f in ranked]
+    assert areas == sorted(areas, reverse=True)
+    drawn = marks(turned.evaluations, ranked, run.config.costs)
+    assert [mark.costs for mark in drawn] == [(fj,) for fj in energies]
+    page = Page(render(run, turned, ranked, b""))
+    text = " ".join(page.text.split())
+    answer = text[: text.index("The front")]
+    assert "the most frugal design of its accuracy" in answer or "less energy" in answer
+    assert "less area" not in text
+    assert "Ranked by unit energy per multiplication; ● on the front of accuracy, energy" in text
+
+
+def _cells(measured: Measured) -> float:
+    return float(measured.cost.cells)
+
+
+def test_another_objective_is_one_entry(
+    finished_run: RunDir, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = Objective(
+        *("cells", "unit cells", "cells", "unit", "minimise", _cells),
+        *("least", "fewer cells", "more"),
+    )
+    monkeypatch.setitem(OBJECTIVES, "cells", cells)
+    text = dump_config(finished_run.config).replace("[accuracy, area]", "[accuracy, cells]")
+    run = RunDir(finished_run.path)
+    run.config = parse_config(text, Path("config.yaml"))
+    assert run.config.costs == (cells,)
+    assert parse_config(dump_config(run.config), Path("config.yaml")) == run.config
+    ranked = finalists_of(run, results)
+    assert [f.cost.cells for f in ranked] == sorted(f.cost.cells for f in ranked)
+    figure = front_picture(run, results, ranked)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["unit cells (cells)"]
+    shown = Page(render(run, results, ranked, b"")).text
+    assert "fewer cells" in shown
+    assert "Ranked by unit cells" in shown
+    with pytest.raises(AxdseError, match="at least one of area, delay, energy and cells"):
+        parse_config(text.replace("[accuracy, cells]", "[accuracy]"), Path("config.yaml"))
+
+
 # The numbers.
 
 
@@ -305,7 +401,7 @@ def test_labels_of_crowded_points_do_not_overlap() -> None:
 )
 def test_error_surfaces_have_the_sign_of_the_design(spec: str, form: str) -> None:
     multiplier = builtin_catalog().multiplier(spec)
-    percent = error_surface(Candidate(multiplier, parse_format(form))).percent
+    percent = unit_map(Candidate(multiplier, parse_format(form))).values
     assert percent.shape == ((129, 129) if form == "int8" else (128, 128))
     assert np.nanmax(percent) <= 0
     assert np.nanmin(percent) == pytest.approx(-100 * error_metrics(multiplier).wcre)
