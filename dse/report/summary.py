@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.special import stdtrit
+
 from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, Measured, Objective
 from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
@@ -16,9 +18,6 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 
-# Two-sided 95 % quantiles of Student's t for 1..10 degrees of freedom.
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-NORMAL = 1.95996
 FEW = 3  # cores that a label names
 NAMED_FORMATS = ("bf16", "approxtrain", "fp16", "fp8_e5m2", "fp8_e4m3")
 
@@ -56,16 +55,8 @@ def interval95(estimate: Estimate) -> Interval:
     freedom = estimate.seeds - 1
     if freedom < 1:
         return Interval(estimate.mean, math.nan)
-    return Interval(estimate.mean, _student(freedom) * estimate.standard_error)
-
-
-def _student(freedom: int) -> float:
-    """Two-sided 95 % quantile: the table, then Cornish and Fisher's expansion, good to 0.003."""
-    if freedom <= len(STUDENT_T):
-        return STUDENT_T[freedom - 1]
-    z = NORMAL
-    first = (z**3 + z) / (4 * freedom)
-    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    # The quantile of Student's t that leaves 2.5 % on either side.
+    return Interval(estimate.mean, float(stdtrit(freedom, 0.975)) * estimate.standard_error)
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def test_the_package_runs_as_the_command_does() -> None:
 
 def test_commands_start_without_torch() -> None:
     """It takes a second to import: those that need it do so themselves."""
-    code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna'} & set(sys.modules))"
+    code = "import sys, axdse.dse.cli.commands; print({'torch', 'optuna', 'scipy', 'matplotlib'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
 
