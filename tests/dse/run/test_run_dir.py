@@ -64,10 +64,11 @@ def test_a_diverged_training_reads_back(run: RunDir) -> None:
     assert math.isnan(read.history.epochs[0].train_loss)
 
 
-def test_another_schema_is_refused(run: RunDir) -> None:
+@pytest.mark.parametrize("schema", [SCHEMA - 1, SCHEMA + 1])
+def test_another_schema_is_refused(schema: int, run: RunDir) -> None:
     info = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps(info | {"schema": SCHEMA + 1}))
-    with pytest.raises(AxdseError, match=f"has schema {SCHEMA + 1}; open it with the version"):
+    (run.path / "run.json").write_text(json.dumps(info | {"schema": schema}))
+    with pytest.raises(AxdseError, match=f"has schema {schema}; open it with the version"):
         RunDir(run.path)
 
 
