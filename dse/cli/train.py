@@ -9,10 +9,10 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
-    candidate_of,
+    catalog_in_use,
     format_option,
     json_option,
-    multipliers_of,
+    point_of,
     print_json,
     print_table,
     say,
@@ -25,16 +25,14 @@ from axdse.dse.run.evaluation import estimate
 from axdse.dse.training.datasets import check_name
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
 
-FP32 = "fp32"
-
 
 @click.command(short_help="Train a network with a design.")
-@click.argument("spec", metavar="SPEC|fp32")
+@click.argument("spec", metavar="SPEC|POINT|FILE.yaml|fp32")
 @format_option
 @click.option(
     "--config", type=PATH, metavar="FILE.yaml", help="Train as the search of this configuration."
@@ -74,19 +72,21 @@ def train(
 ) -> None:
     """Train a network with a design in the forward and in both backward products.
 
+    A POINT says which MAC makes which product of which layer, such as
+    'conv*:forward=drum(n=4,k=3) in float(8,3); *=exact(n=4) in float(8,3)'; FILE.yaml holds one,
+    as 'axdse export' writes it.
+
     Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
     design over the operands that --record wrote.
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
-    from axdse.gpu.layers.assignment import Assignment
 
     if checkpoint and seeds > 1:
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
-    every = _recorded(record, record_every, spec, seeds)
+    point = point_of(spec, format_text)
+    every = _recorded(record, record_every, point, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
-    design = _design_of(spec, format_text)
-    assignment = Assignment.uniform(design) if design else None
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
     ends = going_on(kept) if checkpoint else contextlib.nullcontext()
     with ends, ProgressBars() as bars:
@@ -97,7 +97,7 @@ def train(
             return True
 
         trained = [
-            training.train(network, assignment, settings, seed + i, watch, checkpoint, every)
+            training.train(network, point, settings, seed + i, watch, checkpoint, every)
             for i in range(seeds)
         ]
     histories = tuple(each.history for each in trained)
@@ -105,13 +105,14 @@ def train(
     if as_json:
         print_json(histories, tuple[History, ...])
     else:
-        name = design.name if design else FP32
-        _print_histories(f"{name}: {where}", histories)
+        _print_histories(f"{point.name}: {where}", histories)
     if record:
         _save(trained[0].recording, record)
 
 
-def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> int | None:
+def _recorded(
+    record: Path | None, every: int | None, point: DesignPoint, seeds: int
+) -> int | None:
     """Check the options of a recording; return one step in how many is recorded, if any."""
     if not record:
         if every:
@@ -121,8 +122,9 @@ def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> 
         raise AxdseError("a recording is written as .npz", record, "choose that ending")
     if seeds > 1:
         raise AxdseError("a recording is of one training", f"--seeds {seeds}", "give one --seed")
-    if spec == FP32:
-        raise AxdseError("a recording is of a design's operands", FP32, "train a SPEC: exact, say")
+    if not point.macs:
+        rule = "a recording is of a design's operands"
+        raise AxdseError(rule, NATIVE, "train a SPEC: exact, say")
     return every or 1
 
 
@@ -143,16 +145,12 @@ def _plan(
     config_path: Path | None, workload: str | None, dataset: str | None, epochs: int | None
 ) -> tuple[Workload, TrainSettings]:
 
-    config = load_config(config_path) if config_path else None
+    config = load_config(config_path, catalog_in_use()) if config_path else None
     name = workload or (config.workload if config else "lenet-300-100")
     images = dataset or (config.dataset if config else "fashion-mnist-14k")
     settings = config.training if config else TrainSettings()
     settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
     return find_workload(name).on(check_name(images)), settings
-
-
-def _design_of(spec: str, format_text: str | None) -> Candidate | None:
-    return None if spec == FP32 else candidate_of(multipliers_of((spec,))[0], format_text)
 
 
 def _print_histories(title: str, histories: tuple[History, ...]) -> None:

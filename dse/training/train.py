@@ -22,6 +22,7 @@ from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
 from axdse.gpu.recording.recorder import Recorder
 from axdse.multipliers.cache import DamagedError, seal, unseal, write_output
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands.recording import Recording
@@ -50,7 +51,7 @@ class Trained:
 
 def train(
     workload: Workload,
-    assignment: Assignment | None,
+    assignment: DesignPoint | Assignment | None,
     settings: TrainSettings,
     seed: int,
     on_epoch: Callable[[Epoch], bool] | None = None,
@@ -77,7 +78,8 @@ def train(
         model = convert(model, assignment).model
     run = _Run(model, splits.train, settings, seed)
     recorder = Recorder(model, record_every) if record_every else None
-    identity = f"{workload.name} on {workload.dataset}, {assignment}, {settings}, seed {seed}"
+    text = assignment.name if isinstance(assignment, DesignPoint) else str(assignment)
+    identity = f"{workload.name} on {workload.dataset}, {text}, {settings}, seed {seed}"
     epochs = run.restore(checkpoint, identity) if checkpoint else []
     status: Literal["finished", "nan", "stopped"] = "finished"
     while len(epochs) < settings.epochs:
@@ -100,7 +102,7 @@ def train(
     recording = Recording(
         histograms=recorder.histograms,
         workload=f"{workload.name} on {workload.dataset}",
-        multiplier=", ".join(assignment.designs),
+        multiplier=", ".join(_cores(assignment)),
         seed=seed,
         every=recorder.every,
         traces=recorder.traces,
@@ -108,6 +110,12 @@ def train(
         images=sum(recorded),
     )
     return Trained(history, model, recording)
+
+
+def _cores(assignment: DesignPoint | Assignment) -> tuple[str, ...]:
+    if isinstance(assignment, Assignment):
+        return assignment.designs
+    return tuple(dict.fromkeys(mac.multiplier.spec for mac in assignment.macs))
 
 
 @torch.no_grad()

@@ -1,39 +1,75 @@
 """Which families are there? The catalogue as frozen families and multipliers."""
 
+import copy
 import functools
 import itertools
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from axdse.multipliers import strict_yaml
+from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.designs.family import (
     Family,
     Multiplier,
 )
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
 
 HERE = Path(__file__).parents[1]
-CATALOG_VARIABLE = "AXDSE_CATALOG"
 LONGEST_SPEC = 160
+_C = (".c", ".h", ".inc", ".inl", ".def")  # what models may include
+_HAS_FILES = "a family has its C model and its Verilog"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
 class Catalog:
-    """The families of one folder, by name: `models/`, `rtl/`, and `catalog.yaml` or `catalog/`."""
+    """The families of one folder, by name: `models/`, `rtl/`, and `catalog.yaml` or `catalog/`.
+
+    Attributes:
+        families: of that folder, and of those added.
+        added: folders beside the first, in order.
+    """
 
     def __init__(self, folder: Path = HERE) -> None:
+        self.added: tuple[Path, ...] = ()
         self.families: dict[str, Family] = {}
-        for path in _files(folder):
+        for path in _yaml_files(folder):
             for name, entry in _entries(path).items():
                 if name in self.families:
                     rule = "a family stands in one file of a catalogue"
                     raise AxdseError(rule, f"{path}: {name}", "remove one")
                 self.families[name] = _family(folder, path.name, name, entry)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all files of the folders added; empty if there is none."""
+        files = (part for name, data in self._files() for part in (name, data))
+        return digest(*files) if self.added else ""
+
+    def copy_added(self, folder: Path) -> None:
+        """Write the folders added, by number, into a new folder, if there are any.
+
+        Raises:
+            AxdseError: a file cannot be read or written.
+        """
+        for name, data in self._files():
+            write_output(folder / name, data)
+
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        """Names such as `1/models/mine.c`, and contents."""
+        for i, source in enumerate(self.added, 1):
+            for path in _yaml_files(source):
+                yield f"{i}/{path.relative_to(source)}", _yaml_file(path).read()
+            own = {f for family in self.families.values() for f in (family.model, family.rtl)}
+            included = {f for f in source.glob("models/**/*") if f.suffix in _C and f.is_file()}
+            for file in sorted(own | included):
+                if file.is_relative_to(source):
+                    _check_place(source, file)
+                    content = InputFile(file, _HAS_FILES, LARGEST_SOURCE).read()
+                    yield f"{i}/{file.relative_to(source)}", content
 
     def family(self, name: str) -> Family:
         """Return a family by name.
@@ -66,24 +102,21 @@ def builtin_catalog() -> Catalog:
     return Catalog()
 
 
-def full_catalog() -> Catalog:
-    """The built-in catalogue with the families of the folders that `$AXDSE_CATALOG` lists.
+def full_catalog(folders: Iterable[Path] = ()) -> Catalog:
+    """The built-in catalogue with the families of these folders.
 
     Raises:
         AxdseError: one of them is no catalogue, or a family is there twice.
     """
-    return _merged(os.environ.get(CATALOG_VARIABLE, ""))
-
-
-@functools.cache
-def _merged(folders: str) -> Catalog:
-    merged = Catalog()
-    for folder in filter(None, folders.split(os.pathsep)):
-        for name, family in Catalog(Path(folder).absolute()).families.items():
+    merged = copy.copy(builtin_catalog())
+    merged.families = dict(merged.families)
+    for folder in map(Path.absolute, folders):
+        for name, family in Catalog(folder).families.items():
             if name in merged.families:
                 rule = "a family stands in one catalogue"
                 raise AxdseError(rule, name, f"rename it in {folder}")
             merged.families[name] = family
+        merged.added += (folder,)
     return merged
 
 
@@ -108,7 +141,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     return match[1], values
 
 
-def _files(folder: Path) -> list[Path]:
+def _yaml_files(folder: Path) -> list[Path]:
     """`catalog.yaml`, or all YAML files of `catalog/`, by name."""
     one, several = folder / "catalog.yaml", sorted(folder.glob("catalog/*.yaml"))
     if several and one.exists():
@@ -117,10 +150,13 @@ def _files(folder: Path) -> list[Path]:
     return several or [one]
 
 
-def _entries(path: Path) -> dict[str, dict[str, object]]:
+def _yaml_file(path: Path) -> InputFile:
     rule = "a catalogue is a readable catalog.yaml"
-    text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
-    entries = strict_yaml.load(text, str(path)) or {}
+    return InputFile(path, rule, strict_yaml.LARGEST, "name its folder")
+
+
+def _entries(path: Path) -> dict[str, dict[str, object]]:
+    entries = strict_yaml.load(_yaml_file(path).text(), str(path)) or {}
     if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
         raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
     return entries
