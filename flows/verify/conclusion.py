@@ -16,7 +16,7 @@ from axdse.flows.verilog.conditionals import ICARUS, YOSYS, left_for
 from axdse.flows.verilog.simulation_past import Past, past_of
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.rtl_text import Rtl
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
 
 
 def conclude(
@@ -72,14 +72,18 @@ def _proved(
 ) -> RtlReport:
     proof = prove(rtl)
     simulated = left_for(rtl.text, simulator)
-    if proof.verdict == "proved" and simulated != left_for(rtl.text, YOSYS):
+    sampled = report.verdict == "sampled"
+    if sampled and proof.verdict == "proved" and simulated != left_for(rtl.text, YOSYS):
         # What was simulated on a sample is another text than that of the gates.
         try:
-            proof = prove(replace(rtl, text=simulated))
+            other = prove(replace(rtl, text=simulated))
+        except MachineError:
+            raise
         except AxdseError:
             told = "the simulator is given a text that has no gates"
             return replace(report, past=report.past or told, proof=proof)
+        proof = proof if other.verdict == "proved" else replace(other, rtl_digest=rtl.digest)
     if proof.verdict == "different":
         return replace(report, verdict="mismatch", examples=proof.examples, proof=proof)
-    proved = proof.verdict == "proved" and report.verdict == "sampled" and not report.past
+    proved = proof.verdict == "proved" and sampled and not report.past
     return replace(report, verdict="proved" if proved else report.verdict, proof=proof)
