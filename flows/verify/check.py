@@ -21,6 +21,7 @@ from axdse.flows.tools import kill_running
 from axdse.flows.verify.bring_your_own import Design
 from axdse.flows.verify.coverage import unit_coverage
 from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
+from axdse.flows.verilog.conditionals import ICARUS, VERILATOR
 from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
 from axdse.multipliers.cores import cores
@@ -92,9 +93,10 @@ class _Job:
             self.rtl,
             every,
             task.oracle_in(report.order)(every.a, every.b) if read else None,
-            functools.partial(prove, model, self.rtl, self.prove_s or PROOF_LIMIT_S)
+            (lambda rtl: prove(model, rtl, self.prove_s or PROOF_LIMIT_S))
             if quick or self.prove_s
             else None,
+            VERILATOR if self.simulator == "verilator" else ICARUS,
         )
 
     @property

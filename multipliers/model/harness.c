@@ -97,14 +97,17 @@ static bool axdse_repeats_shuffled(const axdse_domain *domain, uint64_t count,
 static int axdse_products(const axdse_domain *domain, uint64_t count) {
     uint64_t *products = calloc(count + 1, sizeof *products);
     if (!products) return AXDSE_NO_SPACE;
+    axdse_litter(0x55);
     for (uint64_t i = 0, run; i < count; i += run) {
         run = count - i < AXDSE_RUN ? count - i : AXDSE_RUN;
         axdse_run(axdse_call_patterned, domain, i, run, false, products + i);
     }
+    axdse_litter(0xaa);
     for (uint64_t end = count, run; end; end -= run) {
         run = end < AXDSE_RUN ? end : AXDSE_RUN;
         if (!axdse_repeats(domain, end - run, run, products + end - run)) return AXDSE_REFUSED;
     }
+    axdse_litter(0x0f);
     if (!axdse_repeats_shuffled(domain, count, products)) return AXDSE_REFUSED;
     return axdse_write(products, sizeof *products, count);
 }

@@ -80,7 +80,10 @@ _SPLICE = re.compile(r"\\[ \t\f\v]*\r?\n")  # gcc lets blanks stand between
 _ASKS = re.compile(r"__|##|%:%:|\?\?")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
-_CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
+# The attribute `optimize` may undo what a build fills variables with.
+_CODE = re.compile(
+    rf"{_WORD}|\b(?:asm|__asm|__asm__)\b|\b(?:__)?optimize(?:__)?(?=\s*\(\s*[\"\d])"
+)
 _PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
 # Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
 _PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
@@ -105,10 +108,14 @@ _PLAIN = (
 _PURE = frozenset(
     [*_PLAIN.split(), *(f"{name}{end}" for name in _MATH.split() for end in ("", "f", "l"))]
 )
-# Checked, C23 and classifying variants of these, and what compilers call for wide arithmetic.
-_VARIANT = re.compile(
-    r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?|__(?:is(?:nan|inf)|finite|fpclassify|signbit)[fl]?"
-    r"|__[a-z]+(?:[qhsdt][if]|[sdtx]c)\w*"
+# Checked, C23 and classifying variants of these.
+_VARIANT = re.compile(r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?")
+_CLASSIFYING = re.compile(r"__(?:is(?:nan|inf)|finite|fpclassify|signbit)[fl]?")
+# What compilers call for wide arithmetic, see "The GCC low-level runtime library".
+_ARITHMETIC = re.compile(
+    r"__(?:u?div|u?mod|u?divmod|mul|neg|abs|absv|add|addv|sub|subv|mulv|negv|ash[lr]|lshr|u?cmp|clz"
+    r"|ctz|ffs|clrsb|popcount|parity|bswap|pow|extend|trunc|fix|fixuns|float|floatun|eq|ne|[gl][et]"
+    r"|unord)(?:(?:[qhsdtx][ifc]|bf|i){1,2})[2-4]?"
 )
 
 
@@ -220,12 +227,12 @@ def _words(text: str) -> list[str]:
 
 def _refuse_code(own: str, model: Path) -> None:
     rule = f"the C model {model.name} is C and nothing else"
-    for match in _CODE.finditer(own):
-        if match[0][0] not in "\"'":
-            raise AxdseError(rule, match[0], "write it in C")
     for match in _PRAGMA.finditer(own):
         if match[1] in _PRAGMAS and match[2] not in _HARMLESS:
             raise AxdseError(rule, " ".join(match[0].split()), "remove it")
+    for match in _CODE.finditer(own):
+        if match[0][0] not in "\"'":
+            raise AxdseError(rule, match[0], "write it in C")
 
 
 def integer_calls(function: str, build: str, signed: bool, swapped: bool) -> str:
@@ -322,4 +329,5 @@ def _remembers(model: Path, what: str) -> AxdseError:
 
 def _is_pure(name: str) -> bool:
     variant = _VARIANT.fullmatch(name)
-    return name in _PURE or bool(variant and (variant[1] is None or variant[1] in _PURE))
+    known = name in _PURE or bool(variant and variant[1] in _PURE)
+    return known or bool(_CLASSIFYING.fullmatch(name) or _ARITHMETIC.fullmatch(name))
