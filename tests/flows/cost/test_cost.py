@@ -29,7 +29,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.sandbox import bounded as fence
+from axdse.multipliers.sandbox import bounded
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "cost_osu018.json").read_text())
 
@@ -320,7 +320,7 @@ def test_a_hanging_tool_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     fresh_cache: Path,
 ) -> None:
-    monkeypatch.setattr(fence, "fence_version", lambda: 0)  # so that it can tell us its child
+    monkeypatch.setattr(bounded, "fence_version", lambda: 0)  # so that it can tell us its child
     fake_tool(tmp_path, name, f"sleep 60 & echo $! > {tmp_path}/child; wait", monkeypatch)
     monkeypatch.setattr(module, "TIME_LIMIT_S", 1)
     with pytest.raises(AxdseError, match=f"{name} must end within 1 s"):
