@@ -84,7 +84,8 @@ def run_search(
     )
     watcher = progress or Unwatched()
     _check_power(config)
-    space_of(config)  # what is wrong with it, before baselines are trained
+    if catalog or not resume:  # a run that is resumed has its own
+        space_of(config, catalog)  # what is wrong with it, before anything is made
     try:
         count = config.workers or cores()
         with locked(run_path), Workers(count) as pool:
