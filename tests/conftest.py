@@ -13,9 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What several folders of tests share is importable by its file name.
 sys.path.insert(0, str(Path(__file__).parent / "contracts"))
 
-# What a compiler makes of a text is the same in every test.
+# What a compiler makes of a text, and what a library says, is the same in every test.
 SHARED_CACHE = cache_root()
-COMPILED = ("cmodel", "confine", "harness", "library", "native")
+COMPILED = ("cmodel", "confine", "harness", "liberty", "library", "native")
 
 
 @pytest.fixture(scope="session")

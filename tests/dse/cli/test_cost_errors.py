@@ -23,9 +23,17 @@ TINY = ("exact(n=3)", "--core")
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
+) -> Path:
+    folder = tools_only(tmp_path / "cache")
+    monkeypatch.setenv("AXDSE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path) -> Path:
+    return tmp_path / "empty"
 
 
 @pytest.fixture
@@ -329,33 +337,33 @@ def start(limit: int, cache: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_full_disk_leaves_nothing_half_written(cache: Path) -> None:
-    process = start(1000, cache)
+def test_a_full_disk_leaves_nothing_half_written(empty_cache: Path) -> None:
+    process = start(1000, empty_cache)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert out == ""
     assert err.count("\n") == 1
     assert "Traceback" not in err
-    assert [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size] == []
+    assert [path for path in empty_cache.rglob("*") if path.is_file() and path.stat().st_size] == []
 
 
-def test_processes_share_a_cache(cache: Path) -> None:
-    processes = [start(0, cache) for _ in range(3)]
+def test_processes_share_a_cache(empty_cache: Path) -> None:
+    processes = [start(0, empty_cache) for _ in range(3)]
     outputs = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], outputs
     costs = [json.loads(out)[0] for out, _ in outputs]
     assert len({cost["area_um2"] for cost in costs}) == 1
-    assert len(list(cache.glob("cost/*"))) == 1
-    kept = json.loads(next(cache.glob("cost/*.json")).read_text())
+    assert len(list(empty_cache.glob("cost/*"))) == 1
+    kept = json.loads(next(empty_cache.glob("cost/*.json")).read_text())
     assert kept["area_um2"] == costs[0]["area_um2"]
 
 
-def test_every_kind_of_entry_is_made_again(cache: Path) -> None:
+def test_every_kind_of_entry_is_made_again(empty_cache: Path) -> None:
     outputs = []
     for _ in range(2):
-        process = start(0, cache)
+        process = start(0, empty_cache)
         outputs.append((*process.communicate(timeout=60), process.returncode))
-        entries = [path for path in cache.rglob("*") if path.is_file()]
+        entries = [path for path in empty_cache.rglob("*") if path.is_file()]
         for path in entries:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     (first, calm, _), (second, warnings, code) = outputs

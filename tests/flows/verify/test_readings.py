@@ -29,8 +29,8 @@ def rtl(body: str, pipeline: Pipeline | None = None) -> Rtl:
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("AXDSE_CACHE", str(tmp_path))
+def empty_cache(tmp_path, monkeypatch, tools_only):
+    monkeypatch.setenv("AXDSE_CACHE", str(tools_only(tmp_path / "cache")))
 
 
 def test_gates_that_agree_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
