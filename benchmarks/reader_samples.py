@@ -14,7 +14,7 @@ import torch
 from axdse.dse.run.config import dump_config, load_config, parse_config
 from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.training.datasets import read_idx
+from axdse.dse.training.readers import read_idx
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.train import CHECKPOINT, train
 from axdse.dse.training.workloads import find_workload

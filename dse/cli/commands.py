@@ -14,6 +14,8 @@ from axdse.dse.cli import (
     designs,
     doctor,
     energy,
+    evaluate,
+    init,
     runs,
     show,
     train,
@@ -75,6 +77,7 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
 
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
+_NETWORKS = (init.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
-for _command in (*_DESIGNS, train.train, *runs.COMMANDS, energy.energy, *_MACHINE):
+for _command in (*_DESIGNS, *_NETWORKS, *_MACHINE):
     cli.add_command(_command)

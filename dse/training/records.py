@@ -1,5 +1,6 @@
 """How was a network trained, and what came of it? Settings and course; no torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,18 +12,25 @@ from axdse.dse.limits import LARGEST_BATCH, MOST_EPOCHS, MOST_IMAGES
 
 @strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class TrainSettings:
-    """How to train: SGD with Nesterov momentum, in FP32.
+    """How to train, in FP32 but for the products.
 
-    The learning rate is constant and falls linearly to zero over the last third of the steps:
-    accuracy in mid-training then tells something about the end, which a one-cycle schedule hides.
+    By default the learning rate is constant and falls linearly to zero over the last third of the
+    steps: a score in mid-training then tells something about the end, which a one-cycle schedule
+    hides.
 
     Attributes:
-        epochs: passes over the training images.
-        batch_size: images a step.
-        learning_rate: of the constant part.
-        momentum: Nesterov's.
-        weight_decay: L2 penalty on all parameters.
-        train_images: use the first so many training images only; None for all.
+        epochs: passes over the training examples.
+        batch_size: examples a step.
+        learning_rate: the largest.
+        momentum: Nesterov's, of SGD; Adam has its usual 0.9 and 0.999.
+        weight_decay: L2 penalty on all parameters; of AdamW the decoupled one.
+        train_images: use the first so many training examples only; None for all.
+        optimiser: SGD (with momentum), Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and
+            Hutter, 2019).
+        schedule: "linear" as above, "cosine" to zero over all steps, or "constant".
+        warmup: fraction of the steps over which the rate rises linearly to its largest.
+        clip: largest norm of all gradients together; None: any.
+        evaluation_batch: examples at once where nothing is trained.
     """
 
     epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 8
@@ -31,18 +39,36 @@ class TrainSettings:
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     train_images: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = None
+    optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip: Annotated[float, Field(gt=0)] | None = None
+    evaluation_batch: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 1_000
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step 0, 1, ..., as a part 0..1 of the largest."""
+        rising = math.ceil(self.warmup * steps)
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        if self.schedule == "constant":
+            return 1.0
+        if self.schedule == "cosine":
+            return (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
+        falling = steps // 3 + 1
+        return min(1.0, (steps - step) / falling)
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training images gave.
+    """What one pass over the training examples gave.
 
     Attributes:
         epoch: 1, 2, ...
-        train_loss: mean cross entropy, nats.
-        train_accuracy: 0..1, while training.
-        validation_accuracy: 0..1, after the epoch.
+        train_loss: mean over the examples, in the unit of the task's loss.
+        train_accuracy: the task's metric while training; of a classification accuracy, 0..1.
+        validation_accuracy: the same after the epoch, on the validation split.
         seconds: wall time, validation included.
+        validation_loss: mean over the validation split.
     """
 
     epoch: int
@@ -50,6 +76,7 @@ class Epoch:
     train_accuracy: float
     validation_accuracy: float
     seconds: float
+    validation_loss: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -69,5 +96,5 @@ class History:
 
     @property
     def validation_accuracy(self) -> float:
-        """Accuracy after the last epoch, 0..1."""
+        """The metric after the last epoch, on the validation split."""
         return self.epochs[-1].validation_accuracy
