@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from axdse.dse.run.config import SearchConfig, load_config
     from axdse.dse.run.run_dir import RunDir
     from axdse.dse.search.search import run_search
-    from axdse.dse.training.examples import Splits
+    from axdse.dse.training.datasets import Splits
     from axdse.dse.training.records import TrainSettings
     from axdse.dse.training.task import Metric, Task
 
@@ -30,7 +30,7 @@ __getattr__, __dir__ = lazily(
         "Metric": "axdse.dse.training.task",
         "RunDir": "axdse.dse.run.run_dir",
         "SearchConfig": "axdse.dse.run.config",
-        "Splits": "axdse.dse.training.examples",
+        "Splits": "axdse.dse.training.datasets",
         "Task": "axdse.dse.training.task",
         "TrainSettings": "axdse.dse.training.records",
         "export_run": "axdse.dse.report.export",

@@ -7,14 +7,13 @@ workload = "my_task:task(width=8)"
 import dataclasses
 import functools
 import itertools
-import math
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from axdse.dse.training.examples import Batch, Inputs
+from axdse.dse.training.examples import Batch, Examples, Inputs
 from axdse.dse.training.task import Made, make
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import find_workload
@@ -46,7 +45,8 @@ class WorkloadContract:
         return _made(self.workload)
 
     def batch(self, split: str = "train", size: int = 4) -> Batch:
-        return next(iter(getattr(self.made.splits, split).batches(size)))
+        examples: Examples = getattr(self.made.splits, split)
+        return next(iter(examples.batches(size)))
 
     def test_the_text_of_a_workload_reads_back(self) -> None:
         workload = find_workload(self.workload)
@@ -81,7 +81,7 @@ class WorkloadContract:
         inputs, targets = self.batch(split)
         loss = self.made.task.loss(_outputs(model, inputs), targets)
         assert loss.shape == ()
-        assert math.isfinite(float(loss))
+        assert bool(loss.isfinite())
         torch.autograd.backward(loss)
         assert any(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
 

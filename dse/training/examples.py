@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -19,24 +19,8 @@ from axdse.multipliers.errors import AxdseError
 
 Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 Batch: TypeAlias = tuple[Inputs, Tensor]
-T_co = TypeVar("T_co", covariant=True)
 SHUFFLED = 4_096  # examples of a stream that are in memory, from which the next one is drawn
 AHEAD = 2  # batches of a dataset that are made before they are asked for
-
-
-@dataclass(frozen=True, eq=False)
-class Splits(Generic[T_co]):
-    """The three parts of a task's examples; none is in two of them.
-
-    Attributes:
-        train: what a network is trained on.
-        validation: what the search sees.
-        test: touched only for the final front.
-    """
-
-    train: T_co
-    validation: T_co
-    test: T_co
 
 
 class Examples(Protocol):

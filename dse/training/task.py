@@ -20,7 +20,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from axdse.dse.training.examples import Arrays, Examples, Splits, as_examples, check_labels
+from axdse.dse.training.datasets import Splits
+from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload
 from axdse.multipliers.cache import digest

@@ -228,7 +228,7 @@ def _moved(x: Inputs, device: torch.device) -> Inputs:
 
 def _names(design: Design) -> tuple[str, ...]:
     if isinstance(design, DesignPoint):
-        return tuple(mac.name for mac in design.macs)
+        return tuple(dict.fromkeys(mac.multiplier.spec for mac in design.macs))
     return tuple(design.designs)
 
 

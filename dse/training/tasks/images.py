@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.dse.training.datasets import images, load
-from axdse.dse.training.examples import Splits
+from axdse.dse.training.datasets import Splits, load
+from axdse.dse.training.images import images
 from axdse.dse.training.networks import NETWORKS, Network, Normalise
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import ACCURACY, Metric, Task, log10_mse

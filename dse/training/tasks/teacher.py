@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.dse.training.examples import Arrays, Batch, Examples, Splits
+from axdse.dse.training.datasets import Splits
+from axdse.dse.training.examples import Arrays, Batch, Examples
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import Task, log10_mse
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.dse.training.datasets import LARGEST
-from axdse.dse.training.examples import Arrays, Examples, Splits
+from axdse.dse.training.datasets import LARGEST, Splits
+from axdse.dse.training.examples import Arrays, Examples
 from axdse.dse.training.readers import characters
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import Metric, Task
@@ -134,7 +134,8 @@ def charlm(
         heads: of attention.
     """
     text = _text(file)
-    codes, alphabet = characters(text)
+    points, alphabet = characters(text)
+    codes = torch.from_numpy(points)
     windows = codes[: (len(codes) - 1) // context * context]
     following = codes[1 : len(windows) + 1]
     inputs, targets = (x.reshape(-1, context) for x in (windows, following))

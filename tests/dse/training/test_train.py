@@ -91,7 +91,10 @@ def test_a_training_is_the_loop_in_its_shortest_form(workload: str) -> None:
     [
         (TrainSettings(), [1, 1, 1, 1, 1, 1, 1, 3 / 4, 2 / 4, 1 / 4]),
         (TrainSettings(schedule="constant", warmup=0.2), [1 / 3, 2 / 3, *[1] * 8]),
-        (TrainSettings(schedule="cosine"), [(1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)]),
+        (
+            TrainSettings(schedule="cosine"),
+            [(1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)],
+        ),
     ],
     ids=["linear", "warmup", "cosine"],
 )
