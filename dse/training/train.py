@@ -277,10 +277,7 @@ class Run:
             self.optimizer = _optimiser(made, model, settings)
         count = len(self.splits.train)
         self.images = min(count, settings.train_images or count)
-        steps = math.ceil(self.images / settings.batch_size) * settings.epochs
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: settings.rate(step, steps)
-        )
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     @property
     def batch_sizes(self) -> list[int]:
@@ -316,7 +313,12 @@ class Run:
         """Train on all examples once; return the means on the way."""
         task, means = self.made.task, _Means()
         self.model.train()
-        for inputs, targets in self._batches(number):
+        steps = math.ceil(self.images / self.settings.batch_size)
+        first, last = (number - 1) * steps, steps * self.settings.epochs
+        for step, (inputs, targets) in enumerate(self._batches(number), first):
+            # torch's schedulers take longer for it than small networks for a step.
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * self.settings.rate(step, last)
             outputs = _called(self.model, inputs)
             loss = task.loss(outputs, targets)
             lost = float(loss.detach())
@@ -328,7 +330,6 @@ class Run:
             if self.settings.clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
             self.optimizer.step()
-            self.schedule.step()
             with torch.no_grad():
                 means.add(outputs, task.metric.of(outputs, targets), lost, len(targets))
         else:
@@ -345,7 +346,6 @@ class Run:
             "epochs": epochs,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -369,7 +369,6 @@ class Run:
                 )
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
             return list(state["epochs"])
         except DamagedError as error:
             raise file.refusal("it is damaged") from error
@@ -391,4 +390,5 @@ def _optimiser(made: Made, model: nn.Module, settings: TrainSettings) -> torch.o
             nesterov=momentum > 0,
         )
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), lr=rate, weight_decay=decay)
+    # Fused: one call for all parameters, where small networks wait for Python between them.
+    return kind(model.parameters(), lr=rate, weight_decay=decay, fused=True)
