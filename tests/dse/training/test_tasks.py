@@ -3,10 +3,12 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from axdse.dse.testing.workload import WorkloadContract
+from axdse.dse.training.datasets import load
 from axdse.dse.training.networks import NETWORKS
 from axdse.dse.training.task import make
 from axdse.dse.training.tasks.images import shifted
@@ -40,16 +42,30 @@ class TestLenet5(WorkloadContract):
     workload = "lenet-5"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_images(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two hundred of the images that ship, for networks whose validation takes seconds."""
+    images = load("fashion-mnist-14k").train
+    path = tmp_path_factory.mktemp("few") / "images.npz"
+    np.savez(path, train_images=images.images[:200], train_labels=images.labels[:200])
+    for each, options in (
+        (TestResnet8, ",augment=True,label_smoothing=0.1"),
+        (TestVit, ""),
+        (TestDepthwiseCnn, ",score=loss"),
+    ):
+        each.workload = f"{each.network}(dataset='{path}'{options})"
+
+
 class TestResnet8(WorkloadContract):
-    workload = "resnet-8(augment=True,label_smoothing=0.1)"
+    network = "resnet-8"
 
 
 class TestVit(WorkloadContract):
-    workload = "vit"
+    network = "vit"
 
 
 class TestDepthwiseCnn(WorkloadContract):
-    workload = "depthwise-cnn"
+    network = "depthwise-cnn"
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
