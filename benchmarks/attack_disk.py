@@ -124,7 +124,7 @@ def _starved(folder: Path, what: str, steps: tuple[int, ...], wanted: Outline) -
 
 def _faults(code: int, said: list[str], run: Path, kib: int) -> Iterator[str]:
     if (run / "run.json").exists():
-        failed = [e.reason for e in RunDir(run).evaluations if e.status == "failed"]
+        failed = [e.reason for e in RunDir(run).results().evaluations if e.status == "failed"]
         yield from (f"a trial failed: {reason}" for reason in failed)
     if any("Traceback" in line for line in said):
         yield "a traceback"

@@ -1,16 +1,18 @@
 """How far costs can be trusted: toggles against Icarus, figures against those of EvoApproxLib.
 
-usage: python benchmarks/cost_accuracy.py     writes benchmarks/results/cost_accuracy.json
+usage: python benchmarks/cost_accuracy.py [CATALOGUE ...]
+writes benchmarks/results/cost_accuracy.json
 
 Activity: the mapped netlist of every family, VECTORS uniform pairs, against Icarus with the cells'
 own Verilog and the delays that OpenSTA writes as SDF. Delay: against OpenSTA. Published figures:
-of the 8-bit unsigned designs in the catalogues that $AXDSE_CATALOG lists (`axdse import`); left
+of the 8-bit unsigned designs in those catalogues, made by `axdse import`; left
 out if there are none.
 """
 
 import json
 import os
 import platform
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -84,7 +86,7 @@ def _activity(family: Family) -> dict[str, Any]:
 def _published() -> list[dict[str, Any]]:
     designs = [
         family.bind()
-        for name, family in full_catalog().families.items()
+        for name, family in full_catalog(map(Path, sys.argv[1:])).families.items()
         if name.startswith("mul8u_") and family.published and not name.endswith("_pdk45")
     ]
     found = [

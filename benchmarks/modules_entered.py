@@ -28,9 +28,9 @@ from axdse.dse.cli import run
 from axdse.dse.run.config import parse_config
 from axdse.dse.search.evaluate import evaluate
 from axdse.dse.search.hurdle import Hurdle
-from axdse.flows.power.activity_source import Uniform
+from axdse.flows.cost.point import Demand
 from axdse.gpu.layers.convert import convert
-from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.designs.design_point import parse_design_point
 
 RESULTS = Path(__file__).with_name("results") / "modules_entered.json"
 ROOT = Path(axdse.multipliers.__file__).parents[1]
@@ -66,8 +66,8 @@ def entered() -> Iterator[set[str]]:
 def trial() -> Callable[[], object]:
     config = parse_config(TRAINING, Path("search.yaml"))
     hurdle = Hurdle("", 0.0, 1.0, 0.0, 0.01, (1.0,))
-    candidate = parse_mac(MAC).candidate
-    return lambda: evaluate(0, candidate, config, Uniform(), lambda cost: hurdle)
+    point = parse_design_point(MAC)
+    return lambda: evaluate(0, point, config, Demand(), lambda cost: hurdle)
 
 
 def forward() -> Callable[[], object]:

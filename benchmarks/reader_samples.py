@@ -29,6 +29,7 @@ from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.multipliers.cache import seal, unseal
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import HERE, Catalog, builtin_catalog
+from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.designs.expression import evaluate
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import OperandHistogram, OperandTrace, Recording
@@ -197,7 +198,9 @@ def _pixels(folder: Path) -> Path:
 
 def _run(folder: Path) -> Path:
     run = RunDir.create(folder / "run", parse_config(CONFIG, folder / "search.yaml"))
-    run.save_evaluation(Evaluation(7, "drum(n=8,k=4)", "int8", "failed", "no reason"))
+    run.save_evaluation(
+        Evaluation(7, parse_design_point("drum(n=8,k=4) in int8"), "failed", "no reason")
+    )
     return run.path / "trials" / "00007.json"
 
 
@@ -266,7 +269,9 @@ READERS = {
     "images, packed again": Reader(
         "binary", False, _pixels, lambda p: read_idx(_inside(p, gzip.compress)).tobytes()
     ),
-    "run": Reader("text", True, _run, lambda path: RunDir(path.parent.parent).evaluations),
+    "run": Reader(
+        "text", True, _run, lambda path: RunDir(path.parent.parent).results().evaluations
+    ),
     "certificate": Reader("text", True, _certificate, read_certificate),
     "liberty": Reader("text", False, _liberty, lambda path: read_library(path).cells),
     "c": Reader("text", False, _c, lambda path: (find_prototype(path), published_figures(path))),

@@ -78,8 +78,8 @@ def main() -> None:
 
 
 def _result(run: RunDir, meter: Meter, workers: int, wall: float) -> dict[str, object]:
-    assert len(run.evaluations) == run.config.trials
-    assert any(point.on_front for point in run.front)
+    assert len(run.results().evaluations) == run.config.trials
+    assert any(point.on_front for point in run.results().front)
     (trials,) = (phase for phase in meter.phases if phase.jobs == "Trial")
     last = trials.ends[-1]
     waiting = sum(last - end for end in trials.ends[-workers:])
@@ -90,7 +90,7 @@ def _result(run: RunDir, meter: Meter, workers: int, wall: float) -> dict[str, o
         "versions": [f"axdse {run.info.axdse}", *run.info.tools],
         "config": CONFIG.name,
         "workers": workers,
-        "trials": dict(Counter(evaluation.status for evaluation in run.evaluations)),
+        "trials": dict(Counter(evaluation.status for evaluation in run.results().evaluations)),
         "trials_seconds": round(last - trials.start, 1),
         "trials_overhead_percent": _percent(available - waiting - trials.work, available),
         "target_percent": TARGET_PERCENT,

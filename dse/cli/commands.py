@@ -1,9 +1,6 @@
 """Which commands are there, and what do all of them set up?"""
 
-import contextlib
 import logging
-import os
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,11 +19,10 @@ from axdse.dse.cli import (
     verify,
 )
 from axdse.dse.cli import cache as caches
-from axdse.dse.cli.options import LogFormatter
+from axdse.dse.cli.options import PATH, LogFormatter
 from axdse.multipliers.cache import remove_temporary_leftovers
 from axdse.multipliers.cache_limit import in_use
-from axdse.multipliers.designs.catalog import CATALOG_VARIABLE
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.designs.catalog import builtin_catalog, full_catalog
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
@@ -35,20 +31,20 @@ from axdse.multipliers.errors import AxdseError
 @click.option(
     "--catalog",
     "catalogs",
-    type=click.Path(),
+    type=PATH,
     multiple=True,
+    envvar="AXDSE_CATALOG",
     metavar="FOLDER",
     help="A catalogue beside the built-in one; may be given again.",
 )
 @click.pass_context
-def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
+def cli(context: click.Context, debug: bool, catalogs: tuple[Path, ...]) -> None:
     """Which approximate multiplier should train and run this network, at what cost in silicon?
 
     A design is written name(parameter=value,...), such as 'drum(n=8,k=4)'; parameters left out
     take their defaults. 'axdse list' shows the families, 'axdse COMMAND --help' the rest.
     """
-    if catalogs:
-        context.with_resource(_beside(catalogs))
+    context.obj = full_catalog(catalogs) if catalogs else builtin_catalog()
     log = logging.StreamHandler()
     log.setFormatter(LogFormatter("axdse: %(message)s"))
     level = logging.DEBUG if debug else logging.WARNING
@@ -56,24 +52,6 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[str, ...]) -> None:
     remove_temporary_leftovers()
     if context.invoked_subcommand != caches.cache.name:  # that one looks whether others use it
         context.with_resource(in_use())
-
-
-@contextlib.contextmanager
-def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
-    """Name the catalogues to this process and to the workers that it starts."""
-    before = os.environ.get(CATALOG_VARIABLE)
-    folders = [str(Path(folder).absolute()) for folder in catalogs]
-    for folder in folders:
-        if os.pathsep in folder:
-            rule = f"a catalogue has a path without {os.pathsep!r}"
-            raise AxdseError(rule, folder, f"rename it: ${CATALOG_VARIABLE} is a list of paths")
-    os.environ[CATALOG_VARIABLE] = os.pathsep.join(folders)
-    try:
-        yield
-    finally:
-        del os.environ[CATALOG_VARIABLE]
-        if before is not None:
-            os.environ[CATALOG_VARIABLE] = before
 
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify)

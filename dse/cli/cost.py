@@ -10,10 +10,13 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     candidate_of,
+    catalog_in_use,
     format_option,
+    is_point,
     json_option,
     multipliers_of,
     off_by,
+    point_of,
     print_json,
     print_table,
     progress_bar,
@@ -21,16 +24,18 @@ from axdse.dse.cli.options import (
 )
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.fast.estimate import fast_costs
+from axdse.flows.cost.point import Demand, PointCost, point_cost
 from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost, Energy, FastCost
 from axdse.flows.power.activity_file import Order, read_source
 from axdse.flows.power.activity_source import Design
-from axdse.multipliers.designs.catalog import full_catalog
+from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 
 COLUMNS = ("design", "area um2", "NAND2 equivalents", "delay ns", "cells")
 GRID_BITS = 8
+POINT_COLUMNS = (*COLUMNS, "share of products", "fJ per product", "recorded fJ")
 POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
 
 
@@ -82,7 +87,16 @@ def cost(
     without; wires weigh nothing. The netlist is compared with the C model first. With --clock,
     a design that no recipe makes fast enough is infeasible. With --all, a run that was killed
     goes on where it ended, and cores are costed.
+
+    A design point, or the YAML file of one, may stand in place of a SPEC: each distinct MAC is
+    costed under the operands of the products that it makes in --activity; areas add up, the
+    slowest sets the delay, energies are weighed with the numbers of products.
     """
+    if any(map(is_point, specs)):
+        only_specs = core or fast or whole or against or bits
+        return _cost_points(
+            specs, format_text, library, clock_ns, activity, dataflow, bool(only_specs), as_json
+        )
     start = time.monotonic()
     bare = core or whole or bool(against)
     for option, given, rule in (
@@ -121,11 +135,69 @@ def cost(
     return 2 if failures else 0
 
 
+def _cost_points(
+    specs: tuple[str, ...],
+    format_text: str | None,
+    library: Path | None,
+    clock_ns: float | None,
+    activity: str,
+    dataflow: Order,
+    only_specs: bool,
+    as_json: bool,
+) -> int:
+    """Cost design points, unit by unit."""
+    if only_specs:
+        rule = "a design point is costed as whole units, in full"
+        raise AxdseError(rule, ", ".join(specs), "drop --core, --fast, --all and --against")
+    points = [point_of(spec, format_text) for spec in specs]
+    source = read_source(activity, dataflow)
+    if isinstance(source, Recorded):
+        demand = Demand(source.recording, source.name, source.dataflow)
+    elif activity == "uniform":
+        demand = Demand()
+    else:
+        rule = "a design point is costed under a recording in the order of a dataflow"
+        raise AxdseError(rule, f"{activity}, {dataflow}", "record one with 'axdse train --record'")
+    with progress_bar() as progress:
+        costs = tuple(
+            point_cost(point, demand, library, clock_ns)
+            for point in progress.track(points, description="cost")
+        )
+    if as_json:
+        print_json(costs, tuple[PointCost, ...])
+        return 0
+    for point, cost in zip(points, costs, strict=True):
+        print_table(point.name, POINT_COLUMNS, _point_rows(cost))
+    for line in _footnotes(costs[0].units):
+        say(line)
+    return 0
+
+
+def _point_rows(cost: PointCost) -> list[tuple[str, ...]]:
+    """A row a unit, then all of them."""
+    rows = [
+        (
+            *_figures(unit),
+            f"{share:.1%}",
+            f"{unit.uniform.energy_fj:,.0f}" if unit.uniform else "-",
+            f"{unit.recorded.energy_fj:,.0f}" if unit.recorded else "-",
+        )
+        for unit, share in zip(cost.units, cost.shares, strict=True)
+    ]
+    total = (
+        *("all", f"{cost.area_um2:,.1f}", f"{cost.gate_equivalents:,.1f}"),
+        *(f"{cost.delay_ns:.3f}", str(cost.cells), "100.0%"),
+        "-" if cost.uniform_fj is None else f"{cost.uniform_fj:,.0f}",
+        "-" if cost.recorded_fj is None else f"{cost.recorded_fj:,.0f}",
+    )
+    return [*rows, total]
+
+
 def _grid(specs: tuple[str, ...], bits: int | None) -> list[Multiplier]:
     if specs:
         raise AxdseError("--all takes no SPEC", " ".join(specs), "drop one of them")
     widths = {bits} if bits else set(range(GRID_BITS + 1))
-    chosen = [m for m in full_catalog().grid() if m.operand_bits in widths]
+    chosen = [m for m in catalog_in_use().grid() if m.operand_bits in widths]
     if not chosen:
         raise AxdseError("--bits is the width of some core", bits, "see 'axdse list'")
     return chosen

@@ -10,6 +10,7 @@ from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
     candidate_of,
+    catalog_in_use,
     format_option,
     json_option,
     multipliers_of,
@@ -21,7 +22,6 @@ from axdse.dse.cli.options import (
 from axdse.dse.ending import going_on
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
-from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.family import Family
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
@@ -38,7 +38,7 @@ from axdse.multipliers.tables.lut import (
 @json_option
 def list_families(as_json: bool) -> None:
     """List the multiplier families of the catalogue."""
-    families = tuple(full_catalog().families.values())
+    families = tuple(catalog_in_use().families.values())
     if as_json:
         print_json(families, tuple[Family, ...])
         return

@@ -8,11 +8,10 @@ import click
 
 from axdse.dse.cli.options import (
     PATH,
-    candidate_of,
     format_option,
     json_option,
-    multipliers_of,
     off_by,
+    point_of,
     print_json,
     print_table,
     progress_bar,
@@ -21,16 +20,14 @@ from axdse.dse.cli.options import (
 from axdse.flows.accelerator.mac import MacCost
 from axdse.flows.accelerator.network import (
     AcceleratorCost,
-    Assigned,
     LayerEnergy,
     accelerator_cost,
     recorded_traces,
 )
 from axdse.flows.accelerator.systolic_array import parse_array
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import PRODUCTS
+from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, Place
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
+from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow
 from axdse.multipliers.operands.recording_file import load_recording
 
 LAYER_COLUMNS = (
@@ -80,63 +77,52 @@ def energy(
     """Energy per training step and inference of a network, with the operands that it multiplied.
 
     RECORDING is what 'axdse train --record' wrote. Each SPEC in turn multiplies in every layer,
-    but where --assign names another design. Counted are multiplier, adder, accumulator and the
+    but where --assign names another design; a design point, or the YAML file of one, may stand in
+    place of a SPEC. Counted are multiplier, adder, accumulator and the
     operands' registers of each processing element; not memories, interconnect and control.
     """
     array = parse_array(size, dataflow)
     record = load_recording(recording)
-    traces = recorded_traces(record, array.dataflow)
-    overrides = [_override(text, format_text, traces) for text in assignments]
-    designs = [candidate_of(multiplier, format_text) for multiplier in multipliers_of(specs)]
+    recorded_traces(record, array.dataflow)  # refuses at once what has none
+    if not specs:
+        raise AxdseError("a command needs at least one SPEC", "none given", "see 'axdse list'")
+    overrides = [each for text in assignments for each in _override(text, format_text)]
+    points = [_assigned(point_of(spec, format_text), overrides) for spec in specs]
     with progress_bar() as progress:
         costs = tuple(
-            accelerator_cost(
-                *(record, _assigned(design, overrides, traces), array, library), clock_ns=clock_ns
-            )
-            for design in progress.track(designs, description="energy")
+            accelerator_cost(record, point, array, library, clock_ns=clock_ns)
+            for point in progress.track(points, description="energy")
         )
     if as_json:
         print_json(costs, tuple[AcceleratorCost, ...])
         return 0
     for cost in costs:
         _print_layers(cost)
-    names = [multiplier.spec for multiplier in multipliers_of(specs)]
-    print_table("", TOTAL_COLUMNS, [_totals(*each) for each in zip(names, costs, strict=True)])
+    totals = [_totals(spec, cost) for spec, cost in zip(specs, costs, strict=True)]
+    print_table("", TOTAL_COLUMNS, totals)
     for line in _footnotes(costs):
         say(line)
     return 0
 
 
-def _override(
-    text: str, format_text: str | None, traces: Sequence[OperandTrace]
-) -> tuple[str, str, Candidate]:
-    """Pattern of layers, of products, and the design."""
+def _override(text: str, format_text: str | None) -> list[tuple[Place, Mac | None]]:
+    """Places, as many as the pattern of products fits, and their design."""
     place, _, spec = text.partition("=")
-    layer, _, product = place.partition(":")
-    product = product or "*"
+    layer, _, pattern = place.partition(":")
     if not layer or not spec:
         rule = "--assign takes LAYER=SPEC or LAYER:PRODUCT=SPEC"
         raise AxdseError(rule, repr(text), "write for example 'fc*:forward=exact(n=8)'")
-    if not any(fnmatchcase(known, product) for known in PRODUCTS):
-        raise AxdseError("--assign names a product", product, did_you_mean(product, PRODUCTS))
-    layers = {trace.layer for trace in traces}
-    if not any(fnmatchcase(known, layer) for known in layers):
-        raise AxdseError("--assign names a recorded layer", layer, did_you_mean(layer, layers))
-    return layer, product, candidate_of(multipliers_of((spec,))[0], format_text)
+    fitting = [product for product in PRODUCTS if fnmatchcase(product, pattern or "*")]
+    if not fitting:
+        raise AxdseError("--assign names a product", pattern, did_you_mean(pattern, PRODUCTS))
+    mac = point_of(spec, format_text).uniform_mac
+    if len(fitting) == len(PRODUCTS):
+        return [(Place(layer), mac)]
+    return [(Place(layer, product), mac) for product in fitting]
 
 
-def _assigned(
-    design: Candidate,
-    overrides: Sequence[tuple[str, str, Candidate]],
-    traces: Sequence[OperandTrace],
-) -> list[Assigned]:
-    def chosen(trace: OperandTrace) -> Candidate:
-        for layer, product, other in overrides:
-            if fnmatchcase(trace.layer, layer) and fnmatchcase(trace.product, product):
-                return other
-        return design
-
-    return [Assigned(trace.layer, trace.product, chosen(trace)) for trace in traces]
+def _assigned(point: DesignPoint, overrides: Sequence[tuple[Place, Mac | None]]) -> DesignPoint:
+    return DesignPoint((*overrides, *point.places))
 
 
 def _print_layers(cost: AcceleratorCost) -> None:

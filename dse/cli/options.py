@@ -26,8 +26,14 @@ from rich.text import Text
 
 from axdse.dse.limits import LARGEST_SEED
 from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import full_catalog
-from axdse.multipliers.designs.design_point import NATIVE, DesignPoint, Mac, parse_design_point
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.design_point import (
+    NATIVE,
+    DesignPoint,
+    Mac,
+    load_design_point,
+    parse_design_point,
+)
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
@@ -56,16 +62,45 @@ format_option = click.option(
 )
 
 
+def catalog_in_use() -> Catalog:
+    """The catalogue of this command line: the built-in one, with those of `--catalog`."""
+    context = click.get_current_context(silent=True)
+    found = context.find_object(Catalog) if context else None
+    return found or builtin_catalog()
+
+
 def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
     """Read specs; a command without any has nothing to do, which is an error."""
     if not specs:
         raise AxdseError("a command needs at least one SPEC", "none given", "see 'axdse list'")
-    return [full_catalog().multiplier(spec) for spec in specs]
+    return [catalog_in_use().multiplier(spec) for spec in specs]
 
 
 def candidate_of(multiplier: Multiplier, format_text: str | None) -> Candidate:
     """Put a multiplier into the format of `--format`, or the narrow float that fits it."""
     return Candidate(multiplier, _format_of(multiplier, format_text))
+
+
+def is_point(text: str) -> bool:
+    """Whether a text is of a design point, in a file or not, and no SPEC."""
+    before = text.partition("(")[0]
+    return " in " in text or ";" in text or "=" in before or text.endswith((".yaml", ".yml"))
+
+
+def point_of(text: str, format_text: str | None) -> DesignPoint:
+    """Read a SPEC in the format of `--format`, a design point, or the YAML file of one.
+
+    Raises:
+        AxdseError: it is none of them; or a design point has a format beside its own.
+    """
+    if not is_point(text) and text != NATIVE:
+        return DesignPoint.uniform(Mac.of(candidate_of(multipliers_of((text,))[0], format_text)))
+    if format_text:
+        rule = "--format is that of a SPEC: a design point names its own"
+        raise AxdseError(rule, format_text, "leave --format out")
+    if text.endswith((".yaml", ".yml")):
+        return load_design_point(Path(text), catalog_in_use())
+    return parse_design_point(text, catalog_in_use())
 
 
 def _format_of(multiplier: Multiplier, text: str | None) -> Format:
@@ -187,21 +222,6 @@ def device_of(name: str) -> "torch.device":
             value = f"{name}: torch finds {found}"
             raise AxdseError("a CUDA device is there", value, "see 'axdse doctor', or choose cpu")
     return torch.device(name)
-
-
-def point_of(text: str, format_text: str | None) -> DesignPoint:
-    """A design as commands take it: a core, in the format of `--format`; or a design point.
-
-    Raises:
-        AxdseError: it is none, or `--format` is given to one that has its own.
-    """
-    plain = text.strip()
-    if plain != NATIVE and " in " not in plain and f"={NATIVE}" not in plain:
-        return DesignPoint.uniform(Mac.of(candidate_of(multipliers_of((plain,))[0], format_text)))
-    point = parse_design_point(text, full_catalog())
-    if format_text and point.macs:
-        raise AxdseError("a design has one format", f"{text}, --format {format_text}", "drop one")
-    return point
 
 
 def figure(value: float, unit: str, *, signed: bool = False) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from axdse.dse.cli.options import PATH, ProgressBars, say
+from axdse.dse.cli.options import PATH, ProgressBars, catalog_in_use, say
 from axdse.dse.ending import going_on
 from axdse.dse.limits import LARGEST_SEED, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.config import load_config
@@ -42,12 +42,16 @@ def search(
     # torch and optuna take seconds to import.
     from axdse.dse.search.search import run_search
 
-    config = load_config(config_path)
+    catalog = catalog_in_use()
+    if resume and not catalog.added and (run_path / "run.json").exists():
+        catalog = RunDir(run_path).catalog
+    config = load_config(config_path, catalog)
     how = f"what is finished is kept in {run_path}: 'axdse search --resume' goes on"
     with going_on(how), ProgressBars() as bars:
         run = run_search(
             config,
             run_path,
+            catalog,
             resume=resume,
             trainings=trainings,
             trials=trials,
@@ -56,8 +60,9 @@ def search(
             workers=workers,
             progress=bars,
         )
-    front = [point for point in run.front if point.on_front]
-    say(f"{run_path}: {len(run.evaluations)} trials, {len(front)} designs on the front")
+    results = run.results()
+    front = [point for point in results.front if point.on_front]
+    say(f"{run_path}: {len(results.evaluations)} trials, {len(front)} designs on the front")
 
 
 @click.command(short_help="Export the front of a run.")

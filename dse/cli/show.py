@@ -160,10 +160,10 @@ def _draw(
     multiplier: Multiplier, error: ErrorMetrics, recording: Recording | None, path: Path
 ) -> None:
     # matplotlib takes a second to import, and only a picture needs it.
-    from axdse.dse.report.error_surface import surface_figure
+    from axdse.dse.report.error_maps import core_figure
     from axdse.dse.report.front_plot import png
 
-    write_output(path, png(surface_figure(multiplier, error, recording)))
+    write_output(path, png(core_figure(multiplier, error, recording)))
 
 
 def _facts(description: Description) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
+    catalog_in_use,
     device_of,
     device_option,
     figure,
@@ -166,7 +167,7 @@ def train(
 def _asked(
     arguments: tuple[str, ...], config_path: Path | None, dataset: str | None
 ) -> tuple[Workload, tuple[str, ...], TrainSettings | None]:
-    config = load_config(config_path) if config_path else None
+    config = load_config(config_path, catalog_in_use()) if config_path else None
     if config:
         workload, texts = find_workload(config.workload).on(config.dataset), arguments
     elif arguments:

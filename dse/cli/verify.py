@@ -10,6 +10,7 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     candidate_of,
+    catalog_in_use,
     format_option,
     json_option,
     multipliers_of,
@@ -30,7 +31,6 @@ from axdse.flows.verify.certificate import (
     write_certificate,
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
-from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
@@ -156,9 +156,9 @@ def _chosen(specs: tuple[str, ...], every: bool, defaults: bool) -> list[Multipl
         given = " ".join(specs) or "--all --defaults"
         raise AxdseError("SPECs, --all or --defaults", given, "leave the others out")
     if every:
-        return [m for m in full_catalog().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
+        return [m for m in catalog_in_use().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
     if defaults:
-        return [family.bind() for family in full_catalog().families.values()]
+        return [family.bind() for family in catalog_in_use().families.values()]
     return multipliers_of(specs)
 
 
@@ -179,7 +179,7 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
         )
     if " in " in report.design:
         spec, _, format_text = report.design.partition(" in ")
-        candidate = candidate_of(full_catalog().multiplier(spec), format_text)
+        candidate = candidate_of(catalog_in_use().multiplier(spec), format_text)
         return _print_findings(report, compare_unit(report, candidate))
     if model and rtl:
         design = read_design(model, rtl, replace(pins, signed=report.signed))
@@ -187,7 +187,7 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
         if report.order == "swapped":
             multiplier = swapped(multiplier)
     else:
-        multiplier = full_catalog().multiplier(report.design)
+        multiplier = catalog_in_use().multiplier(report.design)
         device = core_rtl(multiplier)
     return _print_findings(report, compare(report, multiplier, device))
 

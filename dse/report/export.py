@@ -10,15 +10,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from axdse.dse.report.export_design import write_design
+from axdse.dse.report.export_design import part_names, write_design
 from axdse.dse.report.export_folder import staged, write_sums
 from axdse.dse.report.page import finalists_of, front_png, render
-from axdse.dse.report.summary import Finalist, short_format
+from axdse.dse.report.summary import Finalist, names_of
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation
-from axdse.dse.run.run_dir import RunDir
-from axdse.multipliers.designs.rtl_text import unit_rtl
-from axdse.multipliers.formats import parse_format
+from axdse.dse.run.run_dir import CATALOG, Results, RunDir
+from axdse.flows.evidence.report import RtlReport
+from axdse.multipliers.cache import digest
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -29,7 +29,7 @@ class Export:
 
     Attributes:
         folder: of the export.
-        designs: one folder per design of the front, smallest unit first.
+        designs: one folder per design of the front, the best by the first cost first.
         files: all files, relative to `folder`, sorted.
     """
 
@@ -43,6 +43,8 @@ class TrialRow:
     """A line of trials.csv; accuracy 0..1, empty where a trial did not get so far.
 
     Attributes:
+        multiplier: spec of the core; of several MACs the text of the design point.
+        format: short; of several MACs empty.
         energy_fj: dynamic, of the unit per multiplication of recorded operands.
         uniform_fj: likewise of uniform operands.
     """
@@ -69,6 +71,8 @@ class FrontRow:
     """A line of front.csv: a finalist. Accuracies 0..1, `_ci95` is the interval's half width.
 
     Attributes:
+        multiplier: spec of the core; of several MACs the text of the design point.
+        format: short; of several MACs empty, as are metrics of a core's error.
         on_front: not dominated by another finalist; these have a `folder`.
         exact: a reference design.
         unit_fj: dynamic energy of the unit per multiplication of recorded operands.
@@ -105,11 +109,11 @@ class FrontRow:
     core_vectors: int
     unit_verdict: str
     unit_vectors: int
-    error_rate: float
-    nmed: float
-    mred: float
-    wce: float
-    bias: float
+    error_rate: float | None
+    nmed: float | None
+    mred: float | None
+    wce: float | None
+    bias: float | None
 
 
 def export_run(run: RunDir, destination: Path, *, overwrite: bool = False) -> Export:
@@ -128,48 +132,62 @@ def export_run(run: RunDir, destination: Path, *, overwrite: bool = False) -> Ex
             export of axdse, or has a file changed by others that this one would replace; a file
             cannot be written. Nothing is left half-written.
     """
-    finalists = finalists_of(run)
+    results = run.results()
+    finalists = finalists_of(run, results)
     with staged(destination, run.path, overwrite=overwrite) as folder:
-        designs = _write(run, finalists, folder)
+        designs = _write(run, results, finalists, folder)
         files = write_sums(folder)
     return Export(destination, tuple(destination / name for name in designs), files)
 
 
-def _write(run: RunDir, finalists: Sequence[Finalist], folder: Path) -> tuple[str, ...]:
+def _write(
+    run: RunDir, results: Results, finalists: Sequence[Finalist], folder: Path
+) -> tuple[str, ...]:
     names = _folder_names(finalists)
     for finalist, name in zip(finalists, names, strict=True):
         if name:
             write_design(run, finalist, folder / name)
-    trials = run.evaluations
+    trials = results.evaluations
     rows = tuple(_front_row(f, name) for f, name in zip(finalists, names, strict=True))
-    picture = front_png(run, finalists)
+    picture = front_png(run, results, finalists)
     (folder / "config.yaml").write_text(dump_config(run.config))
     if run.operands.exists():
         shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
+    if run.info.catalog:
+        shutil.copytree(run.path / CATALOG, folder / CATALOG)
     (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
     (folder / "front.csv").write_text(csv_text(FrontRow, rows))
     (folder / "front.json").write_bytes(_json(tuple[FrontRow, ...], rows))
     (folder / "front.png").write_bytes(picture)
-    (folder / "report.html").write_text(render(run, finalists, picture))
+    (folder / "report.html").write_text(render(run, results, finalists, picture))
     return tuple(filter(None, names))
 
 
 def _folder_names(finalists: Sequence[Finalist]) -> list[str]:
-    """`1_drum_n8_k4_int8`, ... by area; empty for finalists off the front."""
+    """`1_drum_n8_k4_int8`, ... by rank; empty for finalists off the front.
+
+    One of several MACs is `2_assignment_0123abcd`, by the digest of its text.
+    """
     ranked = [f for f in finalists if f.point.on_front]
-    tops = {id(f): unit_rtl(f.candidate).top.removeprefix("unit_") for f in ranked}
     digits = len(str(len(ranked)))
-    names = {id(f): f"{rank:0{digits}}_{tops[id(f)]}" for rank, f in enumerate(ranked, 1)}
+    names = {id(f): f"{rank:0{digits}}_{_stem(f)}" for rank, f in enumerate(ranked, 1)}
     return [names.get(id(f), "") for f in finalists]
 
 
+def _stem(finalist: Finalist) -> str:
+    if finalist.uniform:
+        return part_names(finalist.parts)[0]
+    return f"assignment_{digest(finalist.design.name)[:8]}"
+
+
 def _trial_row(e: Evaluation) -> TrialRow:
-    cost, certificate = e.cost, e.certificate
+    cost, names = e.cost, names_of(e.point)
+    mac = e.point.uniform_mac
     return TrialRow(
         number=e.number,
-        multiplier=e.multiplier,
-        format=e.format,
+        multiplier=names.spec,
+        format=mac.candidate.format.name if mac else "",
         status=e.status,
         reason=e.reason,
         validation_accuracy=e.validation_accuracy,
@@ -177,28 +195,34 @@ def _trial_row(e: Evaluation) -> TrialRow:
         area_um2=cost.area_um2 if cost else None,
         gate_equivalents=cost.gate_equivalents if cost else None,
         delay_ns=cost.delay_ns if cost else None,
-        energy_fj=cost.recorded.energy_fj if cost and cost.recorded else None,
-        uniform_fj=cost.uniform.energy_fj if cost and cost.uniform else None,
+        energy_fj=cost.recorded_fj if cost else None,
+        uniform_fj=cost.uniform_fj if cost else None,
         cells=cost.cells if cost else None,
-        rtl_verdict=certificate.verdict if certificate else "",
-        rtl_vectors=certificate.vectors if certificate else 0,
+        rtl_verdict=_verdicts(e.certificates),
+        rtl_vectors=sum(certificate.vectors for certificate in e.certificates),
     )
 
 
+def _verdicts(certificates: Sequence[RtlReport]) -> str:
+    return "; ".join(dict.fromkeys(certificate.verdict for certificate in certificates))
+
+
 def _front_row(finalist: Finalist, folder: str) -> FrontRow:
-    point, cost, error, mac = finalist.point, finalist.cost, finalist.error, finalist.mac
+    point, cost, mac = finalist.point, finalist.cost, finalist.mac
+    error = finalist.parts[0].error if len(finalist.parts) == 1 else None
+    cores = [part.certificate for part in finalist.parts]
     network = point.on_array.network if point.on_array else None
     return FrontRow(
         folder=folder,
         trial=point.evaluation.number,
         multiplier=finalist.spec,
-        format=short_format(parse_format(point.evaluation.format)),
+        format=finalist.format,
         on_front=point.on_front,
         exact=finalist.exact,
         area_um2=cost.area_um2,
         gate_equivalents=cost.gate_equivalents,
         delay_ns=cost.delay_ns,
-        unit_fj=cost.recorded.energy_fj if cost.recorded else None,
+        unit_fj=cost.recorded_fj,
         mac_training_fj=mac.training_fj if mac else None,
         mac_inference_fj=mac.inference_fj if mac else None,
         mac_uniform_fj=mac.uniform_fj if mac else None,
@@ -210,15 +234,15 @@ def _front_row(finalist: Finalist, folder: str) -> FrontRow:
         test_mean=finalist.test.mean,
         test_ci95=finalist.test.half,
         seeds=len(point.seeds),
-        core_verdict=finalist.certificate.verdict,
-        core_vectors=finalist.certificate.vectors,
-        unit_verdict=point.unit_certificate.verdict,
-        unit_vectors=point.unit_certificate.vectors,
-        error_rate=error.error_rate,
-        nmed=error.nmed,
-        mred=error.mred,
-        wce=error.wce,
-        bias=error.bias,
+        core_verdict=_verdicts(cores),
+        core_vectors=sum(certificate.vectors for certificate in cores),
+        unit_verdict=_verdicts(point.unit_certificates),
+        unit_vectors=sum(certificate.vectors for certificate in point.unit_certificates),
+        error_rate=error.error_rate if error else None,
+        nmed=error.nmed if error else None,
+        mred=error.mred if error else None,
+        wce=error.wce if error else None,
+        bias=error.bias if error else None,
     )
 
 

@@ -22,6 +22,7 @@ from axdse.dse.report.plot_points import (
     Mark,
     staircase,
 )
+from axdse.dse.run.objectives import AREA, Objective
 
 BASELINES = ((INK, (0, (6, 3))), (GREEN, (0, (2, 2))), (GREY, (0, (4, 2, 1, 2))))
 MARKERS = "osD^vPXhp*"
@@ -56,30 +57,32 @@ def front_figure(
     subtitle: str,
     marks: Sequence[Mark],
     bands: Sequence[Band],
+    objectives: Sequence[Objective],
     um2_per_gate: float,
 ) -> Figure:
-    """Draw accuracy against area, and smaller, against delay.
+    """Draw accuracy against the first cost of a search, and smaller, against its others.
 
     Args:
         title: headline.
         subtitle: what was measured, on what; up to two lines.
         marks: all designs with an accuracy.
         bands: baselines without a cost of their own.
-        um2_per_gate: area of the library's 2-input NAND, for the upper axis.
+        objectives: that the costs of the marks are of.
+        um2_per_gate: area of the library's 2-input NAND, for the upper axis of areas.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(9.0, 5.6), layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.5, 1))
+        ratios = (2.5, *(1.0 for _ in objectives[1:]))
+        panels = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)
         floor = _floor(marks, bands)
         shapes = {f: MARKERS[i % len(MARKERS)] for i, f in enumerate(_formats(marks))}
-        for axes, xs in (
-            (left, [m.area_um2 for m in marks]),
-            (right, [m.delay_ns for m in marks]),
-        ):
+        for i, (axes, objective) in enumerate(zip(panels[0], objectives, strict=True)):
             _draw_bands(axes, bands)
-            _draw_marks(axes, marks, xs, shapes, floor)
-        _draw_scales(left, right, marks, bands, floor, um2_per_gate)
+            _draw_marks(axes, marks, [mark.costs[i] for mark in marks], shapes, floor)
+            _draw_scale(axes, objective, um2_per_gate)
+            axes.margins(x=0.12 if i else 0.08)
+        _draw_accuracy(panels[0][0], marks, bands, floor)
         handles = _legend_handles(marks, bands, shapes)
         figure.legend(
             handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
@@ -87,7 +90,7 @@ def front_figure(
         figure.suptitle(f"{title}\n\n", x=0.012, ha="left", fontsize=13, weight="bold")
         figure.text(0.012, 0.945, subtitle, fontsize=9, color=GREY, va="top", linespacing=1.4)
         figure.draw_without_rendering()
-        write_labels(left, marks, bands, floor)
+        write_labels(panels[0][0], marks, bands, floor)
     return figure
 
 
@@ -141,24 +144,20 @@ def _draw_marks(
         )
 
 
-def _draw_scales(
-    left: Axes,
-    right: Axes,
-    marks: Sequence[Mark],
-    bands: Sequence[Band],
-    floor: float,
-    um2_per_gate: float,
-) -> None:
+def _draw_accuracy(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float) -> None:
     tops = [m.accuracy + m.interval for m in marks] + [b.accuracy + b.interval for b in bands]
-    left.set_ylim(100 * floor, 100 * (max(tops) + 0.06 * (max(tops) - floor)))
-    left.set_ylabel("accuracy (%)")
-    left.set_xlabel("unit area (µm²)")
-    left.margins(x=0.08)
-    left.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    right.set_xlabel("unit delay (ns)")
-    right.margins(x=0.12)
+    axes.set_ylim(100 * floor, 100 * (max(tops) + 0.06 * (max(tops) - floor)))
+    axes.set_ylabel("accuracy (%)")
+
+
+def _draw_scale(axes: Axes, objective: Objective, um2_per_gate: float) -> None:
+    axes.set_xlabel(f"{objective.label} ({objective.symbol})")
+    if not objective.digits:
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    if objective.unit != AREA.unit:
+        return
     to_gates, from_gates = (lambda x: x / um2_per_gate), (lambda x: x * um2_per_gate)
-    gates = left.secondary_xaxis("top", functions=(to_gates, from_gates))
+    gates = axes.secondary_xaxis("top", functions=(to_gates, from_gates))
     gates.set_xlabel("NAND2 gate equivalents", fontsize=8.5, color=GREY)
     gates.tick_params(labelsize=8.5)
     gates.spines["top"].set_visible(False)

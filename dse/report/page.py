@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from matplotlib.figure import Figure
 
-from axdse.dse.report.error_map import error_figure
+from axdse.dse.report.error_maps import unit_figure
 from axdse.dse.report.front_plot import front_figure, png
 from axdse.dse.report.markdown import markdown
 from axdse.dse.report.plot_points import band_of, marks, title_of
 from axdse.dse.report.recommendation import Answer, find_answer, saving
-from axdse.dse.report.summary import Finalist, Interval, gather, interval95, short_format
+from axdse.dse.report.summary import Finalist, Interval, Part, gather, interval95, names_of
 from axdse.dse.run.config import SearchConfig, dump_config
 from axdse.dse.run.evaluation import Baseline, Evaluation, Status, paired_difference
-from axdse.dse.run.run_dir import RunDir, RunInfo
+from axdse.dse.run.objectives import AREA, DELAY, Objective
+from axdse.dse.run.run_dir import Results, RunDir, RunInfo
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import parse_format
 from axdse.multipliers.printable import printable_lines
 
 MEANING: dict[Status, str] = {
@@ -72,49 +73,54 @@ class Page:
     counts: tuple[StatusCount, ...]
     trials: tuple[Evaluation, ...]
     activity: str
+    figures: tuple[Objective, ...]
     picture: str
-    maps: tuple[tuple[Finalist, str], ...]
+    maps: tuple[tuple[Part, str], ...]
 
 
-def finalists_of(run: RunDir) -> tuple[Finalist, ...]:
-    """The finalists of a finished run.
+def finalists_of(run: RunDir, results: Results) -> tuple[Finalist, ...]:
+    """The finalists of a finished run, the best by its first cost first.
 
     Raises:
         AxdseError: the run has no front yet.
     """
-    points = run.front
+    points = results.front
     if not any(point.on_front for point in points):
         raise AxdseError(
             "an export needs a finished search",
             f"{run.path} has no front yet",
             f"run 'axdse search CONFIG.yaml --run {run.path} --resume'",
         )
-    return gather(points)
+    return gather(points, run.config.costs[0])
 
 
-def front_png(run: RunDir, finalists: Sequence[Finalist]) -> bytes:
-    """The picture of the front: accuracy against area and delay."""
-    config, cost = run.config, finalists[0].cost
+def front_png(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> bytes:
+    """The picture of the front, as a file."""
+    return png(front_picture(run, results, finalists))
+
+
+def front_picture(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> Figure:
+    """The picture of the front: accuracy against each cost that the search made small."""
+    config, cost = run.config, finalists[0].parts[0].cost
     subtitle = (
         f"{config.workload} on {config.dataset}, trained from scratch with each multiplier\n"
         f"test accuracy: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
         f"silicon: {cost.library}, mapped netlist before layout"
     )
-    return png(
-        front_figure(
-            "What does accuracy cost in silicon?",
-            subtitle,
-            marks(run.evaluations, finalists),
-            [band_of(baseline) for baseline in run.baselines],
-            cost.area_um2 / cost.gate_equivalents,
-        )
+    return front_figure(
+        "What does accuracy cost in silicon?",
+        subtitle,
+        marks(results.evaluations, finalists, config.costs),
+        [band_of(baseline) for baseline in results.baselines],
+        config.costs,
+        cost.area_um2 / cost.gate_equivalents,
     )
 
 
-def render(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> str:
+def render(run: RunDir, results: Results, finalists: Sequence[Finalist], picture: bytes) -> str:
     """The report: HTML with inlined images and style, and no reference to anything outside."""
     template = environment().get_template("report.html")
-    return template.render(page=_page(run, finalists, picture), saving=saving)
+    return template.render(page=_page(run, results, finalists, picture), saving=saving)
 
 
 def environment() -> Environment:
@@ -134,27 +140,31 @@ def environment() -> Environment:
     )
     result.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}"
     result.filters["markdown"] = markdown
-    result.filters["short"] = lambda text: short_format(parse_format(text))
+    result.filters["names"] = names_of
     return result
 
 
-def _page(run: RunDir, finalists: Sequence[Finalist], picture: bytes) -> Page:
-    trials = run.evaluations
-    objective = next(o for o in run.config.objectives if o != "accuracy")
-    answer = find_answer(finalists, run.config.resolution, objective)
-    approximate = [f for f in finalists if f.point.on_front and not f.exact]
+def _page(run: RunDir, results: Results, finalists: Sequence[Finalist], picture: bytes) -> Page:
+    trials, costs = results.evaluations, run.config.costs
+    answer = find_answer(finalists, run.config.resolution, costs[0])
+    on_front = (part for f in finalists if f.point.on_front for part in f.parts)
+    approximate = {part.candidate: part for part in on_front if not part.exact}
     return Page(
         config=run.config,
         config_text=dump_config(run.config),
         info=run.info,
         answer=answer,
         rows=tuple(Row(f, _loss(f, answer.reference)) for f in finalists),
-        baselines=tuple(_baseline_row(baseline) for baseline in run.baselines),
+        baselines=tuple(_baseline_row(baseline) for baseline in results.baselines),
         counts=tuple(filter(lambda c: c.count, (_count(s, trials) for s in get_args(Status)))),
         trials=trials,
-        activity=_activity(finalists[0].cost),
+        activity=_activity(finalists[0].parts[0].cost),
+        figures=tuple(dict.fromkeys((*costs, AREA, DELAY))),
         picture=_inline(picture),
-        maps=tuple((f, _inline(png(error_figure(f.candidate), dpi=160))) for f in approximate),
+        maps=tuple(
+            (part, _inline(png(unit_figure(candidate), dpi=160)))
+            for candidate, part in approximate.items()
+        ),
     )
 
 

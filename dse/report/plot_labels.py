@@ -88,12 +88,15 @@ def _cost(choice: tuple[float, Box], taken: Sequence[Box], within: Box) -> float
 
 
 def write_labels(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float) -> None:
-    """Write the names of front and exact designs beside their marks, none over another."""
+    """Write the names of front and exact designs beside their marks, none over another.
+
+    The axes are those of the first cost.
+    """
     named = sorted(
-        (m for m in marks if m.role != "trial"), key=lambda m: (not m.on_front, m.area_um2)
+        (m for m in marks if m.role != "trial"), key=lambda m: (not m.on_front, m.costs[0])
     )
     texts = [_label_text(mark, floor) for mark in named]
-    points = [_pixel(axes, m.area_um2, max(m.accuracy, floor)) for m in named]
+    points = [_pixel(axes, m.costs[0], max(m.accuracy, floor)) for m in named]
     sizes = [_text_size(axes, text) for text in texts]
     labels = [Label(x, y, w, h) for (x, y), (w, h) in zip(points, sizes, strict=True)]
     obstacles = _obstacles(axes, marks, floor) + _line_obstacles(axes, marks, bands, floor)
@@ -134,8 +137,8 @@ def _leader(point: tuple[float, float], box: Box) -> dict[str, object] | None:
 def _obstacles(axes: Axes, marks: Sequence[Mark], floor: float) -> list[Box]:
     boxes = []
     for mark in (mark for mark in marks if mark.role != "trial"):
-        x, low = _pixel(axes, mark.area_um2, max(mark.accuracy - mark.interval, floor))
-        _, high = _pixel(axes, mark.area_um2, max(mark.accuracy + mark.interval, floor))
+        x, low = _pixel(axes, mark.costs[0], max(mark.accuracy - mark.interval, floor))
+        _, high = _pixel(axes, mark.costs[0], max(mark.accuracy + mark.interval, floor))
         boxes.append(Box(x - 6, low - 3, x + 6, high + 3))
     return boxes
 
@@ -147,7 +150,7 @@ def _line_obstacles(
     window = _box(axes.get_window_extent())
     heights = [_pixel(axes, 0, band.accuracy)[1] for band in bands]
     boxes = [Box(window.left, y - 1, window.right, y + 1) for y in heights]
-    steps = staircase([(m.area_um2, max(m.accuracy, floor)) for m in marks if m.on_front])
+    steps = staircase([(m.costs[0], max(m.accuracy, floor)) for m in marks if m.on_front])
     chain = [_pixel(axes, *point) for point in steps]
     for (x0, y0), (x1, y1) in itertools.pairwise(chain):
         count = max(2, int(math.hypot(x1 - x0, y1 - y0) / 4))

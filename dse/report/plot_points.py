@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from axdse.dse.report.summary import Finalist, interval95, short_format
+from axdse.dse.report.summary import Finalist, interval95, names_of
 from axdse.dse.run.evaluation import Baseline, Evaluation
-from axdse.multipliers.formats import parse_format
+from axdse.dse.run.objectives import Measured, Objective
 
 # Okabe and Ito's palette: distinct for every common colour vision.
 BLUE, VERMILION, GREEN, SKY = "#0072B2", "#D55E00", "#009E73", "#56B4E9"
@@ -28,12 +28,11 @@ class Mark:
     """One design in the front picture.
 
     Attributes:
-        label: spec of the multiplier.
-        format: short name of its number format.
+        label: spec of the multiplier, or of several.
+        format: short name of its number format, or of several.
         role: "front" and "finalist" are approximate designs retrained with several seeds,
             "exact" is an exact one, "trial" any other, trained once.
-        area_um2: unit area.
-        delay_ns: unit delay.
+        costs: its values of the objectives that are drawn, in their order.
         accuracy: a fraction; mean on the test images, for a trial on the validation images.
         interval: half width of its 95 % interval; 0 for a single run.
         on_front: not dominated.
@@ -42,8 +41,7 @@ class Mark:
     label: str
     format: str
     role: Role
-    area_um2: float
-    delay_ns: float
+    costs: tuple[float, ...]
     accuracy: float
     interval: float
     on_front: bool
@@ -58,37 +56,40 @@ class Band:
     interval: float
 
 
-def marks(evaluations: Sequence[Evaluation], finalists: Sequence[Finalist]) -> list[Mark]:
+def marks(
+    evaluations: Sequence[Evaluation],
+    finalists: Sequence[Finalist],
+    objectives: Sequence[Objective],
+) -> list[Mark]:
     """What the picture shows: finalists, and the other trials that were trained."""
-    retrained = {(f.spec, f.format) for f in finalists}
+    retrained = {finalist.design for finalist in finalists}
     trained = (e for e in evaluations if e.status in ("complete", "dominated"))
-    others = [mark for e in trained if (mark := _trial_mark(e))]
-    own = [_finalist_mark(finalist) for finalist in finalists]
-    return own + [m for m in others if (m.label, m.format) not in retrained]
+    others = (_trial_mark(e, objectives) for e in trained if e.point not in retrained)
+    own = [_finalist_mark(finalist, objectives) for finalist in finalists]
+    return own + [mark for mark in others if mark]
 
 
-def _finalist_mark(finalist: Finalist) -> Mark:
+def _finalist_mark(finalist: Finalist, objectives: Sequence[Objective]) -> Mark:
     role: Role = "front" if finalist.point.on_front else "finalist"
-    test = finalist.test
+    names, test = names_of(finalist.design), finalist.test
     return Mark(
-        label=finalist.spec,
-        format=finalist.format,
+        label=names.label,
+        format=names.formats,
         role="exact" if finalist.exact else role,
-        area_um2=finalist.cost.area_um2,
-        delay_ns=finalist.cost.delay_ns,
+        costs=tuple(map(finalist.measured, objectives)),
         accuracy=test.mean,
         interval=0.0 if math.isnan(test.half) else test.half,
         on_front=finalist.point.on_front,
     )
 
 
-def _trial_mark(evaluation: Evaluation) -> Mark | None:
+def _trial_mark(evaluation: Evaluation, objectives: Sequence[Objective]) -> Mark | None:
     accuracy, cost = evaluation.validation_accuracy, evaluation.cost
     if accuracy is None or cost is None or math.isnan(accuracy):
         return None
-    form = short_format(parse_format(evaluation.format))
-    spec, area, delay = evaluation.multiplier, cost.area_um2, cost.delay_ns
-    return Mark(spec, form, "trial", area, delay, accuracy, 0.0, False)
+    names, measured = names_of(evaluation.point), Measured(accuracy, cost)
+    costs = tuple(objective.of(measured) for objective in objectives)
+    return Mark(names.label, names.formats, "trial", costs, accuracy, 0.0, False)
 
 
 def band_of(baseline: Baseline) -> Band:

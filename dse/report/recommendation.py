@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from axdse.dse.report.summary import Finalist, Interval, interval95
-from axdse.dse.run.config import Objective
 from axdse.dse.run.evaluation import paired_difference
-from axdse.dse.run.objectives import losses
+from axdse.dse.run.objectives import AREA, Objective
 
 
 @dataclass(frozen=True)
@@ -19,13 +18,13 @@ class Answer:
     """The chosen design against exact ones of equal accuracy.
 
     Attributes:
-        best: the smallest approximate design that is as accurate as `reference`; None if the
-            run found none.
+        best: the best approximate design that is as accurate as `reference`; None if the run
+            found none.
         reference: the most accurate exact design, by validation; None if none was retrained.
-        rival: the smallest exact design that is as accurate as `reference`.
+        rival: the best exact design that is as accurate as `reference`.
         twin: the exact design in the format of `best`, if it was retrained.
         loss: test accuracy of `best` minus that of `rival`, seed by seed.
-        objective: by which designs are small: the first cost of the search.
+        objective: by which designs are ranked: the first cost of the search.
     """
 
     best: Finalist | None
@@ -33,27 +32,23 @@ class Answer:
     rival: Finalist | None
     twin: Finalist | None
     loss: Interval | None
-    objective: Objective = "area"
+    objective: Objective = AREA
 
     @property
     def wins(self) -> bool:
-        """Whether the approximate design is smaller than every exact one of its accuracy."""
+        """Whether the approximate design is better than every exact one of its accuracy."""
         if self.best is None or self.rival is None:
             return False
-        return self.measure(self.best) < self.measure(self.rival)
-
-    def measure(self, finalist: Finalist) -> float:
-        """What the objective makes small: um2, ns, or fJ per multiplication."""
-        return measure(finalist, self.objective)
+        return _loss(self.best, self.objective) < _loss(self.rival, self.objective)
 
 
-def measure(finalist: Finalist, objective: Objective) -> float:
-    """The cost of a finalist's unit in one objective."""
-    return losses((objective,), 0.0, finalist.cost)[0]
+def _loss(finalist: Finalist, objective: Objective) -> float:
+    value = finalist.measured(objective)
+    return -value if objective.direction == "maximise" else value
 
 
 def find_answer(
-    finalists: Sequence[Finalist], resolution: float, objective: Objective = "area"
+    finalists: Sequence[Finalist], resolution: float, objective: Objective = AREA
 ) -> Answer:
     """Compare the finalists, which all have the same seeds.
 
@@ -61,20 +56,20 @@ def find_answer(
         finalists: those whose unit failed its RTL check are no answer.
         resolution: mean loss of accuracy, 0..1, that is never called equal, however wide its
             interval.
-        objective: by which designs are small.
+        objective: by which designs are ranked.
     """
-    certified = [f for f in finalists if f.point.unit_certificate.passed]
+    certified = [f for f in finalists if f.point.certified]
     exact = [f for f in certified if f.exact]
     if not exact:
         return Answer(None, None, None, None, None, objective)
     reference = max(exact, key=lambda f: f.validation.mean)
     equal = [f for f in certified if equally_accurate(f, reference, resolution)]
-    rival = min((f for f in equal if f.exact), key=lambda f: measure(f, objective))
+    rival = min((f for f in equal if f.exact), key=lambda f: _loss(f, objective))
     approximate = [f for f in equal if not f.exact]
     if not approximate:
         return Answer(None, reference, rival, None, None, objective)
-    best = min(approximate, key=lambda f: measure(f, objective))
-    twins = (f for f in exact if f.candidate.format == best.candidate.format)
+    best = min(approximate, key=lambda f: _loss(f, objective))
+    twins = (f for f in exact if f.formats == best.formats)
     loss = interval95(paired_difference(best.point.test, rival.point.test))
     return Answer(best, reference, rival, next(twins, None), loss, objective)
 

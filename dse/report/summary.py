@@ -4,18 +4,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axdse.dse.run.evaluation import Estimate, FrontPoint, candidate_of
+from scipy.special import stdtrit
+
+from axdse.dse.run.evaluation import Estimate, FrontPoint
+from axdse.dse.run.objectives import AREA, Measured, Objective
 from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
+from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
 from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import NATIVE, DesignPoint, Mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 
-# Two-sided 95 % quantiles of Student's t for 1..10 degrees of freedom.
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-NORMAL = 1.95996
+FEW = 3  # cores that a label names
 NAMED_FORMATS = ("bf16", "approxtrain", "fp16", "fp8_e5m2", "fp8_e4m3")
 
 
@@ -52,16 +55,8 @@ def interval95(estimate: Estimate) -> Interval:
     freedom = estimate.seeds - 1
     if freedom < 1:
         return Interval(estimate.mean, math.nan)
-    return Interval(estimate.mean, _student(freedom) * estimate.standard_error)
-
-
-def _student(freedom: int) -> float:
-    """Two-sided 95 % quantile: the table, then Cornish and Fisher's expansion, good to 0.003."""
-    if freedom <= len(STUDENT_T):
-        return STUDENT_T[freedom - 1]
-    z = NORMAL
-    first = (z**3 + z) / (4 * freedom)
-    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    # The quantile of Student's t that leaves 2.5 % on either side.
+    return Interval(estimate.mean, float(stdtrit(freedom, 0.975)) * estimate.standard_error)
 
 
 @dataclass(frozen=True)
@@ -88,32 +83,79 @@ class MacFigures:
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """A design that was retrained with several seeds, with all that is known of it.
+class Part:
+    """One of the distinct MACs of a finalist, as a rule the only one.
 
     Attributes:
-        point: accuracies, certificates, histories.
-        candidate: the design itself.
+        mac: that multiplies.
+        share: of the multiplications of a training step.
         error: of its core, over all operand pairs.
         cost: of its unit.
         certificate: of its core.
+        unit_certificate: of its unit.
     """
 
-    point: FrontPoint
-    candidate: Candidate
+    mac: Mac
+    share: float
     error: ErrorMetrics
     cost: Cost
     certificate: RtlReport
+    unit_certificate: RtlReport
+
+    @property
+    def candidate(self) -> Candidate:
+        """The core in its format."""
+        return self.mac.candidate
 
     @property
     def spec(self) -> str:
         """Spec of the core."""
-        return self.candidate.multiplier.spec
+        return self.mac.multiplier.spec
 
     @property
     def format(self) -> str:
         """Short text of the format."""
         return short_format(self.candidate.format)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the core multiplies exactly."""
+        return self.mac.multiplier.family.error_sign == "exact"
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A design point that was retrained with several seeds, with all that is known of it.
+
+    Attributes:
+        point: accuracies, certificates, histories.
+        parts: its distinct MACs, in the order of its cost.
+        cost: of its units.
+    """
+
+    point: FrontPoint
+    parts: tuple[Part, ...]
+    cost: PointCost
+
+    @property
+    def design(self) -> DesignPoint:
+        """Which MACs multiply where."""
+        return self.point.evaluation.point
+
+    @property
+    def uniform(self) -> bool:
+        """Whether one MAC makes every product."""
+        return self.design.uniform_mac is not None
+
+    @property
+    def spec(self) -> str:
+        """Spec of the core; of several MACs all of the text."""
+        return names_of(self.design).spec
+
+    @property
+    def format(self) -> str:
+        """Short text of the format; of several MACs empty."""
+        return names_of(self.design).format
 
     @property
     def mac(self) -> MacFigures | None:
@@ -122,8 +164,13 @@ class Finalist:
 
     @property
     def exact(self) -> bool:
-        """Whether the core is exact: a reference, not an answer."""
-        return is_exact(self.candidate)
+        """Whether every core is exact: a reference, not an answer."""
+        return all(part.exact for part in self.parts)
+
+    @property
+    def formats(self) -> set[Format]:
+        """Those of its MACs."""
+        return {part.candidate.format for part in self.parts}
 
     @property
     def validation(self) -> Interval:
@@ -135,43 +182,98 @@ class Finalist:
         """Test accuracy over seeds."""
         return interval95(self.point.test_estimate)
 
+    def measured(self, objective: Objective) -> float:
+        """Its value of an objective; accuracy is the mean over validation images."""
+        return objective.of(Measured(self.validation.mean, self.cost))
 
-def gather(points: Sequence[FrontPoint]) -> tuple[Finalist, ...]:
-    """Gather what is known of each finalist, smallest unit first.
+
+def gather(points: Sequence[FrontPoint], objective: Objective = AREA) -> tuple[Finalist, ...]:
+    """Gather what is known of each finalist, the best by that objective first.
 
     Raises:
         AxdseError: a finalist lacks its cost or certificate.
     """
-    known = (_finalist(point) for point in points)
-    return tuple(sorted(known, key=lambda f: (f.cost.area_um2, f.spec, f.format)))
+
+    def rank(finalist: Finalist) -> tuple[float, str, str]:
+        loss = objective.loss(Measured(finalist.validation.mean, finalist.cost))
+        return loss, finalist.spec, finalist.format
+
+    return tuple(sorted(map(_finalist, points), key=rank))
 
 
 def _finalist(point: FrontPoint) -> Finalist:
-    cost, certificate = point.evaluation.cost, point.evaluation.certificate
-    if cost is None or certificate is None:
+    evaluation = point.evaluation
+    cost, certificates = evaluation.cost, evaluation.certificates
+    if cost is None or not len(cost.units) == len(certificates) == len(point.unit_certificates):
         raise AxdseError(
             "a design of the front has a cost and a certificate",
-            f"trial {point.evaluation.number} ({point.evaluation.design})",
+            f"trial {evaluation.number} ({evaluation.design})",
             "run 'axdse search' again with --resume",
         )
-    candidate = candidate_of(point.evaluation)
-    return Finalist(point, candidate, error_metrics(candidate.multiplier), cost, certificate)
+    macs = {mac.candidate.name: mac for mac in evaluation.point.macs}
+    known = zip(cost.units, cost.shares, certificates, point.unit_certificates, strict=True)
+    parts = tuple(
+        Part(mac, share, error_metrics(mac.multiplier), unit, certificate, whole)
+        for unit, share, certificate, whole in known
+        for mac in (macs[unit.design],)
+    )
+    return Finalist(point, parts, cost)
 
 
 def mac_figures(cost: AcceleratorCost) -> MacFigures | None:
     """Weigh each layer and product by its multiply-accumulates; None without power tables."""
-    uniform = cost.macs[0].uniform
-    forward = [layer for layer in cost.layers if layer.product == "forward"]
-    return MacFigures(_mean(cost.layers), _mean(forward), uniform.energy_fj) if uniform else None
+    uniform = {mac.design: mac.uniform.energy_fj for mac in cost.macs if mac.uniform}
+    if not uniform:
+        return None
+    total = sum(layer.macs_per_step for layer in cost.layers)
+    shares = {
+        design: sum(x.macs_per_step for x in cost.layers if x.design == design) / total
+        for design in uniform
+    }
+    return MacFigures(
+        training_fj=_mean(cost.layers),
+        inference_fj=_mean([layer for layer in cost.layers if layer.product == "forward"]),
+        uniform_fj=sum(share * uniform[design] for design, share in shares.items()),
+    )
 
 
 def _mean(layers: tuple[LayerEnergy, ...] | list[LayerEnergy]) -> float:
     return sum(x.macs_per_step * x.mac_fj for x in layers) / sum(x.macs_per_step for x in layers)
 
 
-def is_exact(candidate: Candidate) -> bool:
-    """Whether the core multiplies exactly."""
-    return candidate.multiplier.family.error_sign == "exact"
+@dataclass(frozen=True)
+class Names:
+    """What a design point is called in tables and pictures.
+
+    Attributes:
+        spec: of the core; of several MACs all of the text, formats included.
+        format: short; of several MACs empty.
+        label: a few words: the cores.
+        formats: the formats.
+    """
+
+    spec: str
+    format: str
+    label: str
+    formats: str
+
+
+def names_of(point: DesignPoint) -> Names:
+    """Names with the shortest texts of formats; those of a uniform point are of its MAC."""
+    specs = dict.fromkeys(mac.multiplier.spec for mac in point.macs)
+    formats = dict.fromkeys(short_format(mac.candidate.format) for mac in point.macs)
+    label, joined = " + ".join(specs) or NATIVE, " + ".join(formats) or NATIVE
+    if point.uniform_mac:
+        return Names(label, joined, label, joined)
+    text = "; ".join(f"{place.name}={_mac_text(mac)}" for place, mac in point.places)
+    few = len(specs) <= FEW
+    return Names(text, "", label if few else f"{len(point.macs)} MACs", joined)
+
+
+def _mac_text(mac: Mac | None) -> str:
+    if mac is None:
+        return NATIVE
+    return f"{mac.multiplier.spec} in {short_format(mac.candidate.format)}"
 
 
 def short_format(number_format: Format) -> str:

@@ -5,17 +5,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    TypeAdapter,
+)
 from pydantic.dataclasses import dataclass
 
 from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
+from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
 from axdse.dse.training.datasets import check_name
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import find_workload
 from axdse.flows.liberty.libraries import NAMES
 from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
-from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.expression import LARGEST
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
@@ -23,10 +31,7 @@ from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.operands.recording import Dataflow
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS
 
-Objective = Literal["accuracy", "area", "delay", "energy"]
 REFERENCE = "exact"
-
-
 ALL = "all"
 
 
@@ -41,6 +46,13 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _as_objective(value: Any) -> Objective:
+    return value if isinstance(value, Objective) else find_objective(value)
+
+
+NamedObjective = Annotated[
+    Objective, PlainValidator(_as_objective), PlainSerializer(lambda objective: objective.name)
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 Bound = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
@@ -59,7 +71,8 @@ class SearchConfig:
         families: names; "all" for those of the catalogue that can serve a format. The exact
             core is always among them, as it is what the others are compared with.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
-        objectives: accuracy is maximised; area, delay and energy per multiplication are minimised.
+        objectives: by name; accuracy is one, and the others are costs, of which the first one
+            ranks designs.
         trainings: trials in all that are trained, or fail: the budget.
         trials: designs that are looked at in all; None: any number. Most cost no training: their
             cost alone tells that they cannot reach the front.
@@ -85,7 +98,7 @@ class SearchConfig:
     training: TrainSettings = TrainSettings()
     families: Names = (ALL,)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
-    objectives: tuple[Objective, ...] = ("accuracy", "area")
+    objectives: tuple[NamedObjective, ...] = (ACCURACY, AREA)
     trainings: Count = 50
     trials: Count | None = None
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
@@ -99,19 +112,28 @@ class SearchConfig:
     dataflow: Dataflow = "output-stationary"
     clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
+    @property
+    def costs(self) -> tuple[Objective, ...]:
+        """The objectives but for accuracy, in their order."""
+        return tuple(objective for objective in self.objectives if objective != ACCURACY)
 
-def load_config(path: Path) -> SearchConfig:
+
+def load_config(path: Path, catalog: Catalog | None = None) -> SearchConfig:
     """Read a configuration file.
+
+    Args:
+        path: of the file.
+        catalog: that has its families; default: the one that ships with axdse.
 
     Raises:
         AxdseError: the file cannot be read, has unknown or duplicate keys, wrong types, or
             names what does not exist.
     """
     rule = "a configuration is a readable YAML file"
-    return parse_config(InputFile(path, rule, strict_yaml.LARGEST).text(), path)
+    return parse_config(InputFile(path, rule, strict_yaml.LARGEST).text(), path, catalog)
 
 
-def parse_config(text: str, path: Path) -> SearchConfig:
+def parse_config(text: str, path: Path, catalog: Catalog | None = None) -> SearchConfig:
     """Read the text of a configuration; `path` names it in errors and anchors its paths."""
     data = strict_yaml.load(text, path.name)
     if not isinstance(data, dict):
@@ -125,7 +147,7 @@ def parse_config(text: str, path: Path) -> SearchConfig:
         except (OSError, ValueError, RuntimeError) as error:  # NUL, or a loop of links
             raise library_file(config.library).refusal("no name of a file") from error
         config = dataclasses.replace(config, library=library)
-    _check(config)
+    _check(config, catalog or builtin_catalog())
     return _canonical(config)
 
 
@@ -142,23 +164,24 @@ def _canonical(config: SearchConfig) -> SearchConfig:
     return dataclasses.replace(config, formats=formats, families=families)
 
 
-def _check(config: SearchConfig) -> None:
+def _check(config: SearchConfig, catalog: Catalog) -> None:
     find_workload(config.workload)
     check_name(config.dataset)
     for text in config.formats:
         _check_format(text)
     for name in set(config.families) - {ALL}:
-        full_catalog().family(name)
-    _check_ranges(config)
-    costs = set(config.objectives) - {"accuracy"}
-    if "accuracy" not in config.objectives or not costs:
+        catalog.family(name)
+    _check_ranges(config, catalog)
+    given = ", ".join(objective.name for objective in config.objectives)
+    if ACCURACY not in config.objectives or not config.costs:
+        *others, last = (name for name in OBJECTIVES if name != ACCURACY.name)
         raise AxdseError(
-            "objectives are accuracy and at least one of area, delay and energy",
-            ", ".join(config.objectives) or "none",
+            f"objectives are accuracy and at least one of {', '.join(others)} and {last}",
+            given or "none",
             "write objectives: [accuracy, area]",
         )
     if len(set(config.objectives)) != len(config.objectives):
-        raise AxdseError("each objective stands once", ", ".join(config.objectives), "drop one")
+        raise AxdseError("each objective stands once", given, "drop one")
 
 
 def _check_format(text: str) -> None:
@@ -171,9 +194,9 @@ def _check_format(text: str) -> None:
         )
 
 
-def _check_ranges(config: SearchConfig) -> None:
+def _check_ranges(config: SearchConfig, catalog: Catalog) -> None:
     for name, ranges in config.ranges.items():
-        family = full_catalog().family(name)
+        family = catalog.family(name)
         if not {name, ALL} & set(config.families):
             raise AxdseError(
                 "ranges belong to a family of the search", name, "list it under families"

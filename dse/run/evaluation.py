@@ -3,16 +3,27 @@
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from axdse.dse.training.records import History
 from axdse.flows.accelerator.network import AcceleratorCost
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import PointCost
 from axdse.flows.evidence.report import RtlReport
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import full_catalog
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.designs.design_point import DesignPoint, parse_design_point
 
+
+def _read_point(value: Any, info: ValidationInfo) -> DesignPoint:
+    """The context of a validation is the catalogue that holds the families."""
+    return value if isinstance(value, DesignPoint) else parse_design_point(value, info.context)
+
+
+# In JSON its canonical text.
+Point = Annotated[
+    DesignPoint, PlainValidator(_read_point), PlainSerializer(lambda point: point.name)
+]
+NATIVE = DesignPoint.uniform(None)
 Status = Literal["complete", "dominated", "infeasible", "diverged", "failed"]
 
 
@@ -44,36 +55,35 @@ def paired_difference(ours: tuple[float, ...], theirs: tuple[float, ...]) -> Est
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a search learned of one candidate.
+    """What a search learned of one design point.
 
     Attributes:
         number: of the trial.
-        multiplier: spec of the core.
-        format: canonical text of the number format.
+        point: which MACs multiplied.
         status: "complete" is trained to the end; "dominated" was left untrained, or stopped,
             as it could no longer reach the front; "infeasible" misses the clock;
             "diverged" met NaN; "failed" raised, or its RTL is not its model.
         reason: why it is not simply complete; empty if it is.
-        certificate: of the core's RTL against its C model.
-        cost: of the whole unit.
+        certificates: of each distinct MAC's core, RTL against C model, in the order of `cost`;
+            if one is no equality it is the last.
+        cost: of the whole units.
         history: of the training.
         seconds: wall time in its worker.
     """
 
     number: int
-    multiplier: str
-    format: str
+    point: Point
     status: Status
     reason: str = ""
-    certificate: RtlReport | None = None
-    cost: Cost | None = None
+    certificates: tuple[RtlReport, ...] = ()
+    cost: PointCost | None = None
     history: History | None = None
     seconds: float = 0.0
 
     @property
     def design(self) -> str:
-        """Name of the candidate, such as `drum(n=8,k=4) in int8`."""
-        return f"{self.multiplier} in {self.format}"
+        """Canonical text of the point, such as `drum(n=8,k=4) in int8`."""
+        return self.point.name
 
     @property
     def validation_accuracy(self) -> float | None:
@@ -81,25 +91,19 @@ class Evaluation:
         return self.history.validation_accuracy if self.history else None
 
 
-def candidate_of(evaluation: Evaluation) -> Candidate:
-    """The candidate that was evaluated."""
-    multiplier = full_catalog().multiplier(evaluation.multiplier)
-    return Candidate(multiplier, parse_format(evaluation.format))
-
-
 @dataclass(frozen=True)
 class Replicate:
     """One training of a baseline or a finalist with one seed.
 
     Attributes:
-        design: name of the candidate, or "fp32".
+        point: which MACs multiplied; of a baseline perhaps none.
         seed: of initial weights and data order.
         validation: accuracy 0..1 after the last epoch.
         test: accuracy 0..1 on the test split.
         history: of the training.
     """
 
-    design: str
+    point: Point
     seed: int
     validation: float
     test: float
@@ -129,7 +133,7 @@ class Baseline(_Replicated):
 
     Attributes:
         name: "fp32" (native) or "bf16" (exact core, wide product).
-        format: canonical text of the number format; "fp32" for native arithmetic.
+        point: which MACs multiplied; none in native arithmetic.
         seeds: of initial weights and data order.
         validation: accuracy 0..1 on the validation split, one per seed.
         test: accuracy 0..1 on the test split, one per seed.
@@ -137,7 +141,7 @@ class Baseline(_Replicated):
     """
 
     name: str
-    format: str
+    point: Point
     seeds: tuple[int, ...]
     validation: tuple[float, ...]
     test: tuple[float, ...]
@@ -146,11 +150,11 @@ class Baseline(_Replicated):
 
 @dataclass(frozen=True)
 class FrontPoint(_Replicated):
-    """A finalist: retrained with fresh seeds, tested, its whole unit verified.
+    """A finalist: retrained with fresh seeds, tested, its whole units verified.
 
     Attributes:
         evaluation: the trial that found it.
-        unit_certificate: of the whole unit's RTL against its model.
+        unit_certificates: of each whole unit's RTL against its model, in the order of its cost.
         on_front: certified, and not dominated, by mean validation accuracy and cost, by
             another finalist. Exact cores are finalists anyway: they are the reference designs.
         seeds: as the baselines', so that differences pair up.
@@ -161,10 +165,15 @@ class FrontPoint(_Replicated):
     """
 
     evaluation: Evaluation
-    unit_certificate: RtlReport
+    unit_certificates: tuple[RtlReport, ...]
     on_front: bool
     seeds: tuple[int, ...]
     validation: tuple[float, ...]
     test: tuple[float, ...]
     histories: tuple[History, ...]
     on_array: AcceleratorCost | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether every unit equals its model."""
+        return all(certificate.passed for certificate in self.unit_certificates)

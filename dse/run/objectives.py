@@ -1,28 +1,134 @@
-"""Which design is better? Pareto dominance of vectors of losses: smaller is better."""
+"""What is a design point measured by, and which is better? An objective is one object here.
+
+Configuration, hurdles, ranks, pictures and report ask it: another one is an entry of `OBJECTIVES`.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from axdse.dse.run.config import Objective
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import PointCost
+from axdse.multipliers.errors import did_you_mean
 
 Losses = tuple[float, ...]
 
 
-def losses(objectives: Sequence[Objective], accuracy: float, cost: Cost) -> Losses:
-    """Those of the objectives, in their order: negated accuracy, um2, ns, fJ a multiplication.
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a design point when it is judged.
 
-    Energy is that of recorded operands if there are any; NaN, which dominates nothing, in a
-    library without power.
+    Attributes:
+        accuracy: 0..1.
+        cost: of its units.
     """
-    energy = cost.recorded or cost.uniform
-    known = {
-        "accuracy": -accuracy,
-        "area": cost.area_um2,
-        "delay": cost.delay_ns,
-        "energy": energy.energy_fj if energy else math.nan,
-    }
-    return tuple(known[objective] for objective in objectives)
+
+    accuracy: float
+    cost: PointCost
+
+
+@dataclass(frozen=True, repr=False)
+class Objective:
+    """What a search makes large or small.
+
+    Attributes:
+        name: as configurations write it.
+        label: of an axis or a column.
+        unit: of the values, in ASCII.
+        level: whose figure it is: of the trained network, of the multiplier units, of the whole
+            MACs, or of an array of them.
+        direction: which way is better.
+        of: its value; NaN, which dominates nothing, where it is not known.
+        least: what the best design is called, such as "smallest".
+        less: what a better one needs, such as "less area".
+        more: what a worse one is, such as "larger".
+        digits: decimals to show.
+        needs_power: whether the library must have power tables.
+    """
+
+    name: str
+    label: str
+    unit: str
+    level: Literal["network", "unit", "mac", "array"]
+    direction: Literal["maximise", "minimise"]
+    of: Callable[[Measured], float]
+    least: str
+    less: str
+    more: str
+    digits: int = 0
+    needs_power: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def loss(self, measured: Measured) -> float:
+        """Its value, negated if large is better."""
+        value = self.of(measured)
+        return -value if self.direction == "maximise" else value
+
+    def text(self, value: float) -> str:
+        """A value with its unit, such as `1,780 um2`."""
+        return f"{value:,.{self.digits}f} {self.unit}"
+
+    @property
+    def symbol(self) -> str:
+        """The unit as pages and pictures show it."""
+        return self.unit.replace("um2", "µm²")
+
+
+def _accuracy(measured: Measured) -> float:
+    return measured.accuracy
+
+
+def _area(measured: Measured) -> float:
+    return measured.cost.area_um2
+
+
+def _delay(measured: Measured) -> float:
+    return measured.cost.delay_ns
+
+
+def _energy(measured: Measured) -> float:
+    """Of recorded operands if there are any."""
+    energy = measured.cost.energy_fj
+    return math.nan if energy is None else energy
+
+
+ACCURACY = Objective(
+    *("accuracy", "accuracy", "", "network", "maximise", _accuracy),
+    *("most accurate", "more accuracy", "less accurate"),
+)
+AREA = Objective(
+    *("area", "unit area", "um2", "unit", "minimise", _area),
+    *("smallest", "less area", "larger"),
+)
+DELAY = Objective(
+    *("delay", "unit delay", "ns", "unit", "minimise", _delay),
+    *("fastest", "less delay", "slower"),
+    digits=2,
+)
+ENERGY = Objective(
+    *("energy", "unit energy per multiplication", "fJ", "unit", "minimise", _energy),
+    *("most frugal", "less energy per multiplication", "more"),
+    needs_power=True,
+)
+OBJECTIVES = {each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY)}
+
+
+def find_objective(name: str) -> Objective:
+    """Return an objective by name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in OBJECTIVES:
+        raise ValueError(f"no objective; {did_you_mean(str(name), OBJECTIVES)}")
+    return OBJECTIVES[name]
+
+
+def losses(objectives: Sequence[Objective], measured: Measured) -> Losses:
+    """Those of the objectives, in their order: smaller is better."""
+    return tuple(objective.loss(measured) for objective in objectives)
 
 
 def dominates(a: Losses, b: Losses) -> bool:

@@ -1,9 +1,10 @@
 """What was kept? Everything a search leaves behind, readable by others and resumable.
 
-`run.json` (schema version, axdse version, seed, date, tools, machine), `config.yaml` (canonical),
-`trials/00007.json` (one Evaluation each), `replicates/` (one training with one seed each, of
-baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16 baseline),
-`front.json`. Each JSON file is sealed for its name.
+`run.json` (schema version, axdse version, seed, date, tools, machine, digest of the catalogue),
+`config.yaml` (canonical), `catalog/1/` (a copy of a catalogue beside the built-in one, if the
+search had one), `trials/00007.json` (one Evaluation each), `replicates/` (one training with one
+seed each, of baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16
+baseline), `front.json`. Each JSON file is sealed for its name.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ from axdse.multipliers.cache import (
     unseal,
     write_atomically,
 )
+from axdse.multipliers.designs.catalog import Catalog, full_catalog
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands.recording import Recording
@@ -39,7 +43,7 @@ from axdse.multipliers.operands.recording_file import pack_recording
 from axdse.multipliers.sandbox.compiler import compiler
 
 T = TypeVar("T")
-SCHEMA = 4
+SCHEMA = 5
 LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")
@@ -47,7 +51,8 @@ FILES = (
     *("run.json", "config.yaml"),
     *("baselines.json", "operands.npz", "front.json"),
 )
-RUN_NAMES = (*FOLDERS, *FILES)
+CATALOG = "catalog"
+RUN_NAMES = (*FOLDERS, CATALOG, *FILES)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class RunInfo:
         date: of its creation, ISO 8601, UTC.
         tools: names and versions.
         machine: processor, cores and operating system.
+        catalog: SHA-256 (hex) of the catalogues beside the built-in one; empty: there is none.
     """
 
     schema: int
@@ -69,6 +75,22 @@ class RunInfo:
     date: str
     tools: tuple[str, ...]
     machine: str
+    catalog: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run has found so far.
+
+    Attributes:
+        evaluations: finished trials, by number.
+        baselines: empty before they are trained.
+        front: the finalists; empty before the search is finished.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    baselines: tuple[Baseline, ...]
+    front: tuple[FrontPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -91,9 +113,16 @@ class _Front:
 class RunDir:
     """One run folder; `create` makes one, `RunDir(path)` opens it.
 
+    Attributes:
+        path: of the folder.
+        info: what made it.
+        catalog: the built-in one, with the families that the search had beside it.
+        config: what was asked.
+
     Raises:
         AxdseError: the folder is not a run, or one of another schema version, or holds links or
-            devices in place of a run's files; writing: it is gone, or another's by now.
+            devices in place of a run's files, or another catalogue than it was made with; writing:
+            it is gone, or another's by now.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,12 +130,19 @@ class RunDir:
         self._folder = _identity(path)
         self._require_files()
         self._require_schema()
+        self.catalog = full_catalog()  # run.json names no family
         self.info = self._read("run.json", RunInfo)
-        self.config = load_config(path / "config.yaml")
+        self.catalog = self._load_catalog()
+        self.config = load_config(path / "config.yaml", self.catalog)
 
     @classmethod
-    def create(cls, path: Path, config: SearchConfig) -> "RunDir":
+    def create(cls, path: Path, config: SearchConfig, catalog: Catalog | None = None) -> "RunDir":
         """Make a run folder; `run.json` comes last, so that a half-made one is not a run.
+
+        Args:
+            path: of the folder.
+            config: what is asked.
+            catalog: that has its families; what is not built in is copied into the folder.
 
         Raises:
             AxdseError: the folder holds something else, or cannot be written.
@@ -118,8 +154,12 @@ class RunDir:
                 "choose another one, or continue a run with --resume",
             )
         _make_folders(path)
+        catalog = catalog or full_catalog()
+        shutil.rmtree(path / CATALOG, ignore_errors=True)
+        catalog.copy_added(path / CATALOG)
         write_atomically(path / "config.yaml", dump_config(config).encode())
-        write_atomically(path / "run.json", seal(_json(_info(config), RunInfo), "run.json"))
+        info = _info(config, catalog)
+        write_atomically(path / "run.json", seal(_json(info, RunInfo), "run.json"))
         return cls(path)
 
     @property
@@ -127,21 +167,21 @@ class RunDir:
         """The recorded operands of the bf16 baseline."""
         return self.path / "operands.npz"
 
-    @property
-    def evaluations(self) -> tuple[Evaluation, ...]:
-        """All finished trials, by number."""
-        names = sorted((self.path / "trials").glob("*.json"))
-        return tuple(self._read(f"trials/{path.name}", Evaluation) for path in names)
+    def results(self) -> Results:
+        """Read every trial, the baselines and the front; the caller keeps what it got.
 
-    @property
-    def baselines(self) -> tuple[Baseline, ...]:
-        """The baselines; empty before they are trained."""
+        Raises:
+            AxdseError: a file is not as it was written.
+        """
+        names = sorted((self.path / "trials").glob("*.json"))
+        evaluations = tuple(self._read(f"trials/{path.name}", Evaluation) for path in names)
+        return Results(evaluations, self._baselines(), self._front())
+
+    def _baselines(self) -> tuple[Baseline, ...]:
         has = self._has("baselines.json")
         return self._read("baselines.json", _Baselines).baselines if has else ()
 
-    @property
-    def front(self) -> tuple[FrontPoint, ...]:
-        """The finalists; empty before the search is finished."""
+    def _front(self) -> tuple[FrontPoint, ...]:
         return self._read("front.json", _Front).points if self._has("front.json") else ()
 
     def save_config(self, config: SearchConfig) -> None:
@@ -167,14 +207,14 @@ class RunDir:
         """Store the finalists."""
         self._write("front.json", _Front(front), _Front)
 
-    def replicate(self, design: str, seed: int) -> Replicate | None:
+    def replicate(self, point: DesignPoint, seed: int) -> Replicate | None:
         """A stored training, or None."""
-        name = _replicate_name(design, seed)
+        name = _replicate_name(point, seed)
         return self._read(name, Replicate) if self._has(name) else None
 
     def save_replicate(self, replicate: Replicate) -> None:
         """Store one training."""
-        self._write(_replicate_name(replicate.design, replicate.seed), replicate, Replicate)
+        self._write(_replicate_name(replicate.point, replicate.seed), replicate, Replicate)
 
     def require_folder(self) -> None:
         """Check that the folder is there, and still the one that was opened.
@@ -191,9 +231,10 @@ class RunDir:
 
     def _require_files(self) -> None:
         """A link would bring a stranger's file into an export; a pipe may never end."""
-        folders = [self.path / name for name in FOLDERS]
+        folders = [self.path / name for name in (*FOLDERS, CATALOG)]
         files = [self.path / name for name in FILES]
-        files += [path for folder in folders for path in folder.glob("*.json")]
+        files += [path for folder in FOLDERS for path in (self.path / folder).glob("*.json")]
+        files += (self.path / CATALOG).rglob("*.*")
         for path, is_right in (
             *((path, stat.S_ISDIR) for path in folders),
             *((path, stat.S_ISREG) for path in files),
@@ -215,6 +256,15 @@ class RunDir:
             remedy = "open it with the version that wrote it, or search again"
             raise AxdseError(rule, f"{self.path} has schema {schema}", remedy)
 
+    def _load_catalog(self) -> Catalog:
+        """The copy that the run holds."""
+        copies = (self.path / CATALOG).glob("*")
+        catalog = full_catalog(sorted(copies, key=lambda copy: (len(copy.name), copy.name)))
+        if catalog.digest != self.info.catalog:
+            rule = "the catalogue of a run is the one that its search had"
+            raise AxdseError(rule, self.path / CATALOG, "put back its files, or search again")
+        return catalog
+
     def _has(self, name: str) -> bool:
         return (self.path / name).exists()
 
@@ -235,7 +285,7 @@ class RunDir:
         file = InputFile(self.path / name, rule, LARGEST, remedy)
         try:
             content = unseal(file.read(), name)
-            return TypeAdapter(kind).validate_json(content)
+            return TypeAdapter(kind).validate_json(content, context=self.catalog)
         except (DamagedError, ValidationError) as error:
             raise AxdseError(rule, file.path, remedy) from error
 
@@ -285,7 +335,7 @@ def _make_folders(path: Path) -> None:
 def _is_half_made(entry: Path) -> bool:
     """Whether it may be there before `run.json` is."""
     empty = entry.is_dir() and not any(entry.iterdir())
-    return entry.name == "config.yaml" or (entry.name in FOLDERS and empty)
+    return entry.name in ("config.yaml", CATALOG) or (entry.name in FOLDERS and empty)
 
 
 def _unusable(error: OSError) -> AxdseError:
@@ -298,11 +348,11 @@ def _json(value: Any, kind: Any) -> bytes:
     return json.dumps(plain, indent=1).encode()
 
 
-def _replicate_name(design: str, seed: int) -> str:
-    return f"replicates/{digest(design)[:12]}-{seed}.json"
+def _replicate_name(point: DesignPoint, seed: int) -> str:
+    return f"replicates/{digest(point.name)[:12]}-{seed}.json"
 
 
-def _info(config: SearchConfig) -> RunInfo:
+def _info(config: SearchConfig, catalog: Catalog) -> RunInfo:
     tools = (find_tool(name).version for name in TOOLS)
     packages = (f"{name} {version(name)}" for name in ("optuna", "torch", "cocotb", "numpy"))
     return RunInfo(
@@ -312,6 +362,7 @@ def _info(config: SearchConfig) -> RunInfo:
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         tools=(*tools, compiler()[1], f"Python {platform.python_version()}", *packages),
         machine=_machine(),
+        catalog=catalog.digest,
     )
 
 

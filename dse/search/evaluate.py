@@ -1,4 +1,4 @@
-"""How good is one candidate? Verified, tabulated, costed, trained."""
+"""How good is one design point? Verified, costed, trained."""
 
 import functools
 from collections.abc import Callable
@@ -11,61 +11,53 @@ from axdse.dse.search.hurdle import Hurdle, Standing
 from axdse.dse.training.records import History
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.flows.cost.cost import unit_cost
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import Demand, PointCost, point_cost
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.power.activity_file import Source
-from axdse.flows.power.activity_source import Uniform
-from axdse.flows.power.recorded_source import Recorded
 from axdse.flows.verify.check import check
-from axdse.gpu.layers.assignment import Assignment
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.gpu.multiplication.handles import handle
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import load_recording
 
 
 def evaluate(
     number: int,
-    candidate: Candidate,
+    point: DesignPoint,
     config: SearchConfig,
-    activity: Source,
-    hurdle_at: Callable[[Cost], Hurdle],
+    demand: Demand,
+    hurdle_at: Callable[[PointCost], Hurdle],
 ) -> Evaluation:
-    """Learn what a search needs to know of one candidate, and stop as soon as it is known.
+    """Learn what a search needs to know of one design point, and stop as soon as it is known.
 
     Args:
         number: of the trial.
-        candidate: what to evaluate.
+        point: what to evaluate.
         config: of the search.
-        activity: the operands that give its energy.
-        hurdle_at: what a candidate of that cost must clear.
+        demand: the products of the network, whose operands give the energy.
+        hurdle_at: what a point of that cost must clear.
 
     Raises:
-        AxdseError: a tool fails, or the design cannot serve its format.
+        AxdseError: a tool fails, a core cannot serve its format, or the point does not fit the
+            network.
     """
-    spec, number_format = candidate.multiplier.spec, candidate.format.name
-    result = functools.partial(Evaluation, number, spec, number_format)
-
-    certificate = check(candidate.multiplier)
-    if not certificate.passed:
-        return result("failed", _counter_example(certificate), certificate)
-    assignment = Assignment.uniform(candidate)
-    cost = unit_cost(candidate, config.library, activity, config.clock_ns)
+    result = functools.partial(Evaluation, number, point)
+    certificates: tuple[RtlReport, ...] = ()
+    for portion in demand.portions(point):
+        certificates += (check(portion.mac.multiplier),)
+        if not certificates[-1].passed:
+            return result("failed", _counter_example(certificates[-1]), certificates)
+        handle(portion.mac.candidate)  # refuses at once what cannot serve its format
+    cost = point_cost(point, demand, config.library, config.clock_ns)
     if not cost.feasible:
         reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
-        return result("infeasible", reason, certificate, cost)
+        return result("infeasible", reason, certificates, cost)
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
-        return result("dominated", hurdle.reason, certificate, cost)
-    history = train(
-        workload_of(config),
-        assignment,
-        config.training,
-        config.seed,
-        hurdle.in_sight,
-    ).history
+        return result("dominated", hurdle.reason, certificates, cost)
+    workload, settings = workload_of(config), config.training
+    history = train(workload, point, settings, config.seed, hurdle.in_sight).history
     status, reason = _verdict(history, hurdle)
-    return result(status, reason, certificate, cost, history)
+    return result(status, reason, certificates, cost, history)
 
 
 def workload_of(config: SearchConfig) -> Workload:
@@ -92,26 +84,24 @@ def _verdict(history: History, hurdle: Hurdle) -> tuple[Status, str]:
 
 @dataclass(frozen=True)
 class Trial:
-    """The job of evaluating one candidate."""
+    """The job of evaluating one design point."""
 
     number: int
-    candidate: Candidate
+    point: DesignPoint
     config: SearchConfig
     operands: Path
     standing: Standing
 
     def run(self) -> Evaluation:
         """Evaluate in a worker."""
-        activity = activity_of(self.config, self.operands)
-        hurdle_at = self.standing.hurdle_at
-        return evaluate(self.number, self.candidate, self.config, activity, hurdle_at)
+        demand = demand_of(self.config, self.operands)
+        return evaluate(self.number, self.point, self.config, demand, self.standing.hurdle_at)
 
 
-def activity_of(config: SearchConfig, operands: Path) -> Source:
-    """The operands that give the energies of a run, which the recording `operands` holds."""
-    if config.activity == "uniform":
-        return Uniform()
-    return Recorded(recording_of(operands), operands.name, config.dataflow)
+def demand_of(config: SearchConfig, operands: Path) -> Demand:
+    """The products of a run's network, which the recording `operands` holds."""
+    recorded = config.activity == "recorded"
+    return Demand(recording_of(operands), operands.name, config.dataflow, recorded)
 
 
 @functools.lru_cache(1)

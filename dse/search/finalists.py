@@ -5,46 +5,60 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from axdse.dse.run.config import REFERENCE, SearchConfig
-from axdse.dse.run.evaluation import Evaluation, FrontPoint, candidate_of
-from axdse.dse.run.objectives import Losses, losses, non_dominated
+from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint
+from axdse.dse.run.objectives import Losses, Measured, losses, non_dominated
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Progress
-from axdse.dse.search.replicates import floor, replicate_seeds, replicates, train_replicates
+from axdse.dse.search.replicates import Replicates, floor, replicate_seeds
 from axdse.dse.search.workers import Workers
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check_unit
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import DesignPoint, Mac
+
+Certificates = dict[str, RtlReport]  # by the name of the unit
 
 
 @dataclass(frozen=True)
 class Certification:
     """The job of checking a whole unit against its model."""
 
-    candidate: Candidate
+    mac: Mac
 
     def run(self) -> RtlReport:
         """Simulate in a worker."""
-        return check_unit(self.candidate)
+        return check_unit(self.mac.candidate)
 
 
-def finish(run: RunDir, workers: Workers, progress: Progress) -> tuple[FrontPoint, ...]:
+def finish(
+    run: RunDir,
+    evaluations: Sequence[Evaluation],
+    baselines: Sequence[Baseline],
+    workers: Workers,
+    progress: Progress,
+) -> tuple[FrontPoint, ...]:
     """Make finalists into points; what was trained before an interruption is kept.
 
     Raises:
         AxdseError: a training or a simulation fails.
     """
-    chosen = finalists(run.config, run.evaluations, floor(run.config, run.baselines))
-    candidates = [candidate_of(evaluation) for evaluation in chosen]
-    total = len(chosen) * (run.config.finalist_seeds + 2)
-    progress.begin("finalists", total, sum(len(replicates(run, c)) for c in candidates))
-    certificates = _certify(workers, candidates, progress)
-    arrays = _on_arrays(run, workers, candidates, progress)
-    train_replicates(run, workers, candidates, progress)
-    points = _judge(run, chosen, certificates, arrays)
-    run.save_front(points)
-    return points
+    config = run.config
+    chosen = finalists(config, evaluations, floor(config, baselines))
+    points = [evaluation.point for evaluation in chosen]
+    replicates, macs = Replicates(run, points), _macs(chosen)
+    total = len(chosen) * (config.finalist_seeds + 1) + len(macs)
+    progress.begin("finalists", total, len(replicates))
+    certificates = _certify(workers, macs, progress)
+    arrays = _on_arrays(run, workers, points, progress)
+    replicates.train(workers, progress)
+    found = [
+        _point(config, evaluation, certificates, array, replicates)
+        for evaluation, array in zip(chosen, arrays, strict=True)
+    ]
+    front = _judge(config, found)
+    run.save_front(front)
+    return front
 
 
 def finalists(
@@ -58,75 +72,69 @@ def finalists(
         least: accuracy, 0..1, that a design must have.
 
     Returns:
-        The non-dominated complete evaluations and every exact core, smallest first.
+        The non-dominated complete evaluations and every exact core, the least of the first cost
+        first.
     """
     complete = [e for e in evaluations if e.status == "complete"]
     useful = [e for e in complete if (e.validation_accuracy or 0.0) >= least]
     best = non_dominated([_losses(config, e, e.validation_accuracy) for e in useful])
     chosen = [e for e, keep in zip(useful, best, strict=True) if keep]
     references = [e for e in evaluations if _is_reference(e) and e not in chosen]
-    return tuple(sorted(chosen + references, key=lambda e: e.cost.area_um2 if e.cost else 0.0))
+    first = config.costs[0]
+
+    def rank(evaluation: Evaluation) -> float:
+        return first.loss(Measured(0.0, evaluation.cost)) if evaluation.cost else 0.0
+
+    return tuple(sorted(chosen + references, key=rank))
 
 
 def _is_reference(evaluation: Evaluation) -> bool:
     judged = evaluation.status not in ("failed", "infeasible")
-    return judged and candidate_of(evaluation).multiplier.family.name == REFERENCE
+    mac = evaluation.point.uniform_mac
+    return judged and mac is not None and mac.multiplier.family.name == REFERENCE
 
 
-def _certify(
-    workers: Workers, candidates: Sequence[Candidate], progress: Progress
-) -> dict[str, RtlReport]:
-    jobs = [Certification(candidate) for candidate in candidates]
+def _macs(chosen: Sequence[Evaluation]) -> tuple[Mac, ...]:
+    """Those whose units finalists hold, each once."""
+    costed = {unit.design for e in chosen if e.cost for unit in e.cost.units}
+    macs = dict.fromkeys(mac for e in chosen for mac in e.point.macs)
+    return tuple(mac for mac in macs if mac.candidate.name in costed)
+
+
+def _certify(workers: Workers, macs: Sequence[Mac], progress: Progress) -> Certificates:
+    jobs = [Certification(mac) for mac in macs]
     rule, certificates = "the unit of a finalist must simulate", {}
-    for outcome in workers.results(jobs, rule, lambda job: job.candidate.name):
-        certificates[outcome.job.candidate.name] = outcome.result
-        progress.advance(f"{outcome.job.candidate.name}: unit {outcome.result.verdict}")
+    for outcome in workers.results(jobs, rule, lambda job: job.mac.name):
+        certificates[outcome.job.mac.candidate.name] = outcome.result
+        progress.advance(f"{outcome.job.mac.name}: unit {outcome.result.verdict}")
     return certificates
 
 
 def _on_arrays(
-    run: RunDir, workers: Workers, candidates: Sequence[Candidate], progress: Progress
-) -> dict[str, AcceleratorCost | None]:
-    jobs = [OnArray(candidate, run.config, run.operands) for candidate in candidates]
+    run: RunDir, workers: Workers, points: Sequence[DesignPoint], progress: Progress
+) -> list[AcceleratorCost | None]:
+    jobs = [OnArray(point, run.config, run.operands) for point in points]
     rule, arrays = "an array of a finalist must have a cost", {}
-    for outcome in workers.results(jobs, rule, lambda job: job.candidate.name):
-        arrays[outcome.job.candidate.name] = outcome.result
-        progress.advance(f"{outcome.job.candidate.name}: energy on an array")
-    return arrays
-
-
-def _judge(
-    run: RunDir,
-    chosen: Sequence[Evaluation],
-    certificates: dict[str, RtlReport],
-    arrays: dict[str, AcceleratorCost | None],
-) -> tuple[FrontPoint, ...]:
-    """The final front: certified designs, by mean validation accuracy over the seeds."""
-    names = [candidate_of(evaluation).name for evaluation in chosen]
-    points = [
-        _point(run, e, certificates[name], arrays[name])
-        for e, name in zip(chosen, names, strict=True)
-    ]
-    certified = [point for point in points if point.unit_certificate.passed]
-    best = non_dominated(
-        [_losses(run.config, p.evaluation, fmean(p.validation)) for p in certified]
-    )
-    front = [point for point, keep in zip(certified, best, strict=True) if keep]
-    return tuple(replace(point, on_front=point in front) for point in points)
+    for outcome in workers.results(jobs, rule, lambda job: job.point.name):
+        arrays[outcome.job.point] = outcome.result
+        progress.advance(f"{outcome.job.point.name}: energy on an array")
+    return [arrays[point] for point in points]
 
 
 def _point(
-    run: RunDir,
+    config: SearchConfig,
     evaluation: Evaluation,
-    certificate: RtlReport,
+    certificates: Certificates,
     on_array: AcceleratorCost | None,
+    replicates: Replicates,
 ) -> FrontPoint:
-    trained = replicates(run, candidate_of(evaluation))
+    trained = replicates.of(evaluation.point)
+    units = evaluation.cost.units if evaluation.cost else ()
     return FrontPoint(
         evaluation=evaluation,
-        unit_certificate=certificate,
+        unit_certificates=tuple(certificates[unit.design] for unit in units),
         on_front=False,
-        seeds=replicate_seeds(run.config),
+        seeds=replicate_seeds(config),
         validation=tuple(replicate.validation for replicate in trained),
         test=tuple(replicate.test for replicate in trained),
         histories=tuple(replicate.history for replicate in trained),
@@ -134,7 +142,15 @@ def _point(
     )
 
 
+def _judge(config: SearchConfig, points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
+    """The final front: certified designs, by mean validation accuracy over the seeds."""
+    certified = [point for point in points if point.certified]
+    best = non_dominated([_losses(config, p.evaluation, fmean(p.validation)) for p in certified])
+    front = [point for point, keep in zip(certified, best, strict=True) if keep]
+    return tuple(replace(point, on_front=point in front) for point in points)
+
+
 def _losses(config: SearchConfig, evaluation: Evaluation, accuracy: float | None) -> Losses:
     assert evaluation.cost is not None
     assert accuracy is not None
-    return losses(config.objectives, accuracy, evaluation.cost)
+    return losses(config.objectives, Measured(accuracy, evaluation.cost))

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from axdse.dse.run.config import Objective
-from axdse.dse.run.objectives import Losses, losses, no_worse
+from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_worse
 from axdse.dse.training.records import Epoch
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import PointCost
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Standing:
     resolution: float
     remaining_gains: tuple[float, ...]
 
-    def hurdle_at(self, cost: Cost) -> Hurdle:
+    def hurdle_at(self, cost: PointCost) -> Hurdle:
         """The best rival that costs no more, and how much a training may still gain."""
         mine = costs_of(self.objectives, cost)
         cheaper = [rival for rival in self.rivals if no_worse(rival.cost, mine)]
@@ -96,6 +95,6 @@ class Standing:
         )
 
 
-def costs_of(objectives: tuple[Objective, ...], cost: Cost) -> Losses:
+def costs_of(objectives: tuple[Objective, ...], cost: PointCost) -> Losses:
     """The losses of a design whose accuracy is not known, as if it were perfect."""
-    return losses(objectives, 1.0, cost)
+    return losses(objectives, Measured(1.0, cost))

@@ -5,21 +5,17 @@ from pathlib import Path
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.evaluate import recording_of
-from axdse.flows.accelerator.network import (
-    AcceleratorCost,
-    Assigned,
-    accelerator_cost,
-)
+from axdse.flows.accelerator.network import AcceleratorCost, accelerator_cost
 from axdse.flows.accelerator.systolic_array import Array
 from axdse.flows.liberty.library import read_library
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import DesignPoint
 
 
 @dataclass(frozen=True)
 class OnArray:
-    """The job of costing an array in which one design multiplies everywhere."""
+    """The job of costing an array whose elements hold the MACs of a design point."""
 
-    candidate: Candidate
+    point: DesignPoint
     config: SearchConfig
     operands: Path
 
@@ -27,10 +23,8 @@ class OnArray:
         """Cost it in a worker; None if the library has no power tables."""
         if read_library(self.config.library).lacks:
             return None
-        recording = recording_of(self.operands)
-        places = dict.fromkeys((trace.layer, trace.product) for trace in recording.traces)
-        assigned = [Assigned(layer, product, self.candidate) for layer, product in places]
-        array = Array(dataflow=self.config.dataflow)
+        recording, array = recording_of(self.operands), Array(dataflow=self.config.dataflow)
+        clock_ns = self.config.clock_ns
         return accelerator_cost(
-            *(recording, assigned, array, self.config.library), clock_ns=self.config.clock_ns
+            *(recording, self.point, array, self.config.library), clock_ns=clock_ns
         )

@@ -8,48 +8,57 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Evaluation, candidate_of
+from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.evaluate import activity_of
+from axdse.dse.search.evaluate import demand_of
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
-from axdse.flows.cost.cost import unit_cost
-from axdse.flows.cost.dependencies import cost_basis
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import PointCost, point_bases, point_cost
 
 
 @dataclass(frozen=True)
 class Recosting:
-    """The job of costing a trial's design again."""
+    """The job of costing a trial's design point again."""
 
     evaluation: Evaluation
     config: SearchConfig
     operands: Path
 
-    def run(self) -> Cost:
+    def run(self) -> PointCost:
         """Cost it in a worker."""
-        activity = activity_of(self.config, self.operands)
-        candidate = candidate_of(self.evaluation)
-        return unit_cost(candidate, self.config.library, activity, self.config.clock_ns)
+        config, demand = self.config, demand_of(self.config, self.operands)
+        return point_cost(self.evaluation.point, demand, config.library, config.clock_ns)
 
 
-def recost(run: RunDir, workers: Workers, progress: Progress) -> None:
+def recost(
+    run: RunDir, evaluations: Sequence[Evaluation], workers: Workers, progress: Progress
+) -> tuple[Evaluation, ...]:
     """Cost again what was costed on another basis; what then fails has failed."""
-    stale = stale_evaluations(run)
+    stale = stale_evaluations(run, evaluations)
+    found = {evaluation.number: evaluation for evaluation in evaluations}
     if stale:
         progress.begin("new costs", len(stale), 0)
     jobs = (Recosting(evaluation, run.config, run.operands) for evaluation in stale)
     for outcome in workers.run(jobs):
         evaluation = outcome.job.evaluation
         if outcome.failure:
-            run.save_evaluation(replace(evaluation, status="failed", reason=outcome.failure))
+            now = replace(evaluation, status="failed", reason=outcome.failure)
         else:
-            run.save_evaluation(replace(evaluation, cost=outcome.result))
+            now = replace(evaluation, cost=outcome.result)
+        run.save_evaluation(now)
+        found[now.number] = now
         progress.advance(f"{evaluation.design}: costed again")
+    return tuple(found.values())
 
 
-def stale_evaluations(run: RunDir) -> Sequence[Evaluation]:
+def stale_evaluations(run: RunDir, evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
     """Trials whose cost is of another basis than this run has now."""
-    config = run.config
-    basis = cost_basis(config.library, activity_of(config, run.operands), config.clock_ns)
-    return [e for e in run.evaluations if e.cost and e.cost.basis != basis]
+    config, demand = run.config, demand_of(run.config, run.operands)
+
+    def is_stale(evaluation: Evaluation) -> bool:
+        if evaluation.cost is None:
+            return False
+        now = point_bases(evaluation.point, demand, config.library, config.clock_ns)
+        return evaluation.cost.bases != now
+
+    return [evaluation for evaluation in evaluations if is_stale(evaluation)]

@@ -5,54 +5,45 @@ The seeds are fresh, not the trials': a trial won by its accuracy, in part by th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Baseline, Replicate
+from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.evaluate import workload_of
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
 from axdse.dse.training.datasets import load
 from axdse.dse.training.train import accuracy, train
-from axdse.gpu.layers.assignment import Assignment
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import DesignPoint, parse_design_point
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import Recording
 
-FP32 = "fp32"
 RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
 
 
 @dataclass(frozen=True)
 class Training:
-    """The job of one training with one seed, tested at its end; FP32 without a candidate.
+    """The job of one training with one seed, tested at its end.
 
     One that records does so in its last epoch.
     """
 
-    candidate: Candidate | None
+    point: DesignPoint
     seed: int
     config: SearchConfig
     records: bool = False
-
-    @property
-    def design(self) -> str:
-        """Name of the candidate, or "fp32"."""
-        return self.candidate.name if self.candidate else FP32
 
     def run(self) -> "Result":
         """Train in a worker."""
         workload, settings = workload_of(self.config), self.config.training
         splits = load(workload.dataset)
-        assignment = Assignment.uniform(self.candidate) if self.candidate else None
         steps = len(splits.train.labels[: settings.train_images]) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
-        trained = train(workload, assignment, settings, self.seed, record_every=every)
+        trained = train(workload, self.point, settings, self.seed, record_every=every)
         validation = trained.history.validation_accuracy
         test = accuracy(trained.model, splits.test)
-        replicate = Replicate(self.design, self.seed, validation, test, trained.history)
+        replicate = Replicate(self.point, self.seed, validation, test, trained.history)
         return Result(replicate, trained.recording)
 
 
@@ -69,48 +60,63 @@ def replicate_seeds(config: SearchConfig) -> tuple[int, ...]:
     return tuple(config.seed + 1 + i for i in range(config.finalist_seeds))
 
 
-def train_replicates(
-    run: RunDir,
-    workers: Workers,
-    candidates: Iterable[Candidate | None],
-    progress: Progress,
-    recorded: Candidate | None = None,
-) -> None:
-    """Train what the run does not hold yet, each candidate with every seed.
+class Replicates:
+    """The trainings of some design points, each with every seed; those stored are read once.
 
     Args:
-        run: takes the results.
-        workers: train.
-        candidates: None stands for FP32.
-        progress: is told of each.
-        recorded: the candidate whose operands are recorded with the first seed.
-
-    Raises:
-        AxdseError: a training fails.
+        run: that keeps them.
+        points: to train.
     """
-    seeds = replicate_seeds(run.config)
-    first = (recorded, seeds[0]) if recorded and not run.operands.exists() else None
-    jobs = [
-        Training(candidate, seed, run.config, records=first == (candidate, seed))
-        for candidate in candidates
-        for seed in seeds
-    ]
-    missing = [job for job in jobs if job.records or not run.replicate(job.design, job.seed)]
-    rule = "baselines and finalists must train"
-    for outcome in workers.results(missing, rule, lambda job: f"{job.design}, seed {job.seed}"):
-        result = outcome.result
-        # The recording first: a replicate that is there is not trained again.
-        if result.recording:
-            run.save_operands(result.recording)
-        run.save_replicate(result.replicate)
-        progress.advance(f"{outcome.job.design}: {100 * result.replicate.validation:.1f} %")
 
+    def __init__(self, run: RunDir, points: Iterable[DesignPoint]) -> None:
+        self._run, self._points = run, tuple(points)
+        self._seeds = replicate_seeds(run.config)
+        self._found: dict[tuple[DesignPoint, int], Replicate] = {}
+        for point in self._points:
+            for seed in self._seeds:
+                if replicate := run.replicate(point, seed):
+                    self._found[point, seed] = replicate
 
-def replicates(run: RunDir, candidate: Candidate | None) -> tuple[Replicate, ...]:
-    """The stored trainings of one candidate, by seed."""
-    design = candidate.name if candidate else FP32
-    stored = (run.replicate(design, seed) for seed in replicate_seeds(run.config))
-    return tuple(replicate for replicate in stored if replicate)
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def of(self, point: DesignPoint) -> tuple[Replicate, ...]:
+        """Those of one point, by seed."""
+        return tuple(self._found[point, seed] for seed in self._seeds)
+
+    def train(
+        self, workers: Workers, progress: Progress, recorded: DesignPoint | None = None
+    ) -> Self:
+        """Train what is not there yet.
+
+        Args:
+            workers: train.
+            progress: is told of each.
+            recorded: the point whose operands are recorded with the first seed.
+
+        Raises:
+            AxdseError: a training fails.
+        """
+        run = self._run
+        first = (recorded, self._seeds[0]) if recorded and not run.operands.exists() else None
+        jobs = [
+            Training(point, seed, run.config, records=first == (point, seed))
+            for point in self._points
+            for seed in self._seeds
+        ]
+        missing = [job for job in jobs if job.records or (job.point, job.seed) not in self._found]
+        rule = "baselines and finalists must train"
+        for outcome in workers.results(
+            missing, rule, lambda job: f"{job.point.name}, seed {job.seed}"
+        ):
+            result, point = outcome.result, outcome.job.point
+            # The recording first: a replicate that is there is not trained again.
+            if result.recording:
+                run.save_operands(result.recording)
+            run.save_replicate(result.replicate)
+            self._found[point, outcome.job.seed] = result.replicate
+            progress.advance(f"{point.name}: {100 * result.replicate.validation:.1f} %")
+        return self
 
 
 def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[Baseline, ...]:
@@ -119,12 +125,15 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     Raises:
         AxdseError: a training fails or diverges.
     """
-    bf16 = Candidate(builtin_catalog().multiplier("exact(n=8)"), parse_format("bf16"))
-    total = 2 * run.config.finalist_seeds
-    done = len(replicates(run, None)) + len(replicates(run, bf16))
-    progress.begin("baselines", total, done)
-    train_replicates(run, workers, (None, bf16), progress, recorded=bf16)
-    baselines = (_baseline(FP32, FP32, run, None), _baseline("bf16", bf16.format.name, run, bf16))
+    bf16 = parse_design_point("exact(n=8) in bf16")
+    replicates = Replicates(run, (NATIVE, bf16))
+    progress.begin("baselines", 2 * run.config.finalist_seeds, len(replicates))
+    replicates.train(workers, progress, recorded=bf16)
+    seeds = replicate_seeds(run.config)
+    baselines = tuple(
+        _baseline(name, point, seeds, replicates.of(point))
+        for name, point in (("fp32", NATIVE), ("bf16", bf16))
+    )
     for baseline in baselines:
         if any(history.status == "nan" for history in baseline.histories):
             raise AxdseError(
@@ -144,12 +153,13 @@ def floor(config: SearchConfig, baselines: Sequence[Baseline]) -> float:
     return ceiling(baselines) - config.largest_loss
 
 
-def _baseline(name: str, number_format: str, run: RunDir, candidate: Candidate | None) -> Baseline:
-    trained = replicates(run, candidate)
+def _baseline(
+    name: str, point: DesignPoint, seeds: tuple[int, ...], trained: Sequence[Replicate]
+) -> Baseline:
     return Baseline(
         name=name,
-        format=number_format,
-        seeds=replicate_seeds(run.config),
+        point=point,
+        seeds=seeds,
         validation=tuple(replicate.validation for replicate in trained),
         test=tuple(replicate.test for replicate in trained),
         histories=tuple(replicate.history for replicate in trained),

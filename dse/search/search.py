@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -10,7 +10,8 @@ from optuna.study import Study
 
 from axdse.dse.limits import MOST_TRIALS
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Baseline, Evaluation, candidate_of
+from axdse.dse.run.evaluation import Baseline, Evaluation
+from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
 from axdse.dse.search.evaluate import Trial
 from axdse.dse.search.finalists import finish
@@ -22,10 +23,11 @@ from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
 from axdse.dse.search.workers import Outcome, Workers
 from axdse.dse.training.records import History
-from axdse.flows.cost.record import Cost
+from axdse.flows.cost.point import PointCost
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.cores import cores
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import Catalog
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.machine import machine_failure
 from axdse.multipliers.operands.recording_file import load_recording
@@ -38,6 +40,7 @@ PATIENCE = 20
 def run_search(
     config: SearchConfig,
     run_path: Path,
+    catalog: Catalog | None = None,
     *,
     resume: bool = False,
     trainings: int | None = None,
@@ -56,6 +59,8 @@ def run_search(
     Args:
         config: what to search.
         run_path: the run folder.
+        catalog: that has the families; what is not built in is copied into the run, which needs
+            it no more.
         resume: go on with the run in that folder, if there is one.
         trainings: trained trials in all, instead of the configuration's.
         trials: trials in all, likewise.
@@ -82,12 +87,12 @@ def run_search(
     try:
         count = config.workers or cores()
         with locked(run_path), Workers(count) as pool:
-            run = open_run(run_path, config, resume=resume)
+            run = open_run(run_path, config, catalog, resume=resume)
             baselines = train_baselines(run, pool, watcher)
             _check_operands(run)
-            recost(run, pool, watcher)
-            Search(run, baselines, watcher, count).go(pool, deadline)
-            finish(run, pool, watcher)
+            known = recost(run, run.results().evaluations, pool, watcher)
+            found = Search(run, baselines, known, watcher, count).go(pool, deadline)
+            finish(run, found, baselines, pool, watcher)
     except (OSError, MemoryError, MachineError) as error:
         raise _interrupted(error) from error
     return run
@@ -104,11 +109,12 @@ def _interrupted(error: Exception) -> AxdseError:
 
 def _check_power(config: SearchConfig) -> None:
     lacks = read_library(config.library).lacks
-    if "energy" in config.objectives and lacks:
+    needing = [objective.name for objective in config.objectives if objective.needs_power]
+    if needing and lacks:
         raise AxdseError(
-            "the objective energy takes a library with power tables",
+            f"the objective {needing[0]} takes a library with power tables",
             f"{config.library} lacks {lacks}",
-            "choose another library, or area and delay as objectives",
+            "choose another library, or other objectives",
         )
 
 
@@ -125,15 +131,21 @@ def _check_operands(run: RunDir) -> None:
         raise AxdseError(rule, f"{run.operands} is of {found}", remedy)
 
 
-def open_run(path: Path, config: SearchConfig, *, resume: bool) -> RunDir:
-    """Create the run, or open it to go on.
+def open_run(
+    path: Path, config: SearchConfig, catalog: Catalog | None = None, *, resume: bool
+) -> RunDir:
+    """Create the run, or open it to go on; then it has its catalogue.
 
     Raises:
         AxdseError: the folder holds a run and `resume` is not set, or a run of another search.
     """
     if not resume or not (path / "run.json").exists():
-        return RunDir.create(path, config)
+        return RunDir.create(path, config, catalog)
     run = RunDir(path)
+    if catalog and catalog.added and catalog.digest != run.info.catalog:
+        rule = "a resumed search keeps its catalogue, which is part of the run"
+        given = ", ".join(map(str, catalog.added))
+        raise AxdseError(rule, f"{given} differs", "leave --catalog out, or start another run")
     for field in dataclasses.fields(SearchConfig):
         before, now = getattr(run.config, field.name), getattr(config, field.name)
         if before != now and field.name not in RESUMABLE:
@@ -153,22 +165,28 @@ class Search:
     `lag` of those before it are told: what is drawn does not depend on who was faster.
 
     Args:
-        run: the folder; its finished trials are taken into account.
+        run: the folder that keeps what is found.
         baselines: their best validation accuracy is the ceiling.
+        known: the run's finished trials, which are taken into account.
         progress: is told of every trial.
         workers: processes that evaluate at the same time.
     """
 
     def __init__(
-        self, run: RunDir, baselines: tuple[Baseline, ...], progress: Progress, workers: int = 1
+        self,
+        run: RunDir,
+        baselines: tuple[Baseline, ...],
+        known: Sequence[Evaluation],
+        progress: Progress,
+        workers: int = 1,
     ) -> None:
         self._run = run
         self._config = run.config
         self._progress = progress
-        self._space: Space = space_of(run.config)
+        self._space: Space = space_of(run.config, run.catalog)
         self._references = self._space.references()
         self._study: Study = new_study(run.config)
-        self._finished = {e.number: e for e in run.evaluations}
+        self._finished = {e.number: e for e in known}
         self._drawn: list[int] = []
         self._told: list[Evaluation] = []
         self._seen: set[str] = set()
@@ -176,8 +194,11 @@ class Search:
         # One trial may last as long as that many others, before a worker waits for it.
         self._lag = 2 * workers - 1
 
-    def go(self, workers: Workers, deadline: float = float("inf")) -> None:
+    def go(self, workers: Workers, deadline: float = float("inf")) -> tuple[Evaluation, ...]:
         """Evaluate until the budget is spent, no design is left, or the deadline is past.
+
+        Returns:
+            All finished trials, by number.
 
         Raises:
             AxdseError: all of them failed.
@@ -189,11 +210,13 @@ class Search:
             evaluation = _evaluation(outcome)
             self._run.save_evaluation(evaluation)
             self._finished[evaluation.number] = evaluation
-            self._progress.advance(_note(evaluation), int(_spends(evaluation)))
+            note = _note(evaluation, self._config.costs[0])
+            self._progress.advance(note, int(_spends(evaluation)))
         self._check_some_succeeded()
+        return tuple(self._finished[number] for number in sorted(self._finished))
 
     def _draw(self, deadline: float) -> Iterator[Trial | None]:
-        """Candidates to evaluate, in the order of their numbers; those known are not yielded."""
+        """Points to evaluate, in the order of their numbers; those known are not yielded."""
         while len(self._drawn) < (self._config.trials or MOST_TRIALS):
             if time.monotonic() >= deadline:
                 return
@@ -204,12 +227,12 @@ class Search:
             drawn = None if spent else self._fresh()
             if drawn is None:
                 return
-            number, candidate = drawn
+            number, point = drawn
             self._drawn.append(number)
-            self._seen.add(candidate.name)
+            self._seen.add(point.name)
             if number not in self._finished:
                 standing = self._standing()
-                yield Trial(number, candidate, self._config, self._run.operands, standing)
+                yield Trial(number, point, self._config, self._run.operands, standing)
 
     def _spent(self) -> bool | None:
         """Whether the trials drawn spend the budget; None: that depends on those that run."""
@@ -230,29 +253,29 @@ class Search:
             self._told.append(evaluation)
         return True
 
-    def _fresh(self) -> tuple[int, Candidate] | None:
+    def _fresh(self) -> tuple[int, DesignPoint] | None:
         """Draw what was not drawn before; None: nothing is left.
 
         A sampler that repeats itself is asked again, a few times; then any of the others is taken.
         """
         self._run.require_folder()
         for _ in range(PATIENCE):
-            number, candidate = self._next()
-            if candidate.name not in self._seen or number in self._finished:
-                return number, candidate
+            number, point = self._next()
+            if point.name not in self._seen or number in self._finished:
+                return number, point
             discard(self._study, number)
-        others = [each for each in self._space.candidates() if each.name not in self._seen]
+        others = [each for each in self._space.points() if each.name not in self._seen]
         if not others:
             return None
         return self._next(Random(f"{self._config.seed} {number}").choice(others))
 
-    def _next(self, given: Candidate | None = None) -> tuple[int, Candidate]:
+    def _next(self, given: DesignPoint | None = None) -> tuple[int, DesignPoint]:
         """The exact cores come first; what is finished is drawn as it was."""
         number = next_number(self._study)
         if number < len(self._references):
             given = self._references[number]
         if known := self._finished.get(number):
-            given = candidate_of(known)
+            given = known.point
         return number, draw(self._study, self._space, self._config, given)
 
     def _standing(self) -> Standing:
@@ -268,7 +291,7 @@ class Search:
             remaining_gains=_remaining_gains(histories, self._config.training.epochs),
         )
 
-    def _rival(self, evaluation: Evaluation, cost: Cost) -> Rival:
+    def _rival(self, evaluation: Evaluation, cost: PointCost) -> Rival:
         name = f"trial {evaluation.number} ({evaluation.design})"
         return Rival(name, _accuracy(evaluation), costs_of(self._config.objectives, cost))
 
@@ -290,9 +313,8 @@ def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
     if isinstance(outcome.result, Evaluation):
         return dataclasses.replace(outcome.result, seconds=outcome.seconds)
     trial = outcome.job
-    spec, number_format = trial.candidate.multiplier.spec, trial.candidate.format.name
     return Evaluation(
-        trial.number, spec, number_format, "failed", outcome.failure, seconds=outcome.seconds
+        trial.number, trial.point, "failed", outcome.failure, seconds=outcome.seconds
     )
 
 
@@ -313,9 +335,10 @@ def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]
     )
 
 
-def _note(evaluation: Evaluation) -> str:
-    """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1780 um2`."""
+def _note(evaluation: Evaluation, objective: Objective) -> str:
+    """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1,780 um2`."""
     if evaluation.status == "complete" and evaluation.cost:
-        area = evaluation.cost.area_um2
-        return f"{evaluation.design}: {100 * _accuracy(evaluation):.1f} %, {area:.0f} um2"
+        accuracy = _accuracy(evaluation)
+        figure = objective.text(objective.of(Measured(accuracy, evaluation.cost)))
+        return f"{evaluation.design}: {100 * accuracy:.1f} %, {figure}"
     return f"{evaluation.design}: {evaluation.status}"

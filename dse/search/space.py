@@ -1,6 +1,7 @@
-"""Which candidates are there, and how does Optuna draw one?
+"""Which design points are there, and how does Optuna draw one?
 
-Conditional: a format, then a family that can serve it, then that family's other parameters.
+All are uniform: one MAC everywhere. Conditional: a format, then a family that can serve it, then
+that family's other parameters.
 """
 
 import ast
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 from optuna.trial import Trial
 
 from axdse.dse.run.config import ALL, REFERENCE, SearchConfig
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.design_point import DesignPoint, Mac
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
@@ -21,7 +22,7 @@ Ranges = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Space:
-    """All candidates of a search.
+    """All design points of a search.
 
     Attributes:
         formats: number formats.
@@ -33,8 +34,8 @@ class Space:
     families: tuple[Family, ...]
     ranges: dict[str, Ranges]
 
-    def suggest(self, trial: Trial) -> Candidate:
-        """Draw a candidate.
+    def suggest(self, trial: Trial) -> DesignPoint:
+        """Draw a point.
 
         A parameter's name tells everything that its range depends on, so that the distribution
         of a name never changes, as Optuna asks.
@@ -50,30 +51,32 @@ class Space:
                 low, high = self._limits(family, parameter, values)
                 key = _key(family, parameter, values)
                 values[parameter] = trial.suggest_int(key, low, high) if low < high else low
-        return Candidate(family.bind(values), number_format)
+        return _point(family.bind(values), number_format)
 
-    def parameters(self, candidate: Candidate) -> dict[str, str | int]:
-        """What `suggest` would have to draw to give this candidate."""
-        family, number_format = candidate.multiplier.family, candidate.format
+    def parameters(self, point: DesignPoint) -> dict[str, str | int]:
+        """What `suggest` would have to draw to give this point."""
+        mac = point.uniform_mac
+        assert mac is not None
+        family, number_format = mac.multiplier.family, mac.candidate.format
         drawn: dict[str, str | int] = {
             "format": number_format.name,
             f"family for {number_format.name}": family.name,
         }
-        width, bound = _width(family, number_format), dict(candidate.multiplier.values)
+        width, bound = _width(family, number_format), dict(mac.multiplier.values)
         free = (parameter for parameter in family.parameters if parameter not in width)
         return drawn | {_key(family, name, bound): bound[name] for name in free}
 
-    def references(self) -> tuple[Candidate, ...]:
+    def references(self) -> tuple[DesignPoint, ...]:
         """The exact core in each format."""
         family = next(family for family in self.families if family.name == REFERENCE)
-        return tuple(Candidate(family.bind(_width(family, f)), f) for f in self.formats)
+        return tuple(_point(family.bind(_width(family, f)), f) for f in self.formats)
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Every candidate."""
+    def points(self) -> Iterator[DesignPoint]:
+        """Every point."""
         for number_format in self.formats:
             for family in self.families:
                 for multiplier in self._grid(family, number_format):
-                    yield Candidate(multiplier, number_format)
+                    yield _point(multiplier, number_format)
 
     def serves(self, family: Family, number_format: Format) -> bool:
         """Whether any design of the family, within its ranges, fits the format."""
@@ -100,13 +103,13 @@ class Space:
         return max(low, narrowed[0]), min(high, narrowed[1])
 
 
-def space_of(config: SearchConfig) -> Space:
-    """The space that a configuration describes.
+def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
+    """The space that a configuration describes, with the families of a catalogue.
 
     Raises:
         AxdseError: a family that it names can serve none of its formats.
     """
-    catalog = full_catalog()
+    catalog = catalog or builtin_catalog()
     names = catalog.families if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
     space = Space(tuple(map(parse_format, config.formats)), families, config.ranges)
@@ -118,6 +121,10 @@ def space_of(config: SearchConfig) -> Space:
                 "add a format, widen its ranges or drop the family",
             )
     return space
+
+
+def _point(multiplier: Multiplier, number_format: Format) -> DesignPoint:
+    return DesignPoint.uniform(Mac(multiplier, number_format))
 
 
 def _operand_bits(family: Family, number_format: Format) -> int:

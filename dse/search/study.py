@@ -12,9 +12,9 @@ from optuna.trial import TrialState
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation
-from axdse.dse.run.objectives import losses
+from axdse.dse.run.objectives import Measured, losses
 from axdse.dse.search.space import Space
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import DesignPoint
 
 # The default of 50 would be as many as all trials of a usual search: one random generation.
 NSGA2_POPULATION = 12
@@ -32,8 +32,8 @@ def next_number(study: Study) -> int:
 
 
 def draw(
-    study: Study, space: Space, config: SearchConfig, given: Candidate | None = None
-) -> Candidate:
+    study: Study, space: Space, config: SearchConfig, given: DesignPoint | None = None
+) -> DesignPoint:
     """Draw the next trial, with a sampler of its own; `given`: it is known what it was."""
     study.sampler = _sampler(config, next_number(study))
     if given:
@@ -50,7 +50,7 @@ def tell(study: Study, evaluation: Evaluation, config: SearchConfig) -> None:
     """Finish a trial."""
     accuracy, cost = evaluation.validation_accuracy, evaluation.cost
     if evaluation.status == "complete" and cost and accuracy is not None:
-        study.tell(evaluation.number, losses(config.objectives, accuracy, cost))
+        study.tell(evaluation.number, losses(config.objectives, Measured(accuracy, cost)))
     else:
         discard(study, evaluation.number)
 

@@ -86,7 +86,8 @@ def train(
         model = convert(model, assignment).model
     run = Run(made, model.to(device), settings, seed, device)
     recorder = Recorder(model, record_every) if record_every else None
-    identity = f"{made.identity}, {assignment}, {settings}, seed {seed}"
+    text = assignment.name if isinstance(assignment, DesignPoint) else str(assignment)
+    identity = f"{made.identity}, {text}, {settings}, seed {seed}"
     epochs = run.restore(checkpoint, identity) if checkpoint else []
     status: Literal["finished", "nan", "stopped"] = "finished"
     while len(epochs) < settings.epochs:

@@ -13,8 +13,7 @@ from axdse.flows.cost.dependencies import cost_basis, tools_in_use
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
-from axdse.flows.netlist.synthesis import synthesis_script
-from axdse.flows.netlist.timed import timed_scripts
+from axdse.flows.netlist.synthesis import synthesis_script, timed_scripts
 from axdse.flows.power.activity_source import COUNT
 from axdse.flows.sources import source_digest
 from axdse.multipliers.cache import cached, digest

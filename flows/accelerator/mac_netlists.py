@@ -9,7 +9,7 @@ from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.check import NetlistProof, check_design, first_difference, is_mapped
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.netlist.timed import synthesise_for
+from axdse.flows.netlist.synthesis import synthesise_for
 from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import Power, power_of

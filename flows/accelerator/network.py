@@ -6,21 +6,12 @@ from pathlib import Path
 
 from axdse.flows.accelerator.mac import MacCost, mac_cost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import ProductName
+from axdse.flows.cost.point import required_mac
+from axdse.multipliers.designs.design_point import DesignPoint, Mac, ProductName
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 UJ = 1e-9  # of a fJ
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """Which design multiplies in one product of one layer."""
-
-    layer: str
-    product: ProductName
-    candidate: Candidate
 
 
 @dataclass(frozen=True)
@@ -110,39 +101,37 @@ def sum_of_layers(layers: Sequence[LayerEnergy]) -> NetworkEnergy:
 
 def accelerator_cost(
     recording: Recording,
-    assigned: Sequence[Assigned],
+    point: DesignPoint,
     array: Array | None = None,
     library: Path | None = None,
     network_energy: NetworkModel = sum_of_layers,
     clock_ns: float | None = None,
 ) -> AcceleratorCost:
-    """Energy of a recorded network on an array whose elements hold every design assigned.
+    """Energy of a recorded network on an array whose elements hold every MAC of a point.
 
     Args:
         recording: with traces in the order of the array's dataflow.
-        assigned: the design of every layer and product recorded; others are left out.
+        point: has a MAC for every layer and product recorded.
         array: default: 16 x 16, output-stationary.
         library: a Liberty file; default: OSU 0.18 um.
         network_energy: what the energies of layers add up to.
         clock_ns: see `mac_cost`.
 
     Raises:
-        AxdseError: no such trace or no design for one, a library without power, or as `mac_cost`.
+        AxdseError: no such trace or no MAC for one, a place of the point fits no layer, a library
+            without power, or as `mac_cost`.
     """
     array = array or Array()
     traces = recorded_traces(recording, array.dataflow)
-    places = {(item.layer, item.product): item.candidate for item in assigned}
+    point.check_layers(dict.fromkeys(trace.layer for trace in traces))
+    own: dict[Mac, list[OperandTrace]] = {}
     for trace in traces:
-        if (trace.layer, trace.product) not in places:
-            rule = "every recorded product has a design"
-            raise AxdseError(rule, f"none for {trace.name}", "assign one")
-    designs = tuple(dict.fromkeys(places[trace.layer, trace.product] for trace in traces))
+        own.setdefault(required_mac(point, trace.layer, trace.product), []).append(trace)
     macs = []
     layers: dict[tuple[str, str], LayerEnergy] = {}
-    for candidate in designs:
-        own = [trace for trace in traces if places[trace.layer, trace.product] == candidate]
-        macs.append(mac_cost(candidate, library, own, clock_ns))
-        for layer in _layers(macs[-1], own, array, recording):
+    for mac, met in own.items():
+        macs.append(mac_cost(mac.candidate, library, met, clock_ns))
+        for layer in _layers(macs[-1], met, array, recording):
             layers[layer.layer, layer.product] = layer
     in_order = tuple(layers[trace.layer, trace.product] for trace in traces)
     return AcceleratorCost(

@@ -9,8 +9,7 @@ from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import check_design
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.netlist.synthesis import synthesis_script
-from axdse.flows.netlist.timed import scripts_for, synthesise_for
+from axdse.flows.netlist.synthesis import scripts_for, synthesis_script, synthesise_for
 from axdse.flows.netlist.timing import critical_path_ns, timing_script
 from axdse.flows.power.activity import simulate
 from axdse.flows.power.activity_file import Source

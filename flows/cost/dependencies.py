@@ -4,8 +4,7 @@ import functools
 from pathlib import Path
 
 from axdse.flows.liberty.library import read_library
-from axdse.flows.netlist.synthesis import synthesis_script
-from axdse.flows.netlist.timed import timed_scripts
+from axdse.flows.netlist.synthesis import synthesis_script, timed_scripts
 from axdse.flows.netlist.timing import timing_script
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform

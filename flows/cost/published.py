@@ -61,7 +61,7 @@ def compare_published(
         raise AxdseError(
             f"--against published takes {LEAST} designs with published figures",
             f"none of {len(multipliers)} has {AREA}",
-            "import EvoApproxLib with 'axdse import' and set AXDSE_CATALOG to it",
+            "import EvoApproxLib with 'axdse import' and give it with --catalog",
         )
     return tuple(filter(None, agreements))
 
@@ -88,15 +88,11 @@ def _agreement(
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Correlation of ranks; NaN if all values of a side are equal."""
-    return _correlation(_ranks(x), _ranks(y))
+    """Correlation of ranks, of which ties share the mean; NaN if all of a side are equal."""
+    # scipy.stats takes half a second to import.
+    from scipy.stats import rankdata
 
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Equal values share the mean of their ranks."""
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(sizes)
-    return np.asarray((last - (sizes - 1) / 2)[group])
+    return _correlation(rankdata(x), rankdata(y))
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

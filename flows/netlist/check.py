@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
-from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.flows.evidence.stimulus import Stimulus, core_stimulus, unit_stimulus
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import ALWAYS_BITS, same_function

@@ -32,7 +32,6 @@ BENCH_FILES = source_files(
     "verilog/devices.py",
     "verify/check.py",
     "evidence/stimulus.py",
-    "evidence/unit_stimulus.py",
     "verify/verdict.py",
     "verilog/safety.py",
     "verilog/tokens.py",

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
-from axdse.flows.evidence.stimulus import core_coverage, core_stimulus
-from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.flows.evidence.stimulus import core_coverage, core_stimulus, unit_stimulus
 from axdse.flows.formal.proof import ALWAYS_BITS, prove
 from axdse.flows.simulation.icarus import LEAPS
 from axdse.flows.tools import kill_running
 from axdse.flows.verify.bring_your_own import Design
-from axdse.flows.verify.conclusion import conclude
 from axdse.flows.verify.coverage import unit_coverage
-from axdse.flows.verify.verdict import Oracle, Task, judge_all, verdict_on
+from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
 from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
 from axdse.multipliers.cores import cores

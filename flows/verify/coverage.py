@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.flows.evidence.report import Covered
-from axdse.flows.evidence.stimulus import Stimulus
-from axdse.flows.evidence.unit_stimulus import corner_exponents, corner_fractions
+from axdse.flows.evidence.stimulus import Stimulus, corner_exponents, corner_fractions
 from axdse.multipliers.formats import FloatFormat
 
 SIGN_PAIRS = 4

@@ -1,16 +1,29 @@
-"""Do the devices answer what the models say?"""
+"""Do the devices answer what the models say, and what may then be said of them?
+
+That they agree, unless a synthesiser reads the text otherwise; on every pair, if every pair was
+simulated and the simulation has no past; for every pair, if its gates were compared with the model
+on all.
+"""
 
 import functools
 import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.evidence.report import Covered, Mismatch, Order, RtlReport, Simulator, Verdict
+from axdse.flows.evidence.report import (
+    Covered,
+    Mismatch,
+    Order,
+    Proof,
+    RtlReport,
+    Simulator,
+    Verdict,
+)
 from axdse.flows.evidence.response import Response
 from axdse.flows.evidence.stimulus import Stimulus
 from axdse.flows.simulation.icarus import (
@@ -24,8 +37,11 @@ from axdse.flows.simulation.icarus import (
 from axdse.flows.simulation.verilator import VERILATOR_BENCH_FILES, simulate_verilator
 from axdse.flows.simulation.verilator_tool import need_verilator
 from axdse.flows.tools import find_tool
+from axdse.flows.verify.readings import compare_readings
+from axdse.flows.verilog.simulation_past import Past, past_of
 from axdse.multipliers.cache import digest, load, store
 from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.sandbox.compiler import compiler
 
 EXAMPLES = 8
@@ -224,3 +240,56 @@ def _neighbourhood(examples: tuple[Mismatch, ...], b_bits: int) -> Stimulus:
     pairs = [(a, b) for a, b in around if 0 <= b < 1 << b_bits]
     a, b = np.array(pairs, dtype=np.uint64).T
     return Stimulus(a, b, exhaustive=False)
+
+
+def conclude(
+    report: RtlReport,
+    rtl: Rtl,
+    stimulus: Stimulus,
+    expected: np.ndarray | None,
+    prove: Callable[[], Proof] | None = None,
+) -> RtlReport:
+    """Return the report of a simulation with its verdict on all readings of the text.
+
+    Args:
+        report: of a simulation that agreed.
+        rtl: what was simulated.
+        stimulus: the vectors that a synthesiser's reading meets, at least those simulated.
+        expected: what the model says to them; None: nobody asks for that reading.
+        prove: compares the gates with the model on all pairs, if that is wanted.
+
+    Raises:
+        AxdseError: the simulation surely depends on its past, or Yosys refuses the RTL.
+    """
+    past = past_of(rtl.text)
+    if past and past.certain:
+        raise AxdseError(
+            f"the simulation of {rtl.top} depends on its operands alone",
+            _told(past, rtl),
+            "wait for all that it reads (always @*), and assign it before",
+        )
+    reading = None
+    if expected is not None:
+        reading = compare_readings(rtl, stimulus, expected, report.latency)
+        if reading.mismatches:
+            return replace(report, verdict="mismatch", reading=reading)
+    report = replace(report, reading=reading)
+    if reading and reading.registers:
+        # A pipeline has a past by its nature: no verdict on one says more.
+        return replace(report, verdict="sampled")
+    report = replace(report, past=_told(past, rtl) if past else "")
+    report = replace(report, verdict="exhaustive" if report.whole else "sampled")
+    if reading and stimulus.exhaustive and expected is not None:
+        report = replace(report, table_digest=digest(expected.tobytes()))
+    return _proved(report, prove()) if prove else report
+
+
+def _told(past: Past, rtl: Rtl) -> str:
+    return f"line {rtl.text.count(chr(10), 0, past.start) + 1}: {past.why}"
+
+
+def _proved(report: RtlReport, proof: Proof) -> RtlReport:
+    if proof.verdict == "different":
+        return replace(report, verdict="mismatch", examples=proof.examples, proof=proof)
+    proved = proof.verdict == "proved" and report.verdict == "sampled" and not report.past
+    return replace(report, verdict="proved" if proved else report.verdict, proof=proof)

@@ -1,39 +1,70 @@
 """Which families are there? The catalogue as frozen families and multipliers."""
 
+import copy
 import functools
 import itertools
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from axdse.multipliers import strict_yaml
+from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.designs.family import (
     Family,
     Multiplier,
 )
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
 
 HERE = Path(__file__).parents[1]
-CATALOG_VARIABLE = "AXDSE_CATALOG"
 LONGEST_SPEC = 160
+_HAS_FILES = "a family has its C model and its Verilog"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
 class Catalog:
-    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name."""
+    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name.
+
+    Attributes:
+        families: of that folder, and of those added.
+        added: folders beside the first, in order.
+    """
 
     def __init__(self, folder: Path = HERE) -> None:
+        self.added: tuple[Path, ...] = ()
         path = folder / "catalog.yaml"
-        rule = "a catalogue is a readable catalog.yaml"
-        text = InputFile(path, rule, strict_yaml.LARGEST, "name its folder").text()
+        text = _yaml_file(folder).text()
         entries = strict_yaml.load(text, str(path)) or {}
         if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
             raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
         self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all files of the folders added; empty if there is none."""
+        files = (part for name, data in self._files() for part in (name, data))
+        return digest(*files) if self.added else ""
+
+    def copy_added(self, folder: Path) -> None:
+        """Write the folders added, by number, into a new folder, if there are any.
+
+        Raises:
+            AxdseError: a file cannot be read or written.
+        """
+        for name, data in self._files():
+            write_output(folder / name, data)
+
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        """Names such as `1/models/mine.c`, and contents."""
+        for i, source in enumerate(self.added, 1):
+            yield f"{i}/catalog.yaml", _yaml_file(source).read()
+            for family in self.families.values():
+                for file in (family.model, family.rtl):
+                    if file.parent.parent == source:
+                        content = InputFile(file, _HAS_FILES, LARGEST_SOURCE).read()
+                        yield f"{i}/{file.relative_to(source)}", content
 
     def family(self, name: str) -> Family:
         """Return a family by name.
@@ -66,25 +97,27 @@ def builtin_catalog() -> Catalog:
     return Catalog()
 
 
-def full_catalog() -> Catalog:
-    """The built-in catalogue with the families of the folders that `$AXDSE_CATALOG` lists.
+def full_catalog(folders: Iterable[Path] = ()) -> Catalog:
+    """The built-in catalogue with the families of these folders.
 
     Raises:
         AxdseError: one of them is no catalogue, or a family is there twice.
     """
-    return _merged(os.environ.get(CATALOG_VARIABLE, ""))
-
-
-@functools.cache
-def _merged(folders: str) -> Catalog:
-    merged = Catalog()
-    for folder in filter(None, folders.split(os.pathsep)):
-        for name, family in Catalog(Path(folder).absolute()).families.items():
+    merged = copy.copy(builtin_catalog())
+    merged.families = dict(merged.families)
+    for folder in map(Path.absolute, folders):
+        for name, family in Catalog(folder).families.items():
             if name in merged.families:
                 rule = "a family stands in one catalogue"
                 raise AxdseError(rule, name, f"rename it in {folder}")
             merged.families[name] = family
+        merged.added += (folder,)
     return merged
+
+
+def _yaml_file(folder: Path) -> InputFile:
+    rule = "a catalogue is a readable catalog.yaml"
+    return InputFile(folder / "catalog.yaml", rule, strict_yaml.LARGEST, "name its folder")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, int]]:

@@ -13,12 +13,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 
 # Those of a training step: activation x weight, output gradient x weight, and x activation.
@@ -242,6 +245,19 @@ def parse_design_point(point: PointText, catalog: Catalog | None = None) -> Desi
         return read[key]
 
     return DesignPoint(tuple((place, mac(text)) for place, text in _entries(point)))
+
+
+def load_design_point(path: Path, catalog: Catalog | None = None) -> DesignPoint:
+    """Read the YAML of a design point: a mapping as `parse_design_point` takes it.
+
+    Raises:
+        AxdseError: the file cannot be read, or is none.
+    """
+    rule = "a design point is a readable YAML file of places and MACs"
+    text = InputFile(path, rule, strict_yaml.LARGEST).text()
+    data = strict_yaml.load(text, path.name)
+    places = strict_yaml.build(dict[str, str | dict[str, str]], data, path.name)
+    return parse_design_point(places, catalog)
 
 
 def _entries(point: PointText) -> Iterator[tuple[Place, str]]:

@@ -11,13 +11,10 @@ from axdse.dse.run.config import SearchConfig, parse_config
 from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.training.records import Epoch, History
-from axdse.flows.accelerator.network import AcceleratorCost, Assigned, accelerator_cost
-from axdse.flows.cost.cost import unit_cost
-from axdse.flows.power.recorded_source import Recorded
+from axdse.flows.accelerator.network import accelerator_cost
+from axdse.flows.cost.point import Demand, point_cost
 from axdse.flows.verify.check import check, check_unit
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.operands.recording_file import save_recording
 
 CONFIG = """\
@@ -55,19 +52,14 @@ def history(seed: int, accuracy: float, *, loss: float = 0.5) -> History:
     return History(epochs=epochs, status="finished", seed=seed)
 
 
-def candidate(spec: str, form: str) -> Candidate:
-    return Candidate(builtin_catalog().multiplier(spec), parse_format(form))
-
-
-def evaluation(number: int, spec: str, form: str, accuracy: float) -> Evaluation:
-    design = candidate(spec, form)
+def evaluation(number: int, text: str, accuracy: float) -> Evaluation:
+    point = parse_design_point(text)
     return Evaluation(
         number=number,
-        multiplier=spec,
-        format=design.format.name,
+        point=point,
         status="complete",
-        certificate=check(design.multiplier),
-        cost=unit_cost(design, activity=Recorded(recording(), "operands.npz")),
+        certificates=tuple(check(mac.multiplier) for mac in point.macs),
+        cost=point_cost(point, Demand(recording(), "operands.npz")),
         history=history(0, accuracy),
     )
 
@@ -76,27 +68,23 @@ def point(
     number: int, row: tuple[str, str, tuple[float, ...], tuple[float, ...], bool]
 ) -> FrontPoint:
     spec, form, validation, test, on_front = row
+    found = evaluation(number, f"{spec} in {form}", validation[0])
     return FrontPoint(
-        evaluation=evaluation(number, spec, form, validation[0]),
-        unit_certificate=check_unit(candidate(spec, form)),
+        evaluation=found,
+        unit_certificates=tuple(check_unit(mac.candidate) for mac in found.point.macs),
         on_front=on_front,
         seeds=SEEDS,
         validation=validation,
         test=test,
         histories=tuple(history(s, v) for s, v in zip(SEEDS, validation, strict=True)),
-        on_array=on_array(candidate(spec, form)),
+        on_array=accelerator_cost(recording(), found.point),
     )
-
-
-def on_array(design: Candidate) -> AcceleratorCost:
-    assigned = [Assigned(trace.layer, trace.product, design) for trace in recording().traces]
-    return accelerator_cost(recording(), assigned)
 
 
 def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
     histories = tuple(history(s, a) for s, a in zip(SEEDS, accuracies, strict=True))
-    form = parse_format("bf16").name if name == "bf16" else name
-    return Baseline(name, form, SEEDS, accuracies, accuracies, histories)
+    point = parse_design_point("exact(n=8) in bf16" if name == "bf16" else name)
+    return Baseline(name, point, SEEDS, accuracies, accuracies, histories)
 
 
 def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
@@ -106,7 +94,7 @@ def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
         dataclasses.replace(
             first,
             number=5,
-            multiplier="exact(n=4)",
+            point=parse_design_point("exact(n=4) in float(8,3)"),
             status="dominated",
             history=None,
             reason="drum(n=4,k=3) costs no more and reaches 0.8790",
@@ -114,7 +102,7 @@ def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
         dataclasses.replace(
             first,
             number=6,
-            multiplier="drum(n=4,k=2)",
+            point=parse_design_point("drum(n=4,k=2) in float(8,3)"),
             status="diverged",
             reason="NaN in epoch 1",
             history=history(0, float("nan"), loss=float("nan")),
@@ -123,7 +111,7 @@ def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
             first,
             number=7,
             status="failed",
-            certificate=None,
+            certificates=(),
             cost=None,
             history=None,
             reason="<script src='https://example.org/x.js'></script> & a \"quoted\", reason",

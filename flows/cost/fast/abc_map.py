@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.abc import abc_environment
-from axdse.flows.netlist.synthesis import ABC_SCRIPT, library_file
+from axdse.flows.netlist.synthesis import ABC_SCRIPT, abc_environment, library_file
 from axdse.flows.tools import find_tool
 from axdse.multipliers.errors import AxdseError
 

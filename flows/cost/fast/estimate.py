@@ -22,8 +22,7 @@ from axdse.flows.cost.fast.flat_netlist import FlatLibrary, Mapped, mapped
 from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import FastCost
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
-from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.liberty.mappable import mappable
+from axdse.flows.liberty.library import Library, mappable, read_library
 from axdse.flows.netlist.check import NetlistProof, check_design
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import ABC_SCRIPT

@@ -53,6 +53,32 @@ def test_layers_may_have_other_designs(recorded: str, capsys: Out) -> None:
     assert len(cost["macs"]) == 2
 
 
+def test_a_design_point_says_the_same(recorded: str, tmp_path: Path, capsys: Out) -> None:
+    rough, exact = "truncated(n=8,t=6)", "exact(n=8)"
+    (tmp_path / "point.yaml").write_text(
+        f"fc: {{forward: '{rough} in int8'}}\nconv*: {rough} in int8\n'*': {exact} in int8\n"
+    )
+    point = f"fc:forward={rough} in int8; conv*={rough} in int8; *={exact} in int8"
+    options = ["--assign", f"fc:forward={rough}", "--assign", f"conv*={rough}", *INT8]
+    costs = []
+    for words in ([exact, *options], [point], [str(tmp_path / "point.yaml")]):
+        assert run(["energy", recorded, *words, "--json"]) == 0
+        costs.append(json.loads(capsys.readouterr().out))
+    assert costs[0] == costs[1] == costs[2]
+
+
+def test_a_design_point_has_the_cost_of_its_units(recorded: str, capsys: Out) -> None:
+    point = "fc=truncated(n=8,t=6) in int8; *=exact(n=8) in int8"
+    assert run(["cost", point, "--activity", recorded]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split("\u2502")[1:-1] for line in lines if "%" in line]
+    names = [row[0].strip() for row in rows]
+    assert names == ["truncated(n=8,t=6,c=1) in int8", "exact(n=8) in int8", "all"]
+    assert [row[5].strip() for row in rows] == ["50.0%", "50.0%", "100.0%"]
+    areas = [float(row[1].replace(",", "")) for row in rows]
+    assert areas[2] == pytest.approx(areas[0] + areas[1], abs=0.2)
+
+
 def test_a_unit_that_overflows_is_told(recorded: str, capsys: Out) -> None:
     assert run(["energy", recorded, "exact(n=4)", "--format", "fp8_e4m3"]) == 0
     assert "infinite: its energy is that of a saturated MAC" in capsys.readouterr().out
@@ -64,6 +90,8 @@ def test_a_unit_that_overflows_is_told(recorded: str, capsys: Out) -> None:
         ([], "at least one SPEC"),
         (["exact(n=8)", "--array", "16"], "ROWSxCOLUMNS"),
         (["exact(n=8)", "--assign", "fc"], "LAYER=SPEC"),
+        (["fc=fp32; *=exact(n=8) in int8"], "every product of a network has a MAC: fc:forward"),
+        (["exact(n=8) in int8", "--format", "int8"], "a design point names its own"),
         (["exact(n=8)", "--assign", "fcc=exact(n=8)"], "did you mean 'fc'"),
         (["exact(n=8)", "--assign", "fc:forwards=exact(n=8)"], "did you mean 'forward'"),
         (["exact(n=8)", "--format", "bf16(sum=fp16)"], "sum=fp32"),

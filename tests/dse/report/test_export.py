@@ -169,14 +169,14 @@ def test_tables_are_the_candidates(spec: str, form: str, stem: str, exported: Ex
 
 
 def test_every_trial_is_in_both_tables(exported: Export, finished_run: RunDir) -> None:
-    numbers = [e.number for e in finished_run.evaluations]
+    numbers = [e.number for e in finished_run.results().evaluations]
     rows = list(csv.DictReader((exported.folder / "trials.csv").open(newline="")))
     entries = json.loads((exported.folder / "trials.json").read_text())
     assert [int(row["number"]) for row in rows] == numbers
     assert [entry["number"] for entry in entries] == numbers
-    assert rows[-1]["reason"] == finished_run.evaluations[-1].reason
+    assert rows[-1]["reason"] == finished_run.results().evaluations[-1].reason
     assert rows[-1]["area_um2"] == ""
-    assert float(rows[0]["area_um2"]) == entries[0]["cost"]["area_um2"]
+    assert float(rows[0]["area_um2"]) == entries[0]["cost"]["units"][0]["area_um2"]
 
 
 def test_the_front_is_in_both_tables(exported: Export) -> None:

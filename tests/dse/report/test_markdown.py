@@ -15,6 +15,7 @@ from axdse.dse.report.front_plot import front_figure, png
 from axdse.dse.report.markdown import markdown
 from axdse.dse.report.page import finalists_of
 from axdse.dse.report.plot_points import Mark
+from axdse.dse.run.objectives import AREA
 from axdse.dse.run.run_dir import RunDir
 from axdse.multipliers.designs.family import Paper
 from axdse.multipliers.printable import printable
@@ -51,19 +52,17 @@ def test_names_stay_readable() -> None:
 
 
 def test_the_readme_of_a_design_quotes_its_catalogue(finished_run: RunDir, tmp_path: Path) -> None:
-    finalist, run = finalists_of(finished_run)[0], finished_run
-    multiplier = finalist.candidate.multiplier
+    finalist, run = finalists_of(finished_run, finished_run.results())[0], finished_run
+    (part,) = finalist.parts
+    multiplier = part.mac.multiplier
     hostile = " ".join(MARKS.values())
     family = dataclasses.replace(
         multiplier.family, title=f"# {hostile}", paper=Paper(hostile, hostile, hostile, 2000, "*")
     )
-    candidate = dataclasses.replace(
-        finalist.candidate, multiplier=dataclasses.replace(multiplier, family=family)
-    )
-    cost = dataclasses.replace(finalist.cost, library=hostile)
-    write_design(
-        run, dataclasses.replace(finalist, candidate=candidate, cost=cost), tmp_path / "d"
-    )
+    mac = dataclasses.replace(part.mac, multiplier=dataclasses.replace(multiplier, family=family))
+    cost = dataclasses.replace(part.cost, library=hostile)
+    hostile_part = dataclasses.replace(part, mac=mac, cost=cost)
+    write_design(run, dataclasses.replace(finalist, parts=(hostile_part,)), tmp_path / "d")
     text = (tmp_path / "d" / "README.md").read_text()
     page = html.unescape(rendered(text))
     assert page.count(hostile) == 5
@@ -81,5 +80,5 @@ def test_a_spreadsheet_computes_nothing() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_a_picture_has_no_formulas() -> None:
-    mark = Mark("m$\\frac{$", "$^$", "front", 1.0, 1.0, 0.5, 0.0, on_front=True)
-    assert png(front_figure("$\\frac{$", "$^$", [mark], [], 1.0), dpi=20)
+    mark = Mark("m$\\frac{$", "$^$", "front", (1.0,), 0.5, 0.0, on_front=True)
+    assert png(front_figure("$\\frac{$", "$^$", [mark], [], [AREA], 1.0), dpi=20)

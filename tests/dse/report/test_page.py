@@ -5,23 +5,29 @@ import itertools
 import math
 import struct
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from axdse.dse.report.error_map import error_surface
-from axdse.dse.report.page import finalists_of, front_png, render
+from axdse.dse.report.error_maps import unit_map
+from axdse.dse.report.page import finalists_of, front_picture, front_png, render
 from axdse.dse.report.plot_labels import Box, Label, place
 from axdse.dse.report.plot_points import marks
 from axdse.dse.report.recommendation import find_answer
 from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
-from axdse.dse.run.config import Objective
-from axdse.dse.run.evaluation import Estimate
-from axdse.dse.run.run_dir import RunDir
+from axdse.dse.run.config import dump_config, parse_config
+from axdse.dse.run.evaluation import Estimate, FrontPoint
+from axdse.dse.run.objectives import OBJECTIVES, Measured, Objective
+from axdse.dse.run.run_dir import Results, RunDir
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import parse_design_point
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.error_metrics import error_metrics
+
+COSTS = (OBJECTIVES["area"],)
 
 
 class Page(HTMLParser):
@@ -49,18 +55,25 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def finalists(finished_run: RunDir) -> tuple[Finalist, ...]:
-    return finalists_of(finished_run)
+def results(finished_run: RunDir) -> Results:
+    return finished_run.results()
 
 
 @pytest.fixture(scope="module")
-def picture(finished_run: RunDir, finalists: tuple[Finalist, ...]) -> bytes:
-    return front_png(finished_run, finalists)
+def finalists(finished_run: RunDir, results: Results) -> tuple[Finalist, ...]:
+    return finalists_of(finished_run, results)
 
 
 @pytest.fixture(scope="module")
-def html(finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes) -> str:
-    return render(finished_run, finalists, picture)
+def picture(finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...]) -> bytes:
+    return front_png(finished_run, results, finalists)
+
+
+@pytest.fixture(scope="module")
+def html(
+    finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...], picture: bytes
+) -> str:
+    return render(finished_run, results, finalists, picture)
 
 
 # The page.
@@ -111,16 +124,16 @@ def test_energy_is_shown_with_the_uniform_one_beside(
         mac = finalist.mac
         assert mac is not None
         uniform = f"{mac.uniform_fj:,.0f} ({100 * mac.uniform_error:+.0f} %)"
-        assert finalist.cost.recorded is not None
-        unit = f"{finalist.cost.recorded.energy_fj:,.0f}"
+        unit = f"{finalist.cost.recorded_fj:,.0f}"
         assert f"{finalist.cost.delay_ns:.2f} {unit} {mac.training_fj:,.0f} {uniform}" in text
     assert "operands.npz (net on digits, exact(n=8)): 4096 in order, output-stationary" in text
 
 
-def test_provenance_is_shown(html: str, finished_run: RunDir) -> None:
+def test_provenance_is_shown(html: str, finished_run: RunDir, results: Results) -> None:
     text = Page(html).text
-    info, cost = finished_run.info, finished_run.evaluations[0].cost
-    assert cost is not None
+    info, found = finished_run.info, results.evaluations[0].cost
+    assert found is not None
+    (cost,) = found.units
     shown = (info.axdse, info.date, info.machine, *info.tools, *cost.tools, cost.library)
     assert [entry for entry in shown if entry not in text] == []
 
@@ -149,15 +162,14 @@ def test_the_smallest_equally_accurate_design_wins(finalists: tuple[Finalist, ..
     ("objective", "best"), [("area", "drum"), ("delay", "drum"), ("energy", "drum")]
 )
 def test_the_answer_is_measured_by_the_objective(
-    objective: Objective, best: str, finalists: tuple[Finalist, ...]
+    objective: str, best: str, finalists: tuple[Finalist, ...]
 ) -> None:
-    answer = find_answer(finalists, 0.01, objective)
+    answer = find_answer(finalists, 0.01, OBJECTIVES[objective])
     assert answer.best is named(finalists, best)
     assert answer.best is not None
     cost = answer.best.cost
-    assert cost.recorded is not None
-    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded.energy_fj}
-    assert answer.measure(answer.best) == expected[objective]
+    expected = {"area": cost.area_um2, "delay": cost.delay_ns, "energy": cost.recorded_fj}
+    assert answer.best.measured(answer.objective) == expected[objective]
 
 
 def test_a_large_loss_is_not_equal_however_noisy(finalists: tuple[Finalist, ...]) -> None:
@@ -174,9 +186,10 @@ def test_a_small_loss_that_the_seeds_resolve_is_not_equal(finalists: tuple[Final
 
 def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ...]) -> None:
     drum, exact = named(finalists, "drum"), named(finalists, "exact(n=4)")
-    wrong = dataclasses.replace(drum.point.unit_certificate, verdict="mismatch", mismatches=1)
+    (certificate,) = drum.point.unit_certificates
+    wrong = dataclasses.replace(certificate, verdict="mismatch", mismatches=1)
     broken = dataclasses.replace(
-        drum, point=dataclasses.replace(drum.point, unit_certificate=wrong)
+        drum, point=dataclasses.replace(drum.point, unit_certificates=(wrong,))
     )
     assert find_answer([broken, exact], 0.01).best is None
 
@@ -189,21 +202,120 @@ def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ..
     ],
 )
 def test_a_front_of_one_kind_is_reported_as_such(
-    keep: str, headline: str, finished_run: RunDir, finalists: tuple[Finalist, ...], picture: bytes
+    keep: str,
+    headline: str,
+    finished_run: RunDir,
+    results: Results,
+    finalists: tuple[Finalist, ...],
+    picture: bytes,
 ) -> None:
     kept = tuple(f for f in finalists if f.spec.startswith(keep))
-    text = " ".join(Page(render(finished_run, kept, picture)).text.split())
+    text = " ".join(Page(render(finished_run, results, kept, picture)).text.split())
     assert headline in text
+
+
+# The objectives.
+
+
+def asked(run: RunDir, *names: str) -> RunDir:
+    """The run as if those had been its objectives."""
+    again = RunDir(run.path)
+    objectives = tuple(OBJECTIVES[name] for name in names)
+    again.config = dataclasses.replace(run.config, objectives=objectives)
+    return again
+
+
+def with_energy_against_area(results: Results) -> Results:
+    """Make the largest design the most frugal one."""
+
+    def turned(point: FrontPoint) -> FrontPoint:
+        cost = point.evaluation.cost
+        assert cost is not None
+        (unit,) = cost.units
+        assert unit.recorded is not None
+        recorded = dataclasses.replace(unit.recorded, energy_fj=1e7 / unit.area_um2)
+        turned = dataclasses.replace(cost, units=(dataclasses.replace(unit, recorded=recorded),))
+        return dataclasses.replace(
+            point, evaluation=dataclasses.replace(point.evaluation, cost=turned)
+        )
+
+    front = tuple(map(turned, results.front))
+    return Results(tuple(p.evaluation for p in front), results.baselines, front)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "axes"),
+    [
+        (["accuracy", "energy"], ["unit energy per multiplication (fJ)"]),
+        (["accuracy", "area"], ["unit area (µm²)"]),
+        (["delay", "accuracy", "area"], ["unit delay (ns)", "unit area (µm²)"]),
+    ],
+)
+def test_the_picture_draws_what_was_asked(
+    objectives: list[str],
+    axes: list[str],
+    finished_run: RunDir,
+    results: Results,
+    finalists: tuple[Finalist, ...],
+) -> None:
+    figure = front_picture(asked(finished_run, *objectives), results, finalists)
+    assert [each.get_xlabel() for each in figure.axes] == axes
+
+
+def test_energy_ranks_where_energy_was_asked(finished_run: RunDir, results: Results) -> None:
+    run, turned = asked(finished_run, "accuracy", "energy"), with_energy_against_area(results)
+    ranked = finalists_of(run, turned)
+    energies = [f.cost.recorded_fj for f in ranked]
+    assert energies == sorted(energies, key=lambda fj: fj or 0.0)
+    areas = [f.cost.area_um2 for f in ranked]
+    assert areas == sorted(areas, reverse=True)
+    drawn = marks(turned.evaluations, ranked, run.config.costs)
+    assert [mark.costs for mark in drawn] == [(fj,) for fj in energies]
+    page = Page(render(run, turned, ranked, b""))
+    text = " ".join(page.text.split())
+    answer = text[: text.index("The front")]
+    assert "the most frugal design of its accuracy" in answer or "less energy" in answer
+    assert "less area" not in text
+    assert "Ranked by unit energy per multiplication; ● on the front of accuracy, energy" in text
+
+
+def _cells(measured: Measured) -> float:
+    return float(measured.cost.cells)
+
+
+def test_another_objective_is_one_entry(
+    finished_run: RunDir, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = Objective(
+        *("cells", "unit cells", "cells", "unit", "minimise", _cells),
+        *("least", "fewer cells", "more"),
+    )
+    monkeypatch.setitem(OBJECTIVES, "cells", cells)
+    text = dump_config(finished_run.config).replace("[accuracy, area]", "[accuracy, cells]")
+    run = RunDir(finished_run.path)
+    run.config = parse_config(text, Path("config.yaml"))
+    assert run.config.costs == (cells,)
+    assert parse_config(dump_config(run.config), Path("config.yaml")) == run.config
+    ranked = finalists_of(run, results)
+    assert [f.cost.cells for f in ranked] == sorted(f.cost.cells for f in ranked)
+    figure = front_picture(run, results, ranked)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["unit cells (cells)"]
+    shown = Page(render(run, results, ranked, b"")).text
+    assert "fewer cells" in shown
+    assert "Ranked by unit cells" in shown
+    with pytest.raises(AxdseError, match="at least one of area, delay, energy and cells"):
+        parse_config(text.replace("[accuracy, cells]", "[accuracy]"), Path("config.yaml"))
 
 
 # The numbers.
 
 
 @pytest.mark.parametrize(
-    ("seeds", "t"), [(2, 12.706), (3, 4.303), (11, 2.228), (12, 2.201), (31, 2.042), (101, 1.984)]
+    ("seeds", "t"),
+    [(2, 12.7062), (3, 4.30265), (11, 2.22814), (12, 2.20099), (31, 2.04227), (101, 1.98397)],
 )
 def test_intervals_are_students(seeds: int, t: float) -> None:
-    assert interval95(Estimate(0.9, 0.01, seeds)).half == pytest.approx(0.01 * t, rel=0.005)
+    assert interval95(Estimate(0.9, 0.01, seeds)).half == pytest.approx(0.01 * t, rel=5e-6)
 
 
 def test_a_single_seed_has_no_interval() -> None:
@@ -245,30 +357,32 @@ def test_short_formats_read_back(text: str) -> None:
 
 
 def test_the_picture_fits_a_page_and_is_reproducible(
-    picture: bytes, finished_run: RunDir, finalists: tuple[Finalist, ...]
+    picture: bytes, finished_run: RunDir, results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
     width, height = struct.unpack(">II", picture[16:24])
     assert (width, height) == (1800, 1120)
-    assert front_png(finished_run, finalists) == picture
+    assert front_png(finished_run, results, finalists) == picture
 
 
 def test_every_trained_design_is_drawn_once(
-    finished_run: RunDir, finalists: tuple[Finalist, ...]
+    results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
-    drawn = marks(finished_run.evaluations, finalists)
+    drawn = marks(results.evaluations, finalists, COSTS)
     assert sorted(mark.role for mark in drawn) == ["exact", "exact", "front", "front"]
     assert len({(mark.label, mark.format) for mark in drawn}) == len(drawn)
 
 
 def test_a_collapsed_trial_does_not_flatten_the_picture(
-    finished_run: RunDir, finalists: tuple[Finalist, ...]
+    results: Results, finalists: tuple[Finalist, ...]
 ) -> None:
-    trial = finished_run.evaluations[0]
+    trial = results.evaluations[0]
     assert trial.history is not None
     epoch = dataclasses.replace(trial.history.epochs[-1], validation_accuracy=0.1)
     history = dataclasses.replace(trial.history, epochs=(epoch,))
-    collapsed = dataclasses.replace(trial, multiplier="drum(n=4,k=2)", history=history)
-    (mark,) = (m for m in marks([collapsed], finalists) if m.role == "trial")
+    collapsed = dataclasses.replace(
+        trial, point=parse_design_point("drum(n=4,k=2) in float(8,3)"), history=history
+    )
+    (mark,) = (m for m in marks([collapsed], finalists, COSTS) if m.role == "trial")
     assert mark.accuracy == 0.1
 
 
@@ -288,7 +402,7 @@ def test_labels_of_crowded_points_do_not_overlap() -> None:
 )
 def test_error_surfaces_have_the_sign_of_the_design(spec: str, form: str) -> None:
     multiplier = builtin_catalog().multiplier(spec)
-    percent = error_surface(Candidate(multiplier, parse_format(form))).percent
+    percent = unit_map(Candidate(multiplier, parse_format(form))).values
     assert percent.shape == ((129, 129) if form == "int8" else (128, 128))
     assert np.nanmax(percent) <= 0
     assert np.nanmin(percent) == pytest.approx(-100 * error_metrics(multiplier).wcre)

@@ -12,17 +12,20 @@ import pytest
 from mac_recordings import recording
 
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Baseline, Evaluation, Replicate
-from axdse.dse.run.run_dir import FILES, FOLDERS, SCHEMA, RunDir, locked
+from axdse.dse.run.evaluation import NATIVE, Baseline, Evaluation, Replicate
+from axdse.dse.run.run_dir import FILES, FOLDERS, SCHEMA, Results, RunDir, locked
 from axdse.dse.search import replicates as replicates_module
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.workers import Workers
 from axdse.dse.training.records import Epoch, History
+from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
 HISTORY = History((Epoch(1, 0.5, 0.8, 0.75, 1.0),), "finished", 3)
-EVALUATION = Evaluation(7, "drum(n=8,k=4)", "int8", "complete", history=HISTORY)
+BF16 = parse_design_point("exact(n=8) in bf16")
+POINT = parse_design_point("drum(n=8,k=4) in int8")
+EVALUATION = Evaluation(7, POINT, "complete", history=HISTORY)
 
 
 @pytest.fixture
@@ -34,37 +37,38 @@ def test_a_new_run_says_what_made_it(run: RunDir) -> None:
     assert run.info.schema == SCHEMA
     assert run.info.seed == run.config.seed
     assert any(tool.startswith("Yosys") for tool in run.info.tools)
-    assert (run.evaluations, run.baselines, run.front) == ((), (), ())
+    assert run.results() == Results((), (), ())
 
 
 def test_results_read_back_equal(run: RunDir) -> None:
-    baseline = Baseline("fp32", "fp32", (1, 2), (0.8, 0.9), (0.7, 0.8), (HISTORY, HISTORY))
-    replicate = Replicate("fp32", 1, 0.8, 0.7, HISTORY)
+    baseline = Baseline("fp32", NATIVE, (1, 2), (0.8, 0.9), (0.7, 0.8), (HISTORY, HISTORY))
+    replicate = Replicate(NATIVE, 1, 0.8, 0.7, HISTORY)
     later = replace(EVALUATION, number=12)
     run.save_evaluation(later)
     run.save_evaluation(EVALUATION)
     run.save_baselines((baseline,))
     run.save_replicate(replicate)
     again = RunDir(run.path)
-    assert again.evaluations == (EVALUATION, later)
-    assert again.baselines == (baseline,)
-    assert again.replicate("fp32", 1) == replicate
-    assert again.replicate("fp32", 2) is None
+    assert again.results().evaluations == (EVALUATION, later)
+    assert again.results().baselines == (baseline,)
+    assert again.replicate(NATIVE, 1) == replicate
+    assert again.replicate(NATIVE, 2) is None
     assert again.config == run.config
 
 
 def test_a_diverged_training_reads_back(run: RunDir) -> None:
     history = History((Epoch(1, math.nan, 0.1, 0.1, 1.0),), "nan", 0)
     run.save_evaluation(replace(EVALUATION, status="diverged", history=history))
-    (read,) = RunDir(run.path).evaluations
+    (read,) = RunDir(run.path).results().evaluations
     assert read.history is not None
     assert math.isnan(read.history.epochs[0].train_loss)
 
 
-def test_another_schema_is_refused(run: RunDir) -> None:
+@pytest.mark.parametrize("schema", [SCHEMA - 1, SCHEMA + 1])
+def test_another_schema_is_refused(schema: int, run: RunDir) -> None:
     info = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps(info | {"schema": SCHEMA + 1}))
-    with pytest.raises(AxdseError, match=f"has schema {SCHEMA + 1}; open it with the version"):
+    (run.path / "run.json").write_text(json.dumps(info | {"schema": schema}))
+    with pytest.raises(AxdseError, match=f"has schema {schema}; open it with the version"):
         RunDir(run.path)
 
 
@@ -80,7 +84,7 @@ def test_a_damaged_file_is_named(run: RunDir) -> None:
     run.save_evaluation(EVALUATION)
     (run.path / "trials" / "00007.json").write_text("{")
     with pytest.raises(AxdseError, match=r"00007\.json; delete that file and --resume"):
-        _ = run.evaluations
+        _ = run.results().evaluations
 
 
 @pytest.mark.parametrize("at", range(0, 400, 40))
@@ -91,14 +95,14 @@ def test_a_result_with_one_character_changed_is_not_believed(at: int, run: RunDi
     content[at % len(content)] ^= 1
     path.write_bytes(content)
     with pytest.raises(AxdseError, match=r"readable as written: .*00007\.json"):
-        _ = run.evaluations
+        _ = run.results().evaluations
 
 
 def test_a_result_of_another_trial_is_not_believed(run: RunDir) -> None:
     run.save_evaluation(EVALUATION)
     (run.path / "trials" / "00007.json").rename(run.path / "trials" / "00008.json")
     with pytest.raises(AxdseError, match=r"readable as written: .*00008\.json"):
-        _ = run.evaluations
+        _ = run.results().evaluations
 
 
 def test_files_of_a_run_are_plain_json(run: RunDir) -> None:
@@ -132,17 +136,15 @@ def test_a_run_without_its_configuration_is_refused(run: RunDir) -> None:
         RunDir(run.path)
 
 
-def test_diverged_baselines_are_refused(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diverged_baselines_are_refused(run: RunDir) -> None:
     diverged = History(HISTORY.epochs, "nan", 3)
-    monkeypatch.setattr(replicates_module, "train_replicates", lambda *arguments, recorded: None)
-    monkeypatch.setattr(
-        replicates_module,
-        "replicates",
-        lambda run, candidate: (Replicate("fp32", 1, 0.1, 0.1, diverged),),
-    )
+    for seed in replicates_module.replicate_seeds(run.config):
+        run.save_replicate(Replicate(NATIVE, seed, 0.1, 0.1, diverged))
+        run.save_replicate(Replicate(BF16, seed, 0.8, 0.8, HISTORY))
+    run.save_operands(recording())
     with pytest.raises(AxdseError, match=r"must not diverge: fp32; lower training\.learning_rate"):
         replicates_module.train_baselines(run, Workers(1), Unwatched())
-    assert run.baselines == ()
+    assert run.results().baselines == ()
 
 
 # A folder that goes away, and what is in it that does not belong there.
@@ -201,7 +203,7 @@ def test_links_and_devices_in_a_run_are_refused(kind: str, name: str, run: RunDi
 def test_a_run_may_be_reached_over_a_link(run: RunDir, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(run.path)
     RunDir(tmp_path / "latest").save_evaluation(EVALUATION)
-    assert run.evaluations == (EVALUATION,)
+    assert run.results().evaluations == (EVALUATION,)
 
 
 def test_a_folder_without_its_empty_folders_goes_on(run: RunDir) -> None:
@@ -210,7 +212,7 @@ def test_a_folder_without_its_empty_folders_goes_on(run: RunDir) -> None:
     again = RunDir(run.path)
     again.save_config(run.config)
     again.save_evaluation(EVALUATION)
-    assert again.evaluations == (EVALUATION,)
+    assert again.results().evaluations == (EVALUATION,)
 
 
 def test_what_kills_left_goes_when_the_run_goes_on(tiny_config: Make, tmp_path: Path) -> None:

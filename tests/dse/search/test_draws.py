@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Baseline, Evaluation
+from axdse.dse.run.evaluation import NATIVE, Baseline, Evaluation
 from axdse.dse.search.evaluate import Trial
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.search import Search
@@ -21,11 +21,11 @@ from axdse.dse.search.space import space_of
 from axdse.dse.search.workers import Outcome
 from axdse.dse.training.records import Epoch, History
 from axdse.flows.cost.cost import unit_cost
+from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.design_point import parse_mac
 
 Make = Callable[..., SearchConfig]
 TRIALS = 18
@@ -48,6 +48,7 @@ class Folder:
 
     config: SearchConfig
     operands: Path = Path("operands.npz")
+    catalog: Catalog = field(default_factory=builtin_catalog)
     stored: dict[int, Evaluation] = field(default_factory=dict)
 
     @property
@@ -95,16 +96,17 @@ class Pool:
 
 def evaluated(trial: Trial, exact: Cost) -> Evaluation:
     """What a trial would give, from its design and its hurdle alone."""
-    chance = random.Random(digest(trial.candidate.name))
-    cost = dataclasses.replace(exact, area_um2=exact.area_um2 * chance.uniform(0.3, 1.0))
-    spec, name = trial.candidate.multiplier.spec, trial.candidate.format.name
+    number, point = trial.number, trial.point
+    chance = random.Random(digest(point.name))
+    unit = dataclasses.replace(exact, area_um2=exact.area_um2 * chance.uniform(0.3, 1.0))
+    cost = PointCost((unit,), (1.0,))
     reached = chance.uniform(0.5, 0.9)
     hurdle = trial.standing.hurdle_at(cost)
     if chance.random() < 0.1:
-        return Evaluation(trial.number, spec, name, "failed", "its model is wrong")
+        return Evaluation(number, point, "failed", "its model is wrong")
     if hurdle.unreachable:
-        return Evaluation(trial.number, spec, name, "dominated", hurdle.reason, None, cost)
-    return Evaluation(trial.number, spec, name, "complete", "", None, cost, history(reached))
+        return Evaluation(number, point, "dominated", hurdle.reason, (), cost)
+    return Evaluation(number, point, "complete", "", (), cost, history(reached))
 
 
 def history(accuracy: float) -> History:
@@ -113,17 +115,16 @@ def history(accuracy: float) -> History:
 
 @pytest.fixture(scope="module")
 def exact_cost() -> Cost:
-    return unit_cost(
-        Candidate(builtin_catalog().multiplier("exact(n=4)"), parse_format("float(8,3)"))
-    )
+    return unit_cost(parse_mac("exact(n=4) in float(8,3)").candidate)
 
 
 def search(run: Folder, workers: int, seed: int, cost: Cost, die_after: int = ALIVE) -> Outline:
     """Search, or go on; return what is stored then. `seed`: of the order of outcomes."""
     accuracies = (0.86, 0.87, 0.88)
-    baseline = Baseline("fp32", "fp32", (1, 2, 3), accuracies, accuracies, (history(0.87),) * 3)
+    baseline = Baseline("fp32", NATIVE, (1, 2, 3), accuracies, accuracies, (history(0.87),) * 3)
     pool = Pool(workers, seed, cost, die_after)
-    Search(run, (baseline,), Unwatched(), workers).go(pool)  # type: ignore[arg-type]
+    known = run.evaluations
+    Search(run, (baseline,), known, Unwatched(), workers).go(pool)  # type: ignore[arg-type]
     return [(e.number, e.design, e.status, e.reason) for e in run.evaluations]
 
 
@@ -207,4 +208,4 @@ def test_a_space_without_designs_left_ends_the_search(
     )
     trials = search(Folder(small), 2, 0, exact_cost)
     designs = [design for _, design, _, _ in trials]
-    assert sorted(designs) == sorted(c.name for c in space_of(small).candidates())
+    assert sorted(designs) == sorted(c.name for c in space_of(small).points())

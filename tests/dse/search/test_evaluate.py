@@ -10,10 +10,9 @@ from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.evaluate import evaluate
 from axdse.dse.search.hurdle import Hurdle
 from axdse.dse.training.records import Epoch
-from axdse.flows.cost.record import Cost
-from axdse.flows.power.activity_source import Uniform
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.flows.cost.point import Demand, PointCost
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import DesignPoint, Mac, parse_design_point
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
@@ -24,28 +23,27 @@ CLOSED = Hurdle("trial 3 (udm)", 0.95, 0.9, 0.8, 0.01, (1.0, 1.0))
 FORMAT = parse_format("float(8,3)")
 
 
-def candidate(spec: str) -> Candidate:
-    return Candidate(builtin_catalog().multiplier(spec), FORMAT)
+def uniform(spec: str) -> DesignPoint:
+    return parse_design_point(f"{spec} in float(8,3)")
 
 
 def test_a_good_candidate_is_complete(tiny_config: Make) -> None:
-    asked: list[Cost] = []
+    asked: list[PointCost] = []
 
-    def hurdle_at(cost: Cost) -> Hurdle:
+    def hurdle_at(cost: PointCost) -> Hurdle:
         asked.append(cost)
         return OPEN
 
-    result = evaluate(4, candidate("truncated(n=4,t=2)"), tiny_config(), Uniform(), hurdle_at)
+    result = evaluate(4, uniform("truncated(n=4,t=2)"), tiny_config(), Demand(), hurdle_at)
     assert (result.number, result.status, result.reason) == (4, "complete", "")
-    assert result.certificate is not None
-    assert result.certificate.verdict == "exhaustive"
+    assert [certificate.verdict for certificate in result.certificates] == ["exhaustive"]
     assert [result.cost] == asked
     assert result.validation_accuracy is not None
     assert result.validation_accuracy > 0.3
 
 
 def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
-    result = evaluate(0, candidate("exact(n=4)"), tiny_config(), Uniform(), lambda cost: CLOSED)
+    result = evaluate(0, uniform("exact(n=4)"), tiny_config(), Demand(), lambda cost: CLOSED)
     assert result.status == "dominated"
     assert result.reason == "trial 3 (udm) costs no more and reaches 0.9500"
     assert result.cost is not None
@@ -57,7 +55,7 @@ def test_what_misses_the_clock_is_not_trained(
     clock: float, status: str, tiny_config: Make
 ) -> None:
     config = tiny_config(f"clock_ns: {clock}", "activity: uniform")
-    result = evaluate(0, candidate("exact(n=4)"), config, Uniform(), lambda cost: OPEN)
+    result = evaluate(0, uniform("exact(n=4)"), config, Demand(), lambda cost: OPEN)
     assert result.status == status
     assert (result.history is None) == (status == "infeasible")
     assert ("misses the clock of 1.7 ns" in result.reason) == (status == "infeasible")
@@ -68,7 +66,7 @@ def test_what_misses_the_clock_is_not_trained(
 def test_training_stops_once_the_rival_is_out_of_reach(tiny_config: Make) -> None:
     rival = Hurdle("trial 3 (udm)", 0.99, 1.01, 0.9, 0.01, (0.0, 0.0))
     config = tiny_config("training: {epochs: 2, train_images: 500}")
-    result = evaluate(0, candidate("exact(n=4)"), config, Uniform(), lambda cost: rival)
+    result = evaluate(0, uniform("exact(n=4)"), config, Demand(), lambda cost: rival)
     assert result.status == "dominated"
     assert result.reason.startswith("stopped after epoch 1: trial 3 (udm)")
     assert result.history is not None
@@ -80,18 +78,17 @@ def test_unverified_candidates_are_not_taken(tiny_config: Make, tmp_path: Path) 
     wrong = tmp_path / "exact.c"
     wrong.write_text(exact.model.read_text().replace("a * b", "a * b + (a == 9)"))
     multiplier = Multiplier(dataclasses.replace(exact, model=wrong), (("n", 4),))
-    result = evaluate(
-        0, Candidate(multiplier, FORMAT), tiny_config(), Uniform(), lambda cost: OPEN
-    )
+    point = DesignPoint.uniform(Mac(multiplier, FORMAT))
+    result = evaluate(0, point, tiny_config(), Demand(), lambda cost: OPEN)
     assert result.status == "failed"
     assert result.reason.startswith("RTL is not the C model: a=9 b=0 expected 1, got 0x00 (16 of")
     assert result.cost is None
 
 
 def test_a_design_that_cannot_serve_its_format_says_so(tiny_config: Make) -> None:
-    overshooting = Candidate(builtin_catalog().multiplier("drum(n=8,k=2)"), parse_format("int8"))
+    overshooting = parse_design_point("drum(n=8,k=2) in int8")
     with pytest.raises(AxdseError, match="int8 products must fit 16 signed bits"):
-        evaluate(0, overshooting, tiny_config(), Uniform(), lambda cost: OPEN)
+        evaluate(0, overshooting, tiny_config(), Demand(), lambda cost: OPEN)
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def test_kill_9_at_a_random_moment_loses_nothing(tiny_config: Make, tmp_path: Pa
     kept = {path: path.read_bytes() for path in run_path.glob("*/*.json")}
 
     run = run_search(config, run_path, resume=True)
-    assert len(run.evaluations) == config.trials, where
+    assert len(run.results().evaluations) == config.trials, where
     assert {path: path.read_bytes() for path in kept} == kept, where
-    assert run.front, where
+    assert run.results().front, where
 
 
 @pytest.mark.parametrize(

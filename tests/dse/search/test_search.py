@@ -14,7 +14,7 @@ import pytest
 
 from axdse.dse.report.summary import mac_figures
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.objectives import losses, no_worse
+from axdse.dse.run.objectives import Measured, losses, no_worse
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
@@ -45,7 +45,9 @@ class Watcher:
 
 
 def outline(run: RunDir) -> list[tuple[object, ...]]:
-    return [(e.design, e.status, e.reason, e.validation_accuracy) for e in run.evaluations]
+    return [
+        (e.design, e.status, e.reason, e.validation_accuracy) for e in run.results().evaluations
+    ]
 
 
 Finished = tuple[RunDir, Watcher]
@@ -60,31 +62,41 @@ def finished(tiny_config: Make, tmp_path_factory: pytest.TempPathFactory) -> Fin
 
 def test_every_requested_trial_is_recorded(finished: Finished) -> None:
     run, _ = finished
-    assert len(run.evaluations) == run.config.trials
-    assert {e.status for e in run.evaluations} <= {"complete", "dominated"}
-    assert [e.design for e in run.evaluations[:2]] == [
+    assert len(run.results().evaluations) == run.config.trials
+    assert {e.status for e in run.results().evaluations} <= {"complete", "dominated"}
+    assert [e.design for e in run.results().evaluations[:2]] == [
         c.name for c in space_of(run.config).references()
     ]
 
 
 def test_only_verified_candidates_are_costed(finished: Finished) -> None:
     run, _ = finished
-    assert all(e.certificate and e.certificate.passed for e in run.evaluations if e.cost)
+    assert all(
+        e.certificates and all(c.passed for c in e.certificates)
+        for e in run.results().evaluations
+        if e.cost
+    )
 
 
 def test_baselines_and_finalists_share_their_fresh_seeds(finished: Finished) -> None:
     run, _ = finished
-    assert [baseline.name for baseline in run.baselines] == ["fp32", "bf16"]
-    assert {b.seeds for b in run.baselines} | {p.seeds for p in run.front} == {(1, 2, 3)}
-    assert all(len(p.test) == len(p.validation) == len(p.histories) == 3 for p in run.front)
+    assert [baseline.name for baseline in run.results().baselines] == ["fp32", "bf16"]
+    assert {b.seeds for b in run.results().baselines} | {p.seeds for p in run.results().front} == {
+        (1, 2, 3)
+    }
+    assert all(
+        len(p.test) == len(p.validation) == len(p.histories) == 3 for p in run.results().front
+    )
 
 
 def test_no_finalist_on_the_front_is_dominated(finished: Finished) -> None:
     run, _ = finished
-    assert all(point.unit_certificate.passed for point in run.front)
+    assert all(point.certified for point in run.results().front)
     vectors = {
-        losses(run.config.objectives, fmean(point.validation), point.evaluation.cost): point
-        for point in run.front
+        losses(
+            run.config.objectives, Measured(fmean(point.validation), point.evaluation.cost)
+        ): point
+        for point in run.results().front
         if point.evaluation.cost
     }
     for vector, point in vectors.items():
@@ -94,26 +106,29 @@ def test_no_finalist_on_the_front_is_dominated(finished: Finished) -> None:
 
 def test_exact_cores_are_finalists_whatever_happens(finished: Finished) -> None:
     run, _ = finished
-    exact = {point.evaluation.multiplier for point in run.front} & {"exact(n=3)", "exact(n=4)"}
+    exact = {point.evaluation.point.macs[0].multiplier.spec for point in run.results().front} & {
+        "exact(n=3)",
+        "exact(n=4)",
+    }
     assert exact == {"exact(n=3)", "exact(n=4)"}
 
 
 def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     run, watcher = finished
-    finalists = len(run.front) * (run.config.finalist_seeds + 2)
+    finalists = len(run.results().front) * (run.config.finalist_seeds + 2)
     assert watcher.phases == [
         ("baselines", 6, 0),
         ("trainings", run.config.trainings, 0),
         ("finalists", finalists, 0),
     ]
-    assert len(watcher.notes) == 6 + len(run.evaluations) + finalists
+    assert len(watcher.notes) == 6 + len(run.results().evaluations) + finalists
 
 
 def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
     run, _ = finished
-    before, front = outline(run), run.front
+    before, front = outline(run), run.results().front
     run_search(run.config, run.path, resume=True)
-    assert (outline(run), run.front) == (before, front)
+    assert (outline(run), run.results().front) == (before, front)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +158,11 @@ def test_energy_is_that_of_the_operands_of_the_run(finished: Finished) -> None:
     run, _ = finished
     recording = load_recording(run.operands)
     assert recording.workload == "lenet-300-100 on fashion-mnist-14k"
-    recorded = {e.cost.recorded.activity_digest for e in run.evaluations if e.cost}  # type: ignore[union-attr]
+    recorded = {
+        e.cost.units[0].recorded.activity_digest for e in run.results().evaluations if e.cost
+    }  # type: ignore[union-attr]
     assert recorded == {Recorded(recording, "operands.npz").digest}
-    for point in run.front:
+    for point in run.results().front:
         assert point.on_array is not None
         layers = [(layer.layer, layer.product) for layer in point.on_array.layers]
         assert layers == list(dict.fromkeys((t.layer, t.product) for t in recording.traces))
@@ -185,24 +202,25 @@ def test_recorded_operands_that_are_not_the_runs_are_refused(
 
 def test_a_front_never_mixes_costs_of_two_bases(finished: Finished, tiny_config: Make) -> None:
     run, _ = finished
-    before = run.evaluations
+    before = run.results().evaluations
     old = before[1]
     assert old.cost is not None
-    run.save_evaluation(replace(old, cost=replace(old.cost, basis="another", area_um2=1.0)))
+    units = tuple(replace(unit, basis="another", area_um2=1.0) for unit in old.cost.units)
+    run.save_evaluation(replace(old, cost=replace(old.cost, units=units)))
     watcher = Watcher()
     run_search(tiny_config(), run.path, resume=True, progress=watcher)
     assert ("new costs", 1, 0) in watcher.phases
-    assert run.evaluations == before
+    assert run.results().evaluations == before
 
 
 @pytest.mark.slow
 def test_designs_that_miss_the_clock_are_not_trained(tiny_config: Make, tmp_path: Path) -> None:
     lines = ("clock_ns: 1.7", "activity: uniform", 'formats: ["float(8,2)"]', "trials: 4")
     run = run_search(tiny_config(*lines), tmp_path)
-    late = [e for e in run.evaluations if e.status == "infeasible"]
+    late = [e for e in run.results().evaluations if e.status == "infeasible"]
     assert late
     assert all(e.history is None and "misses the clock of 1.7 ns" in e.reason for e in late)
-    in_time = [e.cost for e in run.evaluations if e.status in ("complete", "dominated")]
+    in_time = [e.cost for e in run.results().evaluations if e.status in ("complete", "dominated")]
     assert all(cost and cost.delay_ns <= 1.7 and cost.recorded is None for cost in in_time)
 
 
@@ -210,7 +228,7 @@ def test_designs_that_miss_the_clock_are_not_trained(tiny_config: Make, tmp_path
 def test_energy_as_an_objective_ranks_the_front(tiny_config: Make, tmp_path: Path) -> None:
     objectives = "objectives: [accuracy, energy]"
     run = run_search(tiny_config(objectives, 'formats: ["float(8,2)"]', "trials: 3"), tmp_path)
-    front = [point for point in run.front if point.on_front]
+    front = [point for point in run.results().front if point.on_front]
     energies = [p.evaluation.cost.recorded.energy_fj for p in front]  # type: ignore[union-attr]
     accuracies = [fmean(p.validation) for p in front]
     assert sorted(range(len(front)), key=lambda i: energies[i]) == sorted(
@@ -230,8 +248,8 @@ def test_energy_takes_a_library_with_power(tiny_config: Make, tmp_path: Path) ->
 @pytest.mark.slow
 def test_failures_are_recorded_and_the_search_goes_on(tiny_config: Make, tmp_path: Path) -> None:
     run = run_search(tiny_config(*OVERSHOOTING), tmp_path)
-    assert [e.status for e in run.evaluations] == ["complete", "failed"]
-    assert run.evaluations[1].reason.startswith("int8 products must fit 16 signed bits")
+    assert [e.status for e in run.results().evaluations] == ["complete", "failed"]
+    assert run.results().evaluations[1].reason.startswith("int8 products must fit 16 signed bits")
 
 
 @pytest.fixture
@@ -255,9 +273,9 @@ def test_killed_workers_lose_no_trial(begun: RunDir) -> None:
 
     run = run_search(begun.config, begun.path, resume=True, progress=Watcher(kill_once))
     assert victims
-    assert len(run.evaluations) == run.config.trials
-    assert {e.status for e in run.evaluations} <= {"complete", "dominated"}
-    assert run.front
+    assert len(run.results().evaluations) == run.config.trials
+    assert {e.status for e in run.results().evaluations} <= {"complete", "dominated"}
+    assert run.results().front
 
 
 @pytest.fixture
@@ -275,13 +293,15 @@ def test_one_worker_and_a_seed_repeat_exactly(tiny_config: Make, tmp_path: Path)
     config = tiny_config("workers: 1", "seed: 3", "trials: 3", 'formats: ["float(8,2)"]')
     first, second = (run_search(config, tmp_path / name) for name in "ab")
     assert outline(first) == outline(second)
-    assert [p.validation for p in first.front] == [p.validation for p in second.front]
+    assert [p.validation for p in first.results().front] == [
+        p.validation for p in second.results().front
+    ]
 
 
 def test_a_passed_deadline_starts_no_trial(begun: RunDir) -> None:
     run = run_search(begun.config, begun.path, resume=True, timeout_s=0.0)
-    assert run.evaluations == ()
-    assert len(run.baselines) == 2
+    assert run.results().evaluations == ()
+    assert len(run.results().baselines) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The space: every draw is a candidate of it, and every candidate can be drawn."""
+"""The space: every draw is a point of it, and every point can be drawn."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.space import Space, space_of
+from axdse.multipliers.designs.design_point import Mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 
@@ -21,6 +22,10 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
+def macs(space: Space) -> list[Mac]:
+    return [mac for point in space.points() for mac in point.macs]
+
+
 @pytest.fixture
 def everything(tiny_config: Make) -> Space:
     return space_of(tiny_config("families: all", FORMATS))
@@ -28,7 +33,7 @@ def everything(tiny_config: Make) -> Space:
 
 def test_every_draw_is_in_the_space_and_distributions_are_static(everything: Space) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    known = {candidate.name for candidate in everything.candidates()}
+    known = {point.name for point in everything.points()}
     distributions: dict[str, BaseDistribution] = {}
     for _ in range(DRAWS):
         trial = study.ask()
@@ -37,31 +42,31 @@ def test_every_draw_is_in_the_space_and_distributions_are_static(everything: Spa
             assert distributions.setdefault(name, distribution) == distribution
 
 
-def test_every_candidate_can_be_enqueued(everything: Space) -> None:
-    for candidate in everything.candidates():
-        trial = optuna.trial.FixedTrial(everything.parameters(candidate))
-        assert everything.suggest(trial) == candidate  # type: ignore[arg-type]
+def test_every_point_can_be_enqueued(everything: Space) -> None:
+    for point in everything.points():
+        trial = optuna.trial.FixedTrial(everything.parameters(point))
+        assert everything.suggest(trial) == point  # type: ignore[arg-type]
 
 
 def test_significand_families_serve_narrow_floats_only(everything: Space) -> None:
-    significand = [c for c in everything.candidates() if c.multiplier.family.kind == "significand"]
+    significand = [m for m in macs(everything) if m.multiplier.family.kind == "significand"]
     assert significand
     assert all(
-        isinstance(c.format, FloatFormat) and c.format.product == "narrow" for c in significand
+        isinstance(m.format, FloatFormat) and m.format.product == "narrow" for m in significand
     )
 
 
 def test_references_are_the_exact_cores(everything: Space) -> None:
-    names = [candidate.multiplier.spec for candidate in everything.references()]
+    names = [mac.multiplier.spec for point in everything.references() for mac in point.macs]
     assert names == ["exact(n=8)", "exact(n=6)", "exact(n=4)", "exact(n=8)"]
 
 
 def test_ranges_narrow_the_space(tiny_config: Make) -> None:
     space = space_of(tiny_config("ranges: {truncated: {t: [1, 2], c: 0}, perforated: {k: 1}}"))
     values = [
-        dict(candidate.multiplier.values)
-        for candidate in space.candidates()
-        if candidate.multiplier.family.name == "truncated"
+        dict(mac.multiplier.values)
+        for mac in macs(space)
+        if mac.multiplier.family.name == "truncated"
     ]
     assert {(v["t"], v["c"]) for v in values} == {(1, 0), (2, 0)}
 

@@ -9,22 +9,19 @@ from mac_recordings import IMAGES, MULTIPLICATIONS, STEPS, recording, trace, uni
 
 from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.accelerator.network import (
-    Assigned,
     LayerEnergy,
     NetworkEnergy,
     accelerator_cost,
     sum_of_layers,
 )
 from axdse.flows.accelerator.systolic_array import Array, array_cost, element_fj, parse_array
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import PRODUCTS
+from axdse.multipliers.designs.design_point import PRODUCTS, parse_design_point
 from axdse.multipliers.errors import AxdseError
 
 EXACT, ROUGH = unit("exact(n=8)", "int8"), unit("truncated(n=8,t=6)", "int8")
 
 
-def everywhere(candidate: Candidate, layer: str = "fc") -> list[Assigned]:
-    return [Assigned(layer, product, candidate) for product in PRODUCTS]
+ALL_EXACT, ALL_ROUGH = (parse_design_point(candidate.name) for candidate in (EXACT, ROUGH))
 
 
 def test_an_array_is_its_elements() -> None:
@@ -65,7 +62,7 @@ def test_an_element_holds_each_unit_once_and_shares_the_adder() -> None:
 
 
 def test_a_network_is_the_sum_of_its_macs() -> None:
-    got = accelerator_cost(recording(), everywhere(EXACT))
+    got = accelerator_cost(recording(), ALL_EXACT)
     assert [layer.product for layer in got.layers] == list(PRODUCTS)
     mac = mac_cost(EXACT, traces=recording().traces)
     energies = [element_fj(mac, part.energy, Array()) for part in mac.parts]
@@ -83,10 +80,10 @@ def test_a_network_is_the_sum_of_its_macs() -> None:
 
 
 def test_products_have_their_own_designs() -> None:
-    assigned = [Assigned("fc", "forward", ROUGH), *everywhere(EXACT)[1:]]
-    got = accelerator_cost(recording(), assigned)
+    point = parse_design_point(f"fc:forward={ROUGH.name}; *={EXACT.name}")
+    got = accelerator_cost(recording(), point)
     assert [layer.design for layer in got.layers] == [ROUGH.name, EXACT.name, EXACT.name]
-    exact, rough = (accelerator_cost(recording(), everywhere(c)) for c in (EXACT, ROUGH))
+    exact, rough = (accelerator_cost(recording(), point) for point in (ALL_EXACT, ALL_ROUGH))
     expected = [rough.layers[0].element_fj, *(layer.element_fj for layer in exact.layers[1:])]
     assert [layer.element_fj for layer in got.layers] == pytest.approx(expected)
     assert rough.network.training_step_uj < got.network.training_step_uj
@@ -99,21 +96,22 @@ def test_the_user_may_add_otherwise() -> None:
     def with_memory(layers: Sequence[LayerEnergy]) -> NetworkEnergy:
         return replace(sum_of_layers(layers), inference_uj=float(len(layers)))
 
-    got = accelerator_cost(recording(), everywhere(EXACT), network_energy=with_memory)
+    got = accelerator_cost(recording(), ALL_EXACT, network_energy=with_memory)
     assert got.network.inference_uj == 3
 
 
 def test_traces_of_the_other_dataflow_are_left_out() -> None:
     both = recording([trace(), trace(dataflow="weight-stationary", multiplications=10)])
-    forward = everywhere(EXACT)[:1]
+    forward = parse_design_point(f"fc:forward={EXACT.name}")
     got = accelerator_cost(both, forward, Array(dataflow="weight-stationary"))
     assert [layer.macs_per_step for layer in got.layers] == [10 / STEPS]
     assert [layer.macs_per_step for layer in accelerator_cost(both, forward).layers] == [6400]
 
 
 def test_a_layer_without_a_design_is_refused() -> None:
-    with pytest.raises(AxdseError, match="none for fc weight_gradient"):
-        accelerator_cost(recording(), everywhere(EXACT)[:2])
+    point = parse_design_point(f"*:forward={EXACT.name}; *:input_gradient={EXACT.name}")
+    with pytest.raises(AxdseError, match="fc:weight_gradient stays native FP32; give it one"):
+        accelerator_cost(recording(), point)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_a_layer_without_a_design_is_refused() -> None:
 )
 def test_a_recording_without_traces_is_refused(made: object) -> None:
     with pytest.raises(AxdseError, match="output-stationary traces"):
-        accelerator_cost(made, everywhere(EXACT))  # type: ignore[arg-type]
+        accelerator_cost(made, ALL_EXACT)  # type: ignore[arg-type]
 
 
 def test_sizes_are_read() -> None:

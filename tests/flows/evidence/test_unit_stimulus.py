@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
-from axdse.flows.evidence.stimulus import Stimulus
-from axdse.flows.evidence.unit_stimulus import corner_exponents, corner_fractions, unit_stimulus
+from axdse.flows.evidence.stimulus import (
+    Stimulus,
+    corner_exponents,
+    corner_fractions,
+    unit_stimulus,
+)
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.model.unit_oracle import corner_operands
 

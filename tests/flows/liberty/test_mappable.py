@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.liberty.mappable import mappable
+from axdse.flows.liberty.library import Library, mappable, read_library
 from axdse.multipliers.errors import AxdseError
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.evidence.stimulus import core_stimulus
-from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.flows.evidence.stimulus import core_stimulus, unit_stimulus
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import CEC_LIMIT_S, NetlistProof, check_design, is_mapped
 from axdse.flows.netlist.gates import netlist_gates
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
-from axdse.flows.netlist.synthesis import synthesise
-from axdse.flows.netlist.timed import timed_scripts
+from axdse.flows.netlist.synthesis import synthesise, timed_scripts
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog

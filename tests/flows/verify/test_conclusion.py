@@ -8,8 +8,8 @@ import pytest
 
 from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport, Verdict
 from axdse.flows.evidence.stimulus import Stimulus, every_pair
-from axdse.flows.verify import conclusion
-from axdse.flows.verify.conclusion import conclude
+from axdse.flows.verify import verdict as verdict_module
+from axdse.flows.verify.verdict import conclude
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
@@ -51,7 +51,7 @@ def read_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reading], None]:
     """Let the synthesiser's reading be this one."""
 
     def set_reading(found: Reading) -> None:
-        monkeypatch.setattr(conclusion, "compare_readings", lambda *arguments: found)
+        monkeypatch.setattr(verdict_module, "compare_readings", lambda *arguments: found)
 
     return set_reading
 

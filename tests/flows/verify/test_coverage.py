@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from axdse.flows.evidence.report import Covered
-from axdse.flows.evidence.stimulus import Stimulus
-from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.flows.evidence.stimulus import Stimulus, unit_stimulus
 from axdse.flows.verify.coverage import unit_coverage
 from axdse.multipliers.formats import FloatFormat, parse_format
 

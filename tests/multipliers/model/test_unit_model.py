@@ -4,7 +4,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from axdse.flows.evidence.unit_stimulus import unit_stimulus
+from axdse.flows.evidence.stimulus import unit_stimulus
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.dse.report.error_map import shrunk
-from axdse.dse.report.error_surface import surface_figure, surface_panels
+from axdse.dse.report.error_maps import core_figure, core_maps, shrunk
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Multiplier, Parameter
 from axdse.multipliers.formats import parse_format
@@ -30,7 +29,7 @@ def own(tmp_path: Path, source: str, *, signed: bool = False, width_b: str = "n"
 
 def test_maps_are_the_error_in_units_and_percent() -> None:
     """Mitchell at m = 2: 1.5 x 1.5 gives 2.0, which is 32/16 instead of 36/16."""
-    relative, error = surface_panels(builtin_catalog().multiplier("mitchell(m=2)"))
+    relative, error = core_maps(builtin_catalog().multiplier("mitchell(m=2)"))
     assert error.values[2, 2] == 32 - 36
     assert relative.values[2, 2] == pytest.approx(-100 * 4 / 36)
     assert error.extent == (1, 2, 1, 2)
@@ -38,7 +37,7 @@ def test_maps_are_the_error_in_units_and_percent() -> None:
 
 
 def test_there_is_no_relative_error_of_zero() -> None:
-    relative, error = surface_panels(builtin_catalog().multiplier("exact(n=3)"))
+    relative, error = core_maps(builtin_catalog().multiplier("exact(n=3)"))
     assert np.isnan(relative.values[0]).all()
     assert np.isnan(relative.values[:, 0]).all()
     assert not relative.values[1:, 1:].any()
@@ -48,7 +47,7 @@ def test_there_is_no_relative_error_of_zero() -> None:
 def test_signed_operands_ascend(tmp_path: Path) -> None:
     """It errs at the most negative a alone, which is its code 4."""
     source = "int64_t core(int64_t a, int64_t b) { return a * b + (a == -4); }"
-    _, error = surface_panels(own(tmp_path, source, signed=True))
+    _, error = core_maps(own(tmp_path, source, signed=True))
     assert error.extent == (-4, 4, -4, 4)
     assert (error.values[0] == 1).all()
     assert not error.values[1:].any()
@@ -57,11 +56,11 @@ def test_signed_operands_ascend(tmp_path: Path) -> None:
 def test_unequal_widths(tmp_path: Path) -> None:
     source = "uint64_t core(uint64_t a, uint64_t b) { return a * b + (b == 31); }"
     design = own(tmp_path, source, width_b="n + 2")
-    _, error = surface_panels(design)
+    _, error = core_maps(design)
     assert error.values.shape == (8, 32)
     assert error.extent == (0, 32, 0, 8)
     assert (error.values[:, 31] == 1).all()
-    assert surface_figure(design, error_metrics(design)).axes
+    assert core_figure(design, error_metrics(design)).axes
 
 
 def test_recorded_operands_are_times_uniform() -> None:
@@ -71,7 +70,7 @@ def test_recorded_operands_are_times_uniform() -> None:
     counts[1, 2] = 6
     histogram = OperandHistogram("fc", "forward", INT8, counts)
     recording = Recording((histogram,), "", "exact(n=8)", 0)
-    *_, density = surface_panels(builtin_catalog().multiplier("exact(n=8)"), recording)
+    *_, density = core_maps(builtin_catalog().multiplier("exact(n=8)"), recording)
     assert 10 ** density.values[3, 5] == pytest.approx(65_536 * 60 / 66)
     assert 10 ** density.values[1, 2] == pytest.approx(65_536 * 6 / 66)
     assert np.isnan(density.values).sum() == 65_536 - 2
@@ -80,13 +79,13 @@ def test_recorded_operands_are_times_uniform() -> None:
 def test_rare_errors_still_have_a_scale(tmp_path: Path) -> None:
     source = "uint64_t core(uint64_t a, uint64_t b) { return a * b - (a == 255 && b == 255); }"
     design = own(tmp_path, source).family.bind({"n": 8})
-    _, error = surface_panels(design)
+    _, error = core_maps(design)
     assert error.limit == 1
 
 
 def test_the_headline_names_design_and_metrics() -> None:
     design = builtin_catalog().multiplier("drum(n=4,k=2)")
-    figure = surface_figure(design, error_metrics(design))
+    figure = core_figure(design, error_metrics(design))
     texts = " ".join(text.get_text() for text in figure.texts)
     for part in ("drum(n=4,k=2)", "ER ", "NMED ", "MRED ", "WCE "):
         assert part in texts
