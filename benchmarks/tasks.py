@@ -77,7 +77,8 @@ def trained(task: str, design: str, seed: int) -> Training:
     start = time.process_time()
     history = train(workload, point, None, seed).history
     seconds = round(time.process_time() - start, 2)
-    score = history.validation_accuracy
+    goal = make(workload).task.metric.goal
+    score = goal.score(history.validation_score)  # the metric
     return Training(key(task), design, seed, score, history.status, seconds)
 
 
@@ -97,7 +98,7 @@ def table(task: str, rows: list[Training]) -> dict[str, object]:
         seeds = sorted(reference.keys() & ours.keys())
         ends = [tuple(each[seed].score for seed in seeds) for each in (ours, reference)]
         apart = interval95(paired_difference(*ends))
-        worse = -metric.better * apart.mean
+        worse = -metric.goal.score(apart.mean)
         failed = not worse < FAILS.get(metric.unit, 0.1)
         failed |= any(ours[seed].status == "nan" for seed in seeds)
         found.append(

@@ -81,16 +81,16 @@ def evaluate(
     if as_json:
         print_json(rows, tuple[Inference, ...])
         return
-    metric = network.made.task.metric
+    goal = network.made.task.metric.goal
     print_table(
-        f"{network.made.workload.text}, {split}: {metric.name}, {metric.direction} is better",
-        ("design", metric.name, "to fp32", "95 % interval", "loss"),
+        f"{network.made.workload.text}, {split}: {goal.name}, {goal.direction} is better",
+        ("design", goal.name, "to fp32", "95 % interval", "loss"),
         [
             (
                 row.design,
-                figure(row.metric, metric.unit),
-                figure(row.difference, metric.unit, signed=True),
-                "-" if row.half != row.half else f"± {figure(row.half, metric.unit)}",
+                figure(goal, goal.score(row.metric)),
+                figure(goal, goal.score(row.difference), signed=True),
+                "-" if row.half != row.half else f"± {figure(goal, goal.score(row.half))}",
                 f"{row.loss:.4f}",
             )
             for row in rows

@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from axdse.dse.limits import LARGEST_SEED
+from axdse.dse.training.records import Goal
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.design_point import (
@@ -224,7 +225,7 @@ def device_of(name: str) -> "torch.device":
     return torch.device(name)
 
 
-def figure(value: float, unit: str, *, signed: bool = False) -> str:
-    """A metric for people: fractions, which have no unit, in percent."""
+def figure(goal: Goal, score: float, *, signed: bool = False) -> str:
+    """The metric of a score, or the difference of two, for people."""
     sign = "+" if signed else ""
-    return f"{value:{sign}.4f} {unit}" if unit else f"{100 * value:{sign}.2f} %"
+    return f"{goal.shown(score):{sign}.{4 if goal.unit else 2}f} {goal.symbol}"

@@ -27,7 +27,7 @@ from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
 from axdse.dse.report.summary import interval95
 from axdse.dse.run.config import load_config
 from axdse.dse.run.evaluation import paired_difference
-from axdse.dse.training.records import Epoch, History, TrainSettings
+from axdse.dse.training.records import Epoch, Goal, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
@@ -45,24 +45,20 @@ class Course:
         workload: as it is written in commands.
         factory: SHA-256 of the file of the task's factory.
         design: canonical text.
-        metric: of the task.
-        unit: of a difference of it; "" for a fraction.
-        direction: whether higher or lower is better.
+        goal: what the scores are of.
         histories: one a seed.
     """
 
     workload: str
     factory: str
     design: str
-    metric: str
-    unit: str
-    direction: str
+    goal: Goal
     histories: tuple[History, ...]
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """The metric after the last epoch, one a seed."""
-        return tuple(history.validation_accuracy for history in self.histories)
+        """After the last epoch, one a seed; higher is better."""
+        return tuple(history.validation_score for history in self.histories)
 
 
 @click.command(short_help="Train a network with designs.")
@@ -141,7 +137,7 @@ def train(
         bars.begin("epochs", settings.epochs * seeds * len(designs), 0)
 
         def watch(epoch: Epoch) -> bool:
-            score = figure(epoch.validation_accuracy, task.metric.unit)
+            score = figure(task.metric.goal, epoch.validation_score)
             bars.advance(f"{epoch.epoch} done: validation {score}")
             return True
 
@@ -169,7 +165,7 @@ def _asked(
 ) -> tuple[Workload, tuple[str, ...], TrainSettings | None]:
     config = load_config(config_path, catalog_in_use()) if config_path else None
     if config:
-        workload, texts = find_workload(config.workload).on(config.dataset), arguments
+        workload, texts = config.own_workload, arguments
     elif arguments:
         try:
             workload, texts = find_workload(arguments[0]), arguments[1:]
@@ -188,14 +184,11 @@ def _course(workload: Workload, point: DesignPoint, histories: tuple[History, ..
     from axdse.dse.training.task import make
 
     made = make(workload)
-    metric = made.task.metric
     return Course(
         workload=workload.text,
         factory=made.digest,
         design=point.name,
-        metric=metric.name,
-        unit=metric.unit,
-        direction=metric.direction,
+        goal=made.task.metric.goal,
         histories=histories,
     )
 
@@ -235,40 +228,39 @@ def _save(recording: Recording | None, path: Path) -> None:
 
 def _print(courses: tuple[Course, ...]) -> None:
     first = courses[0]
-    title = f"{first.workload}: {first.metric}, {first.direction} is better"
+    title = f"{first.workload}: {first.goal.name}, {first.goal.direction} is better"
     if len(courses) == 1:
-        rows = [_epoch_row(h, epoch, first.unit) for h in first.histories for epoch in h.epochs]
+        rows = [_epoch_row(h, epoch, first.goal) for h in first.histories for epoch in h.epochs]
         print_table(f"{first.design}: {title}", EPOCHS, rows)
     summary = [_row(course, first) for course in courses]
     compared = (f"to {first.design}", "95 % interval", "status")
-    print_table(
-        title if len(courses) > 1 else "", ("design", f"{first.metric}, mean", *compared), summary
-    )
+    columns = ("design", f"{first.goal.name}, mean", *compared)
+    print_table(title if len(courses) > 1 else "", columns, summary)
     if len(first.histories) == 1:
         say("one seed: small differences are noise; --seeds 3 gives intervals")
 
 
 def _row(course: Course, first: Course) -> tuple[str, ...]:
-    unit = course.unit
+    goal = course.goal
     mean = sum(course.scores) / len(course.scores)
     apart = interval95(paired_difference(course.scores, first.scores))
     ended = sorted({history.status for history in course.histories})
     return (
         course.design,
-        figure(mean, unit),
-        figure(apart.mean, unit, signed=True),
-        "-" if apart.half != apart.half else f"± {figure(apart.half, unit)}",
+        figure(goal, mean),
+        figure(goal, apart.mean, signed=True),
+        "-" if apart.half != apart.half else f"± {figure(goal, goal.score(apart.half))}",
         ", ".join(ended),
     )
 
 
-def _epoch_row(history: History, epoch: Epoch, unit: str) -> tuple[str, ...]:
+def _epoch_row(history: History, epoch: Epoch, goal: Goal) -> tuple[str, ...]:
     return (
         str(history.seed),
         str(epoch.epoch),
         f"{epoch.train_loss:.4f}",
-        figure(epoch.train_accuracy, unit),
-        figure(epoch.validation_accuracy, unit),
-        f"{epoch.validation_loss:.4f}",
+        figure(goal, epoch.train_score),
+        figure(goal, epoch.validation_score),
+        "-" if epoch.validation_loss is None else f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )

@@ -59,24 +59,73 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What networks are scored by. A score is the metric, negated where lower is better.
+
+    So a higher score is always better; people see the metric.
+
+    Attributes:
+        name: of the metric.
+        unit: of a difference, such as "nats"; "" for a fraction, shown in percent.
+        direction: whether a higher or a lower metric is better.
+        resolution: difference that one training with one seed cannot tell from noise.
+    """
+
+    name: str = "accuracy"
+    unit: str = ""
+    direction: Literal["higher", "lower"] = "higher"
+    resolution: float = 0.01
+
+    @property
+    def symbol(self) -> str:
+        """Unit of what is shown."""
+        return self.unit or "%"
+
+    @property
+    def points(self) -> str:
+        """Unit of a difference that is shown."""
+        return self.unit or "points"
+
+    @property
+    def digits(self) -> int:
+        """Decimals to show."""
+        return 3 if self.unit else 1
+
+    def score(self, metric: float) -> float:
+        """What is compared: higher is better."""
+        return metric if self.direction == "higher" else -metric
+
+    def shown(self, score: float) -> float:
+        """The metric of a score, or the difference of two, in the unit that people see."""
+        return self.score(score) * (1 if self.unit else 100)
+
+    def text(self, score: float) -> str:
+        """A score as people see it: `84.3 %`, `-2.561 decades`."""
+        return f"{self.shown(score):.{self.digits}f} {self.symbol}"
+
+
+ACCURACY = Goal()
+
+
+@dataclass(frozen=True)
 class Epoch:
     """What one pass over the training examples gave.
 
     Attributes:
         epoch: 1, 2, ...
         train_loss: mean over the examples, in the unit of the task's loss.
-        train_accuracy: the task's metric while training; of a classification accuracy, 0..1.
-        validation_accuracy: the same after the epoch, on the validation split.
+        train_score: of the task's `Goal`, while training; of a classifier accuracy, 0..1.
+        validation_score: the same after the epoch, on the validation split.
         seconds: wall time, validation included.
-        validation_loss: mean over the validation split.
+        validation_loss: mean over the validation split; None: not known.
     """
 
     epoch: int
     train_loss: float
-    train_accuracy: float
-    validation_accuracy: float
+    train_score: float
+    validation_score: float
     seconds: float
-    validation_loss: float = math.nan
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +144,6 @@ class History:
     seed: int
 
     @property
-    def validation_accuracy(self) -> float:
-        """The metric after the last epoch, on the validation split."""
-        return self.epochs[-1].validation_accuracy
+    def validation_score(self) -> float:
+        """The score after the last epoch, on the validation split."""
+        return self.epochs[-1].validation_score

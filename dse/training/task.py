@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from axdse.dse.training.datasets import Splits
 from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
-from axdse.dse.training.records import TrainSettings
+from axdse.dse.training.records import Goal, TrainSettings
 from axdse.dse.training.workloads import Workload
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
@@ -53,9 +53,9 @@ class Metric:
     log10: bool = False
 
     @property
-    def better(self) -> float:
-        """1 if higher is better, else -1."""
-        return 1.0 if self.direction == "higher" else -1.0
+    def goal(self) -> Goal:
+        """The same without its function."""
+        return Goal(self.name, self.unit, self.direction, self.resolution)
 
     def value(self, mean: float) -> float:
         """The metric where `of` has this mean."""
@@ -118,15 +118,27 @@ class Made:
         workload: that names it.
         task: what its factory returned.
         file: of the factory.
-        digest: of that file.
+        source: its content when the factory was called.
         line: of the factory in it.
     """
 
     workload: Workload
     task: Task
     file: Path
-    digest: str
+    source: bytes
     line: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the file."""
+        return digest(self.source)
+
+    @property
+    def place(self) -> Path:
+        """Of a copy of the file, below a folder that Python finds modules in."""
+        module = Path(*self.workload.factory.partition(":")[0].split("."))
+        whole = self.file.name == "__init__.py"
+        return module / self.file.name if whole else module.with_suffix(".py")
 
     @property
     def identity(self) -> str:
@@ -244,6 +256,7 @@ def make(workload: Workload) -> Made:
         raise AxdseError(
             "a workload is a function", f"{file} has no {name}", did_you_mean(name, own)
         )
+    source = file.read_bytes()
     line = getattr(getattr(factory, "__code__", None), "co_firstlineno", 1)
     _check_arguments(workload, factory)
     with UserCode(None if workload.ships else file, line, name):
@@ -252,7 +265,7 @@ def make(workload: Workload) -> Made:
         rule = "the factory of a workload returns a Task"
         value = f"{file}, line {line}, in {name}: {type(task).__name__}"
         raise AxdseError(rule, value, "see 'axdse init workload'")
-    return Made(workload, task, file, digest(file.read_bytes()), line)
+    return Made(workload, task, file, source, line)
 
 
 def _imported(name: str) -> ModuleType:

@@ -14,11 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from axdse.dse.training.datasets import Split
-from axdse.dse.training.examples import Arrays, Batch, Examples, Inputs, as_examples, check_labels
+from axdse.dse.training.examples import Arrays, Batch, Examples, Inputs, check_labels
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.task import Made, make
-from axdse.dse.training.task import accuracy as right
 from axdse.dse.training.workloads import Workload
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
@@ -120,12 +118,6 @@ def train(
     return Trained(history, model, recording)
 
 
-def accuracy(model: nn.Module, split: Split) -> float:
-    """Fraction 0..1 of images whose largest logit is their label's; a NaN is always wrong."""
-    examples = as_examples((split.images, split.labels), "images")
-    return _scores(model, examples, right, EVALUATION_BATCH, CPU).mean
-
-
 @dataclass(frozen=True, eq=False)
 class Score:
     """What a network reaches on some examples.
@@ -198,7 +190,7 @@ def _scores(
     metric: Callable[[Any, Any], Tensor],
     batch: int,
     device: torch.device,
-    loss: Callable[[Any, Any], Tensor] | None = None,
+    loss: Callable[[Any, Any], Tensor],
 ) -> _Means:
     was_training = model.training
     model.eval()
@@ -207,7 +199,7 @@ def _scores(
         for inputs, targets in examples.batches(batch):
             there = _moved(targets, device)
             outputs = _called(model, _moved(inputs, device))
-            lost = float(loss(outputs, there)) if loss else 0.0
+            lost = float(loss(outputs, there))
             values = metric(outputs, there)
             means.add(outputs, values, lost, len(targets))
             means.values.append(values.flatten().double().cpu())
@@ -246,7 +238,7 @@ def _chance(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
 
 
 def _is_finite(epoch: Epoch, model: nn.Module) -> bool:
-    figures = (epoch.train_loss, epoch.validation_accuracy)
+    figures = (epoch.train_loss, epoch.validation_score)
     return all(map(math.isfinite, figures)) and all(
         bool(parameter.isfinite().all()) for parameter in model.parameters()
     )
@@ -295,9 +287,9 @@ class Run:
             means = self._pass(number)
         reached = measure(self.made, self.model, self.splits.validation, batch, device)
         metric = self.made.task.metric
+        trained, validated = map(metric.goal.score, (metric.value(means.mean), reached.metric))
         seconds = time.monotonic() - start
-        trained = metric.value(means.mean)
-        return Epoch(number, means.loss, trained, reached.metric, seconds, reached.loss)
+        return Epoch(number, means.loss, trained, validated, seconds, reached.loss)
 
     def _batches(self, epoch: int) -> Iterator[Batch]:
         """The examples of one epoch; their order depends on seed and epoch alone."""

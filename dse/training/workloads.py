@@ -64,11 +64,6 @@ class Workload:
         """Whether its factory is one of axdse."""
         return self.name in WORKLOADS
 
-    @property
-    def dataset(self) -> str:
-        """The argument of that name, that of the images of most that ship."""
-        return str(dict(self.arguments).get("dataset", "fashion-mnist-14k"))
-
     def on(self, dataset: str) -> "Workload":
         """The same network on another dataset."""
         return self.given("dataset", dataset)

@@ -116,11 +116,11 @@ def test_a_task_of_colour_images_is_trained(
     native, ours = trained(capsys, "own.tasks:colours(width=6)", "fp32", BF16, "--seeds", "2")
     assert native["workload"] == "own.tasks:colours(width=6)"
     assert len(str(native["factory"])) == 64
-    assert (native["metric"], native["direction"]) == ("accuracy", "higher")
+    assert native["goal"]["name"] == "accuracy"
     for course in (native, ours):
         last = [history["epochs"][-1] for history in course["histories"]]
         assert [history["seed"] for history in course["histories"]] == [0, 1]
-        assert all(epoch["validation_accuracy"] > 0.8 for epoch in last)
+        assert all(epoch["validation_score"] > 0.8 for epoch in last)
 
 
 def test_a_regression_from_a_stream_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,7 +159,7 @@ def test_the_template_runs(
     assert run(["init", "workload", "my_first_task.py"]) == 0
     assert "axdse train my_first_task:task" in capsys.readouterr().out
     (course,) = trained(capsys, "my_first_task:task(width=16)", BF16)
-    assert course["histories"][0]["epochs"][-1]["validation_accuracy"] > 0.9
+    assert course["histories"][0]["epochs"][-1]["validation_score"] > 0.9
     assert run(["init", "workload", "my_first_task.py"]) == 2
     assert "not overwritten" in capsys.readouterr().err
 

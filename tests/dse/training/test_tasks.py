@@ -110,7 +110,7 @@ def short(name: str, **changes: int) -> float:
     settings = dataclasses.replace(make(workload).task.settings, **changes)
     history = train(workload, None, settings, 0).history
     assert history.status == "finished"
-    return history.validation_accuracy
+    return make(workload).task.metric.goal.score(history.validation_score)
 
 
 def test_teacher_has_a_low_floor() -> None:
@@ -138,7 +138,7 @@ def test_teacher_tells_designs_apart_and_spelling_sees_range() -> None:
     def score(workload: str, design: str) -> float:
         task = make(find_workload(workload)).task
         trained = train(find_workload(workload), parse_design_point(design), task.settings, 0)
-        return trained.history.validation_accuracy
+        return task.metric.goal.score(trained.history.validation_score)
 
     assert score(teacher.text, "exact(n=8) in bf16") + 0.2 < score(
         teacher.text, "exact(n=4) in float(8,3)"
