@@ -19,8 +19,7 @@ from axdse.dse.training.readers import map_npy, read_cifar_batch, read_idx
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.train import CHECKPOINT, train
 from axdse.dse.training.workloads import find_workload
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import read_library
+from axdse.flows.liberty.library import OSU018, read_library
 from axdse.flows.power.activity_file import read_source as read_activity
 from axdse.flows.verify.c_source import find_prototype, published_figures, read_source
 from axdse.flows.verify.certificate import read_certificate, write_certificate
@@ -30,7 +29,7 @@ from axdse.multipliers.cache import seal, unseal
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import HERE, Catalog, builtin_catalog
 from axdse.multipliers.designs.design_point import parse_design_point
-from axdse.multipliers.designs.expression import evaluate
+from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import OperandHistogram, OperandTrace, Recording
 from axdse.multipliers.operands.recording_file import load_recording, save_recording
@@ -92,7 +91,7 @@ def _config(folder: Path) -> Path:
 
 
 def _catalogue(folder: Path) -> Path:
-    text = (HERE / "catalog.yaml").read_text()
+    text = "".join(path.read_text() for path in sorted(HERE.glob("catalog/*.yaml")))
     starts = [match.start() for match in re.finditer(r"^\w+:$", text, re.MULTILINE)]
     entries = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
     chosen = [entry for entry in entries if entry.partition(":")[0] in FAMILIES]

@@ -4,13 +4,10 @@ import ctypes
 import functools
 from pathlib import Path
 
-from axdse.flows.sources import source_files
-from axdse.flows.tools import find_tool
-from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
 
-FLAGS = ("-std=gnu11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
-TIME_LIMIT_S = 60
+FOLDER = Path(__file__).parent
+FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
 
 
 @functools.cache
@@ -29,18 +26,5 @@ def native_file(name: str) -> Path:
     Raises:
         AxdseError: the compiler is missing or fails.
     """
-    (source,) = source_files(name)
-    compiler = find_tool("cc")
-    key = digest(source.read_bytes(), compiler.version, *FLAGS)
-    return cached_file("native", f"{key}.so", lambda: _compiled(source))
-
-
-def _compiled(source: Path) -> bytes:
-    with temporary_folder() as folder:
-        (folder / source.name).write_bytes(source.read_bytes())
-        arguments = [*FLAGS, source.name, "-o", "native.so"]
-        result = find_tool("cc").run(arguments, folder=folder, limit_s=TIME_LIMIT_S)
-        if result.exit_code:
-            reason = next(iter(result.log.splitlines()), f"exit code {result.exit_code}")
-            raise AxdseError(f"{source.name} must compile", reason, "check the C compiler")
-        return (folder / "native.so").read_bytes()
+    source = FOLDER / name
+    return build_cached(source, Recipe("native", ".so", FLAGS, ("-shared",), source.name, OUR_C))

@@ -110,16 +110,16 @@ def damaged() -> Iterator[CacheEntry]:
             yield entry
 
 
-def prune(size: int) -> list[CacheEntry]:
-    """Remove the least recently used entries until `size` bytes are left; return them."""
+def superfluous(size: int) -> list[CacheEntry]:
+    """The least recently used entries, without which `size` bytes are left."""
     known = entries()
-    left, gone = sum(entry.size for entry in known), []
+    left, chosen = sum(entry.size for entry in known), []
     for entry in known:
         if left <= size:
             break
         left -= entry.size
-        gone.append(entry)
-    return remove(gone)
+        chosen.append(entry)
+    return chosen
 
 
 def remove(chosen: Iterable[CacheEntry]) -> list[CacheEntry]:
@@ -149,7 +149,7 @@ def in_use() -> Iterator[None]:
             yield
     finally:
         if _written_since(start) and sum(entry.size for entry in entries()) > limit:
-            prune(int(limit * FILL))
+            remove(superfluous(int(limit * FILL)))
 
 
 def _written_since(start: float) -> bool:

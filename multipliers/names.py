@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.printable import printable
+from axdse.multipliers.errors import AxdseError, printable
 
 # Those of the test benches and harnesses: no name of a design begins so.
 BENCH_PREFIXES = ("rtl_bench", "axdse_")

@@ -23,6 +23,7 @@ from axdse.multipliers.files import MIB, InputFile, size_text
 MOST_MEMBERS = 4096
 LONGEST_HEADER = 1024
 MOST_DIMENSIONS = 8
+MOST_ELEMENTS = 1 << 40
 _ENTRY = b"PK\1\2"  # begins each entry of the central directory
 _ENCRYPTED = 0x1
 _MAGIC = b"\x93NUMPY"
@@ -65,6 +66,8 @@ class Npz:
                 smaller than it says.
         """
         dtype, fortran, shape, content = self._read(name)
+        if not dtype.itemsize:
+            raise self.file.refusal(f"{name} is an array of nothing")
         array = np.frombuffer(content, dtype=dtype)
         return array.reshape(shape, order="F" if fortran else "C")
 
@@ -166,7 +169,9 @@ def _header(
         raise file.refusal(f"{name} is no array of NumPy")
     found = _HEADER.fullmatch(stream.read(count))
     shape = tuple(map(int, re.findall(rb"\d+", found[3]))) if found else ()
-    if found is None or len(shape) > MOST_DIMENSIONS:
+    # A dimension of none hides from the sizes how large the others are.
+    vast = 0 in shape and math.prod(filter(None, shape)) > MOST_ELEMENTS
+    if found is None or len(shape) > MOST_DIMENSIONS or vast:
         raise file.refusal(f"{name} is no array of plain numbers or text")
     try:
         dtype = np.dtype(found[1].decode())

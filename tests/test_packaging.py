@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DATA = (
     "multipliers/*/*.[ch]",
-    "multipliers/*.yaml",
+    "multipliers/catalog/*.yaml",
     "multipliers/rtl/**/*.v",
     "flows/**/*.c",
     "flows/**/*.v",

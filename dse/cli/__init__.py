@@ -30,6 +30,9 @@ def run(arguments: Sequence[str]) -> int:
         return result if isinstance(result, int) else 0
     except AxdseError as error:
         return _report(str(error), debug)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return BAD_INPUT
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "axdse"
         return _report(f"{error.format_message()} See '{path} --help'.", debug)

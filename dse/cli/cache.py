@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import click
 
-from axdse.dse.cli.options import json_option, print_json, print_table
+from axdse.dse.cli.options import json_option, print_json, print_table, say
 from axdse.multipliers.cache import cache_root
 from axdse.multipliers.cache_limit import (
     CacheEntry,
@@ -15,14 +15,14 @@ from axdse.multipliers.cache_limit import (
     damaged,
     entries,
     parse_size,
-    prune,
     remove,
+    superfluous,
 )
 from axdse.multipliers.errors import AxdseError
 
 DAY_S = 86_400
 MOST_DAYS = 36_500
-DAMAGED = 1
+DAMAGED = STAYED = 1
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class CacheReport:
 def cache() -> None:
     """Look after the cache: results and compiled programs that are kept for later.
 
-    It is in $AXDSE_CACHE, else ~/.cache/axdse. Every command prunes it to $AXDSE_CACHE_LIMIT,
-    5GB where that is not set; what is missing is made again.
+    It is in $AXDSE_CACHE, else $XDG_CACHE_HOME/axdse, else ~/.cache/axdse. Commands that store
+    something prune it to $AXDSE_CACHE_LIMIT, 5GB where that is not set; what is missing is made
+    again.
     """
 
 
@@ -84,7 +85,7 @@ def show(as_json: bool) -> None:
     print_table(title, ("kind", "entries", "MB", "unused for days"), rows)
 
 
-@cache.command("prune")
+@cache.command("prune", short_help="Remove entries, the least recently used first.")
 @click.option("--to", "size", metavar="SIZE", help="Until so much is left, such as 500MB.")
 @click.option(
     "--older-than",
@@ -94,23 +95,29 @@ def show(as_json: bool) -> None:
     help="What was not used for so long.",
 )
 @click.option("--all", "everything", is_flag=True, help="All of it.")
-def prune_cache(size: str | None, days: int | None, everything: bool) -> None:
+def prune_cache(size: str | None, days: int | None, everything: bool) -> int:
     """Remove entries, the least recently used first; default: until the limit is kept.
 
-    What another running process of axdse used in the last minutes stays.
+    What another running process of axdse used in the last minutes stays. Exit code 1: some had to
+    stay.
     """
     if sum((size is not None, days is not None, everything)) > 1:
         raise AxdseError(
             "prune takes one rule", "several given", "give --to, --older-than or --all"
         )
     if everything:
-        gone = remove(entries())
+        chosen = entries()
     elif days is not None:
         latest = time.time() - days * DAY_S
-        gone = remove(entry for entry in entries() if entry.used <= latest)
+        chosen = [entry for entry in entries() if entry.used <= latest]
     else:
-        gone = prune(parse_size(size) if size else cache_limit())
+        chosen = superfluous(parse_size(size) if size else cache_limit())
+    gone = remove(chosen)
     click.echo(f"{len(gone):,} entries removed, {_megabytes(_total(gone))} MB")
+    stayed = len(chosen) - len(gone)
+    if stayed:
+        say(f"{stayed:,} more are in use, or may not be removed: {cache_root()}", err=True)
+    return STAYED if stayed else 0
 
 
 @cache.command()

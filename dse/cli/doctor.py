@@ -13,8 +13,9 @@ from axdse.flows.tools import TOOLS, KnownTool, find_tool
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.multipliers.cache import cache_dir
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.bounded import fence_version
+from axdse.multipliers.sandbox.compiler import compiler
 from axdse.multipliers.sandbox.confined import ALLOW_SECCOMP, seccomp_available
-from axdse.multipliers.sandbox.fence import fence_version
 
 PACKAGES = ("axdse", "torch", "numpy", "cocotb", "optuna")
 OPTIONAL_PACKAGES = {"cupy-cuda13x": "pip install 'axdse[cuda13]'"}
@@ -58,7 +59,7 @@ def doctor(as_json: bool) -> int:
 
 
 def _tools() -> list[Finding]:
-    return [_tool(known) for known in TOOLS]
+    return [*map(_tool, TOOLS), _compiler()]
 
 
 def _tool(known: KnownTool) -> Finding:
@@ -67,6 +68,14 @@ def _tool(known: KnownTool) -> Finding:
         return Finding(known.name, True, f"{tool.version}, {tool.path}")
     except AxdseError as error:
         return Finding(known.name, True, "", error.remedy)
+
+
+def _compiler() -> Finding:
+    try:
+        path, version = compiler()
+        return Finding("C compiler", True, f"{version}, {path}")
+    except AxdseError as error:
+        return Finding("C compiler", True, "", error.remedy)
 
 
 def _library() -> Finding:

@@ -36,9 +36,14 @@ from axdse.multipliers.designs.design_point import (
     parse_design_point,
 )
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.errors import (
+    AxdseError,
+    did_you_mean,
+    printable,
+    printable_json,
+    printable_lines,
+)
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-from axdse.multipliers.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     import torch

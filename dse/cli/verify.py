@@ -1,6 +1,6 @@
 """The command verify: is the Verilog the C model?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from axdse.dse.cli.options import (
 )
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
-from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.bring_your_own import Design, Pins, read_design
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
@@ -31,12 +31,14 @@ from axdse.flows.verify.certificate import (
     write_certificate,
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
+from axdse.flows.verify.import_folder import MODELS, VERILOG
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
 
 FEW = 60
 T = TypeVar("T")
+Options = Mapping[str, object]  # by name; what is not given is false
 
 
 @click.command(short_help="Check C model against Verilog.")
@@ -119,42 +121,70 @@ def verify(
     two files need no more than --model and --rtl: the other options pin what they leave open.
     """
     pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
-    chosen_otherwise = bool(specs or every or defaults or unit or format_text)
-    if (model or rtl or known) and chosen_otherwise:
-        raise AxdseError(
-            "two files of your own, or a certificate, are all that is verified",
-            "there are SPECs, --all, --defaults, --unit or --format too",
-            "leave them out",
-        )
+    own = bool(model or rtl or pins != Pins())
+    chosen_by: Options = {"a SPEC": specs, "--all": every, "--defaults": defaults}
+    catalogued: Options = {**chosen_by, "--unit": unit, "--format": format_text}
+    simulated: Options = {"--simulator": simulator != "icarus"}
+    traced: Options = {"--waves": waves, "--prove": prove_s}
     if known:
+        beside: Options = {**catalogued, **simulated, **traced, "--certificate": certificate}
+        _refuse_beside("--check", beside)
         return _recheck(known, model, rtl, pins)
-    if model or rtl or pins != Pins():
-        reports = [_check_own(specs, model, rtl, pins, seed, waves, prove_s)]
+    guesses: tuple[str, ...] = ()
+    if own:
+        _refuse_beside("a design of your own", {**catalogued, **simulated})
+        design = _own(model, rtl, pins)
+        reports = [check_design(design, order=order, seed=seed, waves=waves, prove_s=prove_s)]
+        guesses = design.guesses(pins)
     else:
         chosen = _chosen(specs, every, defaults)
+        if certificate:
+            _only_one(chosen, "--certificate")
         if unit:
+            _refuse_beside("--unit", {**simulated, **traced})
             candidates = [candidate_of(m, format_text) for m in chosen]
             reports = [check_unit(candidate, seed=seed) for candidate in candidates]
+        elif format_text:
+            raise AxdseError("--format is of the whole unit", format_text, "add --unit")
         elif waves or prove_s:
+            _refuse_beside("--waves or --prove", simulated)
             one = _only_one(chosen, "--waves or --prove")
             reports = [check(one, seed=seed, waves=waves, prove_s=prove_s)]
         else:
             reports = _check_many(chosen, seed, jobs, simulator)
     if waves and all(report.passed for report in reports):
         say(f"no counter-example, so {waves} is not written", err=True)
-    if certificate:
+    passed = all(report.passed for report in reports)
+    if certificate and passed:
         write_certificate(_only_one(reports, "--certificate"), certificate)
+    elif certificate:
+        say(f"only a passed check is certified, so {certificate} is not written", err=True)
     if as_json:
         print_json(tuple(reports), tuple[RtlReport, ...])
     else:
         print_reports(reports)
-    return 0 if all(report.passed for report in reports) else 1
+        for guess in () if passed else guesses:
+            say(f"{reports[0].design}: {guess}")
+    return 0 if passed else 1
+
+
+def _refuse_beside(one: str, others: Options) -> None:
+    """Refuse options that would do nothing."""
+    given = [option for option, value in others.items() if value]
+    if given:
+        raise AxdseError(f"{one} goes without {given[0]}", "both are given", "leave one out")
 
 
 def _chosen(specs: tuple[str, ...], every: bool, defaults: bool) -> list[Multiplier]:
     if ((every or defaults) and specs) or (every and defaults):
         given = " ".join(specs) or "--all --defaults"
         raise AxdseError("SPECs, --all or --defaults", given, "leave the others out")
+    if not (specs or every or defaults):
+        raise AxdseError(
+            "verify takes at least one SPEC, --defaults, --all, or --model X.c and --rtl X.v",
+            "none given",
+            "see 'axdse list' for SPECs",
+        )
     if every:
         return [m for m in catalog_in_use().grid() if m.a_bits + m.b_bits <= EXHAUSTIVE_BITS]
     if defaults:
@@ -174,8 +204,15 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
     if (model is None) != (rtl is None) or (model is None and pins != Pins()):
         raise AxdseError(
             "a certificate is held against two files, or against the catalogue",
-            f"--model {model} --rtl {rtl}",
+            f"only {_given(model, rtl) or 'pins'}",
             "give both files, or neither",
+        )
+    family = report.design.partition(" in ")[0].partition("(")[0]
+    if not model and family not in catalog_in_use().families:
+        raise AxdseError(
+            "a certificate is held against two files, or against the catalogue",
+            f"no catalogue has {family}",
+            "give --model and --rtl, or the --catalog FOLDER that has it",
         )
     if " in " in report.design:
         spec, _, format_text = report.design.partition(" in ")
@@ -202,23 +239,23 @@ def _print_findings(report: RtlReport, findings: tuple[Finding, ...]) -> int:
     return 0 if all(finding.holds for finding in findings) else 1
 
 
-def _check_own(
-    specs: tuple[str, ...],
-    model: Path | None,
-    rtl: Path | None,
-    pins: Pins,
-    seed: int,
-    waves: Path | None,
-    prove_s: float | None,
-) -> RtlReport:
-    if specs or not model or not rtl:
+def _own(model: Path | None, rtl: Path | None, pins: Pins) -> Design:
+    if not model or not rtl:
         raise AxdseError(
-            "your own design is two files and no SPEC",
-            f"--model {model} --rtl {rtl} {' '.join(specs)}".strip(),
+            "your own design is two files",
+            f"only {_given(model, rtl) or 'options of one'}",
             "write 'axdse verify --model X.c --rtl X.v'",
         )
-    design = read_design(model, rtl, pins)
-    return check_design(design, order=pins.order, seed=seed, waves=waves, prove_s=prove_s)
+    if model.suffix in VERILOG and rtl.suffix in MODELS:
+        raise AxdseError(
+            "--model is a C file, --rtl a Verilog one", _given(model, rtl), "exchange them"
+        )
+    return read_design(model, rtl, pins)
+
+
+def _given(model: Path | None, rtl: Path | None) -> str:
+    files = {"--model": model, "--rtl": rtl}
+    return " ".join(f"{option} {path}" for option, path in files.items() if path)
 
 
 def _check_many(
@@ -243,7 +280,7 @@ def print_reports(reports: list[RtlReport]) -> None:
     for report in reports:
         for example in report.examples:
             operands = f"a={example.a} b={example.b}"
-            expected = f"expected {example.expected:#x}, got 0x{example.got}"
+            expected = f"expected 0x{example.expected:0{len(example.got)}x}, got 0x{example.got}"
             say(f"{report.design}: {operands}: {expected}")
         for example in report.reading.examples if report.reading else ():
             operands = f"a={example.a} b={example.b}"

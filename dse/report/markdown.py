@@ -2,7 +2,7 @@
 
 import re
 
-from axdse.multipliers.printable import printable
+from axdse.multipliers.errors import printable
 
 _MARK = re.compile(r"[\\`*\[\]|~!]|(?<!\w)_|_(?!\w)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "@": "&#64;"}

@@ -21,8 +21,7 @@ from axdse.dse.run.evaluation import Baseline, Evaluation, Status, paired_differ
 from axdse.dse.run.objectives import AREA, DELAY, Objective
 from axdse.dse.run.run_dir import Results, RunDir, RunInfo
 from axdse.flows.cost.record import Cost
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.printable import printable_lines
+from axdse.multipliers.errors import AxdseError, printable_lines
 
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",

@@ -19,11 +19,11 @@ from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.flows.liberty.libraries import NAMES
+from axdse.flows.liberty.library import NAMES
 from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.expression import LARGEST
+from axdse.multipliers.designs.family import LARGEST
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, parse_format

@@ -95,21 +95,49 @@ def _energy(measured: Measured) -> float:
 
 
 ACCURACY = Objective(
-    *("accuracy", "accuracy", "", "network", "maximise", _score),
-    *("most accurate", "more accuracy", "less accurate"),
+    name="accuracy",
+    label="accuracy",
+    unit="",
+    level="network",
+    direction="maximise",
+    of=_score,
+    least="most accurate",
+    less="more accuracy",
+    more="less accurate",
 )
 AREA = Objective(
-    *("area", "unit area", "um2", "unit", "minimise", _area),
-    *("smallest", "less area", "larger"),
+    name="area",
+    label="unit area",
+    unit="um2",
+    level="unit",
+    direction="minimise",
+    of=_area,
+    least="smallest",
+    less="less area",
+    more="larger",
 )
 DELAY = Objective(
-    *("delay", "unit delay", "ns", "unit", "minimise", _delay),
-    *("fastest", "less delay", "slower"),
+    name="delay",
+    label="unit delay",
+    unit="ns",
+    level="unit",
+    direction="minimise",
+    of=_delay,
+    least="fastest",
+    less="less delay",
+    more="slower",
     digits=2,
 )
 ENERGY = Objective(
-    *("energy", "unit energy per multiplication", "fJ", "unit", "minimise", _energy),
-    *("most frugal", "less energy per multiplication", "more"),
+    name="energy",
+    label="unit energy per multiplication",
+    unit="fJ",
+    level="unit",
+    direction="minimise",
+    of=_energy,
+    least="most frugal",
+    less="less energy per multiplication",
+    more="more",
     needs_power=True,
 )
 OBJECTIVES = {each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY)}

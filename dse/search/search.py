@@ -72,8 +72,8 @@ def run_search(
         progress: is told of every step.
 
     Raises:
-        AxdseError: the folder is in use, not writable or of another search, a baseline or a
-            finalist cannot be trained, or every trial failed.
+        AxdseError: a family serves no format; the folder is in use, not writable or of another
+            search; a baseline or a finalist cannot be trained, or every trial failed.
         MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
@@ -86,6 +86,8 @@ def run_search(
     )
     watcher = progress or Unwatched()
     _check_power(config)
+    if catalog or not resume:  # a run that is resumed has its own
+        space_of(config, catalog)  # what is wrong with it, before anything is made
     try:
         count = config.workers or cores()
         with locked(run_path), Workers(count) as pool:

@@ -9,13 +9,12 @@ from pathlib import Path
 from axdse.flows.accelerator.accumulator import accumulator_of
 from axdse.flows.accelerator.mac_activity import RUN, Stream, recorded_stream, uniform_stream
 from axdse.flows.accelerator.mac_netlists import MacPart, mapped_adder, mapped_unit
-from axdse.flows.cost.dependencies import cost_basis, tools_in_use
+from axdse.flows.cost.cost import cost_basis, tools_in_use
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop, flip_flop
 from axdse.flows.netlist.synthesis import synthesis_script, timed_scripts
 from axdse.flows.power.activity_source import COUNT
-from axdse.flows.sources import source_digest
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.candidate import Candidate
@@ -23,6 +22,7 @@ from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.designs.rtl_text import unit_rtl
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.operands.recording import OperandTrace
+from axdse.multipliers.provenance import code_digest
 
 UNIFORM = f"uniform, {COUNT} independent pairs, sums of {RUN} products, seed 0"
 
@@ -163,7 +163,7 @@ def mac_cost(
     )
     key = digest(
         *(candidate.name, model_digest(candidate.multiplier), *(rtl.digest for rtl in rtls)),
-        *(cost_basis(library, clock_ns=clock_ns), source_digest("accelerator")),
+        *(cost_basis(library, clock_ns=clock_ns), code_digest(__name__)),
         *(_trace_digest(trace) for trace in traces),
     )
 

@@ -18,6 +18,7 @@ from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.rtl_text import unit_rtl
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.provenance import code_digest
 
 SAMPLE = 1 << 16  # sums with which a mapped adder is compared with its model
 NEAR = 4  # exponents of half of them differ by less
@@ -81,7 +82,8 @@ def check_adder(netlist: Netlist, accumulator: Accumulator) -> NetlistProof:
             f"a={a:#x}, b={b:#x} gives {got:#x}, not {expected:#x}",
             "report it: the synthesis is at fault",
         )
-    key = digest(accumulator.rtl.digest, netlist.verilog(), find_tool("yosys-abc").version)
+    abc = find_tool("yosys-abc").version
+    key = digest(accumulator.rtl.digest, netlist.verilog(), abc, code_digest(__name__))
 
     def prove() -> NetlistProof:
         proven = is_mapped(netlist, accumulator.rtl)

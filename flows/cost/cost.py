@@ -1,25 +1,85 @@
-"""What does a design cost? RTL -> netlist, checked against the model -> area, delay, power."""
+"""What does a design cost? RTL -> netlist, checked against the model -> area, delay, power.
 
+`cost_basis` says on what it depends beside the design; no front mixes two of it.
+"""
+
+import functools
 from datetime import UTC, datetime
 from pathlib import Path
 
-from axdse.flows.cost.dependencies import cost_basis, sources_of, tools_in_use
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import check_design
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.netlist.synthesis import scripts_for, synthesis_script, synthesise_for
+from axdse.flows.netlist.synthesis import (
+    scripts_for,
+    synthesis_script,
+    synthesise_for,
+    timed_scripts,
+)
 from axdse.flows.netlist.timing import critical_path_ns, timing_script
 from axdse.flows.power.activity import simulate
 from axdse.flows.power.activity_file import Source
-from axdse.flows.power.activity_source import Design
+from axdse.flows.power.activity_source import Design, Uniform
 from axdse.flows.power.power import power_of
+from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.provenance import code_digest
+
+TOOLS = ("yosys", "yosys-abc", "sta")
+ESTIMATE = "axdse.flows.cost.cost"
+
+
+def cost_basis(
+    library: Path | None = None, activity: Source | None = None, clock_ns: float | None = None
+) -> str:
+    """SHA-256 (hex) of all that a cost depends on but the design.
+
+    Tools, recipes, library, our own estimate, clock and operands: costs of different bases never
+    stand in one front.
+
+    Raises:
+        AxdseError: a tool or the library is missing.
+    """
+    sources = (source.digest for source in sources_of(activity) if source)
+    tools = tools_in_use()
+    library_digest, recipes = read_library(library).digest, _recipes(clock_ns)
+    # What we compute ourselves is as much a tool as the others, and has no other version.
+    own = code_digest(ESTIMATE)
+    return digest(library_digest, own, *tools, *recipes, str(clock_ns), *sources)
+
+
+@functools.lru_cache
+def _recipes(clock_ns: float | None) -> tuple[str, ...]:
+    """What is asked of Yosys and OpenSTA, names of modules and ports aside."""
+    return (
+        *(
+            synthesis_script("top", script=script, registers=registers)
+            for script in timed_scripts(clock_ns)
+            for registers in (False, True)
+        ),
+        *(timing_script("top"), timing_script("top", "clock", ("a", "b"))),
+    )
+
+
+def tools_in_use() -> tuple[str, ...]:
+    """Names and versions of the tools behind a cost.
+
+    Raises:
+        AxdseError: one is missing.
+    """
+    return tuple(find_tool(name).version for name in TOOLS)
+
+
+def sources_of(activity: Source | None) -> tuple[Uniform, Source | None]:
+    """The operands of `Cost.uniform` and of `Cost.recorded`."""
+    uniform = Uniform()
+    return uniform, None if activity is None or activity.digest == uniform.digest else activity
 
 
 def core_cost(
@@ -72,8 +132,8 @@ def _cost(
     core = design.multiplier if isinstance(design, Candidate) else design
     basis = cost_basis(library, activity, clock_ns)
     key = digest(
-        *(_name(design), model_digest(core), rtl.digest, repr(rtl.pipeline), basis),
-        *(_recipe(rtl, script) for script in scripts),
+        *(_name(design), model_digest(core), rtl.digest, repr(rtl.ports), repr(rtl.pipeline)),
+        *(basis, *scripts),
     )
     return cached(
         "cost", key, Cost, lambda: _measured(design, rtl, cells, activity, clock_ns, basis)

@@ -10,8 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.flows.cost.cost import unit_cost
-from axdse.flows.cost.dependencies import cost_basis
+from axdse.flows.cost.cost import cost_basis, unit_cost
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform

@@ -1,7 +1,9 @@
-"""What does a check say of a design? As JSON it is the certificate."""
+"""What did a device answer, and what does a check say of it? As JSON that is the certificate."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 Order = Literal["straight", "swapped"]
 Simulator = Literal["icarus", "verilator"]
@@ -160,3 +162,33 @@ class RtlReport:
     def only_order_is_wrong(self) -> bool:
         """Whether the RTL equals the model with its operands exchanged, and only so."""
         return self.mismatches > 0 and self.other_order_mismatches == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """Products in four states, as Verilog's VPI encodes them.
+
+    A bit on which the way back of `walk` disagrees is not a function of the operands: x.
+
+    Attributes:
+        value: uint64 of shape [vectors]; where a bit is unknown, 1 means x and 0 means z.
+        unknown: uint64 likewise, 1 where the bit is x or z.
+    """
+
+    value: np.ndarray
+    unknown: np.ndarray
+
+    def text(self, index: int, bits: int) -> str:
+        """One product in hex; a digit that is not known is x, z, or X where bits are mixed."""
+        value, unknown = int(self.value[index]), int(self.unknown[index])
+        digits = range((bits - 1) // 4 * 4, -1, -4)
+        return "".join(_digit(value >> at & 15, unknown >> at & 15, bits - at) for at in digits)
+
+
+def _digit(value: int, unknown: int, bits: int) -> str:
+    every = (1 << min(bits, 4)) - 1
+    if not unknown:
+        return f"{value:x}"
+    if unknown != every or value not in (0, every):
+        return "X"
+    return "x" if value else "z"

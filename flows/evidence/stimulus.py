@@ -1,10 +1,9 @@
-"""Which operand pairs is a design tried with?
+"""Which operand pairs is a design tried with, and in which order?
 
-A core is tried with all pairs, or corners and random ones. A float unit is its core, which sees
-two fractions, and the logic of sign, exponent and special values, which sees of the fractions
-only the carry and whether they are zero. So it meets every pair of exponents with a few pairs of
-fractions, every pair of fractions (m <= 7) with a few pairs of exponents, the pairs of all
-corners, and random pairs for what these two views might miss.
+A float unit is its core, which sees two fractions, and the logic of sign, exponent and special
+values, which sees of the fractions only the carry and whether they are zero. So it meets every
+pair of exponents with a few pairs of fractions, every pair of fractions (m <= 7) with a few pairs
+of exponents, the pairs of all corners, and random pairs for what these two views might miss.
 """
 
 from dataclasses import dataclass
@@ -19,9 +18,6 @@ EXHAUSTIVE_BITS = 16
 MAX_OPERAND_BITS = 32
 # 20,000 and more remain of these when repeated pairs are dropped, from 9 bits on.
 RANDOM_PAIRS = 24_000
-EXHAUSTIVE_UNIT_BITS = 18
-EVERY_FRACTION_BITS = 7
-Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +97,11 @@ def _distinct(parts: list[tuple[np.ndarray, np.ndarray]]) -> Stimulus:
     pairs = np.unique((a << np.uint64(MAX_OPERAND_BITS)) | b)
     low = np.uint64((1 << MAX_OPERAND_BITS) - 1)
     return Stimulus(pairs >> np.uint64(MAX_OPERAND_BITS), pairs & low, False)
+
+
+EXHAUSTIVE_UNIT_BITS = 18
+EVERY_FRACTION_BITS = 7
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
@@ -197,3 +198,46 @@ def _ordered(number_format: FloatFormat, a: np.ndarray, b: np.ndarray) -> Stimul
     key = np.unique(key)
     x, y = key >> (m + high + high), key >> (high + high) & ones
     return Stimulus(x | (key >> high & top) << m, y | (key & top) << m, False)
+
+
+RETURN_VECTORS = 4096
+SEED = 0
+
+
+def walk(stimulus: Stimulus, leaps: int) -> np.ndarray:
+    """Return indices into the stimulus, int64: each of them first, then some of them again.
+
+    All pairs are tried in Gray order: one bit changes at a time, and simulators are event-driven.
+    The way back meets a sample of the pairs from elsewhere, with a moving while b rests. So a
+    device with memory, such as a latch or an incomplete sensitivity list, betrays itself: it
+    answers to where it comes from. Last come some pairs at random, so that all bits change at
+    once; simulators are slow on these.
+
+    Args:
+        stimulus: the pairs.
+        leaps: how many are met at random, some perhaps more than once.
+    """
+    there = np.arange(stimulus.vectors)
+    if stimulus.exhaustive:
+        there ^= there >> 1
+    # Odd, so that the sample meets every value of both operands.
+    step = max(1, stimulus.vectors // RETURN_VECTORS) | 1
+    sample = np.arange(0, stimulus.vectors, step)
+    back = sample[np.lexsort((stimulus.a[sample], stimulus.b[sample]))][::-1]
+    drawn = np.random.default_rng(SEED).integers(0, stimulus.vectors, leaps)
+    return np.concatenate([there, back, drawn])
+
+
+def fold(answers: np.ndarray, order: np.ndarray, vectors: int) -> np.ndarray:
+    """Undo a walk: the first answer to each pair, uint64 [vectors]."""
+    folded = np.empty(vectors, dtype=np.uint64)
+    folded[order[:vectors]] = answers[:vectors]
+    return folded
+
+
+def disputed(answers: np.ndarray, order: np.ndarray, vectors: int) -> np.ndarray:
+    """The bits of each pair on which a later answer differs, uint64 [vectors]."""
+    bits = np.zeros(vectors, dtype=np.uint64)
+    again = order[vectors:]
+    np.bitwise_or.at(bits, again, answers[vectors:] ^ fold(answers, order, vectors)[again])
+    return bits

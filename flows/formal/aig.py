@@ -1,13 +1,30 @@
-"""What is an and-inverter graph? Built, simulated, written for other tools.
+"""What is an and-inverter graph? Built, simulated 64 codes a word, written for other tools.
 
 The binary AIGER format is Biere's, "The AIGER and-inverter graph (AIG) format", 2007.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.bit_planes import codes_of, lanes_of
+
+def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
+    """Transpose codes into bit planes, uint64 of shape (width, vectors / 64)."""
+    shifts = np.arange(width, dtype=np.uint64)[:, None]
+    bits = ((codes.astype(np.uint64) >> shifts) & np.uint64(1)).astype(np.uint8)
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
+
+
+def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Undo `lanes_of`."""
+    codes = np.zeros(count, dtype=np.uint64)
+    for bit, lane in enumerate(lanes):
+        bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")
+        codes |= bits.astype(np.uint64) << np.uint64(bit)
+    return codes
+
 
 FALSE, TRUE = 0, 1
 

@@ -15,7 +15,7 @@ from axdse.flows.formal.aig import Aig
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.model.cmodel import tabulate
+from axdse.multipliers.model.cmodel import table_of
 from axdse.multipliers.model.compile import compiled
 from axdse.multipliers.sandbox.confined import RefusedError, run
 
@@ -174,7 +174,7 @@ def _compare_table(multiplier: Multiplier, gates: Aig, first: int, count: int) -
     """A model of floats is not called here: its table is proven, and small."""
     pairs = np.arange(first, first + count, dtype=np.uint64)
     a, b = pairs >> np.uint64(gates.b_bits), pairs & np.uint64((1 << gates.b_bits) - 1)
-    expected, got = tabulate(multiplier)[a, b], gates.simulate(a, b)
+    expected, got = table_of(multiplier)[a, b], gates.simulate(a, b)
     differs = np.flatnonzero(got != expected)
     examples = tuple(
         Mismatch(int(a[i]), int(b[i]), int(expected[i]), f"{int(got[i]):x}")

@@ -10,19 +10,18 @@ from typing import Literal
 
 import numpy as np
 
-from axdse.flows.evidence.report import Mismatch, Proof
-from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.report import Mismatch, Proof, Response
 from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
 from axdse.flows.formal.aig import Aig, miter
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import BEYOND, SCRIPT, read_gates
-from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store, temporary_folder
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.provenance import code_digest
 from axdse.multipliers.sandbox.compiler import compiler
 
 ALWAYS_BITS = 24
@@ -222,7 +221,6 @@ def _widths(graph: Aig) -> tuple[int, int, int]:
 
 def _key(multiplier: Multiplier, rtl: Rtl) -> str:
     """Digest of everything that a verdict depends on."""
-    own = source_digest("formal/aig.py", "formal/bitslice.py", "formal/gates.py")
     return digest(
         multiplier.spec,
         repr((multiplier.family.signed, multiplier.family.swapped, multiplier.a_bits)),
@@ -231,7 +229,7 @@ def _key(multiplier: Multiplier, rtl: Rtl) -> str:
         rtl.digest,
         SCRIPT,
         BEYOND,
-        own,
+        code_digest(__name__),
         *_tools(),
     )
 

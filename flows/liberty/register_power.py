@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from axdse.flows.liberty.cells import leakage_nw, shares
 from axdse.flows.liberty.flop import Flop
-from axdse.flows.liberty.state_tables import leakage_nw, shares
 
 RISE, FALL = 0, 1
 

@@ -1,28 +1,92 @@
 """Does a mapped netlist compute what the C model says? Else its cost is void.
 
 All operand pairs go through netlist and C model while there are few enough. Beyond, a sample does,
-and ABC proves that the netlist is its RTL, of which `axdse verify` asks the same.
+and ABC proves that the netlist, as an and-inverter graph, is its RTL, of which `axdse verify` asks
+the same.
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from axdse.flows.evidence.stimulus import Stimulus, core_stimulus, unit_stimulus
+from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import ALWAYS_BITS, same_function
-from axdse.flows.netlist.gates import netlist_gates
-from axdse.flows.netlist.netlist import Netlist
+from axdse.flows.liberty.cells import Gate
+from axdse.flows.netlist.netlist import MOST_STAGES, Instance, Netlist
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.model.cmodel import products, tabulate
+from axdse.multipliers.model.cmodel import products, table_of
 from axdse.multipliers.model.unit_oracle import unit_products
+
+Literals = dict[int, int]  # by net
+
+
+def netlist_gates(netlist: Netlist) -> Aig:
+    """Return the function of a netlist, cell by cell, as the library states it.
+
+    That of a pipeline is what it gives in the end if its operands stay.
+
+    Raises:
+        AxdseError: a pipeline has feedback.
+    """
+    a, b, product = netlist.a.nets, netlist.b.nets, netlist.product.nets
+    graph = Builder(len(a) + len(b))
+    still = {0: FALSE, 1: TRUE} | {net: 2 * n for n, net in enumerate((*a, *b), 1)}
+    still |= {net: held.level for held in netlist.held for net in held.port.nets}
+    shown = {net: int(flip) for reg in netlist.registers for net, flip in reg.outputs}
+    for _ in range(MOST_STAGES + 1):
+        literals = _settled(graph, netlist, still | shown)
+        after = _shown(netlist, literals)
+        if after == shown:
+            return graph.finish(len(a), len(b), [literals[net] for net in product])
+        shown = after
+    raise AxdseError(
+        f"{netlist.top} must be a pipeline without feedback",
+        f"its registers do not come to rest within {MOST_STAGES} cycles",
+        "accumulators and sequential multipliers have no cost",
+    )
+
+
+def _shown(netlist: Netlist, literals: Mapping[int, int]) -> Literals:
+    """The outputs of the registers, one cycle later."""
+    return {
+        net: literals[register.data] ^ flip
+        for register in netlist.registers
+        for net, flip in register.outputs
+    }
+
+
+def _settled(graph: Builder, netlist: Netlist, literals: Literals) -> Literals:
+    for instance in netlist.instances:
+        literals.update(_outputs(graph, instance, literals))
+    return literals
+
+
+def _outputs(graph: Builder, instance: Instance, literals: Mapping[int, int]) -> Literals:
+    """Literals of the nets that a cell drives."""
+    cell, pins = instance.cell, dict(instance.pins)
+    inner = {0: FALSE, 1: TRUE} | {net: literals[pins[pin]] for pin, net in cell.inputs}
+    for gate in cell.gates:
+        inner[gate.output] = _literal(graph, gate, [inner[net] for net in gate.inputs])
+    return {pins[pin]: inner[net] for pin, net in cell.outputs if pin in pins}
+
+
+def _literal(graph: Builder, gate: Gate, pins: list[int]) -> int:
+    if gate.kind == "$_AND_":
+        return graph.both(*pins)
+    if gate.kind == "$_OR_":
+        return graph.both(pins[0] ^ 1, pins[1] ^ 1) ^ 1
+    return graph.differ(*pins) if gate.kind == "$_XOR_" else pins[0] ^ 1
+
 
 SEED = 0
 # ABC takes 0.1 to 0.3 s for the cores and units of the catalogue, or many minutes.
@@ -90,7 +154,7 @@ def check_core(
     """
     stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, SEED)
     if stimulus.exhaustive:
-        expected = tabulate(multiplier)[stimulus.a, stimulus.b]
+        expected = table_of(multiplier)[stimulus.a, stimulus.b]
     else:
         expected = products(multiplier, stimulus.a, stimulus.b)
     _compare(netlist, multiplier.spec, stimulus, expected)

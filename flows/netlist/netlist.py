@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
-from axdse.flows.bit_planes import codes_of, lanes_of
+from axdse.flows.formal.aig import codes_of, lanes_of
 from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.flop import Flop
 from axdse.multipliers.designs.rtl_text import Rtl

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from axdse.flows.bit_planes import codes_of
+from axdse.flows.formal.aig import codes_of
 from axdse.flows.netlist.netlist import MOST_STAGES, Netlist, Register
 from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.errors import AxdseError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.bit_planes import codes_of
+from axdse.flows.formal.aig import codes_of
 from axdse.flows.netlist.netlist import Netlist
 
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.liberty.cells import Cell
+from axdse.flows.liberty.cells import Cell, leakage_nw, shares
 from axdse.flows.liberty.library import Library
 from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
-from axdse.flows.liberty.state_tables import leakage_nw, shares
 from axdse.flows.netlist.delays import FALL, RISE, Delays
 from axdse.flows.netlist.netlist import Netlist, Register
 from axdse.flows.power.activity import Activity

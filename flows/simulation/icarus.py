@@ -8,12 +8,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from axdse.flows.evidence.response import Response
-from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
+from axdse.flows.evidence.report import Response
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus, disputed, fold, walk
 from axdse.flows.scripts import RTL_FILE
 from axdse.flows.simulation.cocotb_run import RESULTS, cocotb_environment, cocotb_library
-from axdse.flows.simulation.pair_order import disputed, fold, walk
-from axdse.flows.sources import source_files
 from axdse.flows.tools import find_tool, run_process
 from axdse.flows.verilog.devices import Layout, instances, sources
 from axdse.flows.verilog.safety import refuse_unsafe
@@ -22,20 +20,9 @@ from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end, check_room
 
-# What a verdict depends on beside the design and the vectors.
-BENCH_FILES = source_files(
-    "simulation/rtl_bench.v",
-    "simulation/icarus.py",
-    "simulation/testbench.py",
-    "simulation/cocotb_run.py",
-    "verify/coverage.py",
-    "verilog/devices.py",
-    "verify/check.py",
-    "evidence/stimulus.py",
-    "verify/verdict.py",
-    "verilog/safety.py",
-    "verilog/tokens.py",
-    "simulation/pair_order.py",
+# What runs in processes of their own, so that no import leads to it.
+BENCHES = tuple(
+    f"axdse.flows.simulation.{name}" for name in ("testbench", "cocotb_run", "cocotb_verilator")
 )
 BENCH = Path(__file__).with_name("rtl_bench.v")
 TIME_LIMIT_S = 300

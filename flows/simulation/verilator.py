@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus, walk
 from axdse.flows.scripts import RTL_FILE
 from axdse.flows.simulation.cocotb_run import FOREIGN_VARIABLES
 from axdse.flows.simulation.icarus import (
@@ -23,9 +23,7 @@ from axdse.flows.simulation.icarus import (
     log_lines,
     passed,
 )
-from axdse.flows.simulation.pair_order import walk
 from axdse.flows.simulation.verilator_tool import Verilator, find_verilator, need_verilator
-from axdse.flows.sources import source_files
 from axdse.flows.tools import run_process
 from axdse.flows.verilog.devices import Layout, instances, sources
 from axdse.flows.verilog.safety import refuse_unsafe
@@ -35,15 +33,8 @@ from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.sandbox.compiler import compiler
 
-__all__ = ["VERILATOR_BENCH_FILES", "find_verilator", "need_verilator", "simulate_verilator"]
+__all__ = ["find_verilator", "need_verilator", "simulate_verilator"]
 
-# What a verdict by Verilator depends on beside `simulation.BENCH_FILES`.
-VERILATOR_BENCH_FILES = source_files(
-    "simulation/rtl_bench_verilator.v",
-    "simulation/verilator.py",
-    "simulation/verilator_tool.py",
-    "simulation/cocotb_verilator.py",
-)
 TIME_LIMIT_S = 600
 # They would change what is built.
 BUILD_VARIABLES = ("VERILATOR_", "MAKE", "OBJCACHE", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")

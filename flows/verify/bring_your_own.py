@@ -16,9 +16,8 @@ from axdse.flows.verify.c_source import Prototype, find_prototype, published_fig
 from axdse.flows.verify.module_ports import Module, ModulePort, read_modules
 from axdse.multipliers.designs.family import Family, Multiplier, Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl, read_rtl
-from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.errors import AxdseError, did_you_mean, printable
 from axdse.multipliers.names import check_name
-from axdse.multipliers.printable import printable
 
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
@@ -69,6 +68,25 @@ class Design:
     rtl: Rtl
     prototype: Prototype
     widest_net: int
+
+    def guesses(self, pins: Pins) -> tuple[str, ...]:
+        """What its files only suggest, on which a verdict may hang, and what pins it."""
+        found = []
+        signed = self.prototype.signed and not self.prototype.takes_floats
+        if signed and pins.signed is None:
+            found.append(
+                f"operands are taken for two's complement, as {self.prototype} has signed ones; "
+                "--unsigned if they are not"
+            )
+        pipeline = self.rtl.pipeline
+        if pipeline:
+            level = f", which resets at {pipeline.reset_level}" if pipeline.reset else ""
+            found.append(
+                f"driven by clock {pipeline.clock}, reset {pipeline.reset or 'none'}{level}, "
+                f"enable {pipeline.enable or 'none'}; "
+                "--clock, --reset, --reset-level, --enable and --latency pin them"
+            )
+        return tuple(found)
 
 
 def read_design(model: Path, rtl: Path, pins: Pins = Pins()) -> Design:
@@ -168,9 +186,10 @@ def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | N
             f"{memory[0]} (it remembers)",
             "assign every output in every branch, or name the clock with --clock",
         )
+    reset = _control(pins.reset, inputs, RESET.fullmatch) if clock else ""
+    _refuse_idle(top, clock, reset, pins)
     if not clock:
         return None
-    reset = _control(pins.reset, inputs, RESET.fullmatch)
     return Pipeline(
         clock=clock,
         latency=pins.latency,
@@ -178,6 +197,23 @@ def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | N
         reset_level=_reset_level(reset, pins),
         enable=_control(pins.enable, inputs, ENABLE.fullmatch),
     )
+
+
+def _refuse_idle(top: Module, clock: str, reset: str, pins: Pins) -> None:
+    """Refuse what is said of a clock or a reset that is not there: nothing would come of it."""
+    said = {
+        "--latency": pins.latency and not clock,
+        "--reset": pins.reset and not clock,
+        "--enable": pins.enable and not clock,
+        "--reset-level": pins.reset_level is not None and not reset,
+    }
+    for option in filter(said.get, said):
+        lacks = "reset" if clock else "clock"
+        raise AxdseError(
+            f"a design with {option} has a {lacks}",
+            f"{top.name} has none that is known",
+            f"leave it out, or name one with --{lacks}",
+        )
 
 
 def _reset_level(reset: str, pins: Pins) -> Literal[0, 1]:

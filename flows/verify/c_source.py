@@ -5,10 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.family import Published
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.errors import AxdseError, did_you_mean
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.names import check_name
 
 _TYPE = (
@@ -84,13 +83,16 @@ def _chosen(path: Path, text: str, function: str) -> Prototype:
         raise AxdseError(
             "a function is defined once", f"{twice} in {path.name}", "drop the others"
         )
+    if function and function not in found:
+        rule = f"{path.name} has no such function of two operands"
+        raise AxdseError(rule, function, did_you_mean(function, found))
     wanted = function or path.stem
     if wanted in found:
         return found[wanted]
     public = [prototype for prototype in found.values() if not prototype.private]
     uncalled = [p for p in public if len(re.findall(rf"\b{p.function}\b", text)) == 1]
     for choice in (public, uncalled):
-        if len(choice) == 1 and not function:
+        if len(choice) == 1:
             return choice[0]
     raise AxdseError(
         f"{path.name} defines uint64_t {wanted}(uint64_t a, uint64_t b), or just one such",

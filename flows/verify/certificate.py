@@ -13,7 +13,7 @@ from axdse.multipliers.designs.family import MOST_BITS, Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
-from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, model_digest, tabulate
+from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, model_digest, table_of
 from axdse.multipliers.model.unit_oracle import unit_digest
 
 SCHEMA = 2
@@ -115,7 +115,7 @@ def compare(report: RtlReport, multiplier: Multiplier, rtl: Rtl) -> tuple[Findin
         _finding("widths", _widths(report), f"{rtl.a_bits} x {rtl.b_bits} -> {rtl.product_bits}"),
     ]
     if report.table_digest and multiplier.a_bits + multiplier.b_bits <= MAX_TABLE_BITS:
-        products = digest(np.ascontiguousarray(tabulate(multiplier)).tobytes())
+        products = digest(np.ascontiguousarray(table_of(multiplier)).tobytes())
         findings.append(_finding("products of the model", report.table_digest, products))
     else:
         findings.append(_finding("C model", report.model_digest, model_digest(multiplier)))

@@ -21,6 +21,7 @@ from axdse.flows.tools import kill_running
 from axdse.flows.verify.bring_your_own import Design
 from axdse.flows.verify.coverage import unit_coverage
 from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
+from axdse.flows.verilog.conditionals import ICARUS, VERILATOR
 from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
 from axdse.multipliers.cores import cores
@@ -29,7 +30,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.model.cmodel import model_digest, products, tabulate
+from axdse.multipliers.model.cmodel import model_digest, products, table_of
 from axdse.multipliers.model.unit_model import unit_model_products
 from axdse.multipliers.model.unit_oracle import unit_digest, unit_products
 
@@ -92,9 +93,10 @@ class _Job:
             self.rtl,
             every,
             task.oracle_in(report.order)(every.a, every.b) if read else None,
-            functools.partial(prove, model, self.rtl, self.prove_s or PROOF_LIMIT_S)
+            (lambda rtl: prove(model, rtl, self.prove_s or PROOF_LIMIT_S))
             if quick or self.prove_s
             else None,
+            VERILATOR if self.simulator == "verilator" else ICARUS,
         )
 
     @property
@@ -306,7 +308,7 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
 def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
     if not exhaustive:
         return functools.partial(products, multiplier)
-    table = functools.cache(lambda: tabulate(multiplier))
+    table = functools.cache(lambda: table_of(multiplier))
     return lambda a, b: table()[a, b]
 
 

@@ -16,16 +16,15 @@ from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, swapped
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.multipliers.cache import write_output
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.model.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.model.compile import source_content
 from axdse.multipliers.names import check_name
 from axdse.multipliers.tables.error_metrics import error_metrics
 
-MODELS = (".c", ".inl")
+MODELS, VERILOG = (".c", ".inl"), (".v", ".sv")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
 VARIANT = re.compile(r"_pdk\d+$")
 # EvoApproxLib prints two significant digits.
@@ -79,7 +78,7 @@ def find_pairs(folder: Path) -> Found:
     models = {(path.parent, path.stem): path for path in files if path.suffix in MODELS}
     pairs: dict[tuple[str, str, str], Pair] = {}
     alone = []
-    for rtl in (path for path in files if path.suffix in (".v", ".sv")):
+    for rtl in (path for path in files if path.suffix in VERILOG):
         stems = (rtl.stem, VARIANT.sub("", rtl.stem))
         model = next((m for stem in stems if (m := models.get((rtl.parent, stem)))), None)
         if model is None:
@@ -158,7 +157,12 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
     if not verdict.passed:
         read = verdict.reading is not None and verdict.reading.mismatches > 0
         differ = "simulator and synthesiser" if read else "RTL and C model"
-        return Imported(pair, design.multiplier, verdict, f"{differ} differ")
+        return Imported(
+            pair,
+            design.multiplier,
+            verdict,
+            f"{differ} differ; 'axdse verify --model {pair.model} --rtl {pair.rtl}' shows where",
+        )
     multiplier = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
     return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
 

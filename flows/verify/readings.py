@@ -7,16 +7,15 @@ and flip-flops, goes through the same bench as its text did, stalls and reset in
 
 import numpy as np
 
-from axdse.flows.evidence.report import Mismatch, Reading
-from axdse.flows.evidence.response import Response
+from axdse.flows.evidence.report import Mismatch, Reading, Response
 from axdse.flows.evidence.stimulus import Stimulus
 from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.gates import BEYOND, REGISTERS, SCRIPT, read_synthesised
-from axdse.flows.simulation.icarus import BENCH_FILES, simulate
-from axdse.flows.sources import source_digest
+from axdse.flows.simulation.icarus import BENCHES, simulate
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store
 from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.provenance import code_digest
 
 EXAMPLES = 8
 
@@ -84,8 +83,7 @@ def _key(rtl: Rtl, stimulus: Stimulus, simulated: np.ndarray, latency: int) -> s
         SCRIPT,
         BEYOND,
         REGISTERS,
-        source_digest("formal/aig.py", "formal/gates.py", "verify/readings.py"),
+        code_digest(__name__, *BENCHES),
         *(np.ascontiguousarray(array).tobytes() for array in arrays),
-        *(file.read_bytes() for file in BENCH_FILES),
         *(find_tool(name).version for name in ("yosys", "iverilog", "vvp")),
     )

@@ -1,8 +1,8 @@
-"""Do the devices answer what the models say, and what may then be said of them?
+"""Do the devices answer what the models say, and what may be said of them if they do?
 
-That they agree, unless a synthesiser reads the text otherwise; on every pair, if every pair was
-simulated and the simulation has no past; for every pair, if its gates were compared with the model
-on all.
+That RTL agreed with its model, unless a synthesiser reads it otherwise; on every pair, if every
+pair was simulated and the simulation has no past; for every pair, if its gates were compared with
+the model on all.
 """
 
 import functools
@@ -20,31 +20,34 @@ from axdse.flows.evidence.report import (
     Mismatch,
     Order,
     Proof,
+    Response,
     RtlReport,
     Simulator,
     Verdict,
 )
-from axdse.flows.evidence.response import Response
 from axdse.flows.evidence.stimulus import Stimulus
 from axdse.flows.simulation.icarus import (
-    BENCH_FILES,
+    BENCHES,
     LEAPS,
     MAX_LATENCY,
     Trace,
     record_waves,
     simulate,
 )
-from axdse.flows.simulation.verilator import VERILATOR_BENCH_FILES, simulate_verilator
+from axdse.flows.simulation.verilator import simulate_verilator
 from axdse.flows.simulation.verilator_tool import need_verilator
 from axdse.flows.tools import find_tool
 from axdse.flows.verify.readings import compare_readings
+from axdse.flows.verilog.conditionals import ICARUS, YOSYS, left_for
 from axdse.flows.verilog.simulation_past import Past, past_of
 from axdse.multipliers.cache import digest, load, store
 from axdse.multipliers.designs.rtl_text import Rtl
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
+from axdse.multipliers.provenance import code_digest
 from axdse.multipliers.sandbox.compiler import compiler
 
 EXAMPLES = 8
+CHECK = "axdse.flows.verify.check"  # makes the tasks that are judged here
 Oracle = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -100,7 +103,7 @@ class Task:
             repr((self.rtl.ports, self.rtl.pipeline, self.signed, self.order, self.free)),
             repr((self.seed, self.leaps)),
             *(np.ascontiguousarray(array).tobytes() for array in vectors),
-            *(file.read_bytes() for file in (*BENCH_FILES, *VERILATOR_BENCH_FILES)),
+            code_digest(CHECK, *BENCHES),
             *_tools(self.simulator),
         )
 
@@ -247,7 +250,8 @@ def conclude(
     rtl: Rtl,
     stimulus: Stimulus,
     expected: np.ndarray | None,
-    prove: Callable[[], Proof] | None = None,
+    prove: Callable[[Rtl], Proof] | None = None,
+    simulator: frozenset[str] = ICARUS,
 ) -> RtlReport:
     """Return the report of a simulation with its verdict on all readings of the text.
 
@@ -257,6 +261,7 @@ def conclude(
         stimulus: the vectors that a synthesiser's reading meets, at least those simulated.
         expected: what the model says to them; None: nobody asks for that reading.
         prove: compares the gates with the model on all pairs, if that is wanted.
+        simulator: the macros that it defines.
 
     Raises:
         AxdseError: the simulation surely depends on its past, or Yosys refuses the RTL.
@@ -281,15 +286,30 @@ def conclude(
     report = replace(report, verdict="exhaustive" if report.whole else "sampled")
     if reading and stimulus.exhaustive and expected is not None:
         report = replace(report, table_digest=digest(expected.tobytes()))
-    return _proved(report, prove()) if prove else report
+    return _proved(report, rtl, prove, simulator) if prove else report
 
 
 def _told(past: Past, rtl: Rtl) -> str:
     return f"line {rtl.text.count(chr(10), 0, past.start) + 1}: {past.why}"
 
 
-def _proved(report: RtlReport, proof: Proof) -> RtlReport:
+def _proved(
+    report: RtlReport, rtl: Rtl, prove: Callable[[Rtl], Proof], simulator: frozenset[str]
+) -> RtlReport:
+    proof = prove(rtl)
+    simulated = left_for(rtl.text, simulator)
+    sampled = report.verdict == "sampled"
+    if sampled and proof.verdict == "proved" and simulated != left_for(rtl.text, YOSYS):
+        # What was simulated on a sample is another text than that of the gates.
+        try:
+            other = prove(replace(rtl, text=simulated))
+        except MachineError:
+            raise
+        except AxdseError:
+            told = "the simulator is given a text that has no gates"
+            return replace(report, past=report.past or told, proof=proof)
+        proof = proof if other.verdict == "proved" else replace(other, rtl_digest=rtl.digest)
     if proof.verdict == "different":
         return replace(report, verdict="mismatch", examples=proof.examples, proof=proof)
-    proved = proof.verdict == "proved" and report.verdict == "sampled" and not report.past
+    proved = proof.verdict == "proved" and sampled and not report.past
     return replace(report, verdict="proved" if proved else report.verdict, proof=proof)

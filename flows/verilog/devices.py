@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.files import without_comments
 
 WORD_BITS = 64
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*.*?(?:\*/|\Z)|//[^\n]*', re.DOTALL)

@@ -1,6 +1,7 @@
 """What does a process of Verilog read and assign, and in which order?"""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from axdse.flows.verilog.tokens import Token
@@ -120,9 +121,13 @@ def _are_apart(first: str, second: str) -> bool:
 class ProcessReader:
     """Follows the statements of one process; raises UnclearError where it cannot."""
 
-    def __init__(self, code: Sequence[Token], start: int) -> None:
+    def __init__(
+        self, code: Sequence[Token], start: int, widths: Mapping[str, int | None] | None = None
+    ) -> None:
         self.code, self.at = code, start
+        self.widths = widths or {}  # of vectors, in bits; None: it depends
         self.process = Process()
+        self.scopes: list[dict[str, str]] = []  # what blocks call names of their own
 
     def peek(self) -> str:
         """The next word; empty at the end."""
@@ -190,10 +195,24 @@ class ProcessReader:
     def _block(self, depth: int) -> None:
         self.take()
         self._label()
+        self.scopes.append({})
         while self.peek() != "end":
             self.statement(depth)
+        self.scopes.pop()
         self.take()
         self._label()
+
+    def _declare(self, token: Token) -> None:
+        """A name that, from here to the end of its block, is another than outside."""
+        if not self.scopes:
+            raise UnclearError(token)
+        self.scopes[-1][token.text] = f"{token.text} of its block at {token.start}"
+
+    def _visible(self, token: Token) -> Token:
+        for scope in reversed(self.scopes):
+            if token.text in scope:
+                return token._replace(text=scope[token.text])
+        return token
 
     def _label(self) -> None:
         if self.peek() == ":":
@@ -212,7 +231,8 @@ class ProcessReader:
 
     def _case(self, depth: int) -> None:
         self.take()
-        self._expression(self.parenthesis())
+        subject = self.parenthesis()
+        self._expression(subject)
         before, ends, labels = self.process.assigned, list[set[str]](), list[str]()
         whole = False
         while self.peek() != "endcase":
@@ -229,24 +249,58 @@ class ProcessReader:
             self.statement(depth)
             ends.append(self.process.assigned)
         self.take()
-        whole |= _are_all(labels)
+        whole |= _are_all(labels, self._width(subject))
         self.process.assigned = set.intersection(*ends) if ends and whole else before
+
+    def _width(self, code: Sequence[Token]) -> int | None:
+        """The bits of a vector, of a part of one, or of a concatenation of these; else None."""
+        if not code:
+            return None
+        first = self._visible(code[0]).text
+        if first == "{" and _index_end(code, 0, "{") == len(code):
+            ends = [*_top_level(code[1:-1], ","), len(code) - 2]
+            parts = itertools.pairwise([-1, *ends])
+            widths = [self._width(code[1:-1][start + 1 : end]) for start, end in parts]
+            return sum(filter(None, widths)) if all(widths) else None
+        if first not in self.widths:
+            return None
+        index = [token.text for token in code[2:-1]]
+        if len(code) == 1:
+            return self.widths[first]
+        if _index_end(code, 1) < len(code) or "[" in index or "?" in index:
+            return None
+        if ":" not in index:
+            return 1
+        high, low = index[: index.index(":")], index[index.index(":") + 1 :]
+        if len(low) != 1 or not low[0].isdigit():
+            return None
+        if high[-1:] in (["+"], ["-"]):
+            return int(low[0])
+        return (
+            abs(int(high[0]) - int(low[0])) + 1 if len(high) == 1 and high[0].isdigit() else None
+        )
 
     def _for(self, depth: int) -> None:
         self.take()
         self.take("(")
-        first = [token for token in self.until(";") if token.text not in DECLARATIONS]
+        head = self.until(";")
+        first = [token for token in head if token.text not in DECLARATIONS]
         condition, step = self.until(";"), self.until(")")
+        self.scopes.append({})
+        if first and len(first) < len(head):
+            self._declare(first[0])
         self._assignment(first)
         self._expression(condition)
         name = first[0].text if first else ""
         by_one = "".join(t.text for t in step) in (f"{name}={name}+1", f"{name}++", f"{name}+=1")
         assigned = set(self.process.assigned)
-        self.process.loops.append(_Loop(self.at, name, by_one))
+        variable = self._visible(first[0]).text if first else ""
+        self.process.loops.append(_Loop(self.at, variable, by_one))
         self.statement(depth)
         self.process.loops.pop()
         self._assignment(step)
         self.process.assigned = assigned
+        self.scopes.pop()
 
     def _while(self, depth: int) -> None:
         self.take()
@@ -269,8 +323,14 @@ class ProcessReader:
         found = self.until(";")
         if any(token.text == "=" for token in found):
             raise UnclearError(found[0])
+        at = 0
+        while at < len(found):
+            if found[at].kind in ("word", "escaped") and found[at].text not in RESERVED:
+                self._declare(found[at])
+            at = max(at + 1, _index_end(found, at))
 
     def _assignment(self, code: list[Token]) -> None:
+        code = [self._visible(token) for token in code]
         text = "".join(token.text for token in code[-2:])
         at = next(_top_level(code, "="), 0)
         left, right = code[:at], code[at + 1 :]
@@ -306,6 +366,7 @@ class ProcessReader:
             at = end
 
     def _expression(self, code: list[Token]) -> None:
+        code = [self._visible(token) for token in code]
         for at, token in enumerate(code):
             # A name within another scope, or an assignment within an expression.
             if token.text == "." or _is_doubled(code, at):
@@ -317,10 +378,12 @@ class ProcessReader:
 
 def _is_doubled(code: list[Token], at: int) -> bool:
     pair = [token.text for token in code[at : at + 2]]
-    return pair in (["+", "+"], ["-", "-"]) and code[at].end == code[at + 1].start
+    # Of a macro all words stand at one place.
+    doubled = pair in (["+", "+"], ["-", "-"])
+    return doubled and code[at + 1].start - code[at].start in (0, 1)
 
 
-def _top_level(code: list[Token], wanted: str) -> Iterator[int]:
+def _top_level(code: Sequence[Token], wanted: str) -> Iterator[int]:
     depth = 0
     for at, token in enumerate(code):
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
@@ -328,17 +391,17 @@ def _top_level(code: list[Token], wanted: str) -> Iterator[int]:
             yield at
 
 
-def _index_end(code: Sequence[Token], at: int) -> int:
+def _index_end(code: Sequence[Token], at: int, opening: str = "[") -> int:
     """The end of the indices that begin here, or `at`."""
     depth = 0
-    while at < len(code) and (depth or code[at].text == "["):
-        depth += {"[": 1, "]": -1}.get(code[at].text, 0)
+    while at < len(code) and (depth or code[at].text == opening):
+        depth += {opening: 1, CLOSING[opening]: -1}.get(code[at].text, 0)
         at += 1
     return at
 
 
-def _are_all(labels: list[str]) -> bool:
-    """Whether these are all constants of one width, such as 2'b00, 2'b01, 2'b10 and 2'b11."""
+def _are_all(labels: list[str], bits: int | None) -> bool:
+    """Whether these are all constants of a width, such as 2'b00, 2'b01, 2'b10 and 2'b11."""
     widths, values = set(), set()
     for label in labels:
         width, _, digits = label.partition("'")
@@ -348,4 +411,4 @@ def _are_all(labels: list[str]) -> bool:
             values.add(int(digits[1:], base or 2))
         except ValueError:
             return False
-    return len(widths) == 1 and len(values) == 1 << min(widths.pop(), 16)
+    return widths == {bits} and values == set(range(1 << min(widths.pop(), 16)))

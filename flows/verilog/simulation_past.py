@@ -10,9 +10,11 @@ a branch, as latches. Functions forget: Yosys starts their variables from x, whi
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from axdse.flows.verilog.conditionals import ICARUS, VERILATOR, hidden_conditional, left_for
 from axdse.flows.verilog.processes import (
     CONSTANTS,
     DECLARATIONS,
@@ -29,7 +31,10 @@ NO_MODULES = DECLARATIONS | words(
     "assign and buf bufif0 bufif1 nand nor not notif0 notif1 or supply0 supply1 tri tri0 tri1",
     "triand trior wand wor xnor xor begin end else",
 )
-LONGEST_TARGET = 64  # words
+SIZED = (DECLARATIONS | DIRECTIONS | words("signed unsigned tri var")) - CONSTANTS
+UNSIZED = words("integer int byte shortint longint time real realtime")
+WIRED = words("wor trior wand triand")  # which several may drive
+LONGEST_TARGET, LONGEST_NUMBER = 64, 1024  # words
 LOCALS = DECLARATIONS | DIRECTIONS | CONSTANTS
 EDGE = "posedge"  # no name of a net
 BY_ITSELF = ("always", "always_comb", "always_ff", "always_latch", "initial", "final")
@@ -52,7 +57,13 @@ class Past:
 
 def past_of(text: str) -> Past | None:
     """Return the first thing that a simulation of Verilog surely remembers, else may; or None."""
-    found = sorted(_pasts(list(code_tokens(text))), key=lambda past: not past.certain)
+    # One simulator may be given what another is not.
+    seen = dict.fromkeys(left_for(text, simulator) for simulator in (ICARUS, VERILATOR))
+    pasts = [past for each in seen for past in _pasts(list(code_tokens(each)))]
+    hidden = hidden_conditional(text)
+    if hidden is not None:
+        pasts.append(Past("a macro asks for macros, or changes them", hidden, certain=False))
+    found = sorted(pasts, key=lambda past: not past.certain)
     return found[0] if found else None
 
 
@@ -85,18 +96,27 @@ class _Module:
 
     def __init__(self, code: list[Token]) -> None:
         self.code = code
+        self.widths = _widths(code)
         self.found: list[_Found] = []
         self.subroutines: list[_Subroutine] = []
         self.doubts: list[Past] = []
         self.moving: set[str] = set()  # driven by something that is no constant
-        self.still: set[str] = set()
+        self.still: set[str] = set()  # driven by a number
+        self.constants: set[str] = set()
+        self.nets: set[str] = set()
+        self.driven: set[str] = set()  # by assignments outside of processes
+        self.shared: set[str] = set()  # driven from several places, each perhaps in part
 
     def pasts(self) -> Iterator[Past]:
         self._read()
         running = [found for found in self.found if found.keyword.text != "initial"]
-        self.moving.update(*(found.process.writes for found in running))
+        drivers = [*(found.process.writes.keys() for found in running), self.driven]
+        self.moving.update(*drivers)
+        counted = Counter(itertools.chain.from_iterable(drivers))
+        self.shared = {name for name, times in counted.items() if times > 1}
         once = set[str]().union(*(found.process.writes for found in self.found))
-        self.still = (self.still | once) - self.moving
+        # What is a constant in one scope may be a net in another.
+        self.still = (self.still | once | self.constants - self.nets) - self.moving
         yield from self.doubts
         for subroutine in self.subroutines:
             for name in sorted(subroutine.foreign & self.moving):
@@ -107,7 +127,7 @@ class _Module:
             yield from self._judge(found)
 
     def _read(self) -> None:
-        at = 0
+        at = constant = 0  # up to there a constant is declared
         while at < len(self.code):
             token = self.code[at]
             end = at + 1
@@ -120,17 +140,21 @@ class _Module:
             elif token.text in ("input", "inout"):
                 self.moving |= _declared(self.code, end, DIRECTIONS)
             elif token.text in CONSTANTS:
-                self.still |= _declared(self.code, end, CONSTANTS | DIRECTIONS)
+                self.constants |= _declared(self.code, end, CONSTANTS | DIRECTIONS)
+                constant = _declaration_end(self.code, end, CONSTANTS | DIRECTIONS)
             elif token.text == "enum":
                 end = _find(self.code, end, "}")
-                self.still |= {token.text for token in self.code[at:end]}
-            elif token.text == "=":
-                # What equals numbers alone never moves; `==` comes with names and harms nobody.
+                self.constants |= {token.text for token in self.code[at:end]}
+            elif token.text == "for":  # its variable is a genvar
+                end = _declaration_end(self.code, min(end + 1, len(self.code)), frozenset())
+            elif token.text in WIRED:
+                self.moving |= _declared(self.code, end, DECLARATIONS | WIRED)
+            elif token.text in DECLARATIONS - CONSTANTS and at >= constant:
+                self.nets |= _declared(self.code, end, DECLARATIONS | DIRECTIONS)
+            elif _assigns(self.code, at) and at >= constant:
+                # What equals numbers alone never moves.
                 names = _left_names(self.code, at)
-                if _is_number(self.code, end):
-                    self.still |= names
-                else:
-                    self.moving |= names - self.still
+                (self.still if _is_number(self.code, end) else self.driven).update(names)
             at = end
 
     def _doubt(self, token: Token, why: str) -> None:
@@ -145,12 +169,7 @@ class _Module:
         """It may look at names that nothing waits for, or leave something in them."""
         end = _find(self.code, at, f"end{self.code[at].text}")
         body = self.code[at:end]
-        own = {token.text for token in body[: _find(body, 0, "(", ";")]}
-        for place, token in enumerate(body):
-            if token.text in LOCALS:
-                own |= _declared(body, place + 1, LOCALS)
-        names = {token.text for token in body if token.kind in ("word", "escaped")}
-        foreign = frozenset(names - own - RESERVED)
+        foreign = frozenset(_foreign(body)) - RESERVED
         self.subroutines.append(_Subroutine(self.code[at], foreign))
         # What nobody else drives it may keep.
         self.moving |= {
@@ -161,7 +180,7 @@ class _Module:
         return end
 
     def _process(self, at: int) -> int:
-        keyword, reader = self.code[at], ProcessReader(self.code, at + 1)
+        keyword, reader = self.code[at], ProcessReader(self.code, at + 1, self.widths)
         try:
             waits = keyword.text.startswith("always")
             events, partly = _events(reader) if waits else (None, frozenset[str]())
@@ -185,9 +204,12 @@ class _Module:
             yield Past(f"a process reads {token.text} before it assigns it", token.start, certain)
         for name, reads in process.reads.items():
             waits = found.events is None or name in found.events
-            if not waits and name not in process.writes and name not in self.still:
+            own = name in process.writes and (
+                name not in self.shared or all(read.assigned for read in reads)
+            )
+            if not waits and not own and name not in self.still:
                 why = f"a process reads {name}, for which it does not wait"
-                certain = name in self.moving and name not in found.partly
+                certain = name in self.moving - self.shared - found.partly
                 yield Past(why, reads[0].token.start, certain)
 
 
@@ -220,16 +242,84 @@ def _events(reader: ProcessReader) -> tuple[frozenset[str] | None, frozenset[str
 def _declared(code: Sequence[Token], at: int, ends: frozenset[str]) -> set[str]:
     """The names of a declaration that begins before `at`: without ranges and values."""
     names, depth, value = set[str](), 0, False
-    for place in range(at, len(code)):
+    for place in range(at, _declaration_end(code, at, ends)):
         token = code[place]
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        if depth < 0 or token.text == ";" or token.text in ends:
-            break
         if not depth:
             value = token.text == "=" or (value and token.text != ",")
             if token.kind in ("word", "escaped") and token.text not in RESERVED and not value:
                 names.add(token.text)
     return names
+
+
+def _widths(code: Sequence[Token]) -> dict[str, int | None]:
+    """The bits of each vector; None if they depend. Arrays and names of several sizes are none."""
+    found, others = dict[str, int | None](), set[str]()
+    for start, first in enumerate(code):
+        before = code[start - 1].text if start else ""
+        if first.text not in SIZED or before in SIZED:
+            continue
+        at = start
+        while at < len(code) and code[at].text in SIZED:
+            at += 1
+        end = _find(code, at, "]") if code[at : at + 1] and code[at].text == "[" else at
+        limits = [token.text for token in code[at + 1 : end] if token.text != ":"]
+        if end == at:
+            bits: int | None = 1
+        else:
+            numbers = len(limits) == 2 and all(map(str.isdigit, limits))
+            bits = abs(int(limits[0]) - int(limits[1])) + 1 if numbers else None
+            end += 1
+        names = _declared(code, end, SIZED | CONSTANTS)
+        plain = not ({token.text for token in code[start:at]} & UNSIZED)
+        for place in range(end, _declaration_end(code, end, SIZED | CONSTANTS)):
+            name, after = code[place].text, [token.text for token in code[place + 1 : place + 2]]
+            if name in names and (after == ["["] or not plain or found.get(name, bits) != bits):
+                others.add(name)
+        if code[end : end + 1] and code[end].text == "[":
+            others |= names
+        found |= dict.fromkeys(names, bits)
+    return {name: bits for name, bits in found.items() if name not in others}
+
+
+def _declaration_end(code: Sequence[Token], at: int, ends: frozenset[str]) -> int:
+    """The place of what ends a declaration: a semicolon, a parenthesis, or one of `ends`."""
+    depth = 0
+    for place in range(at, len(code)):
+        token = code[place]
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+        if depth < 0 or token.text in ends or (token.text == ";" and ends):
+            return place
+    return len(code)
+
+
+def _foreign(body: Sequence[Token]) -> Iterator[str]:
+    """The names in a function or task that none of the blocks around them declares.
+
+    That a `for` declares one is not seen: it holds for less than its block.
+    """
+    known = Counter(token.text for token in body[: _find(body, 0, "(", ";")])
+    blocks, loop = list[set[str]](), 0
+    for place, token in enumerate(body):
+        if token.text == "begin":
+            blocks.append(set())
+        elif token.text == "end" and blocks:
+            known.subtract(blocks.pop())
+        elif token.text == "for":
+            loop = place + 3
+        elif token.text in LOCALS and place >= loop:
+            own = _declared(body, place + 1, LOCALS) - (blocks[-1] if blocks else set())
+            known.update(own)
+            if blocks:
+                blocks[-1] |= own
+        elif token.kind in ("word", "escaped") and known[token.text] < 1:
+            yield token.text
+
+
+def _assigns(code: Sequence[Token], at: int) -> bool:
+    """Whether a word is an `=` and no part of `==`, `<=` and the like."""
+    around = [token.text for token in (*code[at - 1 : at], *code[at + 1 : at + 2])]
+    return code[at].text == "=" and around[0] not in "=!<>" and around[-1] != "="
 
 
 def _left_names(code: Sequence[Token], at: int) -> set[str]:
@@ -247,8 +337,14 @@ def _left_names(code: Sequence[Token], at: int) -> set[str]:
 
 def _is_number(code: Sequence[Token], at: int) -> bool:
     """Whether an expression that begins here has no names."""
-    end = _find(code[at : at + LONGEST_TARGET], 0, ";", ",")
-    return all(token.kind in ("number", "other") for token in code[at : at + end])
+    depth = 0
+    for token in code[at : at + LONGEST_NUMBER]:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+        if depth < 0 or (not depth and token.text in (";", ",")):
+            return True
+        if token.kind not in ("number", "other"):
+            return False
+    return False
 
 
 def _find(code: Sequence[Token], at: int, *texts: str) -> int:

@@ -62,8 +62,9 @@ _LONGEST_MACRO, _MOST_EXPANDED = 200, 200_000  # words
 def code_tokens(text: str) -> Iterator[Token]:
     """Split Verilog into what is left of it without comments, attributes and directives.
 
-    All branches of an `ifdef` are there, one after the other. For a macro its body stands, without
-    the names of its parameters, before its arguments; the macro itself, if that is too long.
+    All branches of an `ifdef` are there, one after the other: see `conditionals.left_for`. For a
+    macro its body stands, without the names of its parameters, before its arguments; the macro
+    itself, if that is too long.
     """
     skipped, named, attribute, left = 0, False, False, _MOST_EXPANDED
     macros: dict[str, list[Token]] = {}
@@ -80,10 +81,10 @@ def code_tokens(text: str) -> Iterator[Token]:
         ):
             attribute, skipped = True, token.start + 2
         elif token.text == "`define":
-            skipped = _end_of_line(text, token)
+            skipped = end_of_line(text, token)
             macros |= _macro(text[token.end : skipped], macros)
         elif token.text in _WITH_LINE:
-            skipped = _end_of_line(text, token)
+            skipped = end_of_line(text, token)
         elif token.text in _WITH_NAME:
             named = True
         elif token.kind == "macro" and token.text not in _ALONE:
@@ -98,7 +99,8 @@ def code_tokens(text: str) -> Iterator[Token]:
             yield token
 
 
-def _end_of_line(text: str, token: Token) -> int:
+def end_of_line(text: str, token: Token) -> int:
+    """Return the end of the line of a directive, with those that it goes on in."""
     rest = _REST_OF_LINE.match(text, token.end)
     return rest.end() if rest else len(text)
 

@@ -1,21 +1,18 @@
 """How does C become a kernel for this very CPU? Compiled on first use, cached, loaded.
 
-Our own kernels are compiled as they are. A C model that is taken into `kernel_inlined.c` is
-somebody's text: its compiler runs confined and within limits.
+A C model that is taken into `kernel_inlined.c` is somebody's text: no file but its own reaches the
+compiler.
 """
 
 import ctypes
 import functools
 import platform
-import subprocess
 from pathlib import Path
 
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.cache import cached_file, digest, temporary_folder
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.translation_unit import source_files
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
-from axdse.multipliers.sandbox.bounded import run_compiler
-from axdse.multipliers.sandbox.compiler import compiler
+from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
 
 FOLDER = Path(__file__).parent / "csrc"
 INLINED = "kernel_inlined.c"
@@ -53,10 +50,15 @@ def compile_kernel(source: str) -> Path:
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
-    command, version = compiler()
-    flags = (*FLAGS, *SEMANTICS)
-    key = digest(*_contents(FOLDER / source), *flags, command, version, *_cpu())
-    return cached_file("kernel", f"{key}.so", lambda: _compile(command, FOLDER / source))
+    recipe = Recipe(
+        kind="kernel",
+        end=".so",
+        flags=(*FLAGS, *SEMANTICS),
+        link=("-shared",),
+        name=f"the kernel {source}",
+        remedy=OUR_C,
+    )
+    return build_cached(FOLDER / source, recipe, _cpu())
 
 
 @functools.cache
@@ -75,17 +77,19 @@ def compile_inlined(inlined: Inlined, swap: bool) -> Path:
     Raises:
         AxdseError: as `load_inlined`.
     """
-    command, version = compiler()
-    flags = (*FLAGS, *SEMANTICS, *_MODEL)
-    model = (inlined.digest, str(inlined.proof.lane_bits), str(swap))
-    contents = (*_contents(FOLDER / INLINED), UNIT_MODEL.read_bytes())
-    key = digest(*contents, *model, *flags, command, version, *_cpu())
-    call = [command, *flags, *_definitions(inlined, swap)]
-    return cached_file("kernel", f"{key}.so", lambda: _compile_model(inlined, call))
-
-
-def _contents(source: Path) -> list[bytes]:
-    return [path.read_bytes() for path in (source, *sorted(FOLDER.glob("*.h")))]
+    recipe = Recipe(
+        kind="kernel",
+        end=".so",
+        flags=(*FLAGS, *SEMANTICS, *_MODEL, *_definitions(inlined, swap)),
+        link=("-shared", "-lm"),
+        name=f"the kernel of {inlined.candidate.name}",
+        remedy="use a table, m <= 7, or a newer gcc",
+        limit_s=_MODEL_LIMIT_S,
+    )
+    model = inlined.candidate.multiplier.family.model
+    depends = (inlined.digest, str(inlined.proof.lane_bits), str(swap), UNIT_MODEL.read_bytes())
+    readable = [UNIT_MODEL.parent, *source_files(model)]
+    return build_cached(FOLDER / INLINED, recipe, (*depends, *_cpu()), readable)
 
 
 def _cpu() -> tuple[str, ...]:
@@ -110,22 +114,6 @@ def _cpu_info(key: str) -> str:
     return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
 
 
-def _compile(command: str, source: Path) -> bytes:
-    with temporary_folder() as folder:
-        unit, output = folder / "kernel.o", folder / "kernel.so"
-        result = _run(command, *FLAGS, *SEMANTICS, "-c", str(source), "-o", str(unit))
-        if result.returncode == 0:
-            result = _run(command, "-shared", str(unit), "-o", str(output))
-        if result.returncode == 0:
-            return output.read_bytes()
-    rule = f"the kernel {source.name} must compile"
-    raise AxdseError(rule, _complaint(result.stderr), "install a newer gcc or clang")
-
-
-def _run(*call: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(call, capture_output=True, text=True, check=False)
-
-
 def _definitions(inlined: Inlined, swap: bool) -> list[str]:
     macros = [
         macro.replace("FP_CORE(x,y)", "FP_CORE(y,x)") if swap else macro
@@ -133,30 +121,3 @@ def _definitions(inlined: Inlined, swap: bool) -> list[str]:
     ]
     macros.append(f"AXDSE_UINT=uint{inlined.proof.lane_bits}_t")
     return [f"-I{UNIT_MODEL.parent}", *(f"-D{macro}" for macro in macros)]
-
-
-def _compile_model(inlined: Inlined, call: list[str]) -> bytes:
-    with temporary_folder() as folder:
-        unit, output = folder / "kernel.o", folder / "kernel.so"
-        _run_confined(inlined, [*call, "-c", str(FOLDER / INLINED), "-o", str(unit)], folder)
-        link = [call[0], "-shared", str(unit), "-o", str(output), "-lm"]
-        _run_confined(inlined, link, folder)
-        return output.read_bytes()
-
-
-def _run_confined(inlined: Inlined, call: list[str], folder: Path) -> None:
-    rule = f"{inlined.candidate.name} must compile into a kernel"
-    try:
-        ended = run_compiler(call, folder, _MODEL_LIMIT_S)
-    except TimeoutError as error:
-        limit = f"the compiler was stopped after {_MODEL_LIMIT_S} s"
-        raise AxdseError(rule, limit, "use a table, m <= 7") from error
-    if ended.code:
-        message = ended.message.decode(errors="replace")
-        raise AxdseError(rule, _complaint(message), "use a table, m <= 7, or a newer gcc")
-
-
-def _complaint(message: str) -> str:
-    """The line of a compiler's message that says what is wrong."""
-    lines = message.splitlines() or ["no message"]
-    return next((line for line in lines if "error" in line), lines[-1]).strip()

@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from axdse.gpu.multiplication.call import Call
-from axdse.gpu.multiplication.handles import Design, handle, resolve
+from axdse.gpu.multiplication.handles import Call, Design, handle, resolve
 from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, ProductName
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import axdse.gpu.ops.schema  # noqa: F401  defines the operators
 from axdse.gpu.layers.assignment import LayerProducts
-from axdse.gpu.multiplication.call import Call
+from axdse.gpu.multiplication.handles import Call
 from axdse.gpu.operands.convolution import Window
 from axdse.gpu.operands.encode import encode
 from axdse.gpu.recording.probes import (

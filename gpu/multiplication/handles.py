@@ -7,6 +7,7 @@ one string: tables, plans and compiled kernels stay outside.
 
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
@@ -121,3 +122,20 @@ def resolve(name: str) -> Multiplication:
             "call handle(design) first",
         )
     return _KNOWN[name]
+
+
+class Call(NamedTuple):
+    """A product as operators take it: constants only, for graphs that torch compiles.
+
+    Attributes:
+        handle: of the multiplication; empty for native FP32.
+        swap: exchange the operands.
+        format: of the operands; None for native FP32.
+        largest: magnitude of the first operand, a calibrated activation, that the scale of its
+            format is made for; None: each tensor's own.
+    """
+
+    handle: str = ""
+    swap: bool = False
+    format: Format | None = None
+    largest: float | None = None

@@ -24,8 +24,8 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.cmodel import model_digest, products
 from axdse.multipliers.model.unit_oracle import normalised
+from axdse.multipliers.provenance import code_digest
 
-LAYOUT_VERSION = "1"
 EXHAUSTIVE_BITS = 11
 SAMPLES = 1 << 18
 _SEED = 20
@@ -87,14 +87,13 @@ class Inlined:
         """SHA-256 (hex) of the model's source, its parameters and the format."""
         multiplier = self.candidate.multiplier
         swapped = str(multiplier.family.swapped)
-        return digest(
-            "inlined", LAYOUT_VERSION, model_digest(multiplier), swapped, self.format.name
-        )
+        return digest("inlined", model_digest(multiplier), swapped, self.format.name)
 
     @functools.cached_property
     def proof(self) -> Proof:
         """What a confined run showed of the core; computed once, then read from the cache."""
-        return cached("inlined", self.digest, Proof, lambda: _proof(self.candidate))
+        key = digest(self.digest, code_digest(__name__))
+        return cached("inlined", key, Proof, lambda: _proof(self.candidate))
 
 
 def _check_format(candidate: Candidate) -> None:

@@ -22,8 +22,7 @@ from axdse.gpu.cpu.kernels import INLINED, KERNELS, Kernel, forced_kernel
 from axdse.gpu.cuda import ops as cuda_ops
 from axdse.gpu.factors import ops as factors_ops
 from axdse.gpu.factors.maps import rounds_sums
-from axdse.gpu.factors.ops import by_bf16, int8_factors
-from axdse.gpu.factors.sums import MAX_SLICES, sums_are_plain
+from axdse.gpu.factors.ops import MAX_SLICES, by_bf16, int8_factors, sums_are_plain
 from axdse.gpu.multiplication.handles import Design, Form, Multiplication, handle, resolve
 from axdse.gpu.operands.convolution import Convolution
 from axdse.gpu.operands.shapes import Operation

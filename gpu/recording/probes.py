@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from axdse.gpu.multiplication.call import Call
-from axdse.gpu.multiplication.handles import Multiplication, resolve
+from axdse.gpu.multiplication.handles import Call, Multiplication, resolve
 from axdse.gpu.operands.convolution import Pair, Window, unfold
 
 

@@ -19,13 +19,14 @@ from axdse.multipliers.names import check_name
 
 HERE = Path(__file__).parents[1]
 LONGEST_SPEC = 160
+_C = (".c", ".h", ".inc", ".inl", ".def")  # what models may include
 _HAS_FILES = "a family has its C model and its Verilog"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
 class Catalog:
-    """The families of one folder (`catalog.yaml`, `models/`, `rtl/`), by name.
+    """The families of one folder, by name: `models/`, `rtl/`, and `catalog.yaml` or `catalog/`.
 
     Attributes:
         families: of that folder, and of those added.
@@ -34,12 +35,13 @@ class Catalog:
 
     def __init__(self, folder: Path = HERE) -> None:
         self.added: tuple[Path, ...] = ()
-        path = folder / "catalog.yaml"
-        text = _yaml_file(folder).text()
-        entries = strict_yaml.load(text, str(path)) or {}
-        if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
-            raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
-        self.families = {name: _family(folder, name, entry) for name, entry in entries.items()}
+        self.families: dict[str, Family] = {}
+        for path in _yaml_files(folder):
+            for name, entry in _entries(path).items():
+                if name in self.families:
+                    rule = "a family stands in one file of a catalogue"
+                    raise AxdseError(rule, f"{path}: {name}", "remove one")
+                self.families[name] = _family(folder, path.name, name, entry)
 
     @property
     def digest(self) -> str:
@@ -59,12 +61,15 @@ class Catalog:
     def _files(self) -> Iterator[tuple[str, bytes]]:
         """Names such as `1/models/mine.c`, and contents."""
         for i, source in enumerate(self.added, 1):
-            yield f"{i}/catalog.yaml", _yaml_file(source).read()
-            for family in self.families.values():
-                for file in (family.model, family.rtl):
-                    if file.parent.parent == source:
-                        content = InputFile(file, _HAS_FILES, LARGEST_SOURCE).read()
-                        yield f"{i}/{file.relative_to(source)}", content
+            for path in _yaml_files(source):
+                yield f"{i}/{path.relative_to(source)}", _yaml_file(path).read()
+            own = {f for family in self.families.values() for f in (family.model, family.rtl)}
+            included = {f for f in source.glob("models/**/*") if f.suffix in _C and f.is_file()}
+            for file in sorted(own | included):
+                if file.is_relative_to(source):
+                    _check_place(source, file)
+                    content = InputFile(file, _HAS_FILES, LARGEST_SOURCE).read()
+                    yield f"{i}/{file.relative_to(source)}", content
 
     def family(self, name: str) -> Family:
         """Return a family by name.
@@ -115,11 +120,6 @@ def full_catalog(folders: Iterable[Path] = ()) -> Catalog:
     return merged
 
 
-def _yaml_file(folder: Path) -> InputFile:
-    rule = "a catalogue is a readable catalog.yaml"
-    return InputFile(folder / "catalog.yaml", rule, strict_yaml.LARGEST, "name its folder")
-
-
 def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     """Split `name(parameter=integer, ...)` into the name and its values.
 
@@ -134,13 +134,36 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
         raise AxdseError(
             "a multiplier is written name(parameter=integer,...), each parameter once",
             repr(spec),
-            "write for example 'drum(n=8,k=4)'",
+            "make a catalogue of files with 'axdse import'"
+            if Path(spec).suffix in (".c", ".v", ".sv")
+            else "write for example 'drum(n=8,k=4)'",
         )
     return match[1], values
 
 
-def _family(folder: Path, name: str, entry: dict[str, object]) -> Family:
-    where = f"catalog.yaml, {name}"
+def _yaml_files(folder: Path) -> list[Path]:
+    """`catalog.yaml`, or all YAML files of `catalog/`, by name."""
+    one, several = folder / "catalog.yaml", sorted(folder.glob("catalog/*.yaml"))
+    if several and one.exists():
+        rule = "a catalogue is a file catalog.yaml or a folder catalog/"
+        raise AxdseError(rule, f"{folder} has both", "move the file into the folder")
+    return several or [one]
+
+
+def _yaml_file(path: Path) -> InputFile:
+    rule = "a catalogue is a readable catalog.yaml"
+    return InputFile(path, rule, strict_yaml.LARGEST, "name its folder")
+
+
+def _entries(path: Path) -> dict[str, dict[str, object]]:
+    entries = strict_yaml.load(_yaml_file(path).text(), str(path)) or {}
+    if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+        raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
+    return entries
+
+
+def _family(folder: Path, place: str, name: str, entry: dict[str, object]) -> Family:
+    where = f"{place}, {name}"
     own = sorted({"name", "model", "rtl"} & entry.keys())
     if own:
         rule = "a family is its key: models/KEY.c and rtl/KEY.v"

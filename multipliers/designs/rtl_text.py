@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.cache import digest
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.family import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.names import check_name
 

@@ -13,6 +13,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.compile import HARNESS, compiled, source_content
 from axdse.multipliers.model.float_model import float_table
+from axdse.multipliers.sandbox.compiler import compiler
 from axdse.multipliers.sandbox.confined import RefusedError, run
 
 TIME_LIMIT_S = 60.0
@@ -20,6 +21,7 @@ _PREPROCESSED = re.compile(
     rb"^[ \t]*(?:#|%:)[ \t]*(?:if|elif)\b|##|%:%:|include[ \t]*\"", re.MULTILINE
 )
 MAX_TABLE_BITS = 24
+_KEPT_TABLES, _KEPT_BITS = 64, 16  # 32 MiB at most
 
 
 def tabulate(multiplier: Multiplier) -> np.ndarray:
@@ -41,6 +43,25 @@ def tabulate(multiplier: Multiplier) -> np.ndarray:
     if multiplier.family.takes_floats:
         return _float_model_table(multiplier)
     return _run(multiplier, multiplier.pairs).reshape(1 << a_bits, 1 << b_bits)
+
+
+def table_of(multiplier: Multiplier) -> np.ndarray:
+    """As `tabulate`, read-only, and made once: a process keeps the last small tables.
+
+    Raises:
+        AxdseError: as `tabulate`.
+    """
+    if multiplier.a_bits + multiplier.b_bits > _KEPT_BITS:
+        return tabulate(multiplier)
+    return _kept_table(multiplier, model_digest(multiplier), compiler())
+
+
+@functools.lru_cache(_KEPT_TABLES)
+def _kept_table(multiplier: Multiplier, _model: str, _compiler: tuple[str, str]) -> np.ndarray:
+    """What the model holds and who compiles it are a part of the key: both may change."""
+    table = tabulate(multiplier)
+    table.setflags(write=False)
+    return table
 
 
 def products(multiplier: Multiplier, a: np.ndarray, b: np.ndarray) -> np.ndarray:

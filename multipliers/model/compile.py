@@ -7,22 +7,25 @@ It is compiled twice, with its local variables filled by a pattern and by zeros
 from collections.abc import Callable
 from pathlib import Path
 
-from axdse.multipliers.cache import cached_bytes, cached_file, digest, temporary_folder
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.translation_unit import (
     PARAMETERS,
     PRELUDE,
     check_object,
     float_calls,
     integer_calls,
+    named,
     preprocess,
     source_files,
 )
 from axdse.multipliers.names import check_name
-from axdse.multipliers.printable import printable
 from axdse.multipliers.sandbox.compiler import (
     FLAGS,
     LINK,
+    OUR_C,
+    Recipe,
+    build_cached,
     compile_or_refuse,
     compiler,
     has_flag,
@@ -106,9 +109,9 @@ def _linked(
         # A copy: a fence lets a file through, not its name, under which another thread may put
         # the same anew.
         around = folder / "harness.o"
-        around.write_bytes(_harness_object(harness))
+        around.write_bytes(_harness_object(harness).read_bytes())
         command = [compiler()[0], *map(str, objects), str(around), *LINK]
-        return output_of(command, model, folder)
+        return output_of(command, named(model), folder)
 
 
 def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
@@ -117,12 +120,12 @@ def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
     source.write_bytes(unit.encode("latin-1"))
     command = [compiler()[0], *FLAGS, *filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
     call = [*command, "-c", str(source), "-o", str(whole)]
-    compile_or_refuse(call, model, stem.parent)
+    compile_or_refuse(call, named(model), stem.parent)
     if not whole.is_file():
         raise wrote_none(call[0])
     check_object(whole, model, function)
     kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
-    compile_or_refuse([objcopy(), *kept, str(whole), str(built)], model, stem.parent)
+    compile_or_refuse([objcopy(), *kept, str(whole), str(built)], named(model), stem.parent)
     return built
 
 
@@ -132,17 +135,10 @@ def _filled(how: str) -> list[str]:
     return [flag] if has_flag(flag) else []
 
 
-def _harness_object(harness: Path) -> bytes:
+def _harness_object(harness: Path) -> Path:
     """A harness knows no model, so it is compiled once."""
-    sources = [file.read_bytes() for file in (harness, *HARNESS_FILES)]
-    key = digest(*sources, *FLAGS, compiler()[1])
-    call = [compiler()[0], *FLAGS, f"-I{HERE}", "-c", str(harness)]
-
-    def make() -> bytes:
-        with temporary_folder() as folder:
-            return output_of(call, harness, folder, [HERE, harness])
-
-    return cached_bytes("harness", f"{key}.o", make)
+    recipe = Recipe("harness", ".o", (*FLAGS, f"-I{HERE}"), None, harness.name, OUR_C)
+    return build_cached(harness, recipe, [path.read_bytes() for path in HARNESS_FILES], [HERE])
 
 
 def included(model: Path) -> str:

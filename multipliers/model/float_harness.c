@@ -97,7 +97,9 @@ int main(int argc, char **argv) {
     if (argc != 5 || !axdse_confine(argv[1])) return AXDSE_USAGE;
     unsigned m = (unsigned)atoi(argv[2]);
     if (m < 1 || 1u << m > AXDSE_MAX_ROW) return AXDSE_USAGE;
+    axdse_litter(0x55);
     int code = axdse_tabulate(m);
+    axdse_litter(0xaa);
     if (!code) code = axdse_check_shuffled(m);
     for (uint32_t ea = 1 + (uint32_t)atoi(argv[3]); !code && ea < 255; ea += (uint32_t)atoi(argv[4]))
         for (uint32_t eb = 1; !code && eb < 255; eb++)

@@ -18,6 +18,7 @@ from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.model.compile import compiled
+from axdse.multipliers.provenance import code_digest
 from axdse.multipliers.sandbox.confined import RefusedError, run
 
 HARNESS = Path(__file__).with_name("float_harness.c")
@@ -44,7 +45,7 @@ def float_table(path: Path, function: str, m: int) -> np.ndarray:
     """
     _check_function(path, function)
     program = compiled(path, function, HARNESS, floats=True)
-    key = digest(program.name, path.name, str(m))
+    key = digest(program.name, path.name, str(m), code_digest(__name__))
     table = cached_bytes(
         "float_model", key, lambda: _prove(program, path, m).astype(np.uint8).tobytes()
     )

@@ -7,6 +7,7 @@
 #ifndef AXDSE_HARNESS_H
 #define AXDSE_HARNESS_H
 
+#include <alloca.h>
 #include <fenv.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -37,6 +38,20 @@ static bool axdse_confine(const char *seconds) {
 static int axdse_write(const void *data, size_t size, size_t count) {
     bool written = fwrite(data, size, count, axdse_out) == count && !fflush(axdse_out);
     return written ? 0 : AXDSE_NO_SPACE;
+}
+
+/* Before a walk: fill what no call has touched yet, deep in the stack and on the heap, where a model
+ * that reads before it writes would find zeros every time. */
+static void __attribute__((noinline)) axdse_litter(unsigned char pattern) {
+    size_t depth = 1 << 20;
+    struct rlimit stack;
+    if (!getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur / 4 < depth) depth = stack.rlim_cur / 4;
+    void *below = alloca(depth);
+    memset(below, pattern, depth);
+    __asm__ volatile("" : : "r"(below) : "memory");
+#ifdef M_PERTURB
+    mallopt(M_PERTURB, pattern);
+#endif
 }
 
 /* Before a call: leave other things where a model might look for what an earlier call left, on

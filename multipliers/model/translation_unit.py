@@ -15,9 +15,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
-from axdse.multipliers.comments import without_comments
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.sandbox.compiler import FLAGS, compile_or_refuse, compiler
 
 MAX_FILES = 64
@@ -81,7 +80,10 @@ _SPLICE = re.compile(r"\\[ \t\f\v]*\r?\n")  # gcc lets blanks stand between
 _ASKS = re.compile(r"__|##|%:%:|\?\?")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
 _MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
-_CODE = re.compile(rf"{_WORD}|\b(?:asm|__asm|__asm__)\b")
+# The attribute `optimize` may undo what a build fills variables with.
+_CODE = re.compile(
+    rf"{_WORD}|\b(?:asm|__asm|__asm__)\b|\b(?:__)?optimize(?:__)?(?=\s*\(\s*[\"\d])"
+)
 _PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
 # Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
 _PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
@@ -106,10 +108,14 @@ _PLAIN = (
 _PURE = frozenset(
     [*_PLAIN.split(), *(f"{name}{end}" for name in _MATH.split() for end in ("", "f", "l"))]
 )
-# Checked, C23 and classifying variants of these, and what compilers call for wide arithmetic.
-_VARIANT = re.compile(
-    r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?|__(?:is(?:nan|inf)|finite|fpclassify|signbit)[fl]?"
-    r"|__[a-z]+(?:[qhsdt][if]|[sdtx]c)\w*"
+# Checked, C23 and classifying variants of these.
+_VARIANT = re.compile(r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?")
+_CLASSIFYING = re.compile(r"__(?:is(?:nan|inf)|finite|fpclassify|signbit)[fl]?")
+# What compilers call for wide arithmetic, see "The GCC low-level runtime library".
+_ARITHMETIC = re.compile(
+    r"__(?:u?div|u?mod|u?divmod|mul|neg|abs|absv|add|addv|sub|subv|mulv|negv|ash[lr]|lshr|u?cmp|clz"
+    r"|ctz|ffs|clrsb|popcount|parity|bswap|pow|extend|trunc|fix|fixuns|float|floatun|eq|ne|[gl][et]"
+    r"|unord)(?:(?:[qhsdtx][ifc]|bf|i){1,2})[2-4]?"
 )
 
 
@@ -130,9 +136,11 @@ def source_files(model: Path) -> dict[Path, str]:
             continue
         found[path] = text = _text(path, model)
         for name in _named_files(text):
-            beside = (path.parent / name).resolve()
-            inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
-            todo += [beside] if inside and beside.is_file() else []
+            beside = path.parent / name
+            if beside.suffix in SUFFIXES and beside.is_file():
+                beside = beside.resolve()
+                inside = beside.is_relative_to(folder) and beside.suffix in SUFFIXES
+                todo += [beside] if inside else []
     return found
 
 
@@ -159,6 +167,11 @@ def _check_text(text: str, name: str) -> None:
         raise AxdseError(rule, marker[0].strip(), "remove that directive")
 
 
+def named(model: Path) -> str:
+    """What errors call a model."""
+    return f"the C model {model.name}"
+
+
 def preprocess(
     model: Path, macros: tuple[str, ...], folder: Path, core: Path | None = None
 ) -> str:
@@ -176,7 +189,7 @@ def preprocess(
     """
     files = {**source_files(model), **(source_files(core) if core else {})}
     call = [compiler()[0], *FLAGS, *PRELUDE, *(f"-D{macro}" for macro in macros), "-x", "c", "-E"]
-    text = compile_or_refuse([*call, str(model.resolve())], model, folder, [*files])
+    text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, [*files])
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
     _refuse_code(own, model)
@@ -187,7 +200,7 @@ def preprocess(
     (folder / "outer.c").write_text('#include "around.c"\n')
     call[-1:] = ["-Wno-builtin-macro-redefined", '-D__DATE__=""', '-D__TIME__=""']
     call += ['-D__TIMESTAMP__=""', "-E", str(folder / "outer.c")]
-    again = compile_or_refuse(call, model, folder, [*files]).decode("latin-1")
+    again = compile_or_refuse(call, named(model), folder, [*files]).decode("latin-1")
     if _words(own) != _words("\n".join(_own_lines(again))):
         raise AxdseError(
             f"the C model {model.name} is the same wherever it is compiled",
@@ -214,12 +227,12 @@ def _words(text: str) -> list[str]:
 
 def _refuse_code(own: str, model: Path) -> None:
     rule = f"the C model {model.name} is C and nothing else"
-    for match in _CODE.finditer(own):
-        if match[0][0] not in "\"'":
-            raise AxdseError(rule, match[0], "write it in C")
     for match in _PRAGMA.finditer(own):
         if match[1] in _PRAGMAS and match[2] not in _HARMLESS:
             raise AxdseError(rule, " ".join(match[0].split()), "remove it")
+    for match in _CODE.finditer(own):
+        if match[0][0] not in "\"'":
+            raise AxdseError(rule, match[0], "write it in C")
 
 
 def integer_calls(function: str, build: str, signed: bool, swapped: bool) -> str:
@@ -316,4 +329,5 @@ def _remembers(model: Path, what: str) -> AxdseError:
 
 def _is_pure(name: str) -> bool:
     variant = _VARIANT.fullmatch(name)
-    return name in _PURE or bool(variant and (variant[1] is None or variant[1] in _PURE))
+    known = name in _PURE or bool(variant and variant[1] in _PURE)
+    return known or bool(_CLASSIFYING.fullmatch(name) or _ARITHMETIC.fullmatch(name))

@@ -1,19 +1,150 @@
-"""How is a program run so that its time, memory and output have an end?
+"""How is a program run so that its time, memory, output and folders have an end?
 
 Output goes to memory files that stop growing at a limit; a pipe would fill the reader's memory.
+Compilers and simulators are not hostile, their input may be: a fence, see landlock(7), is put
+around one thread, and all that the thread starts is inside it for ever.
 """
 
 import contextlib
+import ctypes
+import errno
 import math
 import os
 import select
+import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
-from axdse.multipliers.sandbox.fence import fenced, limited
+T = TypeVar("T")
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+VERSION_QUERY, PATH_BENEATH = 1, 1
+SET_NO_NEW_PRIVILEGES = 38
+WRITE_FILE, READ_FILE, REMOVE_DIR, REFER, TRUNCATE = 1 << 1, 1 << 2, 1 << 4, 1 << 13, 1 << 14
+WRITES = WRITE_FILE | sum(1 << bit for bit in range(4, 13))  # remove and make, of any kind
+TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
+ALWAYS_WRITABLE = Path("/dev/null")
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (
+        ("files", ctypes.c_uint64),
+        ("network", ctypes.c_uint64),
+        ("scopes", ctypes.c_uint64),
+    )
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("descriptor", ctypes.c_int32))
+
+
+def fence_version() -> int:
+    """The version of the kernel's Landlock; 0: it has none, and there are no fences.
+
+    From 4 on TCP is closed too, from 6 on signals and abstract sockets to the outside.
+    """
+    return max(0, _call(CREATE_RULESET, None, 0, VERSION_QUERY)) if sys.platform == "linux" else 0
+
+
+def fenced(
+    start: Callable[[], T], writable: Sequence[Path], readable: Sequence[Path] | None = None
+) -> T:
+    """Return `start()`, a call that starts a process, which can write beneath `writable` alone.
+
+    With `readable`, files and folders, it can read these and `writable` and nothing else. Where
+    the kernel has no Landlock, nothing holds the process back: see `fence_version`.
+
+    Raises:
+        OSError: the fence cannot be put up although the kernel has it.
+    """
+    version = fence_version()
+    if not version:
+        return start()
+    answers: list[T] = []
+    errors: list[OSError] = []
+
+    def inside() -> None:
+        try:
+            _restrict(version, writable, readable)
+            answers.append(start())
+        except OSError as error:
+            errors.append(error)
+
+    thread = Thread(target=inside)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return answers[0]
+
+
+def limited(command: Sequence[str], seconds: int, memory_bytes: int, file_bytes: int) -> list[str]:
+    """Return a command that runs this one under limits, which all its children inherit.
+
+    A shell sets them before the program starts: limits that are set on a running process come too
+    late for what it has started. Those that would raise a limit are left as they are.
+
+    Raises:
+        OSError: there is no such program.
+    """
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    limits = f"-c 0,-t {seconds},-v {memory_bytes >> 10},-f {file_bytes >> 9}".split(",")
+    script = "".join(f"ulimit {each} 2>/dev/null; " for each in limits)
+    return ["/bin/sh", "-c", f'{script}exec "$@"', "sh", *command]
+
+
+def _restrict(version: int, writable: Sequence[Path], readable: Sequence[Path] | None) -> None:
+    """Restrict this thread; older kernels get the rules that they know."""
+    writes = WRITES | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    files = writes | (0 if readable is None else READ_FILE)
+    rules = _Ruleset(files, TCP if version >= 4 else 0, SIGNALS_AND_SOCKETS if version >= 6 else 0)
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset = _checked(CREATE_RULESET, ctypes.byref(rules), size, 0)
+    try:
+        for path in writable:
+            _allow(ruleset, path, files)
+        for path in readable or ():
+            _allow(ruleset, path, READ_FILE)
+        _allow(ruleset, ALWAYS_WRITABLE, files & (WRITE_FILE | READ_FILE | TRUNCATE))
+        if ctypes.CDLL(None, use_errno=True).prctl(SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
+            raise _last_error()
+        _checked(RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+
+
+def _allow(ruleset: int, path: Path, access: int) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        rule = _Beneath(access, descriptor)
+        _checked(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _call(number: int, *arguments: object) -> int:
+    wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return int(ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *wide))
+
+
+def _checked(number: int, *arguments: object) -> int:
+    answer = _call(number, *arguments)
+    if answer < 0:
+        raise _last_error()
+    return answer
+
+
+def _last_error() -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code))
+
 
 COMPILER_MEMORY_BYTES = 2 << 30
 COMPILER_OUTPUT_BYTES = 64 << 20

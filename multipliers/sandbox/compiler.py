@@ -1,4 +1,7 @@
-"""Which C compiler is there, and what may it read, write and say about a stranger's file?"""
+"""Which C compiler is there, what may it read, write and say, and what of its work is kept?
+
+All of it runs confined; what is kept is built once for each text, compiler and flags.
+"""
 
 import errno
 import functools
@@ -7,8 +10,10 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
 from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler, unsteered
@@ -99,28 +104,33 @@ def _toolchain(command: Path) -> tuple[Path, ...]:
 
 
 def compile_or_refuse(
-    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+    call: Sequence[str],
+    subject: str,
+    folder: Path,
+    readable: Sequence[Path] = (),
+    remedy: str = "correct that line",
+    limit_s: float | None = None,
 ) -> bytes:
     """Run the compiler, or a tool beside it, and return its standard output.
 
     Args:
         call: program and arguments.
-        model: the C file that errors name.
+        subject: what errors call the C file, such as `the C model core.c`.
         folder: where it may read and write.
         readable: what it may read beside that and the toolchain.
+        remedy: what to do about the line that it refuses.
+        limit_s: wall time, in seconds; None: COMPILE_LIMIT_S.
 
     Raises:
         AxdseError: it refuses, with the line that says why; or it does not end.
         MachineError: something but our own limits ended it, or it had no room.
     """
     try:
-        ended = run_compiler(call, folder, COMPILE_LIMIT_S, (*toolchain(), *readable))
+        limit_s = limit_s or COMPILE_LIMIT_S
+        ended = run_compiler(call, folder, limit_s, (*toolchain(), *readable))
     except TimeoutError as error:
-        raise AxdseError(
-            f"the C model {model.name} must compile within {COMPILE_LIMIT_S} s",
-            "the compiler was stopped",
-            "simplify the model",
-        ) from error
+        rule = f"{subject} must compile within {limit_s:g} s"
+        raise AxdseError(rule, "the compiler was stopped", "simplify it") from error
     except FileNotFoundError as error:
         raise AxdseError("a tool is missing", call[0], "apt-get install binutils") from error
     if ended.code == 0:
@@ -128,21 +138,26 @@ def compile_or_refuse(
     lines = ended.message.decode(errors="replace").splitlines()
     ours = (os.strerror(errno.ENOMEM), FILE_LIMIT if file_limit() >= COMPILER_OUTPUT_BYTES else "")
     outside = [line for line in lines if not any(limit and limit in line for limit in ours)]
-    check_end(f"the compiler of {model.name}", ended.code, "\n".join(outside))
+    check_end(f"the compiler of {subject}", ended.code, "\n".join(outside))
     culprits = (line for line in lines if _CULPRIT.search(line))
     line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
     if "cannot find -l" in line:
         rule = "C models are linked statically, so that they need no files when they run"
         raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
-    raise AxdseError(f"the C model {model.name} must compile", line, "correct that line")
+    raise AxdseError(f"{subject} must compile", line, remedy)
 
 
 def output_of(
-    call: Sequence[str], model: Path, folder: Path, readable: Sequence[Path] = ()
+    call: Sequence[str],
+    subject: str,
+    folder: Path,
+    readable: Sequence[Path] = (),
+    remedy: str = "correct that line",
+    limit_s: float | None = None,
 ) -> bytes:
     """Run the compiler and return what it writes; arguments and errors as `compile_or_refuse`."""
     output = folder / "output"
-    compile_or_refuse([*call, "-o", str(output)], model, folder, readable)
+    compile_or_refuse([*call, "-o", str(output)], subject, folder, readable, remedy, limit_s)
     try:
         return output.read_bytes()
     except OSError as error:
@@ -153,3 +168,64 @@ def wrote_none(command: str) -> AxdseError:
     """A compiler succeeded and left no output."""
     rule = "a C compiler writes a program"
     return AxdseError(rule, f"{command} wrote none", "unset CC or correct it")
+
+
+# What to do if a file of this package does not compile.
+OUR_C = "install a newer gcc or clang"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one C file becomes an object, a library or a program.
+
+    Attributes:
+        kind: of the cache's entry.
+        end: of its name.
+        flags: of the compiler.
+        link: flags of the linker; None: the object itself is wanted.
+        name: what errors call it.
+        remedy: what to do if it does not compile.
+        limit_s: wall time of each step, in seconds; None: that of C models.
+    """
+
+    kind: str
+    end: str
+    flags: tuple[str, ...]
+    link: tuple[str, ...] | None
+    name: str
+    remedy: str
+    limit_s: float | None = None
+
+
+def build_cached(
+    source: Path,
+    recipe: Recipe,
+    depends: Sequence[str | bytes] = (),
+    readable: Sequence[Path] = (),
+) -> Path:
+    """Compile a C file of this package, or return what came of the same text before.
+
+    Args:
+        source: it may include the headers of its folder.
+        recipe: how.
+        depends: digests or contents of all else that it takes in.
+        readable: where that lies; the compiler reads no more than this, the folder and its own.
+
+    Raises:
+        AxdseError: there is no compiler, or it refuses the file; its line is shown.
+    """
+    texts = (path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
+    key = digest(*texts, *depends, *recipe.flags, *(recipe.link or ("-c",)), *compiler())
+    allowed = [source.parent, *readable]
+
+    def make() -> bytes:
+        with temporary_folder() as folder:
+            unit = folder / "unit.o"
+            call = [compiler()[0], *recipe.flags, "-c", str(source), "-o", str(unit)]
+            compile_or_refuse(call, recipe.name, folder, allowed, recipe.remedy, recipe.limit_s)
+            if recipe.link is None:
+                return unit.read_bytes()
+            return output_of([compiler()[0], str(unit), *recipe.link], recipe.name, folder)
+
+    executable = recipe.link is not None and not recipe.end
+    return cached_file(recipe.kind, key + recipe.end, make, executable=executable)

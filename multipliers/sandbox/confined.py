@@ -13,11 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.machine import check_end, machine_failure, unwritable
 from axdse.multipliers.sandbox.bounded import Ended, run_confined
-from axdse.multipliers.sandbox.compiler import FLAGS, LINK, compiler, output_of
+from axdse.multipliers.sandbox.compiler import FLAGS, LINK, OUR_C, Recipe, build_cached
 
 SOURCE = Path(__file__).with_name("confine.c")
 CONFINED_MACHINES = {"x86_64": 317, "aarch64": 277}  # with the number of seccomp(2)
@@ -56,15 +55,7 @@ def launcher() -> Path:
             f"this is {sys.platform} on {platform.machine()}",
             "run axdse there, in a virtual machine or a container",
         )
-    source = SOURCE
-    key = digest(source.read_bytes(), *FLAGS, *LINK, compiler()[1])
-
-    def make() -> bytes:
-        with temporary_folder() as folder:
-            call = [compiler()[0], *FLAGS, str(source), *LINK]
-            return output_of(call, source, folder, [source])
-
-    return cached_file("confine", key, make, executable=True)
+    return build_cached(SOURCE, Recipe("confine", "", FLAGS, LINK, SOURCE.name, OUR_C))
 
 
 def run(

@@ -10,7 +10,7 @@ import numpy as np
 
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.model.cmodel import tabulate, twos_complement
+from axdse.multipliers.model.cmodel import table_of, twos_complement
 
 BLOCK_PAIRS = 1 << 20
 
@@ -75,7 +75,7 @@ def error_table(multiplier: Multiplier) -> ErrorTable:
     """Tabulate the error over the whole domain.
 
     Raises:
-        AxdseError: as `tabulate`.
+        AxdseError: as `table_of`.
     """
     exact, error = map(np.concatenate, zip(*_blocks(multiplier), strict=True))
     return ErrorTable(_operands(multiplier, 0), _operands(multiplier, 1), exact, error)
@@ -90,7 +90,7 @@ def error_metrics(multiplier: Multiplier, weights: np.ndarray | None = None) -> 
             core's table; the row is the first operand. None: each pair once.
 
     Raises:
-        AxdseError: as `tabulate`; the domain has more than 2^24 pairs, say. Or weights of
+        AxdseError: as `table_of`; the domain has more than 2^24 pairs, say. Or weights of
             another shape, negative, not finite or all zero.
     """
     shares = None if weights is None else _shares(multiplier, weights)
@@ -149,7 +149,7 @@ def _shares(multiplier: Multiplier, weights: np.ndarray) -> np.ndarray:
 
 def _blocks(multiplier: Multiplier) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield exact products and errors, int64, a few rows at a time: 2^24 pairs need memory."""
-    table = tabulate(multiplier)
+    table = table_of(multiplier)
     first, second = _operands(multiplier, 0), _operands(multiplier, 1)
     rows = max(1, BLOCK_PAIRS // len(second))
     for start in range(0, len(first), rows):

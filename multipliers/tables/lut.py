@@ -22,7 +22,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, Rounding, parse_format
-from axdse.multipliers.model.cmodel import tabulate, twos_complement
+from axdse.multipliers.model.cmodel import table_of, twos_complement
 from axdse.multipliers.model.float_model import float_table
 from axdse.multipliers.model.unit_oracle import normalised
 from axdse.multipliers.npz import open_npz
@@ -78,7 +78,7 @@ def build_lut(candidate: Candidate) -> Lut:
     """
     multiplier, number_format = candidate.multiplier, candidate.format
     if isinstance(number_format, IntFormat):
-        entries = _int_entries(multiplier, number_format.bits, tabulate(multiplier))
+        entries = _int_entries(multiplier, number_format.bits, table_of(multiplier))
     else:
         check_size(number_format)
         entries = _float_entries(multiplier, number_format)
@@ -129,7 +129,7 @@ def check_size(number_format: FloatFormat) -> None:
 
 
 def _float_entries(multiplier: Multiplier, number_format: FloatFormat) -> np.ndarray:
-    table = tabulate(multiplier)
+    table = table_of(multiplier)
     if multiplier.family.kind == "integer":
         hidden = 1 << number_format.fraction_bits
         a = np.arange(hidden, 2 * hidden)

@@ -11,8 +11,8 @@ import pytest
 from axdse.flows import tools
 from axdse.flows.tools import TOOLS, KnownTool, find_tool, run_process
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.sandbox import fence
-from axdse.multipliers.sandbox.fence import fence_version
+from axdse.multipliers.sandbox import bounded
+from axdse.multipliers.sandbox.bounded import fence_version
 
 MakeTool = Callable[[str, str], Path]
 
@@ -176,7 +176,7 @@ def test_a_tool_signals_nobody(tmp_path: Path) -> None:
 def test_without_landlock_tools_run_unfenced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fence, "fence_version", lambda: 0)
+    monkeypatch.setattr(bounded, "fence_version", lambda: 0)
     (folder := tmp_path / "folder").mkdir()
     run_process("sh", ["sh", "-c", "echo > ../free"], folder, folder / "log", 10)
     assert (tmp_path / "free").exists()

@@ -4,7 +4,7 @@ import pytest
 
 from axdse.dse.run.config import parse_config
 from axdse.multipliers.designs.catalog import Catalog
-from axdse.multipliers.designs.expression import evaluate
+from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.errors import LONGEST, AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -14,8 +14,8 @@ from axdse.multipliers.cache_limit import (
     entries,
     in_use,
     parse_size,
-    prune,
     remove,
+    superfluous,
 )
 from axdse.multipliers.errors import AxdseError
 
@@ -76,7 +76,7 @@ def test_what_is_no_size_is_refused(text, monkeypatch):
 
 @pytest.mark.parametrize(("left", "gone"), [(10_000, 0), (2500, 1), (1500, 2), (0, 3)])
 def test_the_least_recently_used_go_first(left, gone, three, own_cache):
-    assert [entry.path for entry in prune(left)] == three[:gone]
+    assert [entry.path for entry in remove(superfluous(left))] == three[:gone]
     assert [path.exists() for path in three] == [False] * gone + [True] * (3 - gone)
     assert (own_cache / "kind" / "notes.txt").exists()
 
@@ -126,5 +126,5 @@ def test_no_cache_is_an_empty_one(tmp_path, monkeypatch):
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "none"))
     with in_use():
         assert entries() == []
-    assert prune(0) == []
+    assert remove(superfluous(0)) == []
     assert not (tmp_path / "none").exists()

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from axdse.multipliers.comments import without_comments
+from axdse.multipliers.files import without_comments
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 LITERAL = r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"

@@ -3,8 +3,7 @@ import json
 import pytest
 from hostile import MARKS, TEXTS
 
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.printable import printable, printable_json, printable_lines
+from axdse.multipliers.errors import AxdseError, printable, printable_json, printable_lines
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

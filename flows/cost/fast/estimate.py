@@ -27,18 +27,17 @@ from axdse.flows.netlist.check import NetlistProof, check_design
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import ABC_SCRIPT
 from axdse.flows.power.activity_source import Design
-from axdse.flows.sources import source_digest
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store, temporary_folder
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.model.cmodel import model_digest, tabulate
+from axdse.multipliers.model.cmodel import model_digest, table_of
+from axdse.multipliers.provenance import code_digest
 
 TOOLS = ("yosys", "yosys-abc")
 BATCH = 32  # designs in one process
-OWN = ("liberty", "netlist", "formal", "cost")
 
 
 def fast_costs(
@@ -90,7 +89,7 @@ class _Flow:
     def basis(self) -> str:
         """SHA-256 (hex) of all that a cost depends on but the design."""
         recipes = WORDS, GATES, MAP, ABC_SCRIPT
-        return digest(self.library.digest, *self.tools, *recipes, source_digest(*OWN))
+        return digest(self.library.digest, *self.tools, *recipes, code_digest(__name__))
 
     def costs(self, batch: Sequence[Design]) -> list[FastCost | AxdseError]:
         """The cost of each design of a batch, from the cache or computed."""
@@ -170,6 +169,6 @@ def _exhaustive(flat: Mapped, design: Design) -> NetlistProof | None:
     """
     if isinstance(design, Candidate) or design.a_bits + design.b_bits > EXHAUSTIVE_BITS:
         return None
-    table = tabulate(design)
+    table = table_of(design)
     equal = flat.first_difference(table) is None
     return NetlistProof("exhaustive", table.size) if equal else None

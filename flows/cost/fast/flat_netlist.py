@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.bit_planes import lanes_of
 from axdse.flows.c_library import native
+from axdse.flows.formal.aig import lanes_of
 from axdse.flows.liberty.cells import Cell, TimingArc
 from axdse.flows.liberty.library import Library
 from axdse.flows.liberty.tables import Table

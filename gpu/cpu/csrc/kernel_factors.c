@@ -2,7 +2,7 @@
  *
  * u_r and v_r are bfloat16 numbers: a factor of the fraction times the power of two of the
  * operand, so vdpbf16ps multiplies and adds two ranks of 16 columns at once. The ranks of one
- * product are added first, which rounds nothing (axdse.gpu.factors.sums), and then to the sum, so
+ * product are added first, which rounds nothing (axdse.gpu.factors.ops), and then to the sum, so
  * sums round no more often than in any other kernel. A table of rank 1 pairs two k instead.
  *
  * Operations per 16 columns and k: 1/2 for rank 1; rank / 2 and an addition up to rank 4, which

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from axdse.dse.cli import run
 from axdse.dse.cli.commands import cli
 from axdse.multipliers.cache import cached_bytes, digest
+from axdse.multipliers.cache_limit import in_use
 from axdse.multipliers.scratch import LOCK
 
 SIZE = 1000
@@ -65,6 +66,16 @@ def test_prune_removes_the_least_recently_used(
 ) -> None:
     assert f"{gone} entries removed" in output("cache", "prune", *options)
     assert [path.exists() for path in held] == [False] * gone + [True] * (3 - gone)
+
+
+def test_prune_says_what_had_to_stay(held: Held, capsys: pytest.CaptureFixture[str]) -> None:
+    os.utime(held[0])
+    with in_use():
+        assert run(["cache", "prune", "--all"]) == 1
+    captured = capsys.readouterr()
+    assert "2 entries removed" in captured.out
+    assert "1 more are in use, or may not be removed" in captured.err
+    assert [path.exists() for path in held] == [True, False, False]
 
 
 def shortened(path: Path) -> None:

@@ -130,6 +130,49 @@ def test_a_pinned_order_is_kept(
     assert "expected" in output
 
 
+def test_a_mismatch_shows_where_and_writes_no_certificate(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "skew.json"
+    command = ["verify", *swapped_files, "--order", "straight", "--certificate", str(path)]
+    assert run(command) == 1
+    captured = capsys.readouterr()
+    assert "skew: a=1 b=2: expected 0x00, got 0x02" in captured.out
+    assert "only a passed check is certified" in captured.err
+    assert not path.exists()
+
+
+def test_a_certificate_of_files_needs_them(
+    swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "skew.json")
+    assert run(["verify", *swapped_files, "--certificate", path]) == 0
+    assert run(["verify", "--check", path]) == 2
+    assert "no catalogue has skew; give --model and --rtl" in capsys.readouterr().err
+
+
+def test_a_mismatch_says_what_it_took_for_signed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.c").write_text("int m(int a, int b) { return a * b; }\n")
+    ports = "input [3:0] a, b, output [7:0] p"
+    (tmp_path / "m.v").write_text(f"module m({ports}); assign p = a * b; endmodule\n")
+    files = ["--model", str(tmp_path / "m.c"), "--rtl", str(tmp_path / "m.v")]
+    assert run(["verify", *files]) == 1
+    assert "as int m(int a, int b) has signed ones; --unsigned" in capsys.readouterr().out
+    assert run(["verify", *files, "--signed"]) == 1
+    assert "has signed ones" not in capsys.readouterr().out
+    assert run(["verify", *files, "--unsigned"]) == 0
+
+
+@pytest.mark.parametrize("words", [[], ["cache"]], ids=["axdse", "axdse cache"])
+def test_a_group_without_a_command_shows_its_help(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert "\n\nCommands:\n" in capsys.readouterr().err
+
+
 def test_a_certificate_is_written_and_validated(
     swapped_files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,8 +242,19 @@ BAD_INPUT = {
     "parameter out of range": (["show", "drum(n=8,k=99)"], "k=99"),
     "no spec": (["verify"], "at least one SPEC"),
     "no such text": (["show", "drum(n=8,"], "name(parameter=integer"),
+    "a file for a spec": (["cost", "my/mul.v"], "with 'axdse import'"),
     "spec and all": (["verify", "exact", "--all"], "leave the others out"),
     "model without RTL": (["verify", "--model", "x.c"], "--rtl"),
+    "files exchanged": (["verify", "--model", "x.v", "--rtl", "x.c"], "exchange them"),
+    "files and a SPEC": (["verify", "exact", "--model", "x.c", "--rtl", "x.v"], "a SPEC"),
+    "Verilator for files": (
+        ["verify", "--model", "x.c", "--rtl", "x.v", "--simulator", "verilator"],
+        "goes without --simulator",
+    ),
+    "format of a core": (["verify", "exact(n=4)", "--format", "float(8,3)"], "add --unit"),
+    "waves of a unit": (["verify", "exact(n=4)", "--unit", "--waves", "x.vcd"], "--waves"),
+    "certificate of many": (["verify", "--all", "--certificate", "x.json"], "takes one design"),
+    "certificate of none": (["verify", "--check", "x.json", "--certificate", "y"], "--check"),
     "unknown format": (["cost", "exact(n=8)", "--format", "bf17"], "bf16"),
     "core too narrow": (["cost", "exact(n=4)", "--format", "bf16"], "8 bits"),
     "significand core in int8": (["cost", "mbm(m=7)", "--format", "int8"], "float formats"),

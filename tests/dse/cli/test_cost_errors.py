@@ -15,7 +15,7 @@ import pytest
 
 from axdse.dse.cli import run
 from axdse.flows import yosys
-from axdse.flows.liberty.libraries import OSU018
+from axdse.flows.liberty.library import OSU018
 
 Refused = Callable[..., str]
 TEXT = OSU018.read_text(encoding="latin-1")

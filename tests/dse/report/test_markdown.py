@@ -18,7 +18,7 @@ from axdse.dse.report.plot_points import Mark
 from axdse.dse.run.objectives import AREA
 from axdse.dse.run.run_dir import RunDir
 from axdse.multipliers.designs.family import Paper
-from axdse.multipliers.printable import printable
+from axdse.multipliers.errors import printable
 
 LINES = (*MARKS.values(), "- a", "+ a", "2) a", "===", "---", "a\\*b", "&amp;", "drum(n=8,k=4)")
 

@@ -18,7 +18,7 @@ from axdse.dse.run.objectives import Measured, losses, no_worse
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
-from axdse.flows.liberty.libraries import OSU018
+from axdse.flows.liberty.library import OSU018
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording_file import load_recording, save_recording
@@ -65,6 +65,15 @@ def test_every_requested_trial_is_recorded(finished: Finished) -> None:
     assert [e.design for e in run.results().evaluations[:2]] == [
         c.name for c in space_of(run.config).references()
     ]
+
+
+def test_a_family_that_serves_no_format_is_refused_before_anything(
+    tiny_config: Make, tmp_path: Path
+) -> None:
+    config = tiny_config("families: mitchell", "formats: int8")
+    with pytest.raises(AxdseError, match="able to serve one of the formats: mitchell in int8"):
+        run_search(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_verified_candidates_are_costed(finished: Finished) -> None:

@@ -10,8 +10,7 @@ from mac_recordings import trace, unit
 from axdse.flows.accelerator import mac, mac_netlists
 from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.cost.cost import unit_cost
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import read_library
+from axdse.flows.liberty.library import OSU018, read_library
 from axdse.flows.netlist.registers import flip_flop
 from axdse.multipliers.errors import AxdseError
 

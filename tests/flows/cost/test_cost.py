@@ -19,8 +19,7 @@ from axdse.flows import yosys
 from axdse.flows.cost import cost
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.cost import core_cost, unit_cost
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist import check as netlist_check
 from axdse.flows.netlist import synthesis, timing
 from axdse.flows.power.activity_source import Trace
@@ -30,7 +29,7 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.sandbox import fence
+from axdse.multipliers.sandbox import bounded
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "cost_osu018.json").read_text())
 
@@ -321,7 +320,7 @@ def test_a_hanging_tool_is_killed(
     monkeypatch: pytest.MonkeyPatch,
     fresh_cache: Path,
 ) -> None:
-    monkeypatch.setattr(fence, "fence_version", lambda: 0)  # so that it can tell us its child
+    monkeypatch.setattr(bounded, "fence_version", lambda: 0)  # so that it can tell us its child
     fake_tool(tmp_path, name, f"sleep 60 & echo $! > {tmp_path}/child; wait", monkeypatch)
     monkeypatch.setattr(module, "TIME_LIMIT_S", 1)
     with pytest.raises(AxdseError, match=f"{name} must end within 1 s"):

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from axdse.flows.cost.cost import core_cost
-from axdse.flows.liberty import libraries
-from axdse.flows.liberty.libraries import OSU018, library_path
-from axdse.flows.liberty.library import read_library
+from axdse.flows.liberty import library as libraries
+from axdse.flows.liberty.library import OSU018, library_path, read_library
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 

@@ -10,8 +10,13 @@ import pytest
 
 from axdse.flows.evidence.stimulus import core_stimulus, unit_stimulus
 from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.netlist.check import CEC_LIMIT_S, NetlistProof, check_design, is_mapped
-from axdse.flows.netlist.gates import netlist_gates
+from axdse.flows.netlist.check import (
+    CEC_LIMIT_S,
+    NetlistProof,
+    check_design,
+    is_mapped,
+    netlist_gates,
+)
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise, timed_scripts
 from axdse.flows.power.activity_source import Design

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.flows.liberty.libraries import OSU018
-from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.yosys import run_yosys

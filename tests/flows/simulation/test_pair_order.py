@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
-from axdse.flows.simulation.pair_order import RETURN_VECTORS, disputed, fold, walk
+from axdse.flows.evidence.stimulus import (
+    RETURN_VECTORS,
+    Stimulus,
+    core_stimulus,
+    disputed,
+    fold,
+    walk,
+)
 
 
 @pytest.mark.parametrize("bits", [(3, 3), (8, 8), (8, 4), (12, 12)])

@@ -224,6 +224,34 @@ def test_a_pipeline_needs_no_wrong_pin(design: MakeDesign) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pins", "message"),
+    [
+        (Pins(latency=2), r"with --latency has a clock: mine has none .* with --clock"),
+        (Pins(reset="r"), "with --reset has a clock"),
+        (Pins(enable="e"), "with --enable has a clock"),
+        (Pins(reset_level=0), "with --reset-level has a clock"),
+    ],
+)
+def test_what_is_said_of_a_pipeline_that_is_none_is_refused(
+    pins: Pins, message: str, design: MakeDesign
+) -> None:
+    rtl = _v("input [3:0] a, b, output [7:0] p", "assign p = a * b;")
+    with pytest.raises(AxdseError, match=message):
+        design(rtl, pins=pins)
+
+
+def test_a_level_that_resets_needs_a_reset(design: MakeDesign) -> None:
+    rtl = _v("input ck, input [3:0] a, b, output reg [7:0] p", "always @(posedge ck) p <= a * b;")
+    with pytest.raises(AxdseError, match=r"--reset-level has a reset: .* with --reset"):
+        design(rtl, pins=Pins(reset_level=0))
+
+
+def test_what_a_pipeline_is_driven_by_is_a_guess(design: MakeDesign) -> None:
+    (guess,) = design(PIPELINE).guesses(Pins())
+    assert "clock clk, reset rst_n, which resets at 0, enable en;" in guess
+
+
+@pytest.mark.parametrize(
     ("reset", "level", "pins"),
     [
         ("nreset", 0, Pins()),

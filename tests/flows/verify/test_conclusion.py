@@ -8,11 +8,11 @@ import pytest
 
 from axdse.flows.evidence.report import Mismatch, Proof, Reading, RtlReport, Verdict
 from axdse.flows.evidence.stimulus import Stimulus, every_pair
-from axdse.flows.verify import verdict as verdict_module
+from axdse.flows.verify import verdict as conclusion
 from axdse.flows.verify.verdict import conclude
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.rtl_text import Rtl
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
 
 EVERY = every_pair(2, 2)
 SOME = EVERY.some(7)
@@ -51,7 +51,7 @@ def read_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Reading], None]:
     """Let the synthesiser's reading be this one."""
 
     def set_reading(found: Reading) -> None:
-        monkeypatch.setattr(verdict_module, "compare_readings", lambda *arguments: found)
+        monkeypatch.setattr(conclusion, "compare_readings", lambda *arguments: found)
 
     return set_reading
 
@@ -90,7 +90,7 @@ def test_a_simulation_that_agrees(
 def test_another_reading_is_a_mismatch(read_as: Callable[[Reading], None]) -> None:
     read_as(reading(mismatches=3))
 
-    def prove() -> Proof:
+    def prove(_: Rtl) -> Proof:
         raise AssertionError("nothing is left to prove")
 
     found = conclude(report(EVERY), rtl(COMPUTES), EVERY, expected(EVERY), prove)
@@ -129,7 +129,7 @@ def test_a_proof_says_more_or_otherwise(
 ) -> None:
     read_as(reading())
     before = report(stimulus)
-    found = conclude(before, rtl(body), stimulus, expected(stimulus), lambda: proof(proved))
+    found = conclude(before, rtl(body), stimulus, expected(stimulus), lambda _: proof(proved))
     assert (found.verdict, found.proof) == (verdict, proof(proved))
     assert found.examples == (WRONG if proved == "different" else ())
     assert (
@@ -144,3 +144,60 @@ def test_a_proof_says_more_or_otherwise(
         )
         == before
     )
+
+
+TWO_TEXTS = "\n`ifdef SYNTHESIS\nassign p = a * b;\n`else\nassign p = b * a;\n`endif"
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [("proved", "proved"), ("unknown", "sampled"), ("different", "mismatch"), ("", "sampled")],
+)
+def test_the_text_of_the_simulator_is_proved_too(
+    second: str, verdict: Verdict, read_as: Callable[[Reading], None]
+) -> None:
+    read_as(reading())
+    design = rtl(TWO_TEXTS)
+
+    def prove(given: Rtl) -> Proof:
+        if given.text == design.text:
+            return dataclasses.replace(proof("proved"), rtl_digest=design.digest)
+        assert "b * a" in given.text
+        assert "a * b" not in given.text
+        if not second:
+            raise AxdseError("Yosys must accept m", "a word", "correct it")
+        return proof(second)
+
+    found = conclude(report(SOME), design, SOME, expected(SOME), prove)
+    assert found.verdict == verdict
+    assert found.proof
+    assert found.proof.rtl_digest == design.digest
+    assert ("no gates" in found.past) == (not second)
+
+
+def test_what_was_simulated_as_a_whole_needs_no_second_proof(
+    read_as: Callable[[Reading], None],
+) -> None:
+    read_as(reading())
+    given = list[str]()
+
+    def prove(design: Rtl) -> Proof:
+        given.append(design.text)
+        return proof("proved")
+
+    design = rtl(TWO_TEXTS)
+    assert conclude(report(EVERY), design, EVERY, expected(EVERY), prove).verdict == "exhaustive"
+    assert given == [design.text]
+
+
+def test_a_full_disk_is_no_text_without_gates(read_as: Callable[[Reading], None]) -> None:
+    read_as(reading())
+    design = rtl(TWO_TEXTS)
+
+    def prove(given: Rtl) -> Proof:
+        if given.text == design.text:
+            return proof("proved")
+        raise MachineError("the temporary folder must be writable", "full", "make room")
+
+    with pytest.raises(MachineError):
+        conclude(report(SOME), design, SOME, expected(SOME), prove)

@@ -43,6 +43,16 @@ def past(body: str) -> tuple[str, bool] | None:
         "always @* case (a) 0: p = 0; default: p = b; endcase",
         "reg t; always @* begin t = a; p = 0; while (t) begin p = p + a; t = 0; end end",
         "always @* begin p = a; repeat (3) p = p + b; end",
+        "integer i; always @(a or b) begin p = 0; for (i = 0; i < 3; i = i + 1) p = p + a; end "
+        "reg [7:0] q; always @(a) for (i = 0; i < 8; i = i + 1) q[i] = a[i];",
+        "always @* begin p = 0; for (int i = 0; i < 7; i = i + 1) begin : c reg t; "
+        "t = a[i]; p = p + (t & b[i]); end end",
+        "reg [7:0] t; always @* begin : s case ({a[1:0], b[0]}) 3'd0: t = 0; 3'd1: t = a; 3'd2: "
+        "t = a; 3'd3: t = 0; 3'd4: t = b; 3'd5: t = b; 3'd6: t = b; 3'd7: t = 0; endcase "
+        "p = t; t = a; end",
+        "genvar g; for (g = 0; g < 8; g = g + 1) begin reg q; always @(a or b) q = a[g] & b[g]; "
+        "end",
+        "`ifdef FORMAL\nalways @(a) p = b;\n`endif always @* p = a * b;",
     ],
 )
 def test_what_computes_has_no_past(body: str) -> None:
@@ -64,6 +74,16 @@ def test_what_computes_has_no_past(body: str) -> None:
         ("reg [7:0] l = 0; always @(p) l = a; always @(a or b) p = l * b;", "a, for which"),
         ("integer i; always @* begin while (i < 3) i = a; p = i; end", "i before"),
         ("always #5 p = a;", "by itself"),
+        (
+            "reg [7:0] t; always @* begin begin : s reg [7:0] t; t = 0; end p = t; t = a; end",
+            "t be",
+        ),
+        ("integer t; always @* begin for (int t = 0; t < 1; t++); p = t; t = a; end", "t before"),
+        ("if (1) begin : g localparam k = 3; end wire k = a; always @(b) p = k * b;", "k, for"),
+        ("wor k; assign k = 0; assign k = a; always @(b) p = k * b;", "k, for which"),
+        ("wire [1:0] k = {1'b0, a[0]}; always @(b) p = k * b;", "k, for which"),
+        ("reg [7:0] t; always @* begin\n`ifdef NO\nt = 0;\n`endif\np = t; t = a; end", "t before"),
+        ("always @(a\n`ifdef NO\nor b\n`endif\n) p = a * b;", "b, for which"),
     ],
 )
 def test_what_surely_remembers_is_told(body: str, word: str) -> None:
@@ -101,6 +121,19 @@ def test_what_surely_remembers_is_told(body: str, word: str) -> None:
         ("always @* " + "begin " * 101 + "p = a; " + "end " * 101, "not followed"),
         ("always @* compute(a, b, p);", "not followed"),
         ("always @* begin : s reg [7:0] l; p = s.l; l = a; end", "not followed"),
+        ("wire k; part u(a, k); wire q = (k == 1); always @(b) p = k * b;", "k, for which"),
+        ("genvar k; if (1) begin wire k; c u(a, k); always @(b) p = k * b; end", "k, for which"),
+        ("reg [1:0] k; always @(a) begin k[0] = a[0]; p = k[1]; end always @(b) k[1] = b[0];",
+         "k, for which"),
+        ("reg [7:0] t; always @* begin case (a[1:0]) 1'b0: t = 0; 1'b1: t = 0; endcase p = t; "
+         "t = a; end", "t before"),
+        ("reg [7:0] t; always @* begin case (a[0]) 1'b0: t = 0; 1'b10: t = 0; endcase p = t; "
+         "t = a; end", "t before"),
+        ("wire k = b; function f(input x); begin begin : s reg k; k = 0; end f = x & k; end "
+         "endfunction assign p = f(a);", "function"),
+        ("`define Q(x) (k == 1)\nwire k; part u(a, k); wire q = `Q(1); always @(b) p = k * b;",
+         "k, for which"),
+        ("`define E `endif\nalways @* p = a * b;", "macro"),
     ],
 )  # fmt: skip
 def test_what_may_remember_is_told_apart(body: str, word: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from kernel_driver import KernelDriver
 from torch import Tensor
 
-from axdse.gpu.cpu import compile as host_library
+from axdse.gpu.cpu import compile as cpu_compile
 from axdse.gpu.cpu.kernels import AVX2, NEON, PORTABLE, VBMI, Kernel, available_kernels
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.multiplication.handles import handle
@@ -34,7 +34,7 @@ def compiled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> KernelDriver:
     case: Programs = request.cls
-    missing = sorted(case.kernel.needs - host_library.cpu_flags())
+    missing = sorted(case.kernel.needs - cpu_compile.cpu_flags())
     if missing or not shutil.which(case.compiler):
         pytest.skip(f"this machine has no {', '.join(missing) or case.compiler}")
     folder = tmp_path_factory.mktemp(case.kernel.name)
@@ -143,8 +143,8 @@ def test_kernels_are_chosen_by_the_features_of_the_cpu(
 ) -> None:
     path = tmp_path / "cpuinfo"
     path.write_text(info)
-    monkeypatch.setattr(host_library, "CPU_INFO", path)
-    host_library.cpu_flags.cache_clear()
+    monkeypatch.setattr(cpu_compile, "CPU_INFO", path)
+    cpu_compile.cpu_flags.cache_clear()
     chosen = available_kernels()
-    host_library.cpu_flags.cache_clear()
+    cpu_compile.cpu_flags.cache_clear()
     assert chosen == expected

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from axdse.gpu.cpu import compile as host_library
-from axdse.gpu.cpu import kernels as host_kernels
+from axdse.gpu.cpu import compile as cpu_compile
+from axdse.gpu.cpu import kernels
 from axdse.gpu.cpu import ops as ops_cpu
 from axdse.gpu.cpu.kernels import AVX2, PORTABLE, VBMI, Kernel
 from axdse.gpu.multiplication.handles import handle
@@ -29,7 +29,7 @@ def run(kernel: Kernel, a: Tensor, b: Tensor, lut: Lut, swap: bool = False) -> T
 
 
 def needs(kernel: Kernel) -> pytest.MarkDecorator:
-    missing = sorted(kernel.needs - host_library.cpu_flags())
+    missing = sorted(kernel.needs - cpu_compile.cpu_flags())
     return pytest.mark.skipif(bool(missing), reason=f"this CPU has no {', '.join(missing)}")
 
 
@@ -79,7 +79,7 @@ class TestVbmiConvolution(Operators, ConvContract):
     kernel = VBMI
 
 
-@pytest.mark.parametrize("kernel", host_kernels.available_kernels(), ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", kernels.available_kernels(), ids=lambda k: k.name)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("shape", [(67, 90, 500), (500, 90, 67), (300, 90, 20), (9, 9000, 70)])
 @pytest.mark.parametrize("name", [FORMATS[0], "int8"])
@@ -103,7 +103,7 @@ def test_no_compiler_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("CC", raising=False)
     compiler.cache_clear()
     with pytest.raises(AxdseError, match=r"C compiler is needed.*apt-get install gcc"):
-        host_library.load_kernel.__wrapped__(PORTABLE_SOURCE)
+        cpu_compile.load_kernel.__wrapped__(PORTABLE_SOURCE)
     compiler.cache_clear()
 
 
@@ -111,19 +111,19 @@ def test_refused_kernel_shows_the_line_of_the_compiler(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(host_library, "FOLDER", tmp_path)
+    monkeypatch.setattr(cpu_compile, "FOLDER", tmp_path)
     (tmp_path / "broken.c").write_text("int f(void) { return x; }")
     with pytest.raises(AxdseError, match=r"broken.c must compile.*x.* undeclared"):
-        host_library.load_kernel.__wrapped__("broken.c")
+        cpu_compile.load_kernel.__wrapped__("broken.c")
     assert not list((tmp_path / "cache" / "kernel").iterdir())
 
 
 def test_corrupt_kernel_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path))
-    path = host_library.compile_kernel(PORTABLE_SOURCE)
+    path = cpu_compile.compile_kernel(PORTABLE_SOURCE)
     whole = path.read_bytes()
     path.write_bytes(whole[:5000])
-    assert host_library.compile_kernel(PORTABLE_SOURCE).read_bytes() == whole
+    assert cpu_compile.compile_kernel(PORTABLE_SOURCE).read_bytes() == whole
 
 
 LOAD = """

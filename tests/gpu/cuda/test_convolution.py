@@ -8,7 +8,7 @@ import torch
 from cuda_on_host import HostDevice
 from torch import Tensor
 
-from axdse.gpu.cuda import gemms as device_ops
+from axdse.gpu.cuda import gemms
 from axdse.gpu.operands.convolution import Convolution, Window
 from axdse.gpu.testing.gemm import FLOATS, assert_sums, candidate, codes, operands, table, values
 from axdse.multipliers.designs.candidate import Candidate
@@ -114,7 +114,7 @@ def test_forward(host_device: HostDevice, case: str, name: str, swap: bool) -> N
     first = np.where(every.inside, codes(image, unit.format)[every.image], 0)
     p = products(unit, first, codes(weight, unit.format)[every.weight], swap)
     lut = table("scramble", name)
-    actual = device_ops.conv2d(host_device, image, weight, lut, swap, shape)
+    actual = gemms.conv2d(host_device, image, weight, lut, swap, shape)
     assert_convolution(actual, every.output, sizes_of(shape)[0], p)
 
 
@@ -132,7 +132,7 @@ def test_input_gradient(host_device: HostDevice, case: str, name: str, swap: boo
     grad_codes, weight_codes = codes(grad, unit.format), codes(weight, unit.format)
     p = products(unit, grad_codes[output], weight_codes[tap], swap)
     lut = table("scramble", name)
-    actual = device_ops.conv2d_input_gradient(host_device, grad, weight, lut, swap, shape)
+    actual = gemms.conv2d_input_gradient(host_device, grad, weight, lut, swap, shape)
     assert_convolution(actual, image, sizes_of(shape)[1], p)
 
 
@@ -146,7 +146,7 @@ def test_weight_gradient(host_device: HostDevice, case: str, name: str, swap: bo
     second = np.where(every.inside, codes(image, unit.format)[every.image], 0)
     p = products(unit, codes(grad, unit.format)[every.output], second, swap)
     lut = table("scramble", name)
-    actual = device_ops.conv2d_weight_gradient(host_device, grad, image, lut, swap, shape)
+    actual = gemms.conv2d_weight_gradient(host_device, grad, image, lut, swap, shape)
     assert_convolution(actual, every.weight, sizes_of(shape)[2], p)
 
 
@@ -155,9 +155,9 @@ def test_channels_last_gives_the_same_bits(host_device: HostDevice) -> None:
     grad, image, weight = tensors(shape, unit)
     last = torch.channels_last
     for function, first, second in (
-        (device_ops.conv2d, image, weight),
-        (device_ops.conv2d_input_gradient, grad, weight),
-        (device_ops.conv2d_weight_gradient, grad, image),
+        (gemms.conv2d, image, weight),
+        (gemms.conv2d_input_gradient, grad, weight),
+        (gemms.conv2d_weight_gradient, grad, image),
     ):
         expected = function(host_device, first, second, lut, False, shape)
         strided = (first.to(memory_format=last), second.to(memory_format=last))
@@ -169,7 +169,7 @@ def test_beyond_the_gradient_infinite_weights_meet_nothing(host_device: HostDevi
     shape = Convolution(1, 1, 1, (3, 3), (3, 3), Window((1, 1), (0, 0), (1, 1)))
     weight = torch.full((1, 1, 3, 3), torch.inf)
     lut = table("exact", FLOATS[0])
-    result = device_ops.conv2d_input_gradient(
+    result = gemms.conv2d_input_gradient(
         host_device, torch.ones(1, 1, 1, 1), weight, lut, False, shape
     )
     assert torch.equal(result, torch.full((1, 1, 3, 3), torch.inf))

@@ -7,7 +7,7 @@ import torch
 from cuda_on_host import HostDevice
 from torch import Tensor
 
-from axdse.gpu.cuda import gemms as device_ops
+from axdse.gpu.cuda import gemms
 from axdse.gpu.cuda.arithmetic import arithmetic_of
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, Window
@@ -50,7 +50,7 @@ def unit(request: pytest.FixtureRequest) -> Inlined:
 def test_any_bit_patterns(host_device: HostDevice, unit: Inlined, swap: bool) -> None:
     a = wild_operands(150, unit.format, 1)[:, None]
     b = wild_operands(170, unit.format, 2)[None]
-    result = device_ops.gemm(host_device, a[None], b[None], unit, swap)[0]
+    result = gemms.gemm(host_device, a[None], b[None], unit, swap)[0]
     assert_same_bits(result, all_products(a, b, unit.candidate, swap)[:, 0] + 0)
 
 
@@ -70,7 +70,7 @@ def test_sums_with_and_without_zeros(
     rows, depth, columns = shape
     a = with_zeros(operands(rows * depth, unit.format, 3).reshape(rows, depth), zeros_a)
     b = with_zeros(operands(depth * columns, unit.format, 4).reshape(depth, columns), zeros_b)
-    result = device_ops.gemm(host_device, a[None], b[None], unit, False)[0]
+    result = gemms.gemm(host_device, a[None], b[None], unit, False)[0]
     assert_sums(result, all_products(a, b, unit.candidate))
 
 
@@ -80,7 +80,7 @@ def test_specials_among_ordinary_operands(host_device: HostDevice) -> None:
     b = operands(45 * 70, unit.format, 6).reshape(45, 70)
     a[3, 5], a[4, 6], a[5, 7], a[6] = torch.inf, torch.nan, 2.0**-100, 0.0
     b[5, 3], b[11, 4], b[12, 5], b[13] = -(2.0**100), torch.inf, 2.0**-120, -0.0
-    result = device_ops.gemm(host_device, a[None], b[None], unit, False)[0]
+    result = gemms.gemm(host_device, a[None], b[None], unit, False)[0]
     assert_sums(result, all_products(a, b, unit.candidate))
 
 
@@ -89,7 +89,7 @@ def test_a_split_sum_is_within_the_bound_too(host_device: HostDevice) -> None:
     a = operands(3 * 2000, unit.format, 7).reshape(3, 2000)
     b = operands(2000 * 5, unit.format, 8).reshape(2000, 5)
     wide = replace(host_device, units=8)
-    result = device_ops.gemm(wide, a[None], b[None], unit, False)[0]
+    result = gemms.gemm(wide, a[None], b[None], unit, False)[0]
     assert_sums(result, all_products(a, b, unit.candidate))
 
 
@@ -98,7 +98,7 @@ def test_a_convolution(host_device: HostDevice) -> None:
     unit = inlined(CASES[2])
     shape = Convolution(2, 3, 4, (9, 8), (3, 3), Window((2, 2), (1, 1), (1, 1)))
     image, weight = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 3, 3)
-    result = device_ops.conv2d(host_device, image, weight, unit, False, shape)
+    result = gemms.conv2d(host_device, image, weight, unit, False, shape)
     expected = torch.conv2d(image, weight, stride=2, padding=1)
     torch.testing.assert_close(result, expected)
 

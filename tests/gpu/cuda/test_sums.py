@@ -7,8 +7,7 @@ import torch
 from cuda_on_host import HostDevice
 from torch import Tensor
 
-from axdse.gpu.cuda import arithmetic as device_arithmetic
-from axdse.gpu.cuda import gemms as device_ops
+from axdse.gpu.cuda import arithmetic, gemms
 from axdse.gpu.cuda.arithmetic import Arithmetic
 from axdse.gpu.cuda.task import SUM_BF16, SUM_FP16
 from axdse.gpu.testing.gemm import (
@@ -47,12 +46,12 @@ def test_rounded_sums(
     unit = candidate("scramble", name)
     a = scale * operands(rows * depth, unit.format, 1).reshape(rows, depth)
     b = scale * operands(depth * columns, unit.format, 2).reshape(depth, columns)
-    whole = device_arithmetic.table_arithmetic
+    whole = arithmetic.table_arithmetic
 
     def narrow(lut: Lut, exchanged: bool, device: torch.device) -> Arithmetic:
         known = whole(lut, exchanged, device)
         return replace(known, base=replace(known.base, total=total))
 
-    monkeypatch.setattr(device_arithmetic, "table_arithmetic", narrow)
-    result = device_ops.gemm(host_device, a[None], b[None], table("scramble", name), False)[0]
+    monkeypatch.setattr(arithmetic, "table_arithmetic", narrow)
+    result = gemms.gemm(host_device, a[None], b[None], table("scramble", name), False)[0]
     assert_same_bits(result, rounded_sum(all_products(a, b, unit), TYPES[total]))

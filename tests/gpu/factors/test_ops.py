@@ -11,7 +11,7 @@ from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.factors import ops as ops_factors
 from axdse.gpu.factors.bf16 import FACTORS, has_bf16
 from axdse.gpu.factors.maps import factors_of, sides_of
-from axdse.gpu.factors.sums import sums_are_plain
+from axdse.gpu.factors.ops import sums_are_plain
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands import shapes
 from axdse.gpu.operands.encode import round_float

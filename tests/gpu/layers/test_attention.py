@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from axdse.gpu.layers.assignment import LayerProducts, Product
 from axdse.gpu.layers.attention import ApproxMultiheadAttention, scaled_dot_product_attention
-from axdse.gpu.multiplication.call import Call
+from axdse.gpu.multiplication.handles import Call
 from axdse.gpu.testing.gemm import table
 from axdse.multipliers.errors import AxdseError
 

@@ -9,7 +9,7 @@ import torch
 from nvrtc import compile_for
 from torch import Tensor
 
-from axdse.gpu.cpu import compile as inlined_library
+from axdse.gpu.cpu import compile as cpu_compile
 from axdse.gpu.cpu.kernels import INLINED
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.cuda.model_text import model_text
@@ -289,10 +289,10 @@ def test_a_trusted_model_still_passes_the_confined_run(
 def test_corrupt_library_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path))
     design = inlined("mitchell", NARROW.format(7))
-    path = inlined_library.compile_inlined(design, False)
+    path = cpu_compile.compile_inlined(design, False)
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])
-    assert inlined_library.compile_inlined(design, False) == path
+    assert cpu_compile.compile_inlined(design, False) == path
     assert len(path.read_bytes()) == len(whole)
 
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog, parse_spec
-from axdse.multipliers.designs.expression import evaluate
+from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.errors import AxdseError
 
 FAMILY = """
@@ -177,3 +177,25 @@ def test_the_catalogue_loads_with_little_work():
     )
 
     assert 1_000 < int(answer.stdout) < 200_000
+
+
+def test_a_catalogue_may_be_a_folder_of_files(tmp_path):
+    (tmp_path / "catalog").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "catalog" / f"{name}.yaml").write_text(f"{name}:{FAMILY}")
+    assert list(Catalog(tmp_path).families) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("catalog/more.yaml", r"one file of a catalogue: .*more\.yaml: mine; remove one"),
+        ("catalog.yaml", "catalog.yaml or a folder catalog/: .* has both; move the file"),
+    ],
+)
+def test_a_family_stands_in_one_file(tmp_path, other, message):
+    (tmp_path / "catalog").mkdir()
+    for name in ("catalog/first.yaml", other):
+        (tmp_path / name).write_text(f"mine:{FAMILY}")
+    with pytest.raises(AxdseError, match=message):
+        Catalog(tmp_path)

@@ -12,9 +12,9 @@ from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model import cmodel
 from axdse.multipliers.model import compile as compilation
-from axdse.multipliers.model.cmodel import products, program, tabulate
+from axdse.multipliers.model.cmodel import products, program, table_of, tabulate
 from axdse.multipliers.sandbox.compiler import _has_flag, compiler, output_of
-from axdse.multipliers.sandbox.confined import launcher
+from axdse.multipliers.sandbox.confined import launcher, run
 
 HEAD = "uint64_t core(uint64_t a, uint64_t b) "
 
@@ -365,3 +365,17 @@ def test_a_family_of_the_catalogue_has_one_program(name):
 
     assert narrow.path == wide.path
     assert narrow.values != wide.values
+
+
+def test_a_process_makes_a_table_once_until_its_model_changes(make_multiplier, monkeypatch):
+    multiplier = make_multiplier(HEAD + "{ return a * b; }")
+    runs = []
+    monkeypatch.setattr(cmodel, "run", lambda *call: runs.append(call) or run(*call))
+
+    first = table_of(multiplier)
+    assert table_of(multiplier) is first
+    assert len(runs) == 1
+    assert not first.flags.writeable
+
+    multiplier.family.model.write_text(HEAD + "{ return a + b; }")
+    assert table_of(multiplier)[3, 4] == 7

@@ -123,6 +123,32 @@ REFUSED = {
         "return n & 15; }",
         "pure function",
     ),
+    "far_below_the_stack": (
+        CORE + "{ volatile uint8_t *p = __builtin_alloca(200000); return a * b + p[5]; }",
+        "pure function",
+    ),
+    "left_alone": (
+        CORE + "{ __attribute__((uninitialized)) volatile uint8_t t[99999]; return t[0]; }",
+        "pure function",
+    ),
+    "fresh_memory": (
+        "#include <stdlib.h>\n" + CORE + "{ uint8_t *p = malloc(99); return a * b + p[64]; }",
+        "pure function",
+    ),
+    "built_its_own_way": (
+        '__attribute__((__optimize__ ("trivial-auto-var-" "init=zero")))' + RIGHT,
+        "C and nothing else",
+    ),
+    "clock_by_another_name": (
+        "extern int __gettimeofday(void *, void *);"
+        + CORE
+        + "{ long t[2] = {0}; __gettimeofday(t, 0); return a * b + (t[0] < 0); }",
+        "no pure function",
+    ),
+    "control_word": (
+        "extern void __setfpucw(unsigned short);" + CORE + "{ __setfpucw(895); return a * b; }",
+        "no pure function",
+    ),
     "freed_memory": (
         "#include <stdlib.h>\n" + CORE + "{ volatile uint8_t *p = malloc(99); "
         "uint8_t n = p[64]; p[64] = n + 1; free((void *)p); return n & 15; }",
@@ -188,6 +214,12 @@ ODD = {
     "vla": CORE + "{ int n = (int)b + 1; uint64_t s[n]; s[0] = 0; "
     "for (int i = 1; i < n; i++) s[i] = s[i - 1] + a; return s[n - 1]; }",
     "constants": "enum { N4 = 4 }; _Static_assert(N4 == 4, \"\"); " + RIGHT,
+    "wide_arithmetic": CORE + "{ volatile unsigned __int128 x = a, y = 3; volatile double z = x; "
+    "return a * b + (uint64_t)(x / y + x % y) * 0 + (uint64_t)(__int128)z * 0; }",
+    "wide_floats": CORE + "{ volatile __float128 x = a, y = b; volatile __int128 z = x * y / 1; "
+    "return (uint64_t)z + (x < y) * 0; }",
+    "complex_floats": CORE + "{ volatile _Complex double x = a, y = b; "
+    "return (uint64_t)__real__(x * y) + (uint64_t)__real__(x / (y + 1)) * 0; }",
     "attributes": "__attribute__((const, always_inline)) static inline uint64_t f(uint64_t x) "
     "{ return x; }" + CORE + "{ return f(a) * b; }",
 }  # fmt: skip

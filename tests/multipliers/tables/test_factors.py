@@ -7,8 +7,15 @@ from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
-from axdse.multipliers.tables.factors import Factors, factorise, integer_table, significant_bits
-from axdse.multipliers.tables.lattice import coordinates, rank_modulo_prime, row_basis
+from axdse.multipliers.tables.factors import (
+    Factors,
+    coordinates,
+    factorise,
+    integer_table,
+    rank_modulo_prime,
+    row_basis,
+    significant_bits,
+)
 from axdse.multipliers.tables.lut import Lut, build_lut
 
 ARRAYS = ("truncated", "broken_array", "perforated")

