@@ -170,7 +170,7 @@ def autoenc(dataset: str = DEFAULT, code: int = 32) -> Task:
         ),
         splits=lambda: splits,
         loss=F.mse_loss,
-        metric=log10_mse(resolution=0.02),
+        metric=log10_mse(resolution=0.004),
         settings=TrainSettings(
             epochs=6, batch_size=100, learning_rate=1e-3, weight_decay=0.0, optimiser="adam"
         ),

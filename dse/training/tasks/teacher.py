@@ -39,7 +39,7 @@ def teacher(width: int = 64, blocks: int = 2) -> Task:
         model=lambda seed: student(width, blocks),
         splits=_splits,
         loss=F.mse_loss,
-        metric=log10_mse(resolution=0.03),
+        metric=log10_mse(resolution=0.04),
         settings=SETTINGS,
     )
 

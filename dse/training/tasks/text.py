@@ -64,7 +64,7 @@ def g2p(width: int = 64) -> Task:
         model=lambda seed: Speller(words.letters, words.phonemes, width),
         splits=lambda: words.splits,
         loss=_loss,
-        metric=Metric("cross entropy", "nats", "lower", 0.03, nats),
+        metric=Metric("cross entropy", "nats", "lower", 0.02, nats),
         settings=SPELLING,
     )
 
