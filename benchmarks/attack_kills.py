@@ -100,7 +100,7 @@ def outline(path: Path) -> Outline:
     """What must not depend on kills: the trials by number, and the front with its figures."""
     run = RunDir(path)
     trials = [
-        (e.number, e.design, e.status, e.validation_accuracy) for e in run.results().evaluations
+        (e.number, e.design, e.status, e.validation_score) for e in run.results().evaluations
     ]
     front = [(p.evaluation.design, p.on_front, p.validation, p.test) for p in run.results().front]
     return tuple(trials), tuple(front)

@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from axdse.dse.run.config import dump_config, load_config, parse_config
 from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.training.datasets import read_idx
+from axdse.dse.training.readers import map_npy, read_cifar_batch, read_idx
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.train import CHECKPOINT, train
 from axdse.dse.training.workloads import find_workload
@@ -149,6 +150,22 @@ def _images(folder: Path) -> Path:
     return _placed(folder, "images.gz", gzip.compress(header + bytes(range(196)) * 16))
 
 
+def _cifar(folder: Path) -> Path:
+    batch = {b"data": np.zeros((2, 3072), np.uint8), b"labels": [3, 7]}
+    return _placed(folder, "data_batch_1", pickle.dumps(batch, 2))
+
+
+def _npy(folder: Path) -> Path:
+    path = _placed(folder, "data.npy")
+    np.save(path, np.arange(24, dtype="f4").reshape(4, 6))
+    return path
+
+
+def _batch(path: Path) -> object:
+    pixels, labels = read_cifar_batch(path)
+    return pixels.tobytes(), labels.tolist()
+
+
 def _checkpoint(folder: Path) -> Path:
     torch.set_num_threads(1)
     path = _placed(folder, "unused").with_name("training.ckpt")
@@ -236,6 +253,14 @@ READERS = {
     "recording": Reader("npz", True, _recording, lambda path: load_recording(path).digest),
     "activity": Reader("npz", False, _activity, lambda path: read_activity(str(path)).digest),
     "images": Reader("binary", False, _images, lambda path: read_idx(path).tobytes()),
+    "cifar": Reader("binary", False, _cifar, _batch),
+    "npy": Reader("binary", False, _npy, lambda path: map_npy(path).tobytes()),
+    "workload": Reader(
+        "text",
+        False,
+        _text("lenet-5(dataset='mnist-5k',score=loss)"),
+        lambda p: find_workload(_typed(p)),
+    ),
     "checkpoint": Reader("npz", True, _checkpoint, _resumed),
     "checkpoint, sealed again": Reader(
         "npz", False, _state, lambda p: _resumed(_inside(p, lambda data: seal(data, CHECKPOINT)))

@@ -1,4 +1,4 @@
-"""What does an .npz archive of a stranger declare, before anything of it is unpacked?
+"""What does an .npz or .npy of a stranger declare, before anything of it is unpacked?
 
 The list of members, their sizes and the shapes of their arrays are compared before anything is
 allocated or unpacked, so a few bytes cannot ask for gigabytes. Formats: APPNOTE.TXT of PKWARE,
@@ -7,13 +7,14 @@ allocated or unpacked, so a few bytes cannot ask for gigabytes. Formats: APPNOTE
 
 import io
 import math
+import os
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Npz:
             raise self.file.refusal(f"it has no {name}.npy")
         try:
             with self._archive.open(member) as stream:
-                dtype, fortran, shape, length = self._header(name, stream)
+                dtype, fortran, shape, length = _header(self.file, name, stream)
                 size = dtype.itemsize * math.prod(shape)
                 if size != member.file_size - length:
                     raise self.file.refusal(f"{name} is not as large as its header says")
@@ -104,26 +105,6 @@ class Npz:
         except _BROKEN as error:
             raise self.file.refusal(f"{name}: {error}") from error
         return dtype, fortran, shape, content
-
-    def _header(self, name: str, stream: IO[bytes]) -> tuple[np.dtype, bool, tuple[int, ...], int]:
-        """Element type, order, shape, and the length of the header."""
-        start = stream.read(8)
-        wide = start[6:7] in (b"\2", b"\3")
-        length = stream.read(4 if wide else 2)
-        count = int.from_bytes(length, "little")
-        if start[:6] != _MAGIC or not 1 <= start[6] <= 3 or count > LONGEST_HEADER:
-            raise self.file.refusal(f"{name} is no array of NumPy")
-        found = _HEADER.fullmatch(stream.read(count))
-        shape = tuple(map(int, re.findall(rb"\d+", found[3]))) if found else ()
-        # A dimension of none hides from the sizes how large the others are.
-        vast = 0 in shape and math.prod(filter(None, shape)) > MOST_ELEMENTS
-        if found is None or len(shape) > MOST_DIMENSIONS or vast:
-            raise self.file.refusal(f"{name} is no array of plain numbers or text")
-        try:
-            dtype = np.dtype(found[1].decode())
-        except TypeError as error:
-            raise self.file.refusal(f"{name} is no array of plain numbers or text") from error
-        return dtype, found[2] == b"True", shape, len(start) + len(length) + count
 
 
 def open_npz(file: InputFile, most_bytes: int) -> Npz:
@@ -159,3 +140,41 @@ def open_npz(file: InputFile, most_bytes: int) -> Npz:
     if sum(info.file_size for info in infos) > most_bytes:
         raise file.refusal(f"it unpacks to more than {size_text(most_bytes)}")
     return Npz(file, archive, members)
+
+
+def open_npy(file: InputFile) -> np.ndarray:
+    """Map an `.npy` of numbers into memory: what is not used is not read.
+
+    Raises:
+        AxdseError: it is none of plain numbers, or not as large as its header says.
+    """
+    with file.opened() as stream:
+        dtype, fortran, shape, length = _header(file, file.path.name, stream)
+        size = dtype.itemsize * math.prod(shape)
+        if dtype.kind == "U" or size != os.fstat(stream.fileno()).st_size - length or not size:
+            raise file.refusal("it is not as large as its header says, or is text, or empty")
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.memmap(stream, dtype, mode="r", offset=length, shape=shape, order=order)
+
+
+def _header(
+    file: InputFile, name: str, stream: IO[bytes]
+) -> tuple[np.dtype, bool, tuple[int, ...], int]:
+    """Element type, order, shape, and the length of the header."""
+    start = stream.read(8)
+    wide = start[6:7] in (b"\2", b"\3")
+    length = stream.read(4 if wide else 2)
+    count = int.from_bytes(length, "little")
+    if start[:6] != _MAGIC or not 1 <= start[6] <= 3 or count > LONGEST_HEADER:
+        raise file.refusal(f"{name} is no array of NumPy")
+    found = _HEADER.fullmatch(stream.read(count))
+    shape = tuple(map(int, re.findall(rb"\d+", found[3]))) if found else ()
+    # A dimension of none hides from the sizes how large the others are.
+    vast = 0 in shape and math.prod(filter(None, shape)) > MOST_ELEMENTS
+    if found is None or len(shape) > MOST_DIMENSIONS or vast:
+        raise file.refusal(f"{name} is no array of plain numbers or text")
+    try:
+        dtype = np.dtype(found[1].decode())
+    except TypeError as error:
+        raise file.refusal(f"{name} is no array of plain numbers or text") from error
+    return dtype, found[2] == b"True", shape, len(start) + len(length) + count

@@ -23,7 +23,8 @@ DATA = (
     "gpu/cpu/csrc/*",
     "gpu/cuda/csrc/*",
     "gpu/testing/*.c",
-    "dse/training/data/*.npz.xz",
+    "dse/training/data/*.xz",
+    "dse/training/data/*.py.txt",
     "dse/training/data/LICENSE*",
     "dse/report/templates/*",
 )

@@ -11,6 +11,8 @@ from axdse.dse.cli import (
     designs,
     doctor,
     energy,
+    evaluate,
+    init,
     runs,
     show,
     train,
@@ -53,6 +55,7 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[Path, ...]) -> None
 
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
+_NETWORKS = (init.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
-for _command in (*_DESIGNS, train.train, *runs.COMMANDS, energy.energy, *_MACHINE):
+for _command in (*_DESIGNS, *_NETWORKS, *_MACHINE):
     cli.add_command(_command)

@@ -1,7 +1,8 @@
-"""The command train: how accurate is a network that a design trains?"""
+"""The command train: how good is a network that a design trains?"""
 
 import contextlib
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,6 +11,9 @@ from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
     catalog_in_use,
+    device_of,
+    device_option,
+    figure,
     format_option,
     json_option,
     point_of,
@@ -20,30 +24,62 @@ from axdse.dse.cli.options import (
 )
 from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
+from axdse.dse.report.summary import interval95
 from axdse.dse.run.config import load_config
-from axdse.dse.run.evaluation import estimate
-from axdse.dse.training.datasets import check_name
-from axdse.dse.training.records import Epoch, History, TrainSettings
+from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.training.records import Epoch, Goal, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
 
+EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
 
-@click.command(short_help="Train a network with a design.")
-@click.argument("spec", metavar="SPEC|POINT|FILE.yaml|fp32")
+
+@dataclass(frozen=True)
+class Course:
+    """What the trainings of one design gave.
+
+    Attributes:
+        workload: as it is written in commands.
+        factory: SHA-256 of the file of the task's factory.
+        design: canonical text.
+        goal: what the scores are of.
+        histories: one a seed.
+    """
+
+    workload: str
+    factory: str
+    design: str
+    goal: Goal
+    histories: tuple[History, ...]
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """After the last epoch, one a seed; higher is better."""
+        return tuple(history.validation_score for history in self.histories)
+
+
+@click.command(short_help="Train a network with designs.")
+@click.argument("arguments", nargs=-1, metavar="WORKLOAD DESIGN...")
 @format_option
 @click.option(
-    "--config", type=PATH, metavar="FILE.yaml", help="Train as the search of this configuration."
+    "--config",
+    type=PATH,
+    metavar="FILE.yaml",
+    help="Train as the search of this configuration; give designs only.",
 )
-@click.option("--workload", help="The network; default lenet-300-100.")
-@click.option("--dataset", help="The images; default fashion-mnist-14k.")
+@click.option("--dataset", help="The argument `dataset` of the workload.")
 @click.option(
-    "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training images."
+    "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training examples."
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, show_default=True, help="Trainings."
+    "--seeds",
+    type=click.IntRange(1, MOST_SEEDS),
+    default=1,
+    show_default=True,
+    help="Trainings of each design, paired seed by seed.",
 )
 @click.option(
     "--checkpoint", type=PATH, metavar="FILE", help="Written every epoch; resumed if it exists."
@@ -54,64 +90,111 @@ from axdse.multipliers.operands.recording_file import save_recording
 @click.option(
     "--record-every", type=click.IntRange(1), help="Record one step in so many; default all."
 )
+@device_option
 @seed_option
 @json_option
 def train(
-    spec: str,
+    arguments: tuple[str, ...],
     format_text: str | None,
     config: Path | None,
-    workload: str | None,
     dataset: str | None,
     epochs: int | None,
     seeds: int,
     checkpoint: Path | None,
     record: Path | None,
     record_every: int | None,
+    device: str,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Train a network with a design in the forward and in both backward products.
+    """Train a network with designs in the forward and in both backward products.
 
-    A POINT says which MAC makes which product of which layer, such as
-    'conv*:forward=drum(n=4,k=3) in float(8,3); *=exact(n=4) in float(8,3)'; FILE.yaml holds one,
-    as 'axdse export' writes it.
-
-    Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
-    design over the operands that --record wrote.
+    WORKLOAD is a task that ships, such as teacher, lenet-5 or 'lenet-5(dataset=mnist-5k)', or
+    'package.module:factory' of your own, found from the working folder ('axdse init workload').
+    DESIGN is a core, which --format gives its format; a MAC, 'drum(n=8,k=4) in bf16'; places with
+    MACs, 'fc1=fp32; *=exact(n=8) in bf16'; or fp32. Designs are compared with the first one.
+    'axdse show SPEC --operands FILE.npz' measures a design over the operands that --record wrote.
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
+    from axdse.dse.training.task import make
 
-    if checkpoint and seeds > 1:
-        raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
-    point = point_of(spec, format_text)
-    every = _recorded(record, record_every, point, seeds)
-    network, settings = _plan(config, workload, dataset, epochs)
+    workload, texts, settings = _asked(arguments, config, dataset)
+    designs = [point_of(text, format_text) for text in texts]
+    one = len(designs) * seeds == 1
+    if checkpoint and not one:
+        rule = "a checkpoint is of one training"
+        raise AxdseError(rule, f"{len(designs)} x --seeds {seeds}", "give one design and --seed")
+    every = _recorded(record, record_every, designs, seeds)
+    on = device_of(device)
+    task = make(workload).task
+    settings = settings or task.settings
+    settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
     ends = going_on(kept) if checkpoint else contextlib.nullcontext()
+    recording, courses = None, []
     with ends, ProgressBars() as bars:
-        bars.begin("epochs", settings.epochs * seeds, 0)
+        bars.begin("epochs", settings.epochs * seeds * len(designs), 0)
 
         def watch(epoch: Epoch) -> bool:
-            bars.advance(f"{epoch.epoch} done: validation {100 * epoch.validation_accuracy:.2f} %")
+            score = figure(task.metric.goal, epoch.validation_score)
+            bars.advance(f"{epoch.epoch} done: validation {score}")
             return True
 
-        trained = [
-            training.train(network, point, settings, seed + i, watch, checkpoint, every)
-            for i in range(seeds)
-        ]
-    histories = tuple(each.history for each in trained)
-    where = f"{network.name} on {network.dataset}"
+        for point in designs:
+            native = point == DesignPoint.uniform(None)
+            histories = []
+            for own in range(seed, seed + seeds):
+                trained = training.train(
+                    *(workload, None if native else point, settings, own, watch),
+                    *(checkpoint, every, on),
+                )
+                histories.append(trained.history)
+                recording = trained.recording
+            courses.append(_course(workload, point, tuple(histories)))
     if as_json:
-        print_json(histories, tuple[History, ...])
+        print_json(tuple(courses), tuple[Course, ...])
     else:
-        _print_histories(f"{point.name}: {where}", histories)
+        _print(tuple(courses))
     if record:
-        _save(trained[0].recording, record)
+        _save(recording, record)
+
+
+def _asked(
+    arguments: tuple[str, ...], config_path: Path | None, dataset: str | None
+) -> tuple[Workload, tuple[str, ...], TrainSettings | None]:
+    config = load_config(config_path, catalog_in_use()) if config_path else None
+    if config:
+        workload, texts = config.own_workload, arguments
+    elif arguments:
+        try:
+            workload, texts = find_workload(arguments[0]), arguments[1:]
+        except AxdseError as error:
+            remedy = f"{error.remedy}, and write 'axdse train WORKLOAD DESIGN'"
+            raise AxdseError(error.rule, error.value, remedy) from error
+    if not arguments or not texts:
+        rule = "train takes a workload and designs"
+        raise AxdseError(rule, " ".join(arguments) or "none", "write 'axdse train teacher fp32'")
+    if dataset:
+        workload = workload.on(dataset)
+    return workload, texts, config.training if config else None
+
+
+def _course(workload: Workload, point: DesignPoint, histories: tuple[History, ...]) -> Course:
+    from axdse.dse.training.task import make
+
+    made = make(workload)
+    return Course(
+        workload=workload.text,
+        factory=made.digest,
+        design=point.name,
+        goal=made.task.metric.goal,
+        histories=histories,
+    )
 
 
 def _recorded(
-    record: Path | None, every: int | None, point: DesignPoint, seeds: int
+    record: Path | None, every: int | None, designs: list[DesignPoint], seeds: int
 ) -> int | None:
     """Check the options of a recording; return one step in how many is recorded, if any."""
     if not record:
@@ -120,11 +203,13 @@ def _recorded(
         return None
     if record.suffix != ".npz":
         raise AxdseError("a recording is written as .npz", record, "choose that ending")
-    if seeds > 1:
-        raise AxdseError("a recording is of one training", f"--seeds {seeds}", "give one --seed")
-    if not point.macs:
-        rule = "a recording is of a design's operands"
-        raise AxdseError(rule, NATIVE, "train a SPEC: exact, say")
+    if seeds > 1 or len(designs) > 1:
+        value = f"{len(designs)} designs, --seeds {seeds}"
+        raise AxdseError("a recording is of one training", value, "give one design and --seed")
+    if not designs[0].macs:
+        raise AxdseError(
+            "a recording is of a design's operands", NATIVE, "train a design: exact, say"
+        )
     return every or 1
 
 
@@ -141,43 +226,41 @@ def _save(recording: Recording | None, path: Path) -> None:
     say(f"{path}: the operands of {products:,} products", err=True)
 
 
-def _plan(
-    config_path: Path | None, workload: str | None, dataset: str | None, epochs: int | None
-) -> tuple[Workload, TrainSettings]:
+def _print(courses: tuple[Course, ...]) -> None:
+    first = courses[0]
+    title = f"{first.workload}: {first.goal.name}, {first.goal.direction} is better"
+    if len(courses) == 1:
+        rows = [_epoch_row(h, epoch, first.goal) for h in first.histories for epoch in h.epochs]
+        print_table(f"{first.design}: {title}", EPOCHS, rows)
+    summary = [_row(course, first) for course in courses]
+    compared = (f"to {first.design}", "95 % interval", "status")
+    columns = ("design", f"{first.goal.name}, mean", *compared)
+    print_table(title if len(courses) > 1 else "", columns, summary)
+    if len(first.histories) == 1:
+        say("one seed: small differences are noise; --seeds 3 gives intervals")
 
-    config = load_config(config_path, catalog_in_use()) if config_path else None
-    name = workload or (config.workload if config else "lenet-300-100")
-    images = dataset or (config.dataset if config else "fashion-mnist-14k")
-    settings = config.training if config else TrainSettings()
-    settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
-    return find_workload(name).on(check_name(images)), settings
 
-
-def _print_histories(title: str, histories: tuple[History, ...]) -> None:
-
-    rows = [_row(history, epoch) for history in histories for epoch in history.epochs]
-    columns = ("seed", "epoch", "loss", "train %", "validation %", "seconds")
-    print_table(title, columns, rows)
-    result = estimate(tuple(history.validation_accuracy for history in histories))
-    if result.seeds == 1:
-        say("one seed: differences under 1 point are noise")
-        return
-    say(
-        f"validation {100 * result.mean:.2f} % +- {100 * result.standard_error:.2f} "
-        f"(standard error of {result.seeds} seeds)"
+def _row(course: Course, first: Course) -> tuple[str, ...]:
+    goal = course.goal
+    mean = sum(course.scores) / len(course.scores)
+    apart = interval95(paired_difference(course.scores, first.scores))
+    ended = sorted({history.status for history in course.histories})
+    return (
+        course.design,
+        figure(goal, mean),
+        figure(goal, apart.mean, signed=True),
+        "-" if apart.half != apart.half else f"± {figure(goal, goal.score(apart.half))}",
+        ", ".join(ended),
     )
 
 
-def _row(history: History, epoch: Epoch) -> tuple[str, ...]:
+def _epoch_row(history: History, epoch: Epoch, goal: Goal) -> tuple[str, ...]:
     return (
         str(history.seed),
         str(epoch.epoch),
         f"{epoch.train_loss:.4f}",
-        _percent(epoch.train_accuracy),
-        _percent(epoch.validation_accuracy),
+        figure(goal, epoch.train_score),
+        figure(goal, epoch.validation_score),
+        "-" if epoch.validation_loss is None else f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"

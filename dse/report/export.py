@@ -16,7 +16,7 @@ from axdse.dse.report.page import finalists_of, front_png, render
 from axdse.dse.report.summary import Finalist, names_of
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation
-from axdse.dse.run.run_dir import CATALOG, Results, RunDir
+from axdse.dse.run.run_dir import CATALOG, WORKLOAD, Results, RunDir
 from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.cache import digest
 
@@ -40,7 +40,7 @@ class Export:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A line of trials.csv; accuracy 0..1, empty where a trial did not get so far.
+    """A line of trials.csv; a higher score is better, empty where there is none.
 
     Attributes:
         multiplier: spec of the core; of several MACs the text of the design point.
@@ -54,7 +54,7 @@ class TrialRow:
     format: str
     status: str
     reason: str
-    validation_accuracy: float | None
+    validation_score: float | None
     epochs: int
     area_um2: float | None
     gate_equivalents: float | None
@@ -155,6 +155,8 @@ def _write(
         shutil.copyfile(run.operands, folder / run.operands.name, follow_symlinks=False)
     if run.info.catalog:
         shutil.copytree(run.path / CATALOG, folder / CATALOG)
+    if (run.path / WORKLOAD).exists():
+        shutil.copytree(run.path / WORKLOAD, folder / WORKLOAD)
     (folder / "trials.csv").write_text(csv_text(TrialRow, [_trial_row(e) for e in trials]))
     (folder / "trials.json").write_bytes(_json(tuple[Evaluation, ...], trials))
     (folder / "front.csv").write_text(csv_text(FrontRow, rows))
@@ -190,7 +192,7 @@ def _trial_row(e: Evaluation) -> TrialRow:
         format=mac.candidate.format.name if mac else "",
         status=e.status,
         reason=e.reason,
-        validation_accuracy=e.validation_accuracy,
+        validation_score=e.validation_score,
         epochs=len(e.history.epochs) if e.history else 0,
         area_um2=cost.area_um2 if cost else None,
         gate_equivalents=cost.gate_equivalents if cost else None,

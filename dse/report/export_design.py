@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from axdse.dse.report.page import environment
 from axdse.dse.report.summary import Finalist, Part
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.run_dir import CATALOG, RunDir
+from axdse.dse.run.run_dir import CATALOG, WORKLOAD, RunDir
 from axdse.dse.training.records import Epoch, History
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.cost.point import PointCost
@@ -71,6 +71,7 @@ def write_design(run: RunDir, finalist: Finalist, folder: Path) -> None:
         environment()
         .get_template("assignment.md")
         .render(
+            goal=run.info.goal,
             f=finalist,
             folders=tuple(zip(names, finalist.parts, strict=True)),
             assignment=ASSIGNMENT,
@@ -123,6 +124,7 @@ def _write_mac(run: RunDir, finalist: Finalist, part: Part, folder: Path) -> Non
         environment()
         .get_template("design.md")
         .render(
+            goal=run.info.goal,
             f=finalist,
             part=part,
             core=core,
@@ -210,9 +212,10 @@ def _point_commands(finalist: Finalist, run: RunDir) -> tuple[str, ...]:
 
 
 def _axdse(run: RunDir, up: str) -> str:
-    """The command, with the catalogues that the export has copies of."""
+    """The command, with the catalogues and the workload that the export has copies of."""
     copies = sorted(path.name for path in (run.path / CATALOG).glob("*"))
-    return " ".join(("axdse", *(f"--catalog {up}/{CATALOG}/{name}" for name in copies)))
+    own = (f"PYTHONPATH={up}/{WORKLOAD}",) if (run.path / WORKLOAD).exists() else ()
+    return " ".join((*own, "axdse", *(f"--catalog {up}/{CATALOG}/{name}" for name in copies)))
 
 
 def _settings(config: SearchConfig) -> str:

@@ -1,4 +1,4 @@
-"""What is accuracy against silicon? The picture of a front."""
+"""What is a network's score against silicon? The picture of a front."""
 
 import io
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ from axdse.dse.report.plot_points import (
     Mark,
     staircase,
 )
+from axdse.dse.report.summary import Interval
 from axdse.dse.run.objectives import AREA, Objective
+from axdse.dse.training.records import ACCURACY, Goal
 
 BASELINES = ((INK, (0, (6, 3))), (GREEN, (0, (2, 2))), (GREY, (0, (4, 2, 1, 2))))
 MARKERS = "osD^vPXhp*"
@@ -41,7 +43,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": GREY,
     "text.parse_math": False,
 }
-DEPTH = 0.12  # accuracy below the best that the front picture still shows to scale
+DEPTH = 12  # resolutions below the best that the front picture still shows to scale
 
 
 def png(figure: Figure, dpi: int = 200) -> bytes:
@@ -59,38 +61,41 @@ def front_figure(
     bands: Sequence[Band],
     objectives: Sequence[Objective],
     um2_per_gate: float,
+    goal: Goal = ACCURACY,
 ) -> Figure:
-    """Draw accuracy against the first cost of a search, and smaller, against its others.
+    """Draw the score against the first cost of a search, and smaller, against its others.
 
     Args:
         title: headline.
         subtitle: what was measured, on what; up to two lines.
-        marks: all designs with an accuracy.
+        marks: all designs with a score.
         bands: baselines without a cost of their own.
         objectives: that the costs of the marks are of.
         um2_per_gate: area of the library's 2-input NAND, for the upper axis of areas.
+        goal: what the scores are of.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(9.0, 5.6), layout="constrained")
         FigureCanvasAgg(figure)
         ratios = (2.5, *(1.0 for _ in objectives[1:]))
         panels = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)
-        floor = _floor(marks, bands)
+        floor = _floor(marks, bands, goal)
         shapes = {f: MARKERS[i % len(MARKERS)] for i, f in enumerate(_formats(marks))}
         for i, (axes, objective) in enumerate(zip(panels[0], objectives, strict=True)):
-            _draw_bands(axes, bands)
-            _draw_marks(axes, marks, [mark.costs[i] for mark in marks], shapes, floor)
+            _draw_bands(axes, bands, goal)
+            xs = [mark.costs[i] for mark in marks]
+            _draw_marks(axes, marks, xs, shapes, floor, goal)
             _draw_scale(axes, objective, um2_per_gate)
             axes.margins(x=0.12 if i else 0.08)
-        _draw_accuracy(panels[0][0], marks, bands, floor)
-        handles = _legend_handles(marks, bands, shapes)
+        _draw_score(panels[0][0], marks, bands, floor, goal)
+        handles = _legend_handles(marks, bands, shapes, goal)
         figure.legend(
             handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
         )
         figure.suptitle(f"{title}\n\n", x=0.012, ha="left", fontsize=13, weight="bold")
         figure.text(0.012, 0.945, subtitle, fontsize=9, color=GREY, va="top", linespacing=1.4)
         figure.draw_without_rendering()
-        write_labels(panels[0][0], marks, bands, floor)
+        write_labels(panels[0][0], marks, bands, floor, goal)
     return figure
 
 
@@ -99,38 +104,44 @@ def _formats(marks: Sequence[Mark]) -> list[str]:
     return list(dict.fromkeys(shown))
 
 
-def _floor(marks: Sequence[Mark], bands: Sequence[Band]) -> float:
-    """The lowest accuracy drawn to scale: a collapsed design must not flatten the others."""
-    best = max([m.accuracy for m in marks] + [b.accuracy for b in bands])
-    main = [m.accuracy - m.interval for m in marks if m.role != "trial"]
-    main += [b.accuracy - b.interval for b in bands]
-    shown = [low for low in main if low > best - DEPTH]
-    return max(0.0, min(shown) - max(0.12 * (best - min(shown)), 0.004))
+def _floor(marks: Sequence[Mark], bands: Sequence[Band], goal: Goal) -> float:
+    """The lowest score drawn to scale: a collapsed design must not flatten the others."""
+    best = max([m.score for m in marks] + [b.score for b in bands])
+    main = [m.score - m.interval for m in marks if m.role != "trial"]
+    main += [b.score - b.interval for b in bands]
+    shown = [low for low in main if low > best - DEPTH * goal.resolution]
+    floor = min(shown) - max(0.12 * (best - min(shown)), 0.4 * goal.resolution)
+    return floor if goal.unit else max(0.0, floor)
 
 
-def _draw_bands(axes: Axes, bands: Sequence[Band]) -> None:
+def _draw_bands(axes: Axes, bands: Sequence[Band], goal: Goal) -> None:
     for band, (colour, dashes) in zip(bands, BASELINES, strict=False):
-        y, spread = 100 * band.accuracy, 100 * band.interval
+        y, spread = goal.shown(band.score), goal.shown(band.interval)
         axes.axhspan(y - spread, y + spread, color=colour, alpha=0.07, linewidth=0)
         axes.axhline(y, color=colour, linestyle=dashes, linewidth=1.2)
 
 
 def _draw_marks(
-    axes: Axes, marks: Sequence[Mark], xs: Sequence[float], shapes: dict[str, str], floor: float
+    axes: Axes,
+    marks: Sequence[Mark],
+    xs: Sequence[float],
+    shapes: dict[str, str],
+    floor: float,
+    goal: Goal,
 ) -> None:
-    steps = staircase([(x, m.accuracy) for m, x in zip(marks, xs, strict=True) if m.on_front])
+    steps = staircase([(x, m.score) for m, x in zip(marks, xs, strict=True) if m.on_front])
     across, up = zip(*steps, strict=True)
-    axes.plot(across, [100 * y for y in up], color=BLUE, alpha=0.3, linewidth=1.5, zorder=2)
+    axes.plot(across, [goal.shown(y) for y in up], color=BLUE, alpha=0.3, linewidth=1.5, zorder=2)
     for mark, x in zip(marks, xs, strict=True):
         colour = COLOURS[mark.role]
         hollow = mark.role == "exact" and not mark.on_front
-        if mark.accuracy < floor:
-            axes.plot(x, 100 * floor, marker=7, color=colour, markersize=5, clip_on=False)
+        if mark.score < floor:
+            axes.plot(x, goal.shown(floor), marker=7, color=colour, markersize=5, clip_on=False)
             continue
         axes.errorbar(
             x,
-            100 * mark.accuracy,
-            yerr=100 * mark.interval or None,
+            goal.shown(mark.score),
+            yerr=abs(goal.shown(mark.interval)) or None,
             fmt=shapes[mark.format],
             color=colour,
             markersize=4.5 if mark.role == "trial" else 8.5,
@@ -144,10 +155,14 @@ def _draw_marks(
         )
 
 
-def _draw_accuracy(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float) -> None:
-    tops = [m.accuracy + m.interval for m in marks] + [b.accuracy + b.interval for b in bands]
-    axes.set_ylim(100 * floor, 100 * (max(tops) + 0.06 * (max(tops) - floor)))
-    axes.set_ylabel("accuracy (%)")
+def _draw_score(
+    axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float, goal: Goal
+) -> None:
+    tops = [m.score + m.interval for m in marks] + [b.score + b.interval for b in bands]
+    top = max(tops) + 0.06 * (max(tops) - floor)
+    # Better is up: the axis of a metric that is better when lower is turned over.
+    axes.set_ylim(goal.shown(floor), goal.shown(top))
+    axes.set_ylabel(f"{goal.name} ({goal.symbol})")
 
 
 def _draw_scale(axes: Axes, objective: Objective, um2_per_gate: float) -> None:
@@ -164,10 +179,10 @@ def _draw_scale(axes: Axes, objective: Objective, um2_per_gate: float) -> None:
 
 
 def _legend_handles(
-    marks: Sequence[Mark], bands: Sequence[Band], shapes: dict[str, str]
+    marks: Sequence[Mark], bands: Sequence[Band], shapes: dict[str, str], goal: Goal
 ) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=colour, linestyle=dashes, label=f"{b.name}: {_percent(b)} %")
+        Line2D([], [], color=colour, linestyle=dashes, label=f"{b.name}: {_text(b, goal)}")
         for b, (colour, dashes) in zip(bands, BASELINES, strict=False)
     ]
     roles = {mark.role for mark in marks}
@@ -182,5 +197,5 @@ def _dot(shape: str, colour: str, name: str) -> Line2D:
     return Line2D([], [], marker=shape, color=colour, linestyle="", markersize=6, label=name)
 
 
-def _percent(band: Band) -> str:
-    return f"{100 * band.accuracy:.1f} ± {100 * band.interval:.1f}"
+def _text(band: Band, goal: Goal) -> str:
+    return f"{Interval(band.score, band.interval).text(goal)} {goal.symbol}"

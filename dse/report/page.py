@@ -53,7 +53,7 @@ class BaselineRow:
 
 @dataclass(frozen=True)
 class Row:
-    """A finalist as the page shows it; `loss` is test accuracy against the reference."""
+    """A finalist as the page shows it; `loss` is its test score beside the reference."""
 
     finalist: Finalist
     loss: Interval | None
@@ -99,27 +99,31 @@ def front_png(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> b
 
 
 def front_picture(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> Figure:
-    """The picture of the front: accuracy against each cost that the search made small."""
-    config, cost = run.config, finalists[0].parts[0].cost
+    """The picture of the front: the score against each cost that the search made small."""
+    config, goal, cost = run.config, run.info.goal, finalists[0].parts[0].cost
     subtitle = (
-        f"{config.workload} on {config.dataset}, trained from scratch with each multiplier\n"
-        f"test accuracy: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
+        f"{config.own_workload.text}, trained from scratch with each multiplier\n"
+        f"test {goal.name}: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
         f"silicon: {cost.library}, mapped netlist before layout"
     )
     return front_figure(
-        "What does accuracy cost in silicon?",
+        f"What does {goal.name} cost in silicon?",
         subtitle,
         marks(results.evaluations, finalists, config.costs),
         [band_of(baseline) for baseline in results.baselines],
         config.costs,
         cost.area_um2 / cost.gate_equivalents,
+        goal,
     )
 
 
 def render(run: RunDir, results: Results, finalists: Sequence[Finalist], picture: bytes) -> str:
     """The report: HTML with inlined images and style, and no reference to anything outside."""
     template = environment().get_template("report.html")
-    return template.render(page=_page(run, results, finalists, picture), saving=saving)
+    goal = run.info.goal
+    least = f"{abs(goal.shown(run.config.resolution)):.{goal.digits}f} {goal.points}"
+    page = _page(run, results, finalists, picture)
+    return template.render(page=page, saving=saving, goal=goal, resolution=least)
 
 
 def environment() -> Environment:

@@ -10,6 +10,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 from axdse.dse.report.plot_points import COLOURS, GREY, Band, Mark, staircase
+from axdse.dse.training.records import Goal
 
 RADII = (1.0, 1.9, 3.0, 4.4, 6.0)
 DIRECTIONS = 16
@@ -87,7 +88,9 @@ def _cost(choice: tuple[float, Box], taken: Sequence[Box], within: Box) -> float
     return 100 * covered + 400 * outside + distance
 
 
-def write_labels(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float) -> None:
+def write_labels(
+    axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float, goal: Goal
+) -> None:
     """Write the names of front and exact designs beside their marks, none over another.
 
     The axes are those of the first cost.
@@ -95,11 +98,12 @@ def write_labels(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor
     named = sorted(
         (m for m in marks if m.role != "trial"), key=lambda m: (not m.on_front, m.costs[0])
     )
-    texts = [_label_text(mark, floor) for mark in named]
-    points = [_pixel(axes, m.costs[0], max(m.accuracy, floor)) for m in named]
+    texts = [_label_text(mark, floor, goal) for mark in named]
+    points = [_pixel(axes, goal, m.costs[0], max(m.score, floor)) for m in named]
     sizes = [_text_size(axes, text) for text in texts]
     labels = [Label(x, y, w, h) for (x, y), (w, h) in zip(points, sizes, strict=True)]
-    obstacles = _obstacles(axes, marks, floor) + _line_obstacles(axes, marks, bands, floor)
+    obstacles = _obstacles(axes, marks, floor, goal)
+    obstacles += _line_obstacles(axes, marks, bands, floor, goal)
     boxes = place(labels, obstacles, _box(axes.get_window_extent()), gap=9)
     to_axes = axes.transAxes.inverted()
     for mark, text, point, box in zip(named, texts, points, boxes, strict=True):
@@ -120,9 +124,9 @@ def write_labels(axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor
         )
 
 
-def _label_text(mark: Mark, floor: float) -> str:
+def _label_text(mark: Mark, floor: float, goal: Goal) -> str:
     text = f"exact, {mark.format}" if mark.role == "exact" else mark.label
-    return f"{text} {100 * mark.accuracy:.1f} %" if mark.accuracy < floor else text
+    return f"{text} {goal.text(mark.score)}" if mark.score < floor else text
 
 
 def _leader(point: tuple[float, float], box: Box) -> dict[str, object] | None:
@@ -134,24 +138,24 @@ def _leader(point: tuple[float, float], box: Box) -> dict[str, object] | None:
     return {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 6}
 
 
-def _obstacles(axes: Axes, marks: Sequence[Mark], floor: float) -> list[Box]:
+def _obstacles(axes: Axes, marks: Sequence[Mark], floor: float, goal: Goal) -> list[Box]:
     boxes = []
     for mark in (mark for mark in marks if mark.role != "trial"):
-        x, low = _pixel(axes, mark.costs[0], max(mark.accuracy - mark.interval, floor))
-        _, high = _pixel(axes, mark.costs[0], max(mark.accuracy + mark.interval, floor))
+        x, low = _pixel(axes, goal, mark.costs[0], max(mark.score - mark.interval, floor))
+        _, high = _pixel(axes, goal, mark.costs[0], max(mark.score + mark.interval, floor))
         boxes.append(Box(x - 6, low - 3, x + 6, high + 3))
     return boxes
 
 
 def _line_obstacles(
-    axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float
+    axes: Axes, marks: Sequence[Mark], bands: Sequence[Band], floor: float, goal: Goal
 ) -> list[Box]:
     """Baselines, and the staircase of the front as a chain of small boxes."""
     window = _box(axes.get_window_extent())
-    heights = [_pixel(axes, 0, band.accuracy)[1] for band in bands]
+    heights = [_pixel(axes, goal, 0, band.score)[1] for band in bands]
     boxes = [Box(window.left, y - 1, window.right, y + 1) for y in heights]
-    steps = staircase([(m.costs[0], max(m.accuracy, floor)) for m in marks if m.on_front])
-    chain = [_pixel(axes, *point) for point in steps]
+    steps = staircase([(m.costs[0], max(m.score, floor)) for m in marks if m.on_front])
+    chain = [_pixel(axes, goal, *point) for point in steps]
     for (x0, y0), (x1, y1) in itertools.pairwise(chain):
         count = max(2, int(math.hypot(x1 - x0, y1 - y0) / 4))
         centres = ((x0 + (x1 - x0) * i / count, y0 + (y1 - y0) * i / count) for i in range(count))
@@ -159,8 +163,8 @@ def _line_obstacles(
     return boxes
 
 
-def _pixel(axes: Axes, x: float, accuracy: float) -> tuple[float, float]:
-    across, up = axes.transData.transform((x, 100 * accuracy))
+def _pixel(axes: Axes, goal: Goal, x: float, score: float) -> tuple[float, float]:
+    across, up = axes.transData.transform((x, goal.shown(score)))
     return float(across), float(up)
 
 

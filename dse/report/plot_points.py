@@ -33,7 +33,7 @@ class Mark:
         role: "front" and "finalist" are approximate designs retrained with several seeds,
             "exact" is an exact one, "trial" any other, trained once.
         costs: its values of the objectives that are drawn, in their order.
-        accuracy: a fraction; mean on the test images, for a trial on the validation images.
+        score: a fraction; mean on the test images, for a trial on the validation images.
         interval: half width of its 95 % interval; 0 for a single run.
         on_front: not dominated.
     """
@@ -42,17 +42,17 @@ class Mark:
     format: str
     role: Role
     costs: tuple[float, ...]
-    accuracy: float
+    score: float
     interval: float
     on_front: bool
 
 
 @dataclass(frozen=True)
 class Band:
-    """A baseline: mean accuracy as a fraction and half width of its 95 % interval."""
+    """A baseline: mean score and half width of its 95 % interval."""
 
     name: str
-    accuracy: float
+    score: float
     interval: float
 
 
@@ -77,23 +77,23 @@ def _finalist_mark(finalist: Finalist, objectives: Sequence[Objective]) -> Mark:
         format=names.formats,
         role="exact" if finalist.exact else role,
         costs=tuple(map(finalist.measured, objectives)),
-        accuracy=test.mean,
+        score=test.mean,
         interval=0.0 if math.isnan(test.half) else test.half,
         on_front=finalist.point.on_front,
     )
 
 
 def _trial_mark(evaluation: Evaluation, objectives: Sequence[Objective]) -> Mark | None:
-    accuracy, cost = evaluation.validation_accuracy, evaluation.cost
-    if accuracy is None or cost is None or math.isnan(accuracy):
+    score, cost = evaluation.validation_score, evaluation.cost
+    if score is None or cost is None or math.isnan(score):
         return None
-    names, measured = names_of(evaluation.point), Measured(accuracy, cost)
+    names, measured = names_of(evaluation.point), Measured(score, cost)
     costs = tuple(objective.of(measured) for objective in objectives)
-    return Mark(names.label, names.formats, "trial", costs, accuracy, 0.0, False)
+    return Mark(names.label, names.formats, "trial", costs, score, 0.0, False)
 
 
 def band_of(baseline: Baseline) -> Band:
-    """The band of a baseline's test accuracy."""
+    """The band of a baseline's test score."""
     test = interval95(baseline.test_estimate)
     half = 0.0 if math.isnan(test.half) else test.half
     return Band(f"{title_of(baseline)} baseline", test.mean, half)
@@ -105,9 +105,9 @@ def title_of(baseline: Baseline) -> str:
 
 
 def staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Corners of the staircase "best accuracy for at most this cost"."""
+    """Corners of the staircase "best score for at most this cost"."""
     corners: list[tuple[float, float]] = []
-    for x, accuracy in sorted(points):
-        best = corners[-1][1] if corners else accuracy
-        corners += [(x, best), (x, max(best, accuracy))]
+    for x, score in sorted(points):
+        best = corners[-1][1] if corners else score
+        corners += [(x, best), (x, max(best, score))]
     return corners

@@ -54,7 +54,7 @@ def find_answer(
 
     Args:
         finalists: those whose unit failed its RTL check are no answer.
-        resolution: mean loss of accuracy, 0..1, that is never called equal, however wide its
+        resolution: mean loss of score that is never called equal, however wide its
             interval.
         objective: by which designs are ranked.
     """

@@ -8,6 +8,7 @@ from scipy.special import stdtrit
 
 from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, Measured, Objective
+from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
 from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
@@ -27,27 +28,27 @@ class Interval:
     """A mean with its 95 % confidence interval over seeds.
 
     Attributes:
-        mean: a fraction, such as an accuracy 0..1 or a difference of two.
+        mean: of scores, or of differences of two.
         half: half width of the interval; NaN for a single seed.
     """
 
     mean: float
     half: float
 
-    @property
-    def percent(self) -> str:
-        """Text such as `87.9 ± 0.4`, in percent; without ± for a single seed."""
+    def text(self, goal: Goal = ACCURACY) -> str:
+        """Text such as `87.9 ± 0.4`, in the unit of the metric; without ± for a single seed."""
+        mean = f"{goal.shown(self.mean):.{goal.digits}f}"
         if math.isnan(self.half):
-            return f"{100 * self.mean:.1f}"
-        return f"{100 * self.mean:.1f} ± {100 * self.half:.1f}"
+            return mean
+        return f"{mean} ± {abs(goal.shown(self.half)):.{goal.digits}f}"
 
-    @property
-    def signed_percent(self) -> str:
-        """As `percent`, with a sign: for differences, in percentage points."""
-        size = Interval(abs(self.mean), self.half).percent
-        if size.startswith("0.0"):
+    def signed(self, goal: Goal = ACCURACY) -> str:
+        """As `text`, with a sign: for differences of the metric, in its points."""
+        shown = goal.shown(self.mean)
+        size = Interval(math.copysign(self.mean, goal.score(1.0)), self.half).text(goal)
+        if not float(f"{shown:.{goal.digits}f}"):
             return size
-        return ("\N{MINUS SIGN}" if self.mean < 0 else "+") + size
+        return ("\N{MINUS SIGN}" if shown < 0 else "+") + size
 
 
 def interval95(estimate: Estimate) -> Interval:
@@ -174,16 +175,16 @@ class Finalist:
 
     @property
     def validation(self) -> Interval:
-        """Validation accuracy over seeds."""
+        """Validation score over seeds."""
         return interval95(self.point.validation_estimate)
 
     @property
     def test(self) -> Interval:
-        """Test accuracy over seeds."""
+        """Test score over seeds."""
         return interval95(self.point.test_estimate)
 
     def measured(self, objective: Objective) -> float:
-        """Its value of an objective; accuracy is the mean over validation images."""
+        """Its value of an objective; the score is the mean on the validation split."""
         return objective.of(Measured(self.validation.mean, self.cost))
 
 

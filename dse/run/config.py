@@ -17,9 +17,8 @@ from pydantic.dataclasses import dataclass
 
 from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
-from axdse.dse.training.datasets import check_name
 from axdse.dse.training.records import TrainSettings
-from axdse.dse.training.workloads import find_workload
+from axdse.dse.training.workloads import Workload, find_workload
 from axdse.flows.liberty.library import NAMES
 from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
@@ -32,6 +31,9 @@ from axdse.multipliers.operands.recording import Dataflow
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS
 
 REFERENCE = "exact"
+LOSSES = 10  # resolutions that a design may lose, if the file does not say
+# Keys of a training that has them all; the others may be null, and then are left out.
+_ALWAYS = {field.name for field in dataclasses.fields(TrainSettings)} - {"train_images", "clip"}
 ALL = "all"
 
 
@@ -64,15 +66,15 @@ class SearchConfig:
     """What to search and how; everything that decides the result.
 
     Attributes:
-        workload: name of the network.
-        dataset: name of the images.
+        workload: that is trained, as `axdse.dse.training.workloads.find_workload` reads it.
+        dataset: the argument of that name, that of most workloads of images; None: its default.
         formats: number formats, as `axdse.multipliers.formats.parse_format` reads them.
-        training: of every trial, baseline and finalist.
+        training: of every trial, baseline and finalist; what is left out is the workload's own.
         families: names; "all" for those of the catalogue that can serve a format. The exact
             core is always among them, as it is what the others are compared with.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
-        objectives: by name; accuracy is one, and the others are costs, of which the first one
-            ranks designs.
+        objectives: by name; accuracy, or score, is one, whatever the metric; the others are
+            costs, of which the first one ranks designs.
         trainings: trials in all that are trained, or fail: the budget.
         trials: designs that are looked at in all; None: any number. Most cost no training: their
             cost alone tells that they cannot reach the front.
@@ -81,9 +83,9 @@ class SearchConfig:
         seed: of the sampler and of every trial's training.
         workers: processes; 0 for one per core.
         finalist_seeds: trainings of each finalist and baseline.
-        resolution: accuracy difference, 0..1, that one training cannot resolve.
-        largest_loss: accuracy, 0..1, that a design may lose against the best baseline; with
-            less than that it is of no use, however small.
+        resolution: difference of scores that one training cannot resolve; default: the metric's.
+        largest_loss: score that a design may lose against the best baseline; with less than that
+            it is of no use, however small; default: ten times the metric's resolution.
         library: Liberty file, or osu018 or nangate45; None for osu018.
         activity: whose operands give the energy: "recorded" are those of the bf16 baseline in
             its last epoch, rounded to the format of each design.
@@ -93,8 +95,8 @@ class SearchConfig:
     """
 
     workload: str
-    dataset: str
     formats: Names
+    dataset: str | None = None
     training: TrainSettings = TrainSettings()
     families: Names = (ALL,)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
@@ -105,12 +107,22 @@ class SearchConfig:
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
     finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
-    resolution: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    largest_loss: Annotated[float, Field(gt=0, le=1)] = 0.1
+    resolution: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    largest_loss: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     library: Path | None = None
     activity: Literal["recorded", "uniform"] = "recorded"
     dataflow: Dataflow = "output-stationary"
     clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @property
+    def own_workload(self) -> Workload:
+        """What is trained, on its dataset.
+
+        Raises:
+            AxdseError: there is none of that name.
+        """
+        workload = find_workload(self.workload)
+        return workload.on(self.dataset) if self.dataset else workload
 
     @property
     def costs(self) -> tuple[Objective, ...]:
@@ -141,6 +153,8 @@ def parse_config(text: str, path: Path, catalog: Catalog | None = None) -> Searc
             "a configuration is a mapping of keys", path, "start from examples/quick.yaml"
         )
     config = strict_yaml.build(SearchConfig, data, path.name)
+    if not _is_whole(data):
+        config = strict_yaml.build(SearchConfig, _completed(data, config.own_workload), path.name)
     if config.library and str(config.library) not in NAMES:
         try:
             library = (path.parent / config.library).resolve()
@@ -149,6 +163,30 @@ def parse_config(text: str, path: Path, catalog: Catalog | None = None) -> Searc
         config = dataclasses.replace(config, library=library)
     _check(config, catalog or builtin_catalog())
     return _canonical(config)
+
+
+def _is_whole(data: dict[str, Any]) -> bool:
+    """Whether nothing is left to the workload, as in what `dump_config` writes."""
+    training = data.get("training")
+    given = training.keys() if isinstance(training, dict) else ()
+    return {"resolution", "largest_loss"} <= data.keys() and set(given) >= _ALWAYS
+
+
+def _completed(data: dict[str, Any], workload: Workload) -> dict[str, Any]:
+    """With what the workload says where the file says nothing."""
+    # Its code may be a user's, and torch takes a second to import.
+    from axdse.dse.training.task import make
+
+    task = make(workload).task
+    settings = dataclasses.asdict(task.settings)
+    resolution = task.metric.resolution
+    given = {**settings, **data.get("training", {})}
+    return {
+        "resolution": resolution,
+        "largest_loss": LOSSES * resolution,
+        **data,
+        "training": given,
+    }
 
 
 def dump_config(config: SearchConfig) -> str:
@@ -165,8 +203,7 @@ def _canonical(config: SearchConfig) -> SearchConfig:
 
 
 def _check(config: SearchConfig, catalog: Catalog) -> None:
-    find_workload(config.workload)
-    check_name(config.dataset)
+    _ = config.own_workload
     for text in config.formats:
         _check_format(text)
     for name in set(config.families) - {ALL}:

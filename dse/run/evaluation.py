@@ -86,9 +86,9 @@ class Evaluation:
         return self.point.name
 
     @property
-    def validation_accuracy(self) -> float | None:
-        """Accuracy after the last epoch, 0..1; None if nothing was trained."""
-        return self.history.validation_accuracy if self.history else None
+    def validation_score(self) -> float | None:
+        """Score after the last epoch, higher is better; None if nothing was trained."""
+        return self.history.validation_score if self.history else None
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Replicate:
     Attributes:
         point: which MACs multiplied; of a baseline perhaps none.
         seed: of initial weights and data order.
-        validation: accuracy 0..1 after the last epoch.
-        test: accuracy 0..1 on the test split.
+        validation: score after the last epoch, higher is better.
+        test: score on the test split.
         history: of the training.
     """
 
@@ -111,19 +111,19 @@ class Replicate:
 
 
 class _Replicated:
-    """What has one accuracy a seed."""
+    """What has one score a seed."""
 
     validation: tuple[float, ...]
     test: tuple[float, ...]
 
     @property
     def validation_estimate(self) -> Estimate:
-        """Mean validation accuracy and its standard error."""
+        """Mean validation score and its standard error."""
         return estimate(self.validation)
 
     @property
     def test_estimate(self) -> Estimate:
-        """Mean test accuracy and its standard error."""
+        """Mean test score and its standard error."""
         return estimate(self.test)
 
 
@@ -135,8 +135,8 @@ class Baseline(_Replicated):
         name: "fp32" (native) or "bf16" (exact core, wide product).
         point: which MACs multiplied; none in native arithmetic.
         seeds: of initial weights and data order.
-        validation: accuracy 0..1 on the validation split, one per seed.
-        test: accuracy 0..1 on the test split, one per seed.
+        validation: score on the validation split, higher is better, one per seed.
+        test: score on the test split, one per seed.
         histories: of the trainings, one per seed.
     """
 
@@ -155,11 +155,11 @@ class FrontPoint(_Replicated):
     Attributes:
         evaluation: the trial that found it.
         unit_certificates: of each whole unit's RTL against its model, in the order of its cost.
-        on_front: certified, and not dominated, by mean validation accuracy and cost, by
+        on_front: certified, and not dominated, by mean validation score and cost, by
             another finalist. Exact cores are finalists anyway: they are the reference designs.
         seeds: as the baselines', so that differences pair up.
-        validation: accuracy 0..1 on the validation split, one per seed.
-        test: accuracy 0..1 on the test split, one per seed.
+        validation: score on the validation split, higher is better, one per seed.
+        test: score on the test split, one per seed.
         histories: of the trainings, one per seed.
         on_array: the network on an array of it; None: the library has no power tables.
     """

@@ -19,11 +19,11 @@ class Measured:
     """What is known of a design point when it is judged.
 
     Attributes:
-        accuracy: 0..1.
+        score: 0..1.
         cost: of its units.
     """
 
-    accuracy: float
+    score: float
     cost: PointCost
 
 
@@ -76,8 +76,8 @@ class Objective:
         return self.unit.replace("um2", "µm²")
 
 
-def _accuracy(measured: Measured) -> float:
-    return measured.accuracy
+def _score(measured: Measured) -> float:
+    return measured.score
 
 
 def _area(measured: Measured) -> float:
@@ -100,7 +100,7 @@ ACCURACY = Objective(
     unit="",
     level="network",
     direction="maximise",
-    of=_accuracy,
+    of=_score,
     least="most accurate",
     less="more accuracy",
     more="less accurate",
@@ -149,6 +149,8 @@ def find_objective(name: str) -> Objective:
     Raises:
         ValueError: there is none of that name.
     """
+    if name == "score":  # what accuracy is of a task that has none
+        return ACCURACY
     if name not in OBJECTIVES:
         raise ValueError(f"no objective; {did_you_mean(str(name), OBJECTIVES)}")
     return OBJECTIVES[name]

@@ -8,6 +8,7 @@ baseline), `front.json`. Each JSON file is sealed for its name.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -25,6 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from axdse.dse.run.config import SearchConfig, dump_config, load_config
 from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Replicate
+from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import (
     DamagedError,
@@ -43,7 +45,7 @@ from axdse.multipliers.operands.recording_file import pack_recording
 from axdse.multipliers.sandbox.compiler import compiler
 
 T = TypeVar("T")
-SCHEMA = 5
+SCHEMA = 6
 LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")
@@ -52,7 +54,8 @@ FILES = (
     *("baselines.json", "operands.npz", "front.json"),
 )
 CATALOG = "catalog"
-RUN_NAMES = (*FOLDERS, CATALOG, *FILES)
+WORKLOAD = "workload"  # the file of a user's task, as the run began with it
+RUN_NAMES = (*FOLDERS, CATALOG, WORKLOAD, *FILES)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class RunInfo:
         tools: names and versions.
         machine: processor, cores and operating system.
         catalog: SHA-256 (hex) of the catalogues beside the built-in one; empty: there is none.
+        goal: what its networks are scored by.
+        factory: SHA-256 (hex) of the file that makes its task.
     """
 
     schema: int
@@ -76,6 +81,8 @@ class RunInfo:
     tools: tuple[str, ...]
     machine: str
     catalog: str = ""
+    goal: Goal = ACCURACY
+    factory: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,8 +164,18 @@ class RunDir:
         catalog = catalog or full_catalog()
         shutil.rmtree(path / CATALOG, ignore_errors=True)
         catalog.copy_added(path / CATALOG)
+        # torch takes a second to import.
+        from axdse.dse.training.task import make
+
+        made = make(config.own_workload)
+        shutil.rmtree(path / WORKLOAD, ignore_errors=True)
+        if not made.workload.ships:
+            copy = path / WORKLOAD / made.place
+            copy.parent.mkdir(parents=True)
+            write_atomically(copy, made.source)
         write_atomically(path / "config.yaml", dump_config(config).encode())
-        info = _info(config, catalog)
+        goal = made.task.metric.goal
+        info = dataclasses.replace(_info(config, catalog), goal=goal, factory=made.digest)
         write_atomically(path / "run.json", seal(_json(info, RunInfo), "run.json"))
         return cls(path)
 
@@ -231,10 +248,10 @@ class RunDir:
 
     def _require_files(self) -> None:
         """A link would bring a stranger's file into an export; a pipe may never end."""
-        folders = [self.path / name for name in (*FOLDERS, CATALOG)]
+        folders = [self.path / name for name in (*FOLDERS, CATALOG, WORKLOAD)]
         files = [self.path / name for name in FILES]
         files += [path for folder in FOLDERS for path in (self.path / folder).glob("*.json")]
-        files += (self.path / CATALOG).rglob("*.*")
+        files += [path for name in (CATALOG, WORKLOAD) for path in (self.path / name).rglob("*.*")]
         for path, is_right in (
             *((path, stat.S_ISDIR) for path in folders),
             *((path, stat.S_ISREG) for path in files),

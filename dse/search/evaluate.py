@@ -10,7 +10,6 @@ from axdse.dse.run.evaluation import Evaluation, Status
 from axdse.dse.search.hurdle import Hurdle, Standing
 from axdse.dse.training.records import History
 from axdse.dse.training.train import train
-from axdse.dse.training.workloads import Workload, find_workload
 from axdse.flows.cost.point import Demand, PointCost, point_cost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check
@@ -54,15 +53,10 @@ def evaluate(
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificates, cost)
-    workload, settings = workload_of(config), config.training
+    workload, settings = config.own_workload, config.training
     history = train(workload, point, settings, config.seed, hurdle.in_sight).history
     status, reason = _verdict(history, hurdle)
     return result(status, reason, certificates, cost, history)
-
-
-def workload_of(config: SearchConfig) -> Workload:
-    """The network and the images of a configuration."""
-    return find_workload(config.workload).on(config.dataset)
 
 
 def _counter_example(certificate: RtlReport) -> str:

@@ -69,15 +69,17 @@ def finalists(
     Args:
         config: of the search.
         evaluations: its trials.
-        least: accuracy, 0..1, that a design must have.
+        least: score that a design must have.
 
     Returns:
         The non-dominated complete evaluations and every exact core, the least of the first cost
         first.
     """
     complete = [e for e in evaluations if e.status == "complete"]
-    useful = [e for e in complete if (e.validation_accuracy or 0.0) >= least]
-    best = non_dominated([_losses(config, e, e.validation_accuracy) for e in useful])
+    useful = [
+        e for e in complete if e.validation_score is not None and e.validation_score >= least
+    ]
+    best = non_dominated([_losses(config, e, e.validation_score) for e in useful])
     chosen = [e for e, keep in zip(useful, best, strict=True) if keep]
     references = [e for e in evaluations if _is_reference(e) and e not in chosen]
     first = config.costs[0]
@@ -143,14 +145,14 @@ def _point(
 
 
 def _judge(config: SearchConfig, points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
-    """The final front: certified designs, by mean validation accuracy over the seeds."""
+    """The final front: certified designs, by mean validation score over the seeds."""
     certified = [point for point in points if point.certified]
     best = non_dominated([_losses(config, p.evaluation, fmean(p.validation)) for p in certified])
     front = [point for point, keep in zip(certified, best, strict=True) if keep]
     return tuple(replace(point, on_front=point in front) for point in points)
 
 
-def _losses(config: SearchConfig, evaluation: Evaluation, accuracy: float | None) -> Losses:
+def _losses(config: SearchConfig, evaluation: Evaluation, score: float | None) -> Losses:
     assert evaluation.cost is not None
-    assert accuracy is not None
-    return losses(config.objectives, Measured(accuracy, evaluation.cost))
+    assert score is not None
+    return losses(config.objectives, Measured(score, evaluation.cost))

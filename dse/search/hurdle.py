@@ -1,5 +1,6 @@
 """What must a candidate clear to be worth its training, and when is it out of reach?"""
 
+import math
 from dataclasses import dataclass
 
 from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_worse
@@ -12,16 +13,16 @@ class Hurdle:
     """What a candidate of a known cost must clear to be worth its training.
 
     Attributes:
-        rival: the most accurate design so far that costs no more; empty if there is none.
-        accuracy: the rival's, 0..1; 0 if there is none.
-        ceiling: the best accuracy that can be hoped for, the baselines'.
-        floor: accuracy below which a design is of no use at any cost.
-        resolution: accuracy difference that one training cannot resolve.
+        rival: the best scored design so far that costs no more; empty if there is none.
+        score: the rival's, higher is better; -inf if there is none.
+        ceiling: the best score that can be hoped for, the baselines'.
+        floor: score below which a design is of no use at any cost.
+        resolution: difference of scores that one training cannot resolve.
         remaining_gains: per epoch, the most that any training of this run still gained after it.
     """
 
     rival: str
-    accuracy: float
+    score: float
     ceiling: float
     floor: float
     resolution: float
@@ -30,22 +31,22 @@ class Hurdle:
     @property
     def unreachable(self) -> bool:
         """Whether even the ceiling would not stand out from the rival."""
-        return bool(self.rival) and self.accuracy >= self.ceiling - self.resolution
+        return bool(self.rival) and self.score >= self.ceiling - self.resolution
 
     @property
     def reason(self) -> str:
         """Why a candidate is not trained, or no further."""
-        if self.accuracy >= self.floor:
-            return f"{self.rival} costs no more and reaches {self.accuracy:.4f}"
+        if self.score >= self.floor:
+            return f"{self.rival} costs no more and reaches {self.score:.4f}"
         return f"less than {self.floor:.4f} is of no use"
 
     def in_sight(self, epoch: Epoch) -> bool:
         """Whether a training may still get over it, with the largest remaining gain.
 
-        One resolution is added, to be conservative: accuracy in mid-training is noisy.
+        One resolution is added, to be conservative: scores in mid-training are noisy.
         """
         gain = self.remaining_gains[epoch.epoch - 1] + self.resolution
-        return epoch.validation_accuracy + gain >= max(self.accuracy, self.floor)
+        return epoch.validation_score + gain >= max(self.score, self.floor)
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Rival:
 
     Attributes:
         name: for people.
-        accuracy: 0..1.
-        cost: its losses but for accuracy, as `costs_of` gives them.
+        score: after the last epoch, higher is better.
+        cost: its losses but for the score, as `costs_of` gives them.
     """
 
     name: str
-    accuracy: float
+    score: float
     cost: Losses
 
 
@@ -84,10 +85,10 @@ class Standing:
         """The best rival that costs no more, and how much a training may still gain."""
         mine = costs_of(self.objectives, cost)
         cheaper = [rival for rival in self.rivals if no_worse(rival.cost, mine)]
-        best = max(cheaper, key=lambda rival: rival.accuracy, default=None)
+        best = max(cheaper, key=lambda rival: rival.score, default=None)
         return Hurdle(
             rival=best.name if best else "",
-            accuracy=best.accuracy if best else 0.0,
+            score=best.score if best else -math.inf,
             ceiling=self.ceiling,
             floor=self.floor,
             resolution=self.resolution,
@@ -96,5 +97,5 @@ class Standing:
 
 
 def costs_of(objectives: tuple[Objective, ...], cost: PointCost) -> Losses:
-    """The losses of a design whose accuracy is not known, as if it were perfect."""
+    """The losses of a design whose score is not known, as if it were perfect."""
     return losses(objectives, Measured(1.0, cost))

@@ -1,6 +1,6 @@
-"""How accurate is a design over several seeds? Baselines before a search, finalists after.
+"""How good is a design over several seeds? Baselines before a search, finalists after.
 
-The seeds are fresh, not the trials': a trial won by its accuracy, in part by the luck of its seed.
+The seeds are fresh, not the trials': a trial won by its score, in part by the luck of its seed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,10 @@ from typing import Self
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.evaluate import workload_of
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
-from axdse.dse.training.datasets import load
-from axdse.dse.training.train import accuracy, train
+from axdse.dse.training.task import make
+from axdse.dse.training.train import measure, train
 from axdse.multipliers.designs.design_point import DesignPoint, parse_design_point
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
@@ -36,13 +35,14 @@ class Training:
 
     def run(self) -> "Result":
         """Train in a worker."""
-        workload, settings = workload_of(self.config), self.config.training
-        splits = load(workload.dataset)
-        steps = len(splits.train.labels[: settings.train_images]) // settings.batch_size
+        made, settings = make(self.config.own_workload), self.config.training
+        count = len(made.splits.train)
+        steps = min(count, settings.train_images or count) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
-        trained = train(workload, self.point, settings, self.seed, record_every=every)
-        validation = trained.history.validation_accuracy
-        test = accuracy(trained.model, splits.test)
+        trained = train(made.workload, self.point, settings, self.seed, record_every=every)
+        validation = trained.history.validation_score
+        tested = measure(made, trained.model, made.splits.test, settings.evaluation_batch)
+        test = made.task.metric.goal.score(tested.metric)
         replicate = Replicate(self.point, self.seed, validation, test, trained.history)
         return Result(replicate, trained.recording)
 
@@ -97,7 +97,7 @@ class Replicates:
         Raises:
             AxdseError: a training fails.
         """
-        run = self._run
+        run, goal = self._run, self._run.info.goal
         first = (recorded, self._seeds[0]) if recorded and not run.operands.exists() else None
         jobs = [
             Training(point, seed, run.config, records=first == (point, seed))
@@ -115,7 +115,7 @@ class Replicates:
                 run.save_operands(result.recording)
             run.save_replicate(result.replicate)
             self._found[point, outcome.job.seed] = result.replicate
-            progress.advance(f"{point.name}: {100 * result.replicate.validation:.1f} %")
+            progress.advance(f"{point.name}: {goal.text(result.replicate.validation)}")
         return self
 
 
@@ -144,12 +144,12 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
 
 
 def ceiling(baselines: Sequence[Baseline]) -> float:
-    """The best validation accuracy of the baselines: what any design can be hoped to reach."""
-    return max(accuracy for baseline in baselines for accuracy in baseline.validation)
+    """The best validation score of the baselines: what any design can be hoped to reach."""
+    return max(score for baseline in baselines for score in baseline.validation)
 
 
 def floor(config: SearchConfig, baselines: Sequence[Baseline]) -> float:
-    """The accuracy below which a design is of no use, however small."""
+    """The score below which a design is of no use, however small."""
     return ceiling(baselines) - config.largest_loss
 
 

@@ -1,6 +1,7 @@
 """How does a search run? Optuna proposes, workers evaluate, only this process writes."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from axdse.dse.search.replicates import ceiling, floor, train_baselines
 from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
 from axdse.dse.search.workers import Outcome, Workers
-from axdse.dse.training.records import History
+from axdse.dse.training.records import Goal, History
+from axdse.dse.training.task import make
 from axdse.flows.cost.point import PointCost
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.cores import cores
@@ -128,7 +130,7 @@ def _check_operands(run: RunDir) -> None:
     except AxdseError as error:
         rule = "files of a run must be readable as written"
         raise AxdseError(rule, run.operands, remedy) from error
-    if found != f"{config.workload} on {config.dataset}":
+    if found != config.own_workload.text:
         rule = "the recorded operands of a run are of its own training"
         raise AxdseError(rule, f"{run.operands} is of {found}", remedy)
 
@@ -144,6 +146,10 @@ def open_run(
     if not resume or not (path / "run.json").exists():
         return RunDir.create(path, config, catalog)
     run = RunDir(path)
+    made = make(config.own_workload)
+    if not made.workload.ships and made.digest != run.info.factory:
+        rule = "a resumed search keeps its workload"
+        raise AxdseError(rule, f"{made.file} was changed", "put it back, or start another run")
     if catalog and catalog.added and catalog.digest != run.info.catalog:
         rule = "a resumed search keeps its catalogue, which is part of the run"
         given = ", ".join(map(str, catalog.added))
@@ -168,7 +174,7 @@ class Search:
 
     Args:
         run: the folder that keeps what is found.
-        baselines: their best validation accuracy is the ceiling.
+        baselines: their best validation score is the ceiling.
         known: the run's finished trials, which are taken into account.
         progress: is told of every trial.
         workers: processes that evaluate at the same time.
@@ -212,7 +218,7 @@ class Search:
             evaluation = _evaluation(outcome)
             self._run.save_evaluation(evaluation)
             self._finished[evaluation.number] = evaluation
-            note = _note(evaluation, self._config.costs[0])
+            note = _note(evaluation, self._config.costs[0], self._run.info.goal)
             self._progress.advance(note, int(_spends(evaluation)))
         self._check_some_succeeded()
         return tuple(self._finished[number] for number in sorted(self._finished))
@@ -295,7 +301,7 @@ class Search:
 
     def _rival(self, evaluation: Evaluation, cost: PointCost) -> Rival:
         name = f"trial {evaluation.number} ({evaluation.design})"
-        return Rival(name, _accuracy(evaluation), costs_of(self._config.objectives, cost))
+        return Rival(name, _score(evaluation), costs_of(self._config.objectives, cost))
 
     def _check_some_succeeded(self) -> None:
         failed = [e for e in self._finished.values() if e.status == "failed"]
@@ -307,8 +313,9 @@ class Search:
             )
 
 
-def _accuracy(evaluation: Evaluation) -> float:
-    return evaluation.validation_accuracy or 0.0
+def _score(evaluation: Evaluation) -> float:
+    score = evaluation.validation_score
+    return -math.inf if score is None or math.isnan(score) else score
 
 
 def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
@@ -330,17 +337,17 @@ def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]
     finished = [h for h in histories if len(h.epochs) == epochs]
     return tuple(
         max(
-            (h.validation_accuracy - h.epochs[epoch].validation_accuracy for h in finished),
-            default=1.0,
+            (h.validation_score - h.epochs[epoch].validation_score for h in finished),
+            default=math.inf,
         )
         for epoch in range(epochs)
     )
 
 
-def _note(evaluation: Evaluation, objective: Objective) -> str:
+def _note(evaluation: Evaluation, objective: Objective, goal: Goal) -> str:
     """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1,780 um2`."""
     if evaluation.status == "complete" and evaluation.cost:
-        accuracy = _accuracy(evaluation)
-        figure = objective.text(objective.of(Measured(accuracy, evaluation.cost)))
-        return f"{evaluation.design}: {100 * accuracy:.1f} %, {figure}"
+        score = _score(evaluation)
+        figure = objective.text(objective.of(Measured(score, evaluation.cost)))
+        return f"{evaluation.design}: {goal.text(score)}, {figure}"
     return f"{evaluation.design}: {evaluation.status}"

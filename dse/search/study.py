@@ -48,9 +48,9 @@ def discard(study: Study, number: int) -> None:
 
 def tell(study: Study, evaluation: Evaluation, config: SearchConfig) -> None:
     """Finish a trial."""
-    accuracy, cost = evaluation.validation_accuracy, evaluation.cost
-    if evaluation.status == "complete" and cost and accuracy is not None:
-        study.tell(evaluation.number, losses(config.objectives, Measured(accuracy, cost)))
+    score, cost = evaluation.validation_score, evaluation.cost
+    if evaluation.status == "complete" and cost and score is not None:
+        study.tell(evaluation.number, losses(config.objectives, Measured(score, cost)))
     else:
         discard(study, evaluation.number)
 

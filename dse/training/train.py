@@ -8,15 +8,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from axdse.dse.training.datasets import Split, load
-from axdse.dse.training.networks import build
+from axdse.dse.training.examples import Arrays, Batch, Examples, Inputs, check_labels
 from axdse.dse.training.records import Epoch, History, TrainSettings
+from axdse.dse.training.task import Made, make
 from axdse.dse.training.workloads import Workload
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
@@ -30,6 +30,8 @@ from axdse.multipliers.operands.recording import Recording
 EVALUATION_BATCH = 1_000
 CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
+CPU = torch.device("cpu")
+Design = Assignment | DesignPoint
 _OF_ANOTHER_VERSION = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
@@ -51,42 +53,46 @@ class Trained:
 
 def train(
     workload: Workload,
-    assignment: DesignPoint | Assignment | None,
-    settings: TrainSettings,
+    assignment: Design | None,
+    settings: TrainSettings | None,
     seed: int,
     on_epoch: Callable[[Epoch], bool] | None = None,
     checkpoint: Path | None = None,
     record_every: int | None = None,
+    device: torch.device = CPU,
 ) -> Trained:
-    """Train a network; the same seed and number of threads give the same bits.
+    """Train a network; the same seed, device and number of threads give the same bits.
 
     Args:
-        workload: the network and its images.
+        workload: the network, its examples, its loss and its metric.
         assignment: what multiplies in its layers; None for native FP32.
-        settings: optimiser and length.
-        seed: of initial weights and data order.
+        settings: optimiser and length; None: the task's own.
+        seed: of initial weights, order, augmentation and stochastic rounding.
         on_epoch: is told of every epoch; returning False stops the training.
         checkpoint: written after every epoch; a training that finds its own goes on from there.
         record_every: record the operands of the last epoch, one step in so many; None: do not.
+        device: where it is trained.
 
     Raises:
-        AxdseError: no images; or a checkpoint that is damaged, unwritable or another training's.
+        AxdseError: a task that is none, or whose code fails; or a checkpoint that is damaged,
+            unwritable or another training's.
     """
-    splits = load(workload.dataset)
-    model: nn.Module = build(workload, splits.train, seed)
+    made = make(workload)
+    settings = settings or made.task.settings
+    model = made.build(seed)
     if assignment:
         model = convert(model, assignment).model
-    run = _Run(model, splits.train, settings, seed)
+    run = Run(made, model.to(device), settings, seed, device)
     recorder = Recorder(model, record_every) if record_every else None
     text = assignment.name if isinstance(assignment, DesignPoint) else str(assignment)
-    identity = f"{workload.name} on {workload.dataset}, {text}, {settings}, seed {seed}"
+    identity = f"{made.identity}, {text}, {settings}, seed {seed}"
     epochs = run.restore(checkpoint, identity) if checkpoint else []
     status: Literal["finished", "nan", "stopped"] = "finished"
     while len(epochs) < settings.epochs:
         number = len(epochs) + 1
         watching = recorder if number == settings.epochs else None
-        epochs.append(_epoch(run, splits.validation, number, watching))
-        if not (math.isfinite(epochs[-1].train_loss) and _is_finite(model)):
+        epochs.append(run.epoch(number, watching))
+        if not _is_finite(epochs[-1], model):
             status = "nan"
             break
         if checkpoint:
@@ -101,8 +107,8 @@ def train(
     recorded = run.batch_sizes[:: recorder.every]
     recording = Recording(
         histograms=recorder.histograms,
-        workload=f"{workload.name} on {workload.dataset}",
-        multiplier=", ".join(_cores(assignment)),
+        workload=workload.text,
+        multiplier=", ".join(_names(assignment)),
         seed=seed,
         every=recorder.every,
         traces=recorder.traces,
@@ -112,88 +118,227 @@ def train(
     return Trained(history, model, recording)
 
 
-def _cores(assignment: DesignPoint | Assignment) -> tuple[str, ...]:
-    if isinstance(assignment, Assignment):
-        return assignment.designs
-    return tuple(dict.fromkeys(mac.multiplier.spec for mac in assignment.macs))
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What a network reaches on some examples.
+
+    Attributes:
+        metric: the task's.
+        loss: the mean of the task's loss.
+        values: FP64 [m], whose mean the metric is, in the order of the examples.
+    """
+
+    metric: float
+    loss: float
+    values: Tensor
+
+
+def measure(
+    made: Made,
+    model: nn.Module,
+    examples: Examples,
+    batch: int = EVALUATION_BATCH,
+    device: torch.device = CPU,
+) -> Score:
+    """Measure a network, in evaluation mode, on examples that it was not trained on.
+
+    Raises:
+        AxdseError: the metric is NaN where the network's outputs are not; the user's code fails.
+    """
+    task = made.task
+    with made.guarded("metric"):
+        found = _scores(model, examples, task.metric.of, batch, device, task.loss)
+    if not found.sound:
+        rule = "a metric is finite where the outputs of the network are"
+        raise made.refusal(rule, f"{task.metric.name} is {found.mean}")
+    return Score(task.metric.value(found.mean), found.loss, torch.cat(found.values))
+
+
+class _Means:
+    """The mean of a metric, over what it counts, and of a loss, over examples."""
+
+    def __init__(self) -> None:
+        self.total, self.losses, self.counted, self.examples = 0.0, 0.0, 0, 0
+        self.values: list[Tensor] = []
+        self.sound = True  # no value was lost although the outputs were there
+
+    def add(self, outputs: Any, values: Tensor, loss: float, examples: int) -> None:
+        """Count a batch."""
+        total = float(values.sum(dtype=torch.float64))
+        self.examples += examples
+        self.losses += loss * examples
+        if not math.isfinite(total) and isinstance(outputs, Tensor):
+            self.sound = self.sound and not bool(outputs.isfinite().all())
+        self.total += total
+        self.counted += values.numel()
+
+    @property
+    def mean(self) -> float:
+        """Of the metric."""
+        return self.total / self.counted if self.counted else math.nan
+
+    @property
+    def loss(self) -> float:
+        """Of the losses."""
+        return self.losses / self.examples if self.examples else math.nan
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, split: Split) -> float:
-    """Fraction 0..1 of images whose largest logit is their label's; a NaN is always wrong."""
+def _scores(
+    model: nn.Module,
+    examples: Examples,
+    metric: Callable[[Any, Any], Tensor],
+    batch: int,
+    device: torch.device,
+    loss: Callable[[Any, Any], Tensor],
+) -> _Means:
     was_training = model.training
     model.eval()
-    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-    batches = zip(
-        torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
-    )
-    with _chance(0, 0):
-        correct = sum(_correct(model(x), y) for x, y in batches)
+    means = _Means()
+    with _chance(0, 0, device):
+        for inputs, targets in examples.batches(batch):
+            there = _moved(targets, device)
+            outputs = _called(model, _moved(inputs, device))
+            lost = float(loss(outputs, there))
+            values = metric(outputs, there)
+            means.add(outputs, values, lost, len(targets))
+            means.values.append(values.flatten().double().cpu())
     model.train(was_training)
-    return correct / len(labels)
+    return means
 
 
-def _correct(logits: Tensor, labels: Tensor) -> int:
-    # To argmax a NaN is the largest, so a diverged network would look like a constant guess.
-    right = (logits.argmax(1) == labels) & ~logits.isnan().any(1)
-    return int(right.sum())
+def _called(model: nn.Module, inputs: Inputs) -> Any:
+    return model(inputs) if isinstance(inputs, Tensor) else model(*inputs)
+
+
+@overload
+def _moved(x: Tensor, device: torch.device) -> Tensor: ...
+@overload
+def _moved(x: Inputs, device: torch.device) -> Inputs: ...
+def _moved(x: Inputs, device: torch.device) -> Inputs:
+    return x.to(device) if isinstance(x, Tensor) else tuple(each.to(device) for each in x)
+
+
+def _names(design: Design) -> tuple[str, ...]:
+    if isinstance(design, DesignPoint):
+        return tuple(dict.fromkeys(mac.multiplier.spec for mac in design.macs))
+    return tuple(design.designs)
+
+
+def _seeded(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
 
 
 @contextmanager
-def _chance(seed: int, epoch: int) -> Iterator[None]:
+def _chance(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     """Within, stochastic rounding depends on seed and epoch alone; the global generator stays."""
-    with torch.random.fork_rng(devices=()):
-        state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
-        torch.manual_seed(int(state[0]))
+    with torch.random.fork_rng(devices=() if device.type == "cpu" else (device,)):
+        torch.manual_seed(_seeded(seed, epoch))
         yield
 
 
-def _is_finite(model: nn.Module) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+def _is_finite(epoch: Epoch, model: nn.Module) -> bool:
+    figures = (epoch.train_loss, epoch.validation_score)
+    return all(map(math.isfinite, figures)) and all(
+        bool(parameter.isfinite().all()) for parameter in model.parameters()
+    )
 
 
-class _Run:
-    """The state of a training between two epochs."""
+class Run:
+    """The state of a training between two epochs.
 
-    def __init__(self, model: nn.Module, split: Split, settings: TrainSettings, seed: int) -> None:
-        self.model = model
-        self.images = torch.from_numpy(split.images[: settings.train_images])
-        self.labels = torch.from_numpy(split.labels[: settings.train_images]).long()
-        self.settings = settings
-        self.seed = seed
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            nesterov=settings.momentum > 0,
-        )
-        steps = math.ceil(len(self.labels) / settings.batch_size) * settings.epochs
-        constant = steps - steps // 3
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: min(1.0, (steps - step) / (steps - constant + 1))
-        )
+    Args:
+        made: the task.
+        model: on `device`, converted.
+        settings: optimiser and length.
+        seed: of order and chance.
+        device: of the model; batches are brought there.
+    """
+
+    def __init__(
+        self,
+        made: Made,
+        model: nn.Module,
+        settings: TrainSettings,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.made, self.model, self.settings = made, model, settings
+        self.seed, self.device = seed, device
+        self.splits = made.splits
+        with made.guarded("optimiser"):
+            self.optimizer = _optimiser(made, model, settings)
+        count = len(self.splits.train)
+        self.images = min(count, settings.train_images or count)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Images of each step of an epoch."""
-        images, size = len(self.labels), self.settings.batch_size
-        return [min(size, images - start) for start in range(0, images, size)]
+        """Examples of each step of an epoch."""
+        size = self.settings.batch_size
+        return [min(size, self.images - start) for start in range(0, self.images, size)]
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The images of one epoch; their order depends on seed and epoch alone."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.labels))
-        for indices in torch.split(torch.from_numpy(order), self.settings.batch_size):
-            yield self.images[indices], self.labels[indices]
+    def epoch(self, number: int, recorder: Recorder | None = None) -> Epoch:
+        """Train on all examples once, then validate."""
+        start = time.monotonic()
+        batch, device = self.settings.evaluation_batch, self.device
+        doing = self.made.guarded("training")
+        with recorder or nullcontext(), _chance(self.seed, number, device), doing:
+            means = self._pass(number)
+        reached = measure(self.made, self.model, self.splits.validation, batch, device)
+        metric = self.made.task.metric
+        trained, validated = map(metric.goal.score, (metric.value(means.mean), reached.metric))
+        seconds = time.monotonic() - start
+        return Epoch(number, means.loss, trained, validated, seconds, reached.loss)
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """The examples of one epoch; their order depends on seed and epoch alone."""
+        task, order = self.made.task, np.random.default_rng((self.seed, epoch))
+        chance = torch.Generator().manual_seed(_seeded(self.seed, epoch))
+        size, most = self.settings.batch_size, self.settings.train_images
+        for inputs, targets in self.splits.train.batches(size, order, most):
+            if task.classes and not isinstance(self.splits.train, Arrays):
+                check_labels(targets, task.classes, "train")
+            augmented = task.augment(inputs, chance) if task.augment else inputs
+            yield _moved(augmented, self.device), _moved(targets, self.device)
+
+    def _pass(self, number: int) -> _Means:
+        """Train on all examples once; return the means on the way."""
+        task, means = self.made.task, _Means()
+        self.model.train()
+        steps = math.ceil(self.images / self.settings.batch_size)
+        first, last = (number - 1) * steps, steps * self.settings.epochs
+        for step, (inputs, targets) in enumerate(self._batches(number), first):
+            # torch's schedulers take longer for it than small networks for a step.
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * self.settings.rate(step, last)
+            outputs = _called(self.model, inputs)
+            loss = task.loss(outputs, targets)
+            lost = float(loss.detach())
+            if not math.isfinite(lost):
+                means.losses = math.nan
+                break
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            if self.settings.clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+            self.optimizer.step()
+            with torch.no_grad():
+                means.add(outputs, task.metric.of(outputs, targets), lost, len(targets))
+        else:
+            if means.examples != self.images:
+                rule = "a stream gives as many examples as its length says"
+                raise AxdseError(rule, f"{means.examples} of {self.images}", "count them")
+        return means
 
     def save(self, path: Path, identity: str, epochs: list[Epoch]) -> None:
         """Write all of the state, in one piece."""
         state = {
             "training": identity,
+            "workload": self.made.workload.text,
             "epochs": epochs,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -217,7 +362,6 @@ class _Run:
                 )
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
             return list(state["epochs"])
         except DamagedError as error:
             raise file.refusal("it is damaged") from error
@@ -225,28 +369,19 @@ class _Run:
             raise file.refusal("of another version") from error
 
 
-def _epoch(run: _Run, validation: Split, number: int, recorder: Recorder | None) -> Epoch:
-    start = time.monotonic()
-    with recorder or nullcontext(), _chance(run.seed, number):
-        loss, correct = _pass(run, number)
-    score = accuracy(run.model, validation)
-    return Epoch(number, loss, correct, score, time.monotonic() - start)
-
-
-def _pass(run: _Run, number: int) -> tuple[float, float]:
-    """Train on all images once; return mean loss and accuracy on the way."""
-    run.model.train()
-    total, correct = 0.0, 0
-    for images, labels in run.batches(number):
-        logits = run.model(images)
-        loss = nn.functional.cross_entropy(logits, labels)
-        total += float(loss.detach()) * len(labels)
-        if not math.isfinite(total):
-            break
-        run.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        run.optimizer.step()
-        run.schedule.step()
-        correct += _correct(logits, labels)
-    count = len(run.labels)
-    return total / count, correct / count
+def _optimiser(made: Made, model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    if made.task.optimiser:
+        return made.task.optimiser(model)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "sgd":
+        momentum = settings.momentum
+        return torch.optim.SGD(
+            model.parameters(),
+            lr=rate,
+            momentum=momentum,
+            weight_decay=decay,
+            nesterov=momentum > 0,
+        )
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    # Fused: one call for all parameters, where small networks wait for Python between them.
+    return kind(model.parameters(), lr=rate, weight_decay=decay, fused=True)

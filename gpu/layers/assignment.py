@@ -27,23 +27,28 @@ class Product:
     Attributes:
         design: that multiplies; None for native FP32.
         swap: exchange the operands, T(b, a).
+        largest: magnitude that the activation, a, is scaled for; None: that of each tensor.
         call: the same for operators.
     """
 
     design: Design | None = None
     swap: bool = False
+    largest: float | None = None
     call: Call = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         design = self.design
-        call = Call(handle(design), self.swap, design.format) if design else Call()
+        call = Call()
+        if design:
+            call = Call(handle(design), self.swap, design.format, self.largest)
         object.__setattr__(self, "call", call)
 
     def __repr__(self) -> str:
         return f"Product({self.multiplier}, {self.call.format}, swap={self.swap})"
 
-    def __reduce__(self) -> tuple[type["Product"], tuple[Design | None, bool]]:
-        return Product, (self.design, self.swap)  # handles are of a process: make another
+    def __reduce__(self) -> tuple[type["Product"], tuple[Design | None, bool, float | None]]:
+        # Handles are of a process: make another.
+        return Product, (self.design, self.swap, self.largest)
 
     @property
     def multiplier(self) -> str:

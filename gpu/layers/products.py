@@ -55,7 +55,8 @@ def gemm(
     if call.format is None:
         with _without_autocast(a):
             return torch.bmm(a, b)
-    left, right = encode(a, call.format, a_axis), encode(b, call.format, 2)
+    left = encode(a, call.format, a_axis, call.largest)
+    right = encode(b, call.format, 2)
     probe_gemm(probe, left.codes, right.codes, call)
     result = torch.ops.axdse.gemm(left.codes, right.codes, call.handle, call.swap)
     return _scaled(result, left.scale, right.scale)
@@ -68,7 +69,7 @@ def conv2d(
     if call.format is None:
         with _without_autocast(image):
             return torch.conv2d(image, weight, None, *window)
-    x, w = encode(image, call.format), encode(weight, call.format, 0)
+    x, w = encode(image, call.format, largest=call.largest), encode(weight, call.format, 0)
     probe_unfolded(probe, x.codes, w.codes, call, window)
     result = torch.ops.axdse.conv2d(x.codes, w.codes, call.handle, call.swap, *window)
     return _scaled(result, x.scale, w.scale if w.scale is None else w.scale.reshape(-1, 1, 1))

@@ -131,8 +131,11 @@ class Call(NamedTuple):
         handle: of the multiplication; empty for native FP32.
         swap: exchange the operands.
         format: of the operands; None for native FP32.
+        largest: magnitude of the first operand, a calibrated activation, that the scale of its
+            format is made for; None: each tensor's own.
     """
 
     handle: str = ""
     swap: bool = False
     format: Format | None = None
+    largest: float | None = None

@@ -34,7 +34,9 @@ class Encoded:
     scale: Tensor | None
 
 
-def encode(x: Tensor, number_format: Format, axis: int | None = None) -> Encoded:
+def encode(
+    x: Tensor, number_format: Format, axis: int | None = None, largest: float | None = None
+) -> Encoded:
     """Make operands of a tensor; nothing to do, and nothing done, in most float(8, m).
 
     float(8, m): truncation and nearest-even are left to the operators, so the codes are `x`
@@ -64,14 +66,17 @@ def encode(x: Tensor, number_format: Format, axis: int | None = None) -> Encoded
             - forward, x w^T, sums over I: w per output channel, its axis 0; x as a whole
             - input gradient, g w, sums over O: w per input channel, 1; g as a whole
             - weight gradient, g^T x, sums over M: g per output channel, 1; x per input channel, 1
+        largest: magnitude that the scale is made for, and beyond which numbers saturate; None:
+            that of the tensor, or of each of its slices. A scale that is the same for all tensors
+            makes the result for one example independent of the others in its batch.
 
     Returns:
         Operands and scale. Under `torch.compile` and checkpointing as any pointwise operation.
     """
     if isinstance(number_format, IntFormat):
-        return _encode_integer(x, number_format, axis)
+        return _encode_integer(x, number_format, axis, largest)
     if number_format.exponent_bits < 8:
-        return _encode_in_range(x, number_format)
+        return _encode_in_range(x, number_format, largest)
     if number_format.rounding == "stochastic":
         rounded = _up_by_chance(x, number_format.fraction_bits, torch.rand_like(x))
         # The word of a NaN may not be one's any more; a maximum passes NaN on.
@@ -80,8 +85,13 @@ def encode(x: Tensor, number_format: Format, axis: int | None = None) -> Encoded
     return Encoded(x, None)
 
 
-def _encode_integer(x: Tensor, number_format: IntFormat, axis: int | None) -> Encoded:
+def _encode_integer(
+    x: Tensor, number_format: IntFormat, axis: int | None, largest: float | None
+) -> Encoded:
     size = _largest(x, axis if number_format.scale == "channel" else None)
+    if largest is not None:
+        x = x.clamp(-largest, largest)
+        size = torch.where(size.isfinite(), largest, size)
     scale = (size / number_format.largest).clamp_min(_TINY)
     # In place, for speed. No clamp: |x / scale| is 127 (1 + 2^-23) at most.
     codes = (x / scale).nan_to_num_(nan=0.0).round_().to(torch.int8)
@@ -103,10 +113,14 @@ def _largest(x: Tensor, axis: int | None) -> Tensor:
     return torch.maximum(-low, high)
 
 
-def _encode_in_range(x: Tensor, number_format: FloatFormat) -> Encoded:
+def _encode_in_range(x: Tensor, number_format: FloatFormat, largest: float | None) -> Encoded:
     if number_format.scale == "none":
         return Encoded(_saturated(_in_range(x, number_format), x, number_format), None)
-    scale = _power_of_two(_largest(x, None), number_format)
+    size = _largest(x, None)
+    if largest is not None:
+        x = x.clamp(-largest, largest)
+        size = torch.where(size.isfinite(), largest, size)
+    scale = _power_of_two(size, number_format)
     return Encoded(_in_range(x / scale, number_format), scale)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.dse.training.datasets import read_idx
+from axdse.dse.training.readers import read_idx
 
 SOURCE = Path("/usr/share/datasets/fashion-mnist")
 SEED = 20170828

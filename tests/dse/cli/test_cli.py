@@ -261,15 +261,32 @@ BAD_INPUT = {
     "table ending": (["lut", "exact", "-o", "table.txt"], ".npz or .bin"),
     "table without m": (["lut", "mbm(m=7)", "-o", "MBM.bin"], "_m.bin"),
     "missing library": (["cost", "exact(n=4)", "--library", "no.lib"], "no.lib"),
-    "negative seed": (["train", "fp32", "--seed", "-1"], "--seed"),
-    "checkpoint of two": (["train", "fp32", "--seeds", "2", "--checkpoint", "x"], "--seeds 2"),
+    "negative seed": (["train", "teacher", "fp32", "--seed", "-1"], "--seed"),
+    "checkpoint of two": (
+        ["train", "teacher", "fp32", "--seeds", "2", "--checkpoint", "x"],
+        "--seeds 2",
+    ),
     "float model in int8": (
         ["lut", "--model", "f.c", "--format", "int8", "-o", "f.npz"],
         "narrow",
     ),
     "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
     "no run": (["export", "no-run", "-o", "out"], "no-run"),
-    "unknown workload": (["train", "exact", "--workload", "lenet-6"], "lenet-5"),
+    "unknown workload": (["train", "lenet-6", "exact"], "lenet-5"),
+    "a design for a workload": (["train", "exact(n=8)"], "train WORKLOAD DESIGN"),
+    "nothing to train": (["train"], "train teacher fp32"),
+    "no design to train": (["train", "teacher"], "train teacher fp32"),
+    "two formats": (["train", "teacher", "exact(n=8) in bf16", "--format", "bf16"], "drop one"),
+    "no such device": (["train", "teacher", "fp32", "--device", "tpu"], "cpu or cuda"),
+    "no GPU": (["train", "teacher", "fp32", "--device", "cuda:9"], "a CUDA device is there"),
+    "checkpoint of two designs": (
+        ["train", "teacher", "fp32", "exact(n=8) in bf16", "--checkpoint", "x"],
+        "2 x --seeds 1",
+    ),
+    "no layer of that name": (["train", "teacher", "nothing=exact(n=8) in bf16"], "fits a layer"),
+    "no checkpoint": (["evaluate", "none.ckpt", "exact(n=8) in bf16"], "none.ckpt"),
+    "nothing to evaluate": (["evaluate", "none.ckpt"], "evaluate takes designs"),
+    "no module for a workload": (["init", "workload", "my-task.py"], "my_task.py"),
 }
 
 

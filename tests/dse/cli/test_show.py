@@ -64,7 +64,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, obje
 def test_train_records_the_last_epoch_of_every_layer(recorded: Path) -> None:
     recording = load_recording(recorded)
     assert (recording.workload, recording.multiplier, recording.seed, recording.every) == (
-        "lenet-5 on fashion-mnist-14k",
+        "lenet-5(dataset=fashion-mnist-14k)",
         "drum(n=4,k=3)",
         4,
         1,
@@ -163,10 +163,13 @@ BAD_INPUT = {
     "surface ending": (["show", "exact", "--surface", "s.pdf"], ".png"),
     "surfaces of two": (["show", "exact", "mbm", "--surface", "s.png"], "one design"),
     "surface in a file": (["show", "exact", "--surface", "text.npz/s.png"], "writable"),
-    "recording of fp32": (["train", "fp32", "--record", "r.npz"], "fp32"),
-    "recording of two": (["train", "exact", "--seeds", "2", "--record", "r.npz"], "--seeds 2"),
-    "recording ending": (["train", "exact", "--record", "r.txt"], ".npz"),
-    "rate of nothing": (["train", "exact", "--record-every", "2"], "--record"),
+    "recording of fp32": (["train", "teacher", "fp32", "--record", "r.npz"], "fp32"),
+    "recording of two": (
+        ["train", "teacher", "exact", "--seeds", "2", "--record", "r.npz"],
+        "--seeds 2",
+    ),
+    "recording ending": (["train", "teacher", "exact", "--record", "r.txt"], ".npz"),
+    "rate of nothing": (["train", "teacher", "exact", "--record-every", "2"], "--record"),
     "rate of zero": (["train", "exact", "--record-every", "0", "--record", "r.npz"], "range"),
 }
 

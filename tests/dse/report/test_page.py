@@ -20,6 +20,7 @@ from axdse.dse.run.config import dump_config, parse_config
 from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
+from axdse.dse.training.records import Goal
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import parse_design_point
@@ -113,7 +114,7 @@ def test_every_finalist_baseline_and_status_is_shown(html: str) -> None:
 
 
 def test_accuracies_carry_their_interval(html: str, finalists: tuple[Finalist, ...]) -> None:
-    assert all(f.test.percent in html and "±" in f.test.percent for f in finalists)
+    assert all(f.test.text() in html and "±" in f.test.text() for f in finalists)
 
 
 def test_energy_is_shown_with_the_uniform_one_beside(
@@ -321,7 +322,7 @@ def test_intervals_are_students(seeds: int, t: float) -> None:
 def test_a_single_seed_has_no_interval() -> None:
     interval = interval95(Estimate(0.9, math.nan, 1))
     assert math.isnan(interval.half)
-    assert interval.percent == "90.0"
+    assert interval.text() == "90.0"
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,21 @@ def test_a_single_seed_has_no_interval() -> None:
     [(-0.004, "\N{MINUS SIGN}0.4 ± 0.2"), (0.004, "+0.4 ± 0.2"), (-0.0001, "0.0 ± 0.2")],
 )
 def test_differences_have_a_sign(mean: float, text: str) -> None:
-    assert Interval(mean, 0.002).signed_percent == text
+    assert Interval(mean, 0.002).signed() == text
+
+
+LOSS = Goal("cross entropy", "nats", "lower", 0.01)
+
+
+@pytest.mark.parametrize(
+    ("mean", "text"),
+    [(-0.04, "+0.040 ± 0.002"), (0.04, "\N{MINUS SIGN}0.040 ± 0.002"), (0.0001, "0.000 ± 0.002")],
+)
+def test_a_score_that_falls_is_a_loss_that_rises(mean: float, text: str) -> None:
+    assert Interval(mean, 0.002).signed(LOSS) == text
+    assert Interval(-2.5, 0.002).text(LOSS) == "2.500 ± 0.002"
+    assert LOSS.text(-2.5) == "2.500 nats"
+    assert Goal().text(0.843) == "84.3 %"
 
 
 @pytest.mark.parametrize(
@@ -377,13 +392,13 @@ def test_a_collapsed_trial_does_not_flatten_the_picture(
 ) -> None:
     trial = results.evaluations[0]
     assert trial.history is not None
-    epoch = dataclasses.replace(trial.history.epochs[-1], validation_accuracy=0.1)
+    epoch = dataclasses.replace(trial.history.epochs[-1], validation_score=0.1)
     history = dataclasses.replace(trial.history, epochs=(epoch,))
     collapsed = dataclasses.replace(
         trial, point=parse_design_point("drum(n=4,k=2) in float(8,3)"), history=history
     )
     (mark,) = (m for m in marks([collapsed], finalists, COSTS) if m.role == "trial")
-    assert mark.accuracy == 0.1
+    assert mark.score == 0.1
 
 
 def test_labels_of_crowded_points_do_not_overlap() -> None:

@@ -188,7 +188,8 @@ def test_the_commands_of_the_export_give_its_numbers_again(
     for command in commands[:3]:
         assert axdse([*command, "--json"]) == 0
         answers.append(json.loads(capsys.readouterr().out))
-    (cost,), (energy,), (history,) = answers
+    (cost,), (energy,), (course,) = answers
+    (history,) = course["histories"]
     told = json.loads((folder / "cost.json").read_text())
     assert cost["shares"] == told["shares"]
     assert [unit["recorded"] for unit in cost["units"]] == [u["recorded"] for u in told["units"]]
@@ -224,7 +225,7 @@ def test_a_uniform_point_by_places_has_the_figures_of_its_mac(text: str, case: C
 
 def losses(evaluation: Evaluation) -> list[tuple[float, float]]:
     assert evaluation.history is not None
-    return [(e.train_loss, e.validation_accuracy) for e in evaluation.history.epochs]
+    return [(e.train_loss, e.validation_score) for e in evaluation.history.epochs]
 
 
 # Bad input.
@@ -246,7 +247,7 @@ def test_bad_points_are_one_line(
 ) -> None:
     operands = str(case.run.operands)
     line = {
-        "train": ["train", text],
+        "train": ["train", "lenet-300-100", text],
         "energy": ["energy", operands, text],
         "cost": ["cost", text, "--activity", operands],
     }[command]
@@ -274,12 +275,18 @@ def test_points_that_do_not_fit_the_network_are_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["train", DRUM, "--format", "int8"], "a design point names its own: int8"),
+        (
+            ["train", "lenet-300-100", DRUM, "--format", "int8"],
+            "a design point names its own: int8",
+        ),
         (["cost", PLACES], "weighed by the products of a training"),
         (["cost", PLACES, "--fast"], "costed as whole units, in full"),
-        (["train", "list.yaml"], "list.yaml must fit its schema"),
-        (["train", "absent.yaml"], "a readable YAML file of places and MACs: absent.yaml"),
-        (["train", "twice.yaml"], "each key once"),
+        (["train", "teacher", "list.yaml"], "list.yaml must fit its schema"),
+        (
+            ["train", "lenet-300-100", "absent.yaml"],
+            "a readable YAML file of places and MACs: absent.yaml",
+        ),
+        (["train", "teacher", "twice.yaml"], "each key once"),
     ],
 )
 def test_mistakes_of_commands_are_one_line(

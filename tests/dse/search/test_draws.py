@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.search import Search
 from axdse.dse.search.space import space_of
 from axdse.dse.search.workers import Outcome
-from axdse.dse.training.records import Epoch, History
+from axdse.dse.training.records import Epoch, Goal, History
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
@@ -49,6 +50,7 @@ class Folder:
     config: SearchConfig
     operands: Path = Path("operands.npz")
     catalog: Catalog = field(default_factory=builtin_catalog)
+    info: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(goal=Goal()))
     stored: dict[int, Evaluation] = field(default_factory=dict)
 
     @property

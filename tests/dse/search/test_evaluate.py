@@ -38,8 +38,8 @@ def test_a_good_candidate_is_complete(tiny_config: Make) -> None:
     assert (result.number, result.status, result.reason) == (4, "complete", "")
     assert [certificate.verdict for certificate in result.certificates] == ["exhaustive"]
     assert [result.cost] == asked
-    assert result.validation_accuracy is not None
-    assert result.validation_accuracy > 0.3
+    assert result.validation_score is not None
+    assert result.validation_score > 0.3
 
 
 def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:

@@ -45,9 +45,7 @@ class Watcher:
 
 
 def outline(run: RunDir) -> list[tuple[object, ...]]:
-    return [
-        (e.design, e.status, e.reason, e.validation_accuracy) for e in run.results().evaluations
-    ]
+    return [(e.design, e.status, e.reason, e.validation_score) for e in run.results().evaluations]
 
 
 Finished = tuple[RunDir, Watcher]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from axdse.dse.training import datasets as dataset
-from axdse.dse.training.datasets import Split, load, read_idx
+from axdse.dse.training.datasets import Split, load
+from axdse.dse.training.readers import read_idx
 from axdse.multipliers.errors import AxdseError
 
 SIZES = {"train": 8_000, "validation": 2_000, "test": 4_000}

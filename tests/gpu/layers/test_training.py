@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint_sequential
 
 from axdse.dse.training.datasets import load
-from axdse.dse.training.networks import build
+from axdse.dse.training.task import make
 from axdse.dse.training.workloads import find_workload
 
 BF16 = "float(8,7,round=nearest,product=wide)"
@@ -190,14 +190,14 @@ STEPS, IMAGES = 200, 16
 def fashion(steps: int) -> tuple[nn.Module, list[Batch]]:
     """LeNet-5 and batches of the images it is for."""
     workload = find_workload("lenet-5")
-    split = load(workload.dataset).train
+    split = load("fashion-mnist-14k").train
     generator = torch.Generator().manual_seed(0)
     batches = []
     for _ in range(steps):
         chosen = torch.randint(0, len(split.images), (IMAGES,), generator=generator)
         images, labels = split.images[chosen.numpy()], split.labels[chosen.numpy()]
         batches.append((torch.from_numpy(images), torch.from_numpy(labels).long()))
-    return build(workload, split, seed=0), batches
+    return make(workload).build(0), batches
 
 
 def trained(model: nn.Module, batches: list[Batch]) -> tuple[Tensor, Tensor]:

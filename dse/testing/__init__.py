@@ -1,0 +1,1 @@
+"""What must whatever a user brings pass? Test classes to inherit; they need pytest."""

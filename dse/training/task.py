@@ -1,0 +1,298 @@
+"""What is to be learned? A network, its examples, its loss, its metric, and how it is trained.
+
+A workload is a factory that returns a `Task`; `axdse init workload FILE.py` writes one to start
+from. Whatever of it fails is one line that names file, function and line of the user's.
+"""
+
+import functools
+import importlib.util
+import inspect
+import math
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from axdse.dse.training.datasets import Splits
+from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
+from axdse.dse.training.records import Goal, TrainSettings
+from axdse.dse.training.workloads import Workload
+from axdse.multipliers.cache import digest
+from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
+from axdse.multipliers.machine import machine_failure
+
+SMALLEST = 1e-30  # of a mean whose logarithm is the metric
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """What a network is scored by: a mean over the examples of a split.
+
+    Attributes:
+        name: such as "accuracy".
+        unit: of a difference, such as "nats"; "" for a fraction 0..1, shown in percent.
+        direction: whether higher or lower is better.
+        resolution: difference that one training with one seed cannot tell from noise.
+        of: outputs and targets of a batch -> one value for each of what is counted (images,
+            tokens, numbers), any shape, bool or float.
+        log10: the metric is the decimal logarithm of the mean.
+    """
+
+    name: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    resolution: float
+    of: Callable[[Any, Any], Tensor]
+    log10: bool = False
+
+    @property
+    def goal(self) -> Goal:
+        """The same without its function."""
+        return Goal(self.name, self.unit, self.direction, self.resolution)
+
+    def value(self, mean: float) -> float:
+        """The metric where `of` has this mean."""
+        return math.log10(max(mean, SMALLEST)) if self.log10 and math.isfinite(mean) else mean
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a factory returns.
+
+    Attributes:
+        model: seed -> the network; what it draws from torch's global generator is seeded.
+        splits: -> the examples; `axdse.dse.training.examples.as_examples` says in which forms.
+        loss: outputs and targets of a batch -> a scalar, the mean over the batch.
+        metric: what it is scored by.
+        settings: how it is trained, where the user says nothing else.
+        classes: labels are 0..classes-1, which is checked; None: targets are no labels.
+        augment: inputs of a training batch and a seeded generator -> inputs; None: as they are.
+        optimiser: network -> its optimiser; None: the one that the settings name.
+    """
+
+    model: Callable[[int], nn.Module]
+    splits: Callable[[], Splits[Any]]
+    loss: Callable[[Any, Any], Tensor]
+    metric: Metric
+    settings: TrainSettings = field(default_factory=TrainSettings)
+    classes: int | None = None
+    augment: Callable[[Any, torch.Generator], Any] | None = None
+    optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Whether each largest logit [n, classes] is the label's [n]; a NaN is always wrong."""
+    # To argmax a NaN is the largest, so a diverged network would look like a constant guess.
+    return (outputs.argmax(1) == targets) & ~outputs.isnan().any(1)
+
+
+ACCURACY = Metric("accuracy", "", "higher", 0.01, accuracy)
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """(outputs - targets)^2, of any one shape."""
+    if outputs.shape != targets.shape:
+        rule = "outputs of a regression have the shape of its targets"
+        value = f"{tuple(outputs.shape)} and {tuple(targets.shape)}"
+        raise AxdseError(rule, value, "change the network's last layer, or the targets")
+    return (outputs - targets) ** 2
+
+
+def log10_mse(resolution: float) -> Metric:
+    """Decades of the mean squared error."""
+    return Metric("log10 MSE", "decades", "lower", resolution, squared_error, log10=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A task with where it is from.
+
+    Attributes:
+        workload: that names it.
+        task: what its factory returned.
+        file: of the factory.
+        source: its content when the factory was called.
+        line: of the factory in it.
+    """
+
+    workload: Workload
+    task: Task
+    file: Path
+    source: bytes
+    line: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the file."""
+        return digest(self.source)
+
+    @property
+    def place(self) -> Path:
+        """Of a copy of the file, below a folder that Python finds modules in."""
+        module = Path(*self.workload.factory.partition(":")[0].split("."))
+        whole = self.file.name == "__init__.py"
+        return module / self.file.name if whole else module.with_suffix(".py")
+
+    @property
+    def identity(self) -> str:
+        """What tells it from any other task; a file that was changed is another."""
+        return self.workload.text + ("" if self.workload.ships else f" [{self.digest[:16]}]")
+
+    def guarded(self, doing: str) -> "UserCode":
+        """Within, what the user's code raises is one line."""
+        return UserCode(None if self.workload.ships else self.file, self.line, doing)
+
+    def build(self, seed: int) -> nn.Module:
+        """The network; torch's global generator is left as it was.
+
+        Raises:
+            AxdseError: it cannot be made, or is none.
+        """
+        with torch.random.fork_rng(devices=[]), self.guarded("model"):
+            torch.manual_seed(seed)
+            model = self.task.model(seed)
+        if not isinstance(model, nn.Module):
+            raise self.refusal("model returns an nn.Module", type(model).__name__)
+        return model
+
+    @functools.cached_property
+    def splits(self) -> Splits[Examples]:
+        """The examples.
+
+        Raises:
+            AxdseError: they cannot be had, are none, or have labels out of range.
+        """
+        with self.guarded("splits"):
+            given = self.task.splits()
+        if not isinstance(given, Splits):
+            raise self.refusal("splits returns Splits", type(given).__name__)
+        names = ("train", "validation", "test")
+        parts = {name: as_examples(getattr(given, name), self._at(name)) for name in names}
+        for name, part in parts.items():
+            if self.task.classes and isinstance(part, Arrays):
+                check_labels(part.targets, self.task.classes, self._at(name))
+        return Splits(**parts)
+
+    def refusal(self, rule: str, value: str) -> AxdseError:
+        """The error of a task that is not what it must be."""
+        return AxdseError(rule, f"{self.file}: {value}", "see 'axdse init workload'")
+
+    def _at(self, name: str) -> str:
+        return name if self.workload.ships else f"{self.file}: {name}"
+
+
+class UserCode:
+    """A context manager: an exception of the user's code becomes one line that says where.
+
+    Anything may be raised there; errors of axdse and failures of the machine stay what they are,
+    and so does whatever comes of axdse's own code.
+
+    Args:
+        file: of the user's factory; None: the factory is one of axdse, and nothing is changed.
+        line: of the factory in it.
+        doing: the part of the task, for what has no line of the user's: a `loss` of torch, say.
+    """
+
+    def __init__(self, file: Path | None, line: int, doing: str) -> None:
+        self.file, self.line, self.doing = file, line, doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, Exception) or isinstance(error, MachineError) or not self.file:
+            return
+        if isinstance(error, OSError | MemoryError) and machine_failure(error):
+            return
+        place = _place(error) or f"{self.file}, line {self.line}, in {self.doing}"
+        if isinstance(error, AxdseError):
+            raise AxdseError(error.rule, f"{place}: {error.value}", error.remedy) from error
+        text = f"{place}: {type(error).__name__}: {error}"
+        remedy = "correct it; --debug shows the traceback"
+        raise AxdseError("the code of a workload must run", text, remedy) from error
+
+
+def _place(error: BaseException) -> str:
+    """File, line and function of the user's, the innermost; empty if there are none."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        code, module = frame.f_code, str(frame.f_globals.get("__name__"))
+        if module.split(".")[0] != "axdse" and not _is_library(code.co_filename):
+            return f"{code.co_filename}, line {line}, in {code.co_name}"
+    return ""
+
+
+def _is_library(filename: str) -> bool:
+    paths = sysconfig.get_paths()
+    return filename.startswith("<") or any(
+        filename.startswith(paths[each]) for each in ("stdlib", "platstdlib", "purelib", "platlib")
+    )
+
+
+@functools.lru_cache(8)
+def make(workload: Workload) -> Made:
+    """Call the factory of a workload, once in a process.
+
+    Raises:
+        AxdseError: there is none, it takes no such argument, fails, or returns no `Task`.
+    """
+    module_name, _, name = workload.factory.partition(":")
+    module = _imported(module_name)
+    factory = getattr(module, name, None)
+    file = Path(module.__file__ or module_name)
+    if not callable(factory):
+        own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        raise AxdseError(
+            "a workload is a function", f"{file} has no {name}", did_you_mean(name, own)
+        )
+    source = file.read_bytes()
+    line = getattr(getattr(factory, "__code__", None), "co_firstlineno", 1)
+    _check_arguments(workload, factory)
+    with UserCode(None if workload.ships else file, line, name):
+        task = factory(**dict(workload.arguments))
+    if not isinstance(task, Task):
+        rule = "the factory of a workload returns a Task"
+        value = f"{file}, line {line}, in {name}: {type(task).__name__}"
+        raise AxdseError(rule, value, "see 'axdse init workload'")
+    return Made(workload, task, file, source, line)
+
+
+def _imported(name: str) -> ModuleType:
+    # As `python -m` does: the modules of the working folder are found, and those beside them.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    top = name.partition(".")[0]
+    found = importlib.util.find_spec(top)
+    if found is None:
+        rule = "the module of a workload can be imported"
+        raise AxdseError(rule, f"{name}: not in {here}", "work in its folder, or install it")
+    file = Path(found.origin) if found.origin else None
+    with UserCode(None if top == "axdse" else file or Path(name), 1, "import"):
+        return importlib.import_module(name)
+
+
+def _check_arguments(workload: Workload, factory: Callable[..., object]) -> None:
+    known = inspect.signature(factory).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in known.values()):
+        return
+    given = [key for key, _ in workload.arguments]
+    for key in given:
+        if key not in known:
+            rule = f"unknown argument of {workload.name}"
+            raise AxdseError(rule, key, did_you_mean(key, known))
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and key not in given:
+            rule = f"{workload.name} takes {key}"
+            raise AxdseError(rule, "none given", f"write {workload.name}({key}=...)")

@@ -1,0 +1,1 @@
+"""Which tasks ship? One factory each, as a user writes it."""

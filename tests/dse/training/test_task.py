@@ -1,0 +1,208 @@
+"""Factories of users: each way to go wrong is one line that names their file, and where."""
+
+import itertools
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.dse.cli import run
+from axdse.dse.training.task import make
+from axdse.dse.training.workloads import find_workload
+from axdse.multipliers.cache import digest
+from axdse.multipliers.errors import AxdseError
+
+HEAD = """\
+import torch
+from torch import nn
+from axdse.dse import Metric, Splits, Task, TrainSettings
+
+def right(outputs, targets):
+    return outputs.argmax(1) == targets
+
+def points(count=40, classes=2):
+    return torch.ones(count, 3), torch.arange(count) % classes
+
+def splits():
+    return Splits(points(), points(), points())
+
+def network(seed):
+    return nn.Linear(3, 2)
+
+METRIC = Metric("accuracy", "", "higher", 0.01, right)
+SETTINGS = TrainSettings(epochs=1, batch_size=20)
+
+def task(model=network, splits=splits, loss=nn.functional.cross_entropy, metric=METRIC, **more):
+    return Task(model, splits, loss, metric, SETTINGS, **more)
+"""
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Write a module of the user's in the working folder; return its name, that no other has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def writing(text: str, head: str = HEAD) -> str:
+        name = f"user_task_{next(_numbers)}"
+        (tmp_path / f"{name}.py").write_text(head + text)
+        return name
+
+    return writing
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert run(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("axdse: ")
+    assert error.count("\n") == 1, error
+    return error
+
+
+BAD = {
+    "raises": ("def f():\n    raise KeyError('where')", r"in f: KeyError: 'where'"),
+    "returns a dict": ("def f():\n    return {}", "returns a Task: .*in f: dict"),
+    "no model": ("def f():\n    return task(model=lambda seed: 3)", "nn.Module: .*int"),
+    "model raises": (
+        "def broken(seed):\n    return nn.Linear(3)\ndef f():\n    return task(model=broken)",
+        "line 23, in broken: TypeError",
+    ),
+    "splits of another kind": (
+        "def f():\n    return task(splits=lambda: [1])",
+        "splits returns Splits: .*list",
+    ),
+    "empty split": (
+        "def none():\n    return Splits(points(), points(0), points())\n"
+        "def f():\n    return task(splits=none)",
+        "each split has examples: .*validation is empty",
+    ),
+    "too few targets": (
+        "def odd():\n    return Splits((torch.ones(3, 3), torch.zeros(2)), points(), points())\n"
+        "def f():\n    return task(splits=odd)",
+        "a target for each input: .*train: 3, 2",
+    ),
+    "labels out of range": (
+        "def f():\n    return task(splits=lambda: Splits(points(classes=3), points(), points()),"
+        " classes=2)",
+        "labels of 2 classes are 0..1: .*train: 2",
+    ),
+    "labels that the loss refuses": (
+        "def f():\n    return task(splits=lambda: Splits(points(classes=3), points(), points()))",
+        "in training: IndexError",
+    ),
+    "metric is NaN": (
+        "def nan(outputs, targets):\n    return torch.full((len(targets),), float('nan'))\n"
+        "def f():\n    return task(metric=Metric('nothing', '', 'higher', 0.1, nan))",
+        "a metric is finite .*nothing is nan",
+    ),
+    "metric raises": (
+        "def bad(outputs, targets):\n    return outputs.nothing\n"
+        "def f():\n    return task(metric=Metric('m', '', 'higher', 0.1, bad))",
+        "line 23, in bad: AttributeError",
+    ),
+    "loss raises": (
+        "def bad(outputs, targets):\n\n    return 1 / 0\ndef f():\n    return task(loss=bad)",
+        "line 24, in bad: ZeroDivisionError",
+    ),
+    "forward raises": (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.fc = nn.Linear(3, 2)\n    def forward(self, x):\n"
+        "        return self.fc(x[:, :2])\ndef f():\n    return task(model=lambda seed: Net())",
+        "line 27, in forward: RuntimeError",
+    ),
+    "images of different sizes": (
+        "class Set:\n    def __len__(self):\n        return 20\n    def __getitem__(self, i):\n"
+        "        return torch.ones(3 + i % 2), 0\n"
+        "def f():\n    return task(splits=lambda: Splits(Set(), points(), points()))",
+        r"inputs of a batch have one shape: .*\(3,\) and \(4,\)",
+    ),
+    "dataset raises": (
+        "class Set:\n    def __len__(self):\n        return 20\n    def __getitem__(self, i):\n"
+        "        return open('nothing.png')\n"
+        "def f():\n    return task(splits=lambda: Splits(Set(), points(), points()))",
+        "line 26, in __getitem__: FileNotFoundError",
+    ),
+    "labels of a dataset": (
+        "class Set:\n    def __len__(self):\n        return 20\n    def __getitem__(self, i):\n"
+        "        return torch.ones(3), 2\n"
+        "def f():\n"
+        "    return task(splits=lambda: Splits(Set(), points(), points()), classes=2)",
+        "labels of 2 classes are 0..1",
+    ),
+    "a stream that ends early": (
+        "class Few:\n    def __len__(self):\n        return 50\n    def __iter__(self):\n"
+        "        return iter([(torch.ones(3), 0)] * 30)\n"
+        "def f():\n    return task(splits=lambda: Splits(Few(), points(), points()))",
+        "as many examples as its length says: .*30 of 50",
+    ),
+    "outputs of another shape": (
+        "from axdse.dse.training.task import log10_mse\n"
+        "def pair():\n    return torch.ones(40, 3), torch.ones(40, 1)\n"
+        "def f():\n    return task(splits=lambda: Splits(pair(), pair(), pair()),"
+        " loss=lambda a, b: a.square().mean(), metric=log10_mse(0.1))",
+        "outputs of a regression have the shape of its targets",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_goes_wrong_in_a_factory_is_one_line(
+    case: str, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, expected = BAD[case]
+    name = write(text)
+    error = refused(["train", f"{name}:f", "fp32"], capsys)
+    assert re.search(expected, error), error
+    assert f"{name}.py" in error
+
+
+def test_a_module_that_does_not_import_is_one_line(
+    write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write("import torch\nimport nothing_of_that_name\n", head="")
+    error = refused(["train", f"{name}:f", "fp32"], capsys)
+    assert re.search(rf"{name}\.py, line 2, .*ModuleNotFoundError", error)
+    broken = write("def f(:\n", head="")
+    error = refused(["train", f"{broken}:f", "fp32"], capsys)
+    assert f"{broken}.py" in error
+    assert "SyntaxError" in error
+
+
+@pytest.mark.parametrize(
+    ("workload", "expected"),
+    [
+        ("no_module_of_that_name:f", "the module of a workload can be imported"),
+        ("{}:tusk", "did you mean 'task'"),
+        ("{}:METRIC", "a workload is a function"),
+        ("{}:sized(widht=3)", "unknown argument of .*did you mean 'width'"),
+        ("{}:sized", "takes width: none given"),
+        ("teacher(widht=3)", "did you mean 'width'"),
+        ("teacher(dataset=mnist-5k)", "unknown argument of teacher"),
+    ],
+)
+def test_a_factory_that_is_missing_is_one_line(
+    workload: str, expected: str, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write("def sized(width):\n    return task()\n")
+    assert re.search(expected, refused(["train", workload.format(name), "fp32"], capsys))
+
+
+def test_the_file_is_part_of_what_a_task_is(write: Callable[[str], str]) -> None:
+    name = write("")
+    made = make(find_workload(f"{name}:task"))
+    assert made.digest == digest(made.file.read_bytes())
+    assert made.digest[:16] in made.identity
+    assert make(find_workload("teacher")).identity == "teacher"
+
+
+def test_errors_of_axdse_in_user_code_keep_their_rule(write: Callable[[str], str]) -> None:
+    name = write(
+        "from axdse.dse.training.readers import read_idx\nfrom pathlib import Path\n"
+        "def read():\n    return read_idx(Path('none.gz'))\n"
+        "def f():\n    return task(splits=read)\n"
+    )
+    with pytest.raises(AxdseError, match=r"gzipped IDX files: .*in read: none\.gz"):
+        _ = make(find_workload(f"{name}:f")).splits
