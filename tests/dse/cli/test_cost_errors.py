@@ -344,7 +344,9 @@ def test_a_full_disk_leaves_nothing_half_written(empty_cache: Path) -> None:
     assert out == ""
     assert err.count("\n") == 1
     assert "Traceback" not in err
-    assert [path for path in empty_cache.rglob("*") if path.is_file() and path.stat().st_size] == []
+    assert [
+        path for path in empty_cache.rglob("*") if path.is_file() and path.stat().st_size
+    ] == []
 
 
 def test_processes_share_a_cache(empty_cache: Path) -> None:
