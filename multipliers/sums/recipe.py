@@ -82,7 +82,7 @@ class FixedRegister:
     """W bits of two's complement whose last has weight 2^L: a Kulisch window.
 
     Raises:
-        AxdseError: W is not within 2..126 or L not within -300..300.
+        AxdseError: W is not within 2..100 or L not within -300..300.
     """
 
     width: int
@@ -90,7 +90,7 @@ class FixedRegister:
     overflow: Overflow = "wrap"
 
     def __post_init__(self) -> None:
-        _check("W of fixed(W,L)", self.width, 2, 126)
+        _check("W of fixed(W,L)", self.width, 2, 100)
         _check("L of fixed(W,L)", self.lowest, -300, 300)
 
     @property

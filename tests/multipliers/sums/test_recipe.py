@@ -96,7 +96,7 @@ REFUSED = {
     "float(8,24)": "1..23",
     "float(8,x)": "is an integer",
     "float(8,7,overflow=wrap)": "leave it out",
-    "fixed(127,0)": "2..126",
+    "fixed(101,0)": "2..100",
     "fixed(40,-301)": "-300..300",
     "int(33)": "4..32",
     "int(24,overflow=stop)": "wrap or saturate",

@@ -1,0 +1,121 @@
+"""What does a sum compute, in C? `sum.h`, which the portable kernel is made of, too.
+
+`axdse.multipliers.sums.reference` is its oracle: two texts by two roads that must agree.
+"""
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.sandbox.compiler import compiler, output_of
+from axdse.multipliers.sums.recipe import (
+    FixedRegister,
+    FloatRegister,
+    IntRegister,
+    LazyRegister,
+    Sum,
+)
+from axdse.multipliers.sums.reference import Terms
+
+HERE = Path(__file__).parent
+SUM_MODEL = HERE / "sum.h"
+_SOURCE = HERE / "sum.c"
+_FLAGS = ("-std=gnu11", "-O2", "-fwrapv", "-ffp-contract=off", "-fPIC", "-shared")
+_KINDS = (FloatRegister, LazyRegister, FixedRegister, IntRegister)
+
+
+class SumTask(ctypes.Structure):
+    """`struct sum` of sum.h."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int32)
+        for name in (
+            *("kind", "terms", "align", "down", "late", "nearest", "chunk", "saturate"),
+            *("exponent_bits", "register_bits", "width", "lowest", "fraction_bits"),
+        )
+    )
+
+
+def sum_task(total: Sum, fraction_bits: int) -> SumTask:
+    """A sum as C takes it, of terms with so many fraction bits."""
+    held = total.register
+    task = SumTask(
+        kind=_KINDS.index(type(held)),
+        terms=total.terms,
+        align=-1 if total.align is None else total.align,
+        down=total.cut == "down",
+        late=total.carry == "late",
+        nearest=total.rounding == "rne",
+        chunk=total.chunk,
+        fraction_bits=fraction_bits,
+    )
+    if isinstance(held, FloatRegister):
+        task.exponent_bits, task.register_bits = held.exponent_bits, held.fraction_bits
+        return task
+    task.width = held.width
+    if isinstance(held, FixedRegister):
+        task.lowest = held.lowest
+    if isinstance(held, FixedRegister | IntRegister):
+        task.saturate = held.overflow == "saturate"
+    return task
+
+
+def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndarray:
+    """Add terms along their last axis; as `axdse.multipliers.sums.reference.add_up`.
+
+    Raises:
+        AxdseError: there is no C compiler, or it fails.
+    """
+    shape, depth = terms.exponent.shape[:-1], terms.exponent.shape[-1]
+    begin = np.zeros(shape, np.float32) if start is None else start
+    signed = np.where(terms.negative, -terms.significand, terms.significand)
+    result = np.empty(shape, np.float32)
+    arrays: Sequence[np.ndarray] = [
+        np.ascontiguousarray(array, dtype)
+        for array, dtype in (
+            (terms.exponent, np.int32),
+            (signed, np.int64),
+            (terms.special, np.float32),
+            (begin, np.float32),
+        )
+    ]
+    task = sum_task(total, terms.fraction_bits)
+    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (*arrays, result))
+    sizes = ctypes.c_int64(result.size), ctypes.c_int64(depth)
+    _library().sum_rows(ctypes.byref(task), *sizes, *pointers)
+    return result
+
+
+def integer_sum_model(total: Sum, products: np.ndarray) -> np.ndarray:
+    """As `axdse.multipliers.sums.reference.add_up_integers`, in C.
+
+    Raises:
+        AxdseError: as `sum_model`.
+    """
+    values = np.ascontiguousarray(products, np.int64)
+    result, task = np.empty(values.shape[:-1], np.int64), sum_task(total, 0)
+    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (values, result))
+    sizes = ctypes.c_int64(result.size), ctypes.c_int64(values.shape[-1])
+    _library().sum_integers(ctypes.byref(task), *sizes, *pointers)
+    return result
+
+
+def sum_model_digest(total: Sum) -> str:
+    """SHA-256 (hex) of what a sum computes."""
+    return digest(total.name, SUM_MODEL.read_bytes())
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    command, version = compiler()
+    key = digest(SUM_MODEL.read_bytes(), _SOURCE.read_bytes(), version, *_FLAGS)
+
+    def make() -> bytes:
+        with temporary_folder() as folder:
+            return output_of([command, *_FLAGS, str(_SOURCE)], _SOURCE, folder, [HERE])
+
+    return ctypes.CDLL(str(cached_file("sum", f"{key}.so", make)))
