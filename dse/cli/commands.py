@@ -14,6 +14,7 @@ from axdse.dse.cli import (
     designs,
     doctor,
     energy,
+    replay,
     runs,
     show,
     train,
@@ -74,7 +75,7 @@ def _beside(catalogs: tuple[str, ...]) -> Iterator[None]:
             os.environ[CATALOG_VARIABLE] = before
 
 
-_DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
+_DESIGNS = (*designs.COMMANDS, show.show, verify.verify, replay.replay)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
 for _command in (*_DESIGNS, train.train, *runs.COMMANDS, energy.energy, *_MACHINE):
     cli.add_command(_command)

@@ -118,4 +118,4 @@ def _library() -> ctypes.CDLL:
         with temporary_folder() as folder:
             return output_of([command, *_FLAGS, str(_SOURCE)], _SOURCE, folder, [HERE])
 
-    return ctypes.CDLL(str(cached_file("sum", f"{key}.so", make)))
+    return ctypes.CDLL(str(cached_file("native", f"{key}.so", make)))

@@ -52,8 +52,13 @@ class Terms:
     def part(self, first: int, count: int) -> "Terms":
         """Those of the positions from `first`, at most so many."""
         here = np.s_[..., first : first + count]
-        arrays = (self.negative, self.exponent, self.significand, self.special)
-        return Terms(*(array[here] for array in arrays), self.fraction_bits)
+        return Terms(
+            self.negative[here],
+            self.exponent[here],
+            self.significand[here],
+            self.special[here],
+            self.fraction_bits,
+        )
 
 
 def exact_terms(a: np.ndarray, b: np.ndarray) -> Terms:
@@ -271,4 +276,4 @@ def _bit_length(size: np.ndarray) -> np.ndarray:
 
 
 def _plain_nan(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(values), np.float32(np.nan), values)
+    return np.asarray(np.where(np.isnan(values), np.float32(np.nan), values))
