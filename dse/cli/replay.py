@@ -83,12 +83,12 @@ def _lines(fits: tuple[Fit, ...], vectors: Vectors) -> list[str]:
     lines += [f"  {fit.sum.name}{'' if fit.has_c else ', c not in it'}" for fit in fits[:FEW]]
     if len(fits) > FEW:
         lines.append(f"  and {len(fits) - FEW} more")
-    values = {
+    values: dict[str, list[str]] = {
         "terms": [str(fit.sum.terms) for fit in fits],
         "align": ["exact" if fit.sum.align is None else str(fit.sum.align) for fit in fits],
-        "cut": [fit.sum.cut for fit in fits],
-        "carry": [fit.sum.carry for fit in fits],
-        "round": [fit.sum.rounding for fit in fits],
+        "cut": [str(fit.sum.cut) for fit in fits],
+        "carry": [str(fit.sum.carry) for fit in fits],
+        "round": [str(fit.sum.rounding) for fit in fits],
         "c": ["in it" if fit.has_c else "not in it" for fit in fits],
     }
     open_ones = {name: tuple(dict.fromkeys(each)) for name, each in values.items()}

@@ -211,6 +211,15 @@ static inline __int128 sum_in_window(const struct sum *sum, int64_t value, int64
     return sum->saturate ? sum_held(shifted, sum->width, 1) : shifted;
 }
 
+/* products + c as IEEE 754 has it, to nearest even. */
+static inline float sum_late(const struct sum *sum, float products, float c) {
+    const float native = products + c;
+    if (!sum_finite(products) || !sum_finite(c) || native == 0) return native;
+    int32_t p, q;
+    const int64_t x = sum_split(products, &p), y = sum_split(c, &q);
+    return sum_of_two(x, p, 23, y, q, 23, sum, 1);
+}
+
 static inline void sum_clear(const struct sum *sum, struct running *now, float start) {
     now->c = sum_finite(start) ? start : 0;
     now->special = sum_finite(start) ? 0 : start;
@@ -230,6 +239,12 @@ static inline void sum_clear(const struct sum *sum, struct running *now, float s
 /* At most `terms` of them, of which `special` is the sum of infinities and NaN, else 0. */
 static inline void sum_step(const struct sum *sum, struct running *now, const int32_t *exponent,
                             const int64_t *significand, int count, float special) {
+    if (sum->late) {
+        const float products = special != 0 ? special : sum_aligned(sum, exponent, significand, count, 0);
+        now->c = sum_late(sum, products, now->special != 0 ? now->special : now->c);
+        now->special = sum_finite(now->c) ? 0 : now->c;
+        return;
+    }
     now->special += special;
     if (now->special != 0) return;
     if (sum->kind == SUM_LAZY) {
@@ -245,11 +260,6 @@ static inline void sum_step(const struct sum *sum, struct running *now, const in
         for (int i = 0; i < count; i++)
             if (significand[i]) now->held += sum_in_window(sum, significand[i], exponent[i] - unit);
         now->held = sum_held(now->held, sum->width, sum->saturate);
-    } else if (sum->late) {
-        const float products = sum_aligned(sum, exponent, significand, count, 0);
-        int32_t p, q;
-        const int64_t x = sum_split(products, &p), y = sum_split(now->c, &q);
-        now->c = sum_finite(products) ? sum_of_two(x, p, 23, y, q, 23, sum, 1) : products;
     } else {
         now->c = sum_aligned(sum, exponent, significand, count, now->c);
     }

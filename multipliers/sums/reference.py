@@ -131,16 +131,20 @@ def _chunk(total: Sum, terms: Terms, start: np.ndarray) -> np.ndarray:
 
 
 def _float_step(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) -> np.ndarray:
-    special = _special(step, c)
-    if total.carry == "late":
-        none = np.zeros_like(c)
-        products = _aligned_sum(total, held, step, none)
-        exact = dataclasses.replace(total, align=None, carry="with", rounding="rne")
-        sums = _aligned_sum(exact, held, _as_terms(products), c)
-        sums = np.where(np.isfinite(products), sums, products)
-    else:
+    if total.carry == "with":
+        special = _special(step, c)
         sums = _aligned_sum(total, held, step, c)
-    return np.where(special == 0, sums, special).astype(np.float32)
+        return np.where(special == 0, sums, special).astype(np.float32)
+    # As a step from zero, and an addition of IEEE 754 behind it.
+    zeros = np.zeros_like(c)
+    special = _special(step, zeros)
+    products = np.where(special == 0, _aligned_sum(total, held, step, zeros), special)
+    exact = dataclasses.replace(total, align=None, carry="with", rounding="rne")
+    sums = _aligned_sum(exact, held, _as_terms(products.astype(np.float32)), c)
+    with np.errstate(invalid="ignore", over="ignore"):
+        native = products + c
+    natively = ~np.isfinite(products) | ~np.isfinite(c) | (native == 0)
+    return np.where(natively, native, sums).astype(np.float32)
 
 
 def _aligned_sum(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) -> np.ndarray:
@@ -272,7 +276,8 @@ def _bit_length(size: np.ndarray) -> np.ndarray:
     if size.dtype == object:
         return np.asarray(np.frompyfunc(int.bit_length, 1, 1)(size)).astype(np.int64)
     high, low = size >> 32, size & 0xFFFF_FFFF  # which FP64 holds exactly
-    return np.where(high > 0, 32 + np.frexp(high)[1], np.frexp(low)[1]).astype(np.int64)
+    bits = np.where(high > 0, 32 + np.frexp(high)[1], np.frexp(low)[1])
+    return np.asarray(bits, np.int64)
 
 
 def _plain_nan(values: np.ndarray) -> np.ndarray:

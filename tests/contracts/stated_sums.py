@@ -36,12 +36,16 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
         sums = _window(_cut(sums, held.lowest, total.cut), held)
     for step in steps:
         products = [x * y for x, y in step if not math.isfinite(x * y) and _odd(x, y)]
-        special = special + sum(products)
         terms = [
             (Fraction(x) * Fraction(y), _exponent(x) + _exponent(y))
             for x, y in step
             if not _odd(x, y) and x and y
         ]
+        if total.carry == "late":
+            result = _late_step(total, sum(products), terms, special if special != 0 else sums)
+            special, sums = (0.0, result) if isinstance(result, Fraction) else (result, sums)
+            continue
+        special = special + sum(products)
         if special != 0:
             continue
         if isinstance(held, FloatRegister):
@@ -76,8 +80,7 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
 def _float_step(
     total: Sum, held: FloatRegister, terms: list[tuple[Fraction, int]], c: Fraction
 ) -> Value:
-    late = total.carry == "late"
-    parts = terms if late or not c else [*terms, (c, _exponent(float(c)))]
+    parts = [*terms, (c, _exponent(float(c)))] if c else terms
     if not parts:
         return c
     if total.align is None:
@@ -85,10 +88,18 @@ def _float_step(
     else:
         unit = max(e for _, e in parts) - total.align
         exact = sum((_cut(p, unit, total.cut) for p, _ in parts), Fraction(0))
-    result = _rounded(exact, held, total.rounding)
-    if late and isinstance(result, Fraction):
-        return _rounded(result + c, held, "rne")
-    return result
+    return _rounded(exact, held, total.rounding)
+
+
+def _late_step(total: Sum, special: float, terms: list[tuple[Fraction, int]], c: Value) -> Value:
+    held = total.register
+    assert isinstance(held, FloatRegister)
+    products: Value = special
+    if special == 0:
+        products = _float_step(total, held, terms, Fraction(0))
+    if isinstance(products, Fraction) and isinstance(c, Fraction):
+        return _rounded(products + c, held, "rne")
+    return float(products) + float(c)
 
 
 def _rounded(x: Fraction, held: FloatRegister, rounding: str) -> Value:
