@@ -24,6 +24,17 @@ void sum_rows(const struct sum *sum, int64_t rows, int64_t depth, const int32_t 
     }
 }
 
+/* One step of a lazy sum each, of `depth` terms: registers as they are, exponent and integer. */
+void sum_lazy_steps(const struct sum *sum, int64_t rows, int64_t depth, const int32_t *exponent,
+                    const int64_t *significand, int32_t *held_exponent, int64_t *held) {
+    for (int64_t row = 0; row < rows; row++) {
+        struct running now = {.exponent = held_exponent[row], .held = held[row]};
+        sum_step(sum, &now, exponent + row * depth, significand + row * depth, (int)depth, 0);
+        held_exponent[row] = now.exponent;
+        held[row] = (int64_t)now.held;
+    }
+}
+
 /* Integer products [rows, depth] in a register of two's complement. */
 void sum_integers(const struct sum *sum, int64_t rows, int64_t depth, const int64_t *products,
                   int64_t *result) {

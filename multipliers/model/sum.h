@@ -246,7 +246,7 @@ static inline void sum_step(const struct sum *sum, struct running *now, const in
         return;
     }
     now->special += special;
-    if (now->special != 0) return;
+    if (sum->kind == SUM_FLOAT && now->special != 0) return;
     if (sum->kind == SUM_LAZY) {
         const int32_t risen = sum_largest(exponent, significand, count, now->exponent);
         const int64_t up = (int64_t)sum->align - sum->fraction_bits - risen;

@@ -90,6 +90,32 @@ def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.n
     return result
 
 
+def lazy_steps(
+    total: Sum, terms: Terms, exponent: np.ndarray, held: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step each of a lazy sum, from registers of an exponent and an integer.
+
+    Args:
+        total: the sum.
+        terms: [rows, N].
+        exponent: of the register, int64 [rows]; the integer is in units of 2^(exponent - align).
+        held: that integer, int64 [rows].
+
+    Raises:
+        AxdseError: as `sum_model`.
+    """
+    signed = np.where(terms.negative, -terms.significand, terms.significand)
+    given = np.ascontiguousarray(terms.exponent, np.int32), np.ascontiguousarray(signed, np.int64)
+    state = exponent.astype(np.int32), held.astype(np.int64)
+    task = sum_task(total, terms.fraction_bits)
+    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (*given, *state))
+    rows, depth = terms.exponent.shape
+    _library().sum_lazy_steps(
+        ctypes.byref(task), ctypes.c_int64(rows), ctypes.c_int64(depth), *pointers
+    )
+    return state[0].astype(np.int64), state[1]
+
+
 def integer_sum_model(total: Sum, products: np.ndarray) -> np.ndarray:
     """As `axdse.multipliers.sums.reference.add_up_integers`, in C.
 

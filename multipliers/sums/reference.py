@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -74,6 +75,65 @@ def exact_terms(a: np.ndarray, b: np.ndarray) -> Terms:
         special=np.where(special, native, np.float32(0)),
         fraction_bits=46,
     )
+
+
+def format_terms(
+    a: np.ndarray, b: np.ndarray, entries: np.ndarray, number_format: FloatFormat
+) -> Terms:
+    """The products of operands of a format, by what its core makes of their fractions.
+
+    Args:
+        a: codes of the format, uint64; subnormal operands are zero.
+        b: likewise, of the same shape.
+        entries: (carry << F) | fraction of each pair, F the fraction bits of the product.
+        number_format: of the operands.
+    """
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    kept, top = number_format.product_fraction_bits, (1 << e) - 1
+    wide_a, wide_b, entry = (array.astype(np.int64) for array in (a, b, entries))
+    exponent_a, exponent_b = wide_a >> m & top, wide_b >> m & top
+    full_a, full_b = exponent_a == top, exponent_b == top
+    zero = (exponent_a == 0) | (exponent_b == 0)
+    fractions = (1 << m) - 1
+    nan = (full_a & (wide_a & fractions != 0)) | (full_b & (wide_b & fractions != 0))
+    nan |= zero & (full_a | full_b)
+    negative = (wide_a ^ wide_b) >> (e + m) & 1 == 1
+    infinite = np.where(full_a | full_b, np.where(negative, -np.inf, np.inf), 0)
+    significand = ((1 << kept) | (entry & ((1 << kept) - 1))) << (entry >> kept)
+    return Terms(
+        negative=negative,
+        exponent=exponent_a + exponent_b - 2 * number_format.bias,
+        significand=np.where(zero | full_a | full_b, 0, significand),
+        special=np.where(nan, np.nan, infinite).astype(np.float32),
+        fraction_bits=kept,
+    )
+
+
+def register_values(codes: np.ndarray, held: FloatRegister) -> np.ndarray:
+    """FP32 of codes of float(E, R), as a register has them: uint64 of any shape."""
+    e, r = held.exponent_bits, held.fraction_bits
+    bias, top = (1 << (e - 1)) - 1, (1 << e) - 1
+    wide = codes.astype(np.int64)
+    exponent, fraction = wide >> r & top, wide & ((1 << r) - 1)
+    significand = np.where(exponent > 0, fraction | 1 << r, fraction)
+    size = np.ldexp(significand.astype(np.float64), np.maximum(exponent, 1) - bias - r)
+    size = np.where(exponent == top, np.where(fraction != 0, np.nan, np.inf), size)
+    return np.where(wide >> (e + r) == 1, -size, size).astype(np.float32)
+
+
+def register_codes(values: np.ndarray, held: FloatRegister) -> np.ndarray:
+    """Codes of float(E, R), uint64, of FP32 numbers that it has; NaN is the quiet NaN."""
+    e, r = held.exponent_bits, held.fraction_bits
+    bias, top = (1 << (e - 1)) - 1, (1 << e) - 1
+    size = np.where(np.isfinite(values), np.abs(values), 0).astype(np.float64)
+    exponent = np.maximum(np.frexp(size)[1] - 1, 1 - bias)
+    # A hidden one adds 1 to the exponent.
+    codes = np.ldexp(size, r - exponent).astype(np.int64) + ((exponent + bias - 1) << r)
+    codes = np.where(size == 0, 0, codes)
+    codes = np.where(np.isinf(values), top << r, codes) | np.signbit(values).astype(np.int64) << (
+        e + r
+    )
+    return np.where(np.isnan(values), top << r | 1 << (r - 1), codes).astype(np.uint64)
 
 
 def add_up(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndarray:
