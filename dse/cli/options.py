@@ -27,6 +27,7 @@ from rich.text import Text
 from axdse.dse.limits import LARGEST_SEED
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.design_point import Mac, parse_sum_name
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
@@ -52,6 +53,15 @@ format_option = click.option(
 )
 
 
+sum_option = click.option(
+    "--sum",
+    "sum_text",
+    metavar="SUM",
+    help="What adds the products: float(E,R), dot(terms=N,align=F), lazy(F,V), int(W), or hopper "
+    "and other presets of docs/sums.md. Default: the sum of the format.",
+)
+
+
 def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
     """Read specs; a command without any has nothing to do, which is an error."""
     if not specs:
@@ -62,6 +72,12 @@ def multipliers_of(specs: tuple[str, ...]) -> list[Multiplier]:
 def candidate_of(multiplier: Multiplier, format_text: str | None) -> Candidate:
     """Put a multiplier into the format of `--format`, or the narrow float that fits it."""
     return Candidate(multiplier, _format_of(multiplier, format_text))
+
+
+def mac_of(multiplier: Multiplier, format_text: str | None, sum_text: str | None) -> Mac:
+    """A multiplier in the format of `--format` with the sum of `--sum`."""
+    candidate = candidate_of(multiplier, format_text)
+    return Mac(multiplier, candidate.format, parse_sum_name(sum_text or "fp32"))
 
 
 def _format_of(multiplier: Multiplier, text: str | None) -> Format:

@@ -12,12 +12,14 @@ from axdse.dse.cli.options import (
     candidate_of,
     format_option,
     json_option,
+    mac_of,
     multipliers_of,
     print_json,
     print_table,
     progress_bar,
     say,
     seed_option,
+    sum_option,
 )
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
@@ -25,12 +27,15 @@ from axdse.flows.verify.bring_your_own import Pins, read_design
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
+    compare_sum_unit,
     compare_unit,
     read_certificate,
     write_certificate,
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
+from axdse.flows.verify.sum_check import check_sum
 from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
@@ -45,6 +50,7 @@ T = TypeVar("T")
 @click.option("--defaults", is_flag=True, help="Every family at its default parameters.")
 @click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
 @format_option
+@sum_option
 @click.option("--model", type=PATH, help="Your own C model (with --rtl).")
 @click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
 @click.option("--function", default="", help="The C function, if the file has several.")
@@ -92,6 +98,7 @@ def verify(
     defaults: bool,
     unit: bool,
     format_text: str | None,
+    sum_text: str | None,
     model: Path | None,
     rtl: Path | None,
     function: str,
@@ -117,13 +124,14 @@ def verify(
     Up to 16 operand bits every pair is simulated; up to 24 every pair is proved on gates; beyond
     that corners and random pairs are simulated. Your own
     two files need no more than --model and --rtl: the other options pin what they leave open.
+    With --sum, one step of that sum with its cores is checked: all steps up to 24 bits.
     """
     pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
-    chosen_otherwise = bool(specs or every or defaults or unit or format_text)
+    chosen_otherwise = bool(specs or every or defaults or unit or format_text or sum_text)
     if (model or rtl or known) and chosen_otherwise:
         raise AxdseError(
             "two files of your own, or a certificate, are all that is verified",
-            "there are SPECs, --all, --defaults, --unit or --format too",
+            "there are SPECs, --all, --defaults, --unit, --format or --sum too",
             "leave them out",
         )
     if known:
@@ -132,7 +140,13 @@ def verify(
         reports = [_check_own(specs, model, rtl, pins, seed, waves, prove_s)]
     else:
         chosen = _chosen(specs, every, defaults)
-        if unit:
+        if sum_text:
+            if waves or prove_s or unit:
+                rule = "a sum is verified with its cores, without --waves, --prove and --unit"
+                raise AxdseError(rule, f"--sum {sum_text}", "leave the others out")
+            macs = [mac_of(m, format_text, sum_text) for m in chosen]
+            reports = [check_sum(mac, seed=seed) for mac in macs]
+        elif unit:
             candidates = [candidate_of(m, format_text) for m in chosen]
             reports = [check_unit(candidate, seed=seed) for candidate in candidates]
         elif waves or prove_s:
@@ -176,6 +190,10 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
             "a certificate is held against two files, or against the catalogue",
             f"--model {model} --rtl {rtl}",
             "give both files, or neither",
+        )
+    if " sum " in report.design:
+        return _print_findings(
+            report, compare_sum_unit(report, parse_mac(report.design, full_catalog()))
         )
     if " in " in report.design:
         spec, _, format_text = report.design.partition(" in ")

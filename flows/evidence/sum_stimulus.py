@@ -121,8 +121,10 @@ class _Maker:
             a, b, c = self._rows(fields, self._c_near(fields[:, 0], np.full(EACH, gap)))
             if self.shape.sum.terms > 1:
                 bit = self.rng.integers(-1, self.shape.format.fraction_bits, EACH)
-                a[:, 1] = a[:, 0] ^ sign ^ np.where(bit < 0, 0, 1 << np.maximum(bit, 0)).astype(
-                    np.uint64
+                a[:, 1] = (
+                    a[:, 0]
+                    ^ sign
+                    ^ np.where(bit < 0, 0, 1 << np.maximum(bit, 0)).astype(np.uint64)
                 )
                 b[:, 1] = b[:, 0]
             rest = self.rng.random(EACH) < 0.5
@@ -131,7 +133,7 @@ class _Maker:
             yield a, b, c
 
     def specials(self) -> Iterator[_Rows]:
-        """Zeros, subnormals, ends of the range, infinities and NaN, in one lane, in several, in c."""
+        """Zeros, subnormals, ends of the range, infinities, NaN: in a lane, in several, in c."""
         e, m = self.shape.format.exponent_bits, self.shape.format.fraction_bits
         top = (1 << e) - 1
         half, ones = 1 << (m - 1), (1 << m) - 1
@@ -205,18 +207,19 @@ class _Maker:
             low = self.rng.integers(0, 1 << held.width, rows, np.uint64) >> bits.astype(np.uint64)
             flip = np.where(self.rng.random(rows) < 0.5, (1 << held.width) - 1, 0)
             low = low ^ flip.astype(np.uint64)
-            return exponent.astype(np.uint64) << np.uint64(held.width) | low
+            return np.asarray(exponent.astype(np.uint64) << np.uint64(held.width) | low)
         assert isinstance(held, FloatRegister)
         e, r = held.exponent_bits, held.fraction_bits
         exponent = np.clip(exponent - shape.register_offset, 0, (1 << e) - 2)
-        low = self.rng.integers(0, 1 << r, rows)
-        return (self.rng.integers(0, 2, rows) << (e + r) | exponent << r | low).astype(np.uint64)
+        fraction = self.rng.integers(0, 1 << r, rows)
+        sign = self.rng.integers(0, 2, rows) << (e + r)
+        return np.asarray((sign | exponent << r | fraction).astype(np.uint64))
 
     def _signed_c(self, c: np.ndarray, sign: np.ndarray) -> np.ndarray:
         if isinstance(self.shape.sum.register, LazyRegister):
             return c
         top = np.uint64(self.shape.register_bits - 1)
-        return c & ~(np.uint64(1) << top) | sign << top
+        return np.asarray(c & ~(np.uint64(1) << top) | sign << top)
 
     def _special_c(self) -> list[int]:
         held = self.shape.sum.register
@@ -226,5 +229,14 @@ class _Maker:
         assert isinstance(held, FloatRegister)
         e, r = held.exponent_bits, held.fraction_bits
         top, ones = (1 << e) - 1, (1 << r) - 1
-        sizes = [0, 1, ones, 1 << r, (top - 1) << r | ones, top << r, top << r | 1, top << r | ones]
+        sizes = [
+            0,
+            1,
+            ones,
+            1 << r,
+            (top - 1) << r | ones,
+            top << r,
+            top << r | 1,
+            top << r | ones,
+        ]
         return [size | sign << (e + r) for size in sizes for sign in (0, 1)]

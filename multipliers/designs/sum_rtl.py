@@ -288,6 +288,7 @@ def _register(shape: SumShape) -> Iterator[str]:
         yield f"wire signed [{v - 1}:0] moved = sum >>> by;"
         yield f"wire lost = |(c[{v - 1}:0] & ~({{{v}{{1'b1}}}} << by));"
         return
+    assert isinstance(held, FloatRegister)
     e, r = held.exponent_bits, held.fraction_bits
     yield f"wire [{e - 1}:0] field = c[{e + r - 1}:{r}];"
     yield f"wire full_c = &field, normal_c = |field, negative_c = c[{e + r}];"
@@ -297,14 +298,16 @@ def _register(shape: SumShape) -> Iterator[str]:
         return
     yield f"wire present_c = ~full_c & (|c[{e + r - 1}:0]);"
     offset = shape.register_offset
-    yield f"wire [{x - 1}:0] biased_c = {{{{{x}{{1'b0}}}}, field[{e - 1}:1], field[0] | ~normal_c}};"
+    yield f"wire [{x - 1}:0] biased_c ="
+    yield f"    {{{{{x}{{1'b0}}}}, field[{e - 1}:1], field[0] | ~normal_c}};"
     yield f"wire [{x - 1}:0] exponent_c = (biased_c + {x}'d{offset}) & {{{x}{{present_c}}}};"
     yield from _largest(shape, "exponent_c")
     out = shape.keep + 1 + (shape.sum.cut == "down")
     yield f"wire [{out - 1}:0] aligned_c;"
     yield f"{_align(shape, r + 1, r)} align_c ("
-    yield "    .largest(largest), .exponent(exponent_c), .present(present_c), .negative(negative_c),"
-    yield f"    .significand({{normal_c, c[{r - 1}:0]}}), .aligned(aligned_c));"
+    yield "    .largest(largest), .exponent(exponent_c), .present(present_c),"
+    yield f"    .negative(negative_c), .significand({{normal_c, c[{r - 1}:0]}}),"
+    yield "    .aligned(aligned_c));"
 
 
 def _largest(shape: SumShape, *others: str) -> Iterator[str]:
@@ -317,7 +320,8 @@ def _largest(shape: SumShape, *others: str) -> Iterator[str]:
         left = []
         for first, second in pairs:
             name = f"larger{match}"
-            yield f"wire [{shape.exponent_bits - 1}:0] {name} = {first} > {second} ? {first} : {second};"
+            yield f"wire [{shape.exponent_bits - 1}:0] {name} ="
+            yield f"    {first} > {second} ? {first} : {second};"
             left.append(name)
             match += 1
         left += odd
@@ -333,7 +337,7 @@ class _Row:
 
 
 def _rows(shape: SumShape) -> list[_Row]:
-    """Summands whose signs are not extended: each has its sign inverted, and a constant makes up."""
+    """Summands whose signs are inverted, not extended, and a constant that makes up for it."""
     w, down = shape.width, shape.sum.cut == "down"
     rows, constant = [], 0
 
@@ -405,6 +409,7 @@ def _result(shape: SumShape) -> Iterator[str]:
         yield "wire odd = nan_p | special == 2'd3 | (plus & minus);"
         yield "assign d = {odd ? 2'd3 : {minus, plus}, largest, total};"
         return
+    assert isinstance(held, FloatRegister)
     e, r, w = held.exponent_bits, held.fraction_bits, shape.width
     yield f"wire [{e + r}:0] rounded;"
     own = (

@@ -80,12 +80,12 @@ static inline float sum_rounded(int negative, unsigned __int128 size, int sticky
     uint64_t kept;
     if (drop <= 0) {
         kept = (uint64_t)(size << -drop);
-    } else if (drop > 126) {
+    } else if (drop > 128) {
         kept = 0;
     } else {
         const unsigned __int128 half = (unsigned __int128)1 << (drop - 1);
         const unsigned __int128 rest = size & (2 * half - 1);
-        kept = (uint64_t)(size >> drop);
+        kept = drop < 128 ? (uint64_t)(size >> drop) : 0;
         if (nearest) kept += rest > half || (rest == half && (sticky || (kept & 1)));
     }
     if (kept >> (r + 1)) kept >>= 1, top++;

@@ -130,11 +130,6 @@ def integer_sum_model(total: Sum, products: np.ndarray) -> np.ndarray:
     return result
 
 
-def sum_model_digest(total: Sum) -> str:
-    """SHA-256 (hex) of what a sum computes."""
-    return digest(total.name, SUM_MODEL.read_bytes())
-
-
 @functools.cache
 def _library() -> ctypes.CDLL:
     command, version = compiler()

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.sum_rtl import SumShape
-from axdse.multipliers.model.sum_model import lazy_steps, sum_model
+from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.model.sum_model import SUM_MODEL, lazy_steps, sum_model
 from axdse.multipliers.model.unit_oracle import significand_products
 from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister, Sum
 from axdse.multipliers.sums.reference import Terms, format_terms, register_codes, register_values
@@ -35,6 +37,16 @@ def sum_unit(
         return register_codes(sum_model(total, terms, register_values(c, held)), held)
     assert isinstance(held, LazyRegister)
     return _lazy_unit(shape, held, terms, c)
+
+
+def sum_digest(candidate: Candidate, total: Sum) -> str:
+    """SHA-256 (hex) of the models of core and sum.
+
+    Raises:
+        AxdseError: the core's cannot be read.
+    """
+    core, form = model_digest(candidate.multiplier), candidate.format.name
+    return digest(core, form, total.name, SUM_MODEL.read_bytes())
 
 
 def core_terms(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> Terms:

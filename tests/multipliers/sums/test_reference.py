@@ -65,6 +65,18 @@ def test_integers(text: str) -> None:
     np.testing.assert_array_equal(integer_sum_model(total, products), expected)
 
 
+@pytest.mark.parametrize("power", range(-124, 130, 3))
+def test_exact_sum_of_few_bits_at_any_place(power: int) -> None:
+    """The wide integer of the C model begins anew every 64 bits."""
+    total = parse_sum("dot(terms=2,align=exact,acc=float(8,1),round=rne)")
+    half = np.full((1, 2), 2.0 ** (power // 2), np.float32)
+    other = half * np.float32(2.0 ** (power % 2)) * np.array([[1, -0.75]], np.float32)
+    terms = exact_terms(half.view(np.uint32), other.view(np.uint32))
+    expected = np.array([2.0**power / 4], np.float32)
+    for add in BY.values():
+        np.testing.assert_array_equal(add(total, terms), expected)
+
+
 def test_nothing_cut_is_the_exact_sum_rounded_once() -> None:
     """The lemma of docs/sums.md: gaps of at most F - f lose nothing."""
     total = Sum(FloatRegister(8, 10), 8, 40)
