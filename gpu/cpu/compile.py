@@ -13,6 +13,7 @@ from pathlib import Path
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.sum_model import SUM_MODEL
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
 from axdse.multipliers.sandbox.bounded import run_compiler
 from axdse.multipliers.sandbox.compiler import compiler
@@ -55,7 +56,8 @@ def compile_kernel(source: str) -> Path:
     """
     command, version = compiler()
     flags = (*FLAGS, *SEMANTICS)
-    key = digest(*_contents(FOLDER / source), *flags, command, version, *_cpu())
+    contents = (*_contents(FOLDER / source), SUM_MODEL.read_bytes())
+    key = digest(*contents, *flags, command, version, *_cpu())
     return cached_file("kernel", f"{key}.so", lambda: _compile(command, FOLDER / source))
 
 
@@ -113,7 +115,8 @@ def _cpu_info(key: str) -> str:
 def _compile(command: str, source: Path) -> bytes:
     with temporary_folder() as folder:
         unit, output = folder / "kernel.o", folder / "kernel.so"
-        result = _run(command, *FLAGS, *SEMANTICS, "-c", str(source), "-o", str(unit))
+        flags = (*FLAGS, *SEMANTICS, f"-I{SUM_MODEL.parent}")
+        result = _run(command, *flags, "-c", str(source), "-o", str(unit))
         if result.returncode == 0:
             result = _run(command, "-shared", str(unit), "-o", str(output))
         if result.returncode == 0:

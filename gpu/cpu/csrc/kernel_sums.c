@@ -1,0 +1,439 @@
+/* Float products added by a recipe of multipliers/sums: every operator, any table of m <= 7.
+ *
+ * LANES columns at a time; k is never split. Where exponents and sums stay among the normal
+ * numbers of FP32, steps are vectors of 32-bit integers (`fast_*`); anything else, and any sum
+ * that has no such form, goes through sum.h, one output at a time (`careful`). Both give the same
+ * bits. With AXDSE_CAREFUL all is careful. The table begins with its `struct sum`.
+ */
+#include <stdlib.h>
+
+#include "float_codes.h"
+#include "sum.h"
+#if defined(__AVX512BW__) && !defined(AXDSE_CAREFUL)
+#include <immintrin.h>
+#define AXDSE_PERMUTES 1
+#else
+#define AXDSE_PERMUTES 0
+#endif
+
+enum {
+    LANES = 32,
+    ABSENT = -20000,  /* exponent of a zero: below all sums of two others, and of another zero */
+    LOWEST = -16000,  /* below all exponents, above all with a zero */
+    TABLE_AT = 64,    /* bytes before the table */
+    ROW_ENTRIES = 32, /* of a row at least */
+    MOST_SHIFT = 31,
+};
+
+/* What k of a row of a is: exponent, place of its table row, sign as a mask. */
+struct left {
+    int16_t exponent;
+    uint16_t at, sign, code;
+};
+
+/* LANES columns of b at one k. */
+struct right {
+    int16_t exponent[LANES];
+    uint16_t index[LANES], sign[LANES], code[LANES];
+};
+
+static const struct sum *sum_of(const struct task *task) { return task->table; }
+static const uint16_t *table_of(const struct task *task) {
+    return (const uint16_t *)((const char *)task->table + TABLE_AT);
+}
+static int row_stride(const struct task *task) {
+    return 1 << task->fraction_bits > ROW_ENTRIES ? 1 << task->fraction_bits : ROW_ENTRIES;
+}
+
+/* Whether a code has no place among the vectors: infinity or NaN. */
+static int is_special(code x) { return exponent_of(x) == 255; }
+
+static int pack_row(struct left *row, const struct task *task, const code *a) {
+    int special = 0;
+    const int stride = row_stride(task);
+    for (int64_t k = 0; k < task->depth; k++) {
+        const code x = a[task->a.inner[k]];
+        row[k].exponent = (int16_t)(exponent_of(x) ? exponent_of(x) - 127 : ABSENT);
+        row[k].at = (uint16_t)(index_of(x, task->fraction_bits) * (uint32_t)stride);
+        row[k].sign = x >> 15 ? 0xffff : 0;
+        row[k].code = x;
+        special |= is_special(x);
+    }
+    return special;
+}
+
+static int pack_columns(struct right *panel, const struct task *task, const code *b,
+                        const int64_t *outer, int width) {
+    struct run runs[LANES];
+    int special = 0;
+    const int count = find_runs(runs, outer, width);
+    for (int64_t k = 0; k < task->depth; k++) {
+        struct right *at = panel + k;
+        memset(at->code, 0, sizeof at->code);
+        copy_codes(at->code, b + task->b.inner[k], runs, count);
+        for (int n = 0; n < LANES; n++) {
+            const code x = at->code[n];
+            const int exponent = exponent_of(x);
+            at->exponent[n] = (int16_t)(exponent ? exponent - 127 : ABSENT);
+            at->index[n] = (uint16_t)index_of(x, task->fraction_bits);
+            at->sign[n] = (uint16_t)((int16_t)x >> 15);
+            special |= exponent == 255;
+        }
+    }
+    return special;
+}
+
+/* One output by the model of the sum. */
+static float careful(const struct task *task, const struct left *row, const struct right *panel,
+                     int lane) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float outer = 0;
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t end = min64(from + chunk, depth);
+        struct running now;
+        sum_clear(sum, &now, 0);
+        for (int64_t k = from; k < end; k += sum->terms) {
+            int32_t exponent[SUM_MOST_TERMS];
+            int64_t significand[SUM_MOST_TERMS];
+            const int count = (int)min64(sum->terms, end - k);
+            float special = 0;
+            for (int i = 0; i < count; i++) {
+                const struct left *x = row + k + i;
+                const struct right *y = panel + k + i;
+                const code b = y->code[lane];
+                const int odd = (is_special(x->code) || is_special(b)) && b != MISSING;
+                const int none = odd || !exponent_of(x->code) || !exponent_of(b);
+                const int64_t size = none ? 0 : table[x->at + y->index[lane]];
+                special += odd ? value_of(x->code) * value_of(b) : 0;
+                exponent[i] = none ? 0 : x->exponent + y->exponent[lane];
+                significand[i] = (x->code ^ b) >> 15 ? -size : size;
+            }
+            sum_step(sum, &now, exponent, significand, count, special);
+        }
+        outer = sum->chunk ? outer + sum_end(sum, &now) : sum_end(sum, &now);
+    }
+    return sum_plain(outer);
+}
+
+/* table[row + index] of each lane; `bits` is m. */
+static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out,
+                                                          const uint16_t *row,
+                                                          const uint16_t *index, int bits) {
+#if AXDSE_PERMUTES
+    const __m512i at = _mm512_loadu_si512(index);
+    __m512i found;
+    if (bits <= 5) {
+        found = _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
+    } else {
+        found = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at, _mm512_loadu_si512(row + 32));
+        if (bits == 7) {
+            const __m512i high = _mm512_permutex2var_epi16(_mm512_loadu_si512(row + 64), at,
+                                                           _mm512_loadu_si512(row + 96));
+            const __mmask32 upper = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
+            found = _mm512_mask_mov_epi16(found, upper, high);
+        }
+    }
+    _mm512_storeu_si512(out, found);
+#else
+    (void)bits;
+    for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
+#endif
+}
+
+static inline double power_of_two(int64_t exponent) {
+    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Exact doubles rounded to r fraction bits: FP32, of which 1 is returned if any is not normal. */
+static inline __attribute__((always_inline)) int round_all(float *restrict c,
+                                                           const double *restrict exact, int r,
+                                                           int nearest) {
+    const uint64_t unit = 1ull << (52 - r), sign = 1ull << 63;
+    uint64_t bad = 0;
+    for (int n = 0; n < LANES; n++) {
+        uint64_t bits;
+        memcpy(&bits, exact + n, sizeof bits);
+        if (nearest) bits += (unit >> 1) - 1 + (bits >> (52 - r) & 1);
+        bits &= ~(unit - 1);
+        const uint64_t size = bits & ~sign;
+        bad |= size != 0 && size - (897ull << 52) >= (254ull << 52); /* beyond 2^-126 .. 2^128 */
+        double x;
+        memcpy(&x, &bits, sizeof x);
+        c[n] = (float)(size ? x : 0.0);
+    }
+    return bad != 0;
+}
+
+/* Terms of one step cut and added to t, in units of 2^(top - align); `up` brings them there. */
+static inline __attribute__((always_inline)) void add_term(int32_t *restrict t,
+                                                           const int16_t *restrict top,
+                                                           const struct left *x,
+                                                           const struct right *y,
+                                                           const uint16_t *table, int bits, int up,
+                                                           int down) {
+    uint16_t found[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    const int left = up > 0 ? up : 0, right = up < 0 ? -up : 0;
+    for (int n = 0; n < LANES; n++) {
+        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
+        const uint16_t far = (uint16_t)(top[n] - exponent);
+        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+        const int32_t sign = (int16_t)(x->sign ^ y->sign[n]);
+        const int32_t size = (int32_t)found[n] << left;
+        if (down) {
+            const int32_t value = exponent > LOWEST ? ((size ^ sign) - sign) >> right >> gap : 0;
+            t[n] += value;
+        } else {
+            t[n] += ((size >> right >> gap) ^ sign) - sign;
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void raise_top(int16_t *restrict top,
+                                                            const struct left *x,
+                                                            const struct right *y) {
+    for (int n = 0; n < LANES; n++) {
+        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
+        top[n] = exponent > top[n] ? exponent : top[n];
+    }
+}
+
+/* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
+static inline __attribute__((always_inline)) int fast_aligned(
+    float *restrict result, const struct task *task, const struct left *row,
+    const struct right *panel, int bits, int down, int nearest, int late) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int align = sum->align, r = sum->register_bits, up = align - sum->fraction_bits;
+    /* So many terms stay below 2^30. */
+    const int flush = 1 << (28 - align);
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+        for (int64_t k = from; k < last; k += sum->terms) {
+            const int64_t end = min64(k + sum->terms, last);
+            int16_t top[LANES];
+            int32_t t[LANES], own[LANES];
+            for (int n = 0; n < LANES; n++) {
+                const uint32_t word = sum_word(c[n]), field = word >> 23 & 255;
+                const int there = field && !late;
+                top[n] = (int16_t)(there ? (int)field - 127 : LOWEST);
+                own[n] = there ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
+                if (down && word >> 31) own[n] = -own[n];
+            }
+            int16_t from_c[LANES];
+            memcpy(from_c, top, sizeof top);
+            for (int64_t i = k; i < end; i++)
+                if (row[i].exponent != ABSENT) raise_top(top, row + i, panel + i);
+            for (int n = 0; n < LANES; n++) {
+                const int far = top[n] - from_c[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+                const int32_t placed = align >= 23 ? own[n] << (align - 23) : own[n] >> (23 - align);
+                const int32_t cut = placed >> gap;
+                t[n] = !down && sum_word(c[n]) >> 31 ? -cut : cut;
+            }
+            double total[LANES] = {0};
+            int held = 0;
+            for (int64_t i = k; i < end; i++) {
+                if (row[i].exponent == ABSENT) continue;
+                add_term(t, top, row + i, panel + i, table, bits, up, down);
+                if (++held == flush) {
+                    for (int n = 0; n < LANES; n++) total[n] += t[n], t[n] = 0;
+                    held = 0;
+                }
+            }
+            for (int n = 0; n < LANES; n++) {
+                const int exponent = top[n] == LOWEST ? 0 : top[n];
+                total[n] = (total[n] + t[n]) * power_of_two(exponent - align);
+            }
+            float next[LANES];
+            if (round_all(next, total, r, nearest)) return 1;
+            for (int n = 0; n < LANES; n++) c[n] = late ? next[n] + c[n] : next[n];
+        }
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? sum_plain(outer[n]) : c[n];
+    if (!late) return 0;
+    int bad = 0;
+    for (int n = 0; n < LANES; n++) bad |= !sum_finite(c[n]);
+    return bad;
+}
+
+/* A register float(8, R) that products are added to exactly, one by one. */
+static inline __attribute__((always_inline)) int fast_exact(float *restrict result,
+                                                            const struct task *task,
+                                                            const struct left *row,
+                                                            const struct right *panel, int bits,
+                                                            int nearest) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int r = sum->register_bits, f = sum->fraction_bits;
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+        for (int64_t k = from; k < last; k++) {
+            if (row[k].exponent == ABSENT) continue;
+            uint16_t found[LANES];
+            double exact[LANES];
+            look_up(found, table + row[k].at, panel[k].index, bits);
+            for (int n = 0; n < LANES; n++) {
+                const int exponent = row[k].exponent + panel[k].exponent[n];
+                const double size = exponent > LOWEST ? (double)found[n] : 0.0;
+                const double scale = power_of_two(exponent > LOWEST ? exponent - f : 0);
+                const double signs = (row[k].sign ^ panel[k].sign[n]) & 1 ? -size : size;
+                const double x = c[n], y = signs * scale, s = x + y, part = s - x;
+                const double lost = (x - (s - part)) + (y - part);
+                uint64_t word;
+                memcpy(&word, &s, sizeof word);
+                /* To odd, outward or back, so that the next rounding is the only one. */
+                const uint64_t outward = (lost > 0) == (s > 0);
+                word += lost != 0 && !(word & 1) ? (outward ? 1 : -1) : 0;
+                memcpy(exact + n, &word, sizeof word);
+            }
+            if (round_all(c, exact, r, nearest)) return 1;
+        }
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return 0;
+}
+
+/* A lazy register of at most 30 bits. */
+static inline __attribute__((always_inline)) int fast_lazy(float *restrict result,
+                                                           const struct task *task,
+                                                           const struct left *row,
+                                                           const struct right *panel, int bits,
+                                                           int down, int nearest) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int align = sum->align, up = align - sum->fraction_bits, spare = 32 - sum->width;
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+        int16_t top[LANES], before[LANES];
+        int32_t t[LANES] = {0};
+        for (int n = 0; n < LANES; n++) top[n] = LOWEST;
+        for (int64_t k = from; k < last; k += sum->terms) {
+            const int64_t end = min64(k + sum->terms, last);
+            memcpy(before, top, sizeof top);
+            for (int64_t i = k; i < end; i++)
+                if (row[i].exponent != ABSENT) raise_top(top, row + i, panel + i);
+            for (int n = 0; n < LANES; n++) {
+                const int far = top[n] - before[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+                const int32_t back = down ? 0 : t[n] >> 31 & (int32_t)((1u << gap) - 1);
+                t[n] = (t[n] + back) >> gap;
+            }
+            for (int64_t i = k; i < end; i++)
+                if (row[i].exponent != ABSENT)
+                    add_term(t, top, row + i, panel + i, table, bits, up, down);
+            for (int n = 0; n < LANES; n++) t[n] = (int32_t)((uint32_t)t[n] << spare) >> spare;
+        }
+        double total[LANES];
+        for (int n = 0; n < LANES; n++)
+            total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+        if (round_all(c, total, 23, nearest)) return 1;
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return 0;
+}
+
+/* Which of them computes a sum, as a number; 0: none. */
+static int form_of(const struct sum *sum) {
+#ifdef AXDSE_CAREFUL
+    (void)sum;
+    return 0;
+#else
+    const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
+    if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
+    if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
+        return 2;
+    if (sum->kind == SUM_LAZY && sum->width <= 30) return 3;
+    return 0;
+#endif
+}
+
+#define FORMS(bits)                                                                            \
+    if (form == 1)                                                                             \
+        return nearest ? fast_exact(c, task, row, panel, bits, 1)                              \
+                       : fast_exact(c, task, row, panel, bits, 0);                             \
+    if (form == 3)                                                                             \
+        return down ? fast_lazy(c, task, row, panel, bits, 1, nearest)                         \
+                    : fast_lazy(c, task, row, panel, bits, 0, nearest);                        \
+    if (late) return fast_aligned(c, task, row, panel, bits, down, nearest, 1);                \
+    return down      ? fast_aligned(c, task, row, panel, bits, 1, nearest, 0)                  \
+           : nearest ? fast_aligned(c, task, row, panel, bits, 0, 1, 0)                        \
+                     : fast_aligned(c, task, row, panel, bits, 0, 0, 0)
+
+static int fast(float *c, const struct task *task, const struct left *row,
+                const struct right *panel, int form) {
+    const struct sum *sum = sum_of(task);
+    const int down = sum->down, nearest = sum->nearest, late = sum->late;
+    if (task->fraction_bits <= 5) {
+        FORMS(5);
+    }
+    FORMS(7);
+}
+
+/* Rows [first, last) of one panel. */
+static void multiply_rows(const struct task *task, const struct left *rows, const char *odd_rows,
+                          const struct right *panel, int odd, sum *c, const int64_t *columns,
+                          int width, int64_t first, int64_t last) {
+    const int form = form_of(sum_of(task));
+    for (int64_t m = first; m < last; m++) {
+        const struct left *row = rows + m * task->depth;
+        float result[LANES];
+        if (!form || odd || odd_rows[m] || fast(result, task, row, panel, form))
+            for (int n = 0; n < width; n++) result[n] = careful(task, row, panel, n);
+        for (int n = 0; n < width; n++) c[task->c_row[m] + columns[n]] = result[n];
+    }
+}
+
+enum { SERIAL_PRODUCTS = 1 << 15 };
+
+/* Returns 0, or 1 if there is no memory. */
+int multiply_task(const struct task *task) {
+    const int64_t panels = (task->columns + LANES - 1) / LANES;
+    const double products = (double)task->rows * task->depth * task->columns * task->problems;
+    const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;
+    const int64_t parts = panels >= 2 * threads ? 1 : min64(threads, task->rows);
+    struct left *rows = malloc((size_t)(task->rows * task->depth) * sizeof *rows);
+    char *odd_rows = malloc((size_t)task->rows);
+    int failed = !rows || !odd_rows;
+    for (int64_t problem = 0; problem < task->problems && !failed; problem++) {
+        const code *a = task->a.codes + task->a_base[problem];
+        const code *b = task->b.codes + task->b_base[problem];
+        sum *c = task->c + task->c_base[problem];
+#pragma omp parallel num_threads(threads) reduction(| : failed)
+        {
+            struct right *panel = aligned_alloc(64, (size_t)task->depth * sizeof *panel);
+            failed |= !panel;
+#pragma omp for schedule(static)
+            for (int64_t m = 0; m < task->rows; m++)
+                odd_rows[m] = (char)pack_row(rows + m * task->depth, task, a + task->a.outer[m]);
+#pragma omp for schedule(dynamic, 1)
+            for (int64_t at = 0; at < panels * parts; at++) {
+                if (!panel) continue;
+                const int64_t n = at / parts * LANES, part = at % parts;
+                const int width = (int)min64(LANES, task->columns - n);
+                const int odd = pack_columns(panel, task, b, task->b.outer + n, width);
+                multiply_rows(task, rows, odd_rows, panel, odd, c, task->c_column + n, width,
+                              task->rows * part / parts, task->rows * (part + 1) / parts);
+            }
+            free(panel);
+        }
+    }
+    free(rows);
+    free(odd_rows);
+    return failed;
+}
