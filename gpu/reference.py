@@ -3,9 +3,9 @@
 It states what a kernel must compute: look up (or run the C model), assemble the product, add in
 the order of k. Convolutions are matrix products over an unfolded tensor. There, k runs over
 (channel, row, column) of the kernel for the outputs, (output, row, column) of the kernel for the
-gradient of the image, and (image, row, column) of the outputs for that of the weights. The steps of
-a sum with a recipe are consecutive k; in the gradient of the image k then has only the taps that
-meet the pixel's residue of the stride.
+gradient of the image, and (image, row, column) of the outputs for that of the weights. The steps
+of a sum with a recipe are consecutive k; in the gradient of the image k then has only the taps
+that meet the pixel's residue of the stride.
 """
 
 import itertools
@@ -190,9 +190,7 @@ def _summed(
     return result.to(a.device)
 
 
-def _outputs(
-    a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | None
-) -> np.ndarray:
+def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | None) -> np.ndarray:
     """The sums over the last axis, with broadcasting over the others."""
     assert known.sum is not None
     form = known.form

@@ -9,14 +9,15 @@ import click
 from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
-    candidate_of,
     format_option,
     json_option,
+    mac_of,
     multipliers_of,
     print_json,
     print_table,
     say,
     seed_option,
+    sum_option,
 )
 from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
@@ -25,7 +26,8 @@ from axdse.dse.run.evaluation import estimate
 from axdse.dse.training.datasets import check_name
 from axdse.dse.training.records import Epoch, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.catalog import full_catalog
+from axdse.multipliers.designs.design_point import Mac, parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
@@ -36,6 +38,7 @@ FP32 = "fp32"
 @click.command(short_help="Train a network with a design.")
 @click.argument("spec", metavar="SPEC|fp32")
 @format_option
+@sum_option
 @click.option(
     "--config", type=PATH, metavar="FILE.yaml", help="Train as the search of this configuration."
 )
@@ -61,6 +64,7 @@ FP32 = "fp32"
 def train(
     spec: str,
     format_text: str | None,
+    sum_text: str | None,
     config: Path | None,
     workload: str | None,
     dataset: str | None,
@@ -74,7 +78,8 @@ def train(
 ) -> None:
     """Train a network with a design in the forward and in both backward products.
 
-    Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
+    SPEC may be a whole MAC, 'drum(n=4,k=3) in float(8,3) sum hopper_fp8', in place of --format and
+    --sum. Options override the configuration. 'axdse show SPEC --operands FILE.npz' measures any
     design over the operands that --record wrote.
     """
     # torch takes a second to import.
@@ -85,8 +90,8 @@ def train(
         raise AxdseError("a checkpoint is of one training", f"--seeds {seeds}", "give one --seed")
     every = _recorded(record, record_every, spec, seeds)
     network, settings = _plan(config, workload, dataset, epochs)
-    design = _design_of(spec, format_text)
-    assignment = Assignment.uniform(design) if design else None
+    mac = _mac_of(spec, format_text, sum_text)
+    assignment = Assignment.uniform(mac.candidate, mac.recipe) if mac else None
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
     ends = going_on(kept) if checkpoint else contextlib.nullcontext()
     with ends, ProgressBars() as bars:
@@ -105,7 +110,7 @@ def train(
     if as_json:
         print_json(histories, tuple[History, ...])
     else:
-        name = design.name if design else FP32
+        name = mac.name if mac else FP32
         _print_histories(f"{name}: {where}", histories)
     if record:
         _save(trained[0].recording, record)
@@ -151,8 +156,19 @@ def _plan(
     return find_workload(name).on(check_name(images)), settings
 
 
-def _design_of(spec: str, format_text: str | None) -> Candidate | None:
-    return None if spec == FP32 else candidate_of(multipliers_of((spec,))[0], format_text)
+def _mac_of(spec: str, format_text: str | None, sum_text: str | None) -> Mac | None:
+    if spec == FP32:
+        if sum_text:
+            raise AxdseError(
+                "a sum is behind a design", f"--sum {sum_text}", "train a SPEC: exact"
+            )
+        return None
+    if " in " in spec:
+        if format_text or sum_text:
+            rule = "a MAC names its format and sum, or options do"
+            raise AxdseError(rule, repr(spec), "leave --format and --sum out")
+        return parse_mac(spec, full_catalog())
+    return mac_of(multipliers_of((spec,))[0], format_text, sum_text)
 
 
 def _print_histories(title: str, histories: tuple[History, ...]) -> None:

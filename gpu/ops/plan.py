@@ -194,7 +194,9 @@ def _planned(
     return _plan(known, device, operation, found)
 
 
-def explain(design: str | Design, device: DeviceType = "cpu", operation: Operation = "gemm") -> Plan:
+def explain(
+    design: str | Design, device: DeviceType = "cpu", operation: Operation = "gemm"
+) -> Plan:
     """The plan of a design with every alternative in it.
 
     Raises:
