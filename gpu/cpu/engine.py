@@ -16,7 +16,7 @@ from axdse.multipliers.tables.lut import Lut
 VOID = 256  # gemm_int8.h
 MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
-_TABLE_AT, _ROW_ENTRIES = 64, 32  # kernel_sums.c
+_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +127,9 @@ def sum_engine(source: str, lut: Lut, total: Sum, columns_first: bool) -> Engine
         fraction_bits, kept = number_format.fraction_bits, number_format.product_fraction_bits
         wide = entries.astype(np.int64)
         size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
-        if number_format.product == "wide":  # its last bit is 0: of 2m + 1 there are 2m
-            size, kept = size >> 1, kept - 1
-        recipe = sum_task(total, kept)
+        # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
+        size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
+        recipe = sum_task(total, _FRACTION_BITS)
         stride = max(_ROW_ENTRIES, 1 << fraction_bits)
         rows = _aligned(_TABLE_AT + 2 * stride * len(size))
         table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)

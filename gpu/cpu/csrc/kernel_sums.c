@@ -18,10 +18,11 @@
 
 enum {
     LANES = 32,
-    ABSENT = -20000,  /* exponent of a zero: below all sums of two others, and of another zero */
-    LOWEST = -16000,  /* below all exponents, above all with a zero */
+    ABSENT = -9000, /* exponent of a zero */
+    LOWEST = -8000, /* below the exponents of all products, above those with a zero */
     TABLE_AT = 64,    /* bytes before the table */
     ROW_ENTRIES = 32, /* of a row at least */
+    FRACTION = 14,    /* bits behind the point of its significands, which take 16 */
     MOST_SHIFT = 31,
 };
 
@@ -117,25 +118,96 @@ static float careful(const struct task *task, const struct left *row, const stru
     return sum_plain(outer);
 }
 
+#if AXDSE_PERMUTES
 /* table[row + index] of each lane; `bits` is m. */
+static inline __attribute__((always_inline)) __m512i looked_up(const uint16_t *row,
+                                                               const uint16_t *index, int bits) {
+    const __m512i at = _mm512_loadu_si512(index);
+    if (bits <= 5) return _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
+    const __m512i low = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at,
+                                                  _mm512_loadu_si512(row + 32));
+    const __m512i high = _mm512_permutex2var_epi16(_mm512_loadu_si512(row + 64), at,
+                                                   _mm512_loadu_si512(row + 96));
+    return _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(at, _mm512_set1_epi16(64)), high);
+}
+
+static inline __attribute__((always_inline)) __m512i exponents_of(const struct left *x,
+                                                                  const struct right *y) {
+    return _mm512_add_epi16(_mm512_set1_epi16(x->exponent), _mm512_loadu_si512(y->exponent));
+}
+
+/* Unpacked words lie in lanes of 128 bits; t has them in order. */
+static inline __attribute__((always_inline)) void add_in_order(int32_t *t, __m512i low,
+                                                               __m512i high) {
+    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+    const __m512i x = _mm512_permutex2var_epi32(low, first, high);
+    const __m512i y = _mm512_permutex2var_epi32(low, second, high);
+    _mm512_storeu_si512(t, _mm512_add_epi32(_mm512_loadu_si512(t), x));
+    _mm512_storeu_si512(t + 16, _mm512_add_epi32(_mm512_loadu_si512(t + 16), y));
+}
+
+/* Terms of at most 15 bits: shifted as words, then two k at a time times their signs. */
+static inline __attribute__((always_inline)) void add_short_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m512i one = _mm512_set1_epi16(1);
+    const __m512i place = _mm512_add_epi16(_mm512_loadu_si512(top),
+                                           _mm512_set1_epi16((int16_t)(FRACTION - align)));
+    __m512i low = _mm512_setzero_si512(), high = low;
+    for (int64_t i = 0; i < count; i += 2) {
+        __m512i size[2], sign[2];
+        for (int j = 0; j < 2; j++) {
+            const int64_t k = i + j < count ? i + j : i;
+            const __m512i gap = _mm512_sub_epi16(place, exponents_of(x + k, y + k));
+            size[j] = _mm512_srlv_epi16(looked_up(table + x[k].at, y[k].index, bits), gap);
+            if (i + j == count) size[j] = _mm512_setzero_si512();
+            /* (row ^ column) | 1: 1 or -1 */
+            sign[j] = _mm512_ternarylogic_epi32(_mm512_set1_epi16((int16_t)x[k].sign),
+                                                _mm512_loadu_si512(y[k].sign), one, 0xbe);
+        }
+        const __m512i even = _mm512_madd_epi16(_mm512_unpacklo_epi16(size[0], size[1]),
+                                               _mm512_unpacklo_epi16(sign[0], sign[1]));
+        const __m512i odd = _mm512_madd_epi16(_mm512_unpackhi_epi16(size[0], size[1]),
+                                              _mm512_unpackhi_epi16(sign[0], sign[1]));
+        low = _mm512_add_epi32(low, even);
+        high = _mm512_add_epi32(high, odd);
+    }
+    add_in_order(t, low, high);
+}
+
+/* Others: significands in the upper halves of 32 bits, from where they are shifted. */
+static inline __attribute__((always_inline)) void add_long_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i place = _mm512_add_epi16(_mm512_loadu_si512(top),
+                                           _mm512_set1_epi16((int16_t)(16 + FRACTION - align)));
+    __m512i low = zero, high = zero;
+    for (int64_t i = 0; i < count; i++) {
+        const __m512i gap = _mm512_sub_epi16(place, exponents_of(x + i, y + i));
+        const __m512i size = looked_up(table + x[i].at, y[i].index, bits);
+        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[i].sign),
+                                              _mm512_loadu_si512(y[i].sign));
+        const __m512i sign_low = _mm512_unpacklo_epi16(sign, sign);
+        const __m512i sign_high = _mm512_unpackhi_epi16(sign, sign);
+        const __m512i even = _mm512_srlv_epi32(_mm512_unpacklo_epi16(zero, size),
+                                               _mm512_unpacklo_epi16(gap, zero));
+        const __m512i odd = _mm512_srlv_epi32(_mm512_unpackhi_epi16(zero, size),
+                                              _mm512_unpackhi_epi16(gap, zero));
+        low = _mm512_add_epi32(low, _mm512_sub_epi32(_mm512_xor_si512(even, sign_low), sign_low));
+        high = _mm512_add_epi32(high, _mm512_sub_epi32(_mm512_xor_si512(odd, sign_high), sign_high));
+    }
+    add_in_order(t, low, high);
+}
+#endif
+
+/* The same in an array, on any CPU. */
 static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out,
                                                           const uint16_t *row,
                                                           const uint16_t *index, int bits) {
 #if AXDSE_PERMUTES
-    const __m512i at = _mm512_loadu_si512(index);
-    __m512i found;
-    if (bits <= 5) {
-        found = _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
-    } else {
-        found = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at, _mm512_loadu_si512(row + 32));
-        if (bits == 7) {
-            const __m512i high = _mm512_permutex2var_epi16(_mm512_loadu_si512(row + 64), at,
-                                                           _mm512_loadu_si512(row + 96));
-            const __mmask32 upper = _mm512_test_epi16_mask(at, _mm512_set1_epi16(64));
-            found = _mm512_mask_mov_epi16(found, upper, high);
-        }
-    }
-    _mm512_storeu_si512(out, found);
+    _mm512_storeu_si512(out, looked_up(row, index, bits));
 #else
     (void)bits;
     for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
@@ -169,37 +241,51 @@ static inline __attribute__((always_inline)) int round_all(float *restrict c,
     return bad != 0;
 }
 
-/* Terms of one step cut and added to t, in units of 2^(top - align); `up` brings them there. */
-static inline __attribute__((always_inline)) void add_term(int32_t *restrict t,
-                                                           const int16_t *restrict top,
-                                                           const struct left *x,
-                                                           const struct right *y,
-                                                           const uint16_t *table, int bits, int up,
-                                                           int down) {
-    uint16_t found[LANES];
-    look_up(found, table + x->at, y->index, bits);
-    const int left = up > 0 ? up : 0, right = up < 0 ? -up : 0;
-    for (int n = 0; n < LANES; n++) {
-        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
-        const uint16_t far = (uint16_t)(top[n] - exponent);
-        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
-        const int32_t sign = (int16_t)(x->sign ^ y->sign[n]);
-        const int32_t size = (int32_t)found[n] << left;
-        if (down) {
-            const int32_t value = exponent > LOWEST ? ((size ^ sign) - sign) >> right >> gap : 0;
-            t[n] += value;
-        } else {
-            t[n] += ((size >> right >> gap) ^ sign) - sign;
-        }
-    }
-}
-
+/* The largest exponent of `count` terms and of what is in `top`. */
 static inline __attribute__((always_inline)) void raise_top(int16_t *restrict top,
                                                             const struct left *x,
-                                                            const struct right *y) {
-    for (int n = 0; n < LANES; n++) {
-        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
-        top[n] = exponent > top[n] ? exponent : top[n];
+                                                            const struct right *y, int64_t count) {
+#if AXDSE_PERMUTES
+    __m512i largest = _mm512_loadu_si512(top);
+    for (int64_t i = 0; i < count; i++)
+        largest = _mm512_max_epi16(largest, exponents_of(x + i, y + i));
+    _mm512_storeu_si512(top, largest);
+#else
+    for (int64_t i = 0; i < count; i++)
+        for (int n = 0; n < LANES; n++) {
+            const int16_t exponent = (int16_t)(x[i].exponent + y[i].exponent[n]);
+            top[n] = exponent > top[n] ? exponent : top[n];
+        }
+#endif
+}
+
+/* `count` terms cut and added to t, in units of 2^(top - align): so few that 32 bits hold them. */
+static inline __attribute__((always_inline)) void add_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align, int down) {
+#if AXDSE_PERMUTES
+    if (!down && align < FRACTION) {
+        add_short_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+    if (!down) {
+        add_long_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+#endif
+    const int up = align - FRACTION, left = up > 0 ? up : 0, right = up < 0 ? -up : 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t found[LANES];
+        look_up(found, table + x[i].at, y[i].index, bits);
+        for (int n = 0; n < LANES; n++) {
+            const int16_t exponent = (int16_t)(x[i].exponent + y[i].exponent[n]);
+            const uint16_t far = (uint16_t)(top[n] - exponent);
+            const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+            const int32_t sign = (int16_t)(x[i].sign ^ y[i].sign[n]);
+            const int32_t size = exponent > LOWEST ? (int32_t)found[n] << left : 0;
+            t[n] += down ? ((size ^ sign) - sign) >> right >> gap
+                         : ((size >> right >> gap) ^ sign) - sign;
+        }
     }
 }
 
@@ -209,7 +295,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
     const struct right *panel, int bits, int down, int nearest, int late) {
     const struct sum *sum = sum_of(task);
     const uint16_t *table = table_of(task);
-    const int align = sum->align, r = sum->register_bits, up = align - sum->fraction_bits;
+    const int align = sum->align, r = sum->register_bits;
     /* So many terms stay below 2^30. */
     const int flush = 1 << (28 - align);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
@@ -229,8 +315,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
             }
             int16_t from_c[LANES];
             memcpy(from_c, top, sizeof top);
-            for (int64_t i = k; i < end; i++)
-                if (row[i].exponent != ABSENT) raise_top(top, row + i, panel + i);
+            raise_top(top, row + k, panel + k, end - k);
             for (int n = 0; n < LANES; n++) {
                 const int far = top[n] - from_c[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
                 const int32_t placed = align >= 23 ? own[n] << (align - 23) : own[n] >> (23 - align);
@@ -238,14 +323,11 @@ static inline __attribute__((always_inline)) int fast_aligned(
                 t[n] = !down && sum_word(c[n]) >> 31 ? -cut : cut;
             }
             double total[LANES] = {0};
-            int held = 0;
-            for (int64_t i = k; i < end; i++) {
-                if (row[i].exponent == ABSENT) continue;
-                add_term(t, top, row + i, panel + i, table, bits, up, down);
-                if (++held == flush) {
+            for (int64_t i = k; i < end; i += flush) {
+                const int64_t some = min64(flush, end - i);
+                add_terms(t, top, row + i, panel + i, some, table, bits, align, down);
+                if (i + flush < end)
                     for (int n = 0; n < LANES; n++) total[n] += t[n], t[n] = 0;
-                    held = 0;
-                }
             }
             for (int n = 0; n < LANES; n++) {
                 const int exponent = top[n] == LOWEST ? 0 : top[n];
@@ -273,7 +355,7 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
                                                             int nearest) {
     const struct sum *sum = sum_of(task);
     const uint16_t *table = table_of(task);
-    const int r = sum->register_bits, f = sum->fraction_bits;
+    const int r = sum->register_bits;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
     for (int64_t from = 0; from < depth; from += chunk) {
@@ -286,7 +368,7 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
             for (int n = 0; n < LANES; n++) {
                 const int exponent = row[k].exponent + panel[k].exponent[n];
                 const double size = exponent > LOWEST ? (double)found[n] : 0.0;
-                const double scale = power_of_two(exponent > LOWEST ? exponent - f : 0);
+                const double scale = power_of_two(exponent > LOWEST ? exponent - FRACTION : 0);
                 const double signs = (row[k].sign ^ panel[k].sign[n]) & 1 ? -size : size;
                 const double x = c[n], y = signs * scale, s = x + y, part = s - x;
                 const double lost = (x - (s - part)) + (y - part);
@@ -314,7 +396,7 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
                                                            int down, int nearest) {
     const struct sum *sum = sum_of(task);
     const uint16_t *table = table_of(task);
-    const int align = sum->align, up = align - sum->fraction_bits, spare = 32 - sum->width;
+    const int align = sum->align, spare = 32 - sum->width;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
     for (int64_t from = 0; from < depth; from += chunk) {
@@ -325,16 +407,13 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
         for (int64_t k = from; k < last; k += sum->terms) {
             const int64_t end = min64(k + sum->terms, last);
             memcpy(before, top, sizeof top);
-            for (int64_t i = k; i < end; i++)
-                if (row[i].exponent != ABSENT) raise_top(top, row + i, panel + i);
+            raise_top(top, row + k, panel + k, end - k);
             for (int n = 0; n < LANES; n++) {
                 const int far = top[n] - before[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
                 const int32_t back = down ? 0 : t[n] >> 31 & (int32_t)((1u << gap) - 1);
                 t[n] = (t[n] + back) >> gap;
             }
-            for (int64_t i = k; i < end; i++)
-                if (row[i].exponent != ABSENT)
-                    add_term(t, top, row + i, panel + i, table, bits, up, down);
+            add_terms(t, top, row + k, panel + k, end - k, table, bits, align, down);
             for (int n = 0; n < LANES; n++) t[n] = (int32_t)((uint32_t)t[n] << spare) >> spare;
         }
         double total[LANES];
@@ -358,7 +437,7 @@ static int form_of(const struct sum *sum) {
     if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
     if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
         return 2;
-    if (sum->kind == SUM_LAZY && sum->width <= 30) return 3;
+    if (sum->kind == SUM_LAZY && sum->width <= 30) return 3; /* so align <= 27 */
     return 0;
 #endif
 }
