@@ -1,8 +1,8 @@
 /* Float products added by a recipe of multipliers/sums: every operator, any table of m <= 7.
  *
- * LANES columns at a time; k is never split. Where exponents and sums stay among the normal
- * numbers of FP32, steps are vectors of 32-bit integers (`fast_*`); anything else, and any sum
- * that has no such form, goes through sum.h, one output at a time (`careful`). Both give the same
+ * LANES columns at a time; k is never split. Where no product and no sum can leave the normal
+ * numbers of FP32, steps are vectors of integers (`fast_*`); anything else, and any sum that has
+ * no such form, goes through sum.h, one output at a time (`careful`). Both give the same
  * bits. With AXDSE_CAREFUL all is careful. The table begins with its `struct sum`.
  */
 #include <stdlib.h>
@@ -46,11 +46,21 @@ static int row_stride(const struct task *task) {
     return 1 << task->fraction_bits > ROW_ENTRIES ? 1 << task->fraction_bits : ROW_ENTRIES;
 }
 
-/* Whether a code has no place among the vectors: infinity or NaN. */
 static int is_special(code x) { return exponent_of(x) == 255; }
 
-static int pack_row(struct left *row, const struct task *task, const code *a) {
-    int special = 0;
+/* Bounds of the exponents of what is not zero, infinities and NaN being the highest. */
+struct reach {
+    int low, high;
+};
+
+static struct reach with(struct reach reach, int exponent) {
+    if (!exponent) return reach;
+    return (struct reach){exponent < reach.low ? exponent : reach.low,
+                          exponent > reach.high ? exponent : reach.high};
+}
+
+static struct reach pack_row(struct left *row, const struct task *task, const code *a) {
+    struct reach reach = {255, 0};
     const int stride = row_stride(task);
     for (int64_t k = 0; k < task->depth; k++) {
         const code x = a[task->a.inner[k]];
@@ -58,15 +68,15 @@ static int pack_row(struct left *row, const struct task *task, const code *a) {
         row[k].at = (uint16_t)(index_of(x, task->fraction_bits) * (uint32_t)stride);
         row[k].sign = x >> 15 ? 0xffff : 0;
         row[k].code = x;
-        special |= is_special(x);
+        reach = with(reach, exponent_of(x));
     }
-    return special;
+    return reach;
 }
 
-static int pack_columns(struct right *panel, const struct task *task, const code *b,
+static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
                         const int64_t *outer, int width) {
     struct run runs[LANES];
-    int special = 0;
+    uint16_t low = 255, high = 0;
     const int count = find_runs(runs, outer, width);
     for (int64_t k = 0; k < task->depth; k++) {
         struct right *at = panel + k;
@@ -74,14 +84,25 @@ static int pack_columns(struct right *panel, const struct task *task, const code
         copy_codes(at->code, b + task->b.inner[k], runs, count);
         for (int n = 0; n < LANES; n++) {
             const code x = at->code[n];
-            const int exponent = exponent_of(x);
-            at->exponent[n] = (int16_t)(exponent ? exponent - 127 : ABSENT);
+            const uint16_t exponent = (uint16_t)exponent_of(x), there = exponent ? exponent : 255;
+            low = there < low ? there : low;
+            high = exponent > high ? exponent : high;
+            at->exponent[n] = (int16_t)(exponent ? (int)exponent - 127 : ABSENT);
             at->index[n] = (uint16_t)index_of(x, task->fraction_bits);
             at->sign[n] = (uint16_t)((int16_t)x >> 15);
-            special |= exponent == 255;
         }
     }
-    return special;
+    return (struct reach){low, high};
+}
+
+/* Whether neither a sum nor a product leaves the normal numbers of FP32. Each sum is a multiple of
+ * the smallest unit that a term was cut to, and grows by at most twice a term. */
+static int is_in_reach(const struct task *task, struct reach a, struct reach b) {
+    const int low = a.low + b.low - 254, high = a.high + b.high - 254;
+    const int64_t growth = task->depth + SUM_MOST_TERMS;
+    const int bits = 64 - __builtin_clzll((uint64_t)growth);
+    const int most = sum_of(task)->kind == SUM_LAZY ? 32 : bits + 4;
+    return a.high < 255 && b.high < 255 && (low >= -95 || !a.high || !b.high) && high + most <= 126;
 }
 
 /* One output by the model of the sum. */
@@ -221,24 +242,20 @@ static inline double power_of_two(int64_t exponent) {
     return x;
 }
 
-/* Exact doubles rounded to r fraction bits: FP32, of which 1 is returned if any is not normal. */
-static inline __attribute__((always_inline)) int round_all(float *restrict c,
-                                                           const double *restrict exact, int r,
-                                                           int nearest) {
-    const uint64_t unit = 1ull << (52 - r), sign = 1ull << 63;
-    uint64_t bad = 0;
+/* Exact doubles rounded to r fraction bits, normal numbers of FP32 or 0. */
+static inline __attribute__((always_inline)) void round_all(float *restrict c,
+                                                            const double *restrict exact, int r,
+                                                            int nearest) {
+    const uint64_t unit = 1ull << (52 - r);
     for (int n = 0; n < LANES; n++) {
         uint64_t bits;
         memcpy(&bits, exact + n, sizeof bits);
         if (nearest) bits += (unit >> 1) - 1 + (bits >> (52 - r) & 1);
         bits &= ~(unit - 1);
-        const uint64_t size = bits & ~sign;
-        bad |= size != 0 && size - (897ull << 52) >= (254ull << 52); /* beyond 2^-126 .. 2^128 */
         double x;
         memcpy(&x, &bits, sizeof x);
-        c[n] = (float)(size ? x : 0.0);
+        c[n] = (float)x;
     }
-    return bad != 0;
 }
 
 /* The largest exponent of `count` terms and of what is in `top`. */
@@ -289,6 +306,83 @@ static inline __attribute__((always_inline)) void add_terms(
     }
 }
 
+/* A step begins: the exponent of c, 0 having none, and after `top` is known c in its units. */
+static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
+                                                                    const float *restrict c) {
+    for (int n = 0; n < LANES; n++) {
+        const int field = sum_word(c[n]) >> 23 & 255;
+        top[n] = (int16_t)(field ? field - 127 : LOWEST);
+    }
+}
+
+static inline __attribute__((always_inline)) void cut_sums(int32_t *restrict t,
+                                                           const float *restrict c,
+                                                           const int16_t *restrict top, int align,
+                                                           int down) {
+    for (int n = 0; n < LANES; n++) {
+        const uint32_t word = sum_word(c[n]);
+        const int field = word >> 23 & 255, far = top[n] - field + 127;
+        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+        const int32_t size = field ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
+        const int32_t sign = (int32_t)word >> 31;
+        const int32_t value = down ? (size ^ sign) - sign : size;
+        const int32_t cut = (align >= 23 ? value << (align - 23) : value >> (23 - align)) >> gap;
+        t[n] = down ? cut : (cut ^ sign) - sign;
+    }
+}
+
+/* t + more; 1 if that takes more than 32 bits. */
+static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
+                                                         const int32_t *restrict more) {
+    int32_t over = 0;
+    for (int n = 0; n < LANES; n++) {
+        const int32_t sum = (int32_t)((uint32_t)t[n] + (uint32_t)more[n]);
+        over |= (sum ^ t[n]) & (sum ^ more[n]);
+        t[n] = sum;
+    }
+    return over < 0;
+}
+
+/* t 2^(top - align) rounded. */
+static inline __attribute__((always_inline)) void close_step(float *restrict c,
+                                                             const int32_t *restrict t,
+                                                             const int16_t *restrict top, int align,
+                                                             int r, int nearest) {
+#if AXDSE_PERMUTES
+    if (!nearest || r != 22) {
+        for (int n = 0; n < LANES; n += 16) {
+            const __m512i whole = _mm512_loadu_si512(t + n);
+            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
+            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
+            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
+            const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
+            __m512i word;
+            if (nearest && r == 23) {
+                word = _mm512_castps_si512(_mm512_cvtepi32_ps(whole));
+            } else {
+                const __m512 cut = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+                word = _mm512_castps_si512(cut);
+                if (nearest) { /* to odd, then to nearest even */
+                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(cut), whole);
+                    word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
+                    const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
+                    const __m512i half = _mm512_set1_epi32((1 << (22 - r)) - 1);
+                    word = _mm512_add_epi32(word, _mm512_add_epi32(last, half));
+                }
+                word = _mm512_and_si512(word, keep);
+            }
+            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
+            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
+        }
+        return;
+    }
+#endif
+    double total[LANES];
+    for (int n = 0; n < LANES; n++)
+        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+    round_all(c, total, r, nearest);
+}
+
 /* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
 static inline __attribute__((always_inline)) int fast_aligned(
     float *restrict result, const struct task *task, const struct left *row,
@@ -300,51 +394,108 @@ static inline __attribute__((always_inline)) int fast_aligned(
     const int flush = 1 << (28 - align);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
         for (int64_t k = from; k < last; k += sum->terms) {
             const int64_t end = min64(k + sum->terms, last);
             int16_t top[LANES];
-            int32_t t[LANES], own[LANES];
-            for (int n = 0; n < LANES; n++) {
-                const uint32_t word = sum_word(c[n]), field = word >> 23 & 255;
-                const int there = field && !late;
-                top[n] = (int16_t)(there ? (int)field - 127 : LOWEST);
-                own[n] = there ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
-                if (down && word >> 31) own[n] = -own[n];
-            }
-            int16_t from_c[LANES];
-            memcpy(from_c, top, sizeof top);
+            int32_t t[LANES] = {0};
+            if (late)
+                for (int n = 0; n < LANES; n++) top[n] = LOWEST;
+            else
+                exponents_of_sums(top, c);
             raise_top(top, row + k, panel + k, end - k);
-            for (int n = 0; n < LANES; n++) {
-                const int far = top[n] - from_c[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
-                const int32_t placed = align >= 23 ? own[n] << (align - 23) : own[n] >> (23 - align);
-                const int32_t cut = placed >> gap;
-                t[n] = !down && sum_word(c[n]) >> 31 ? -cut : cut;
-            }
-            double total[LANES] = {0};
-            for (int64_t i = k; i < end; i += flush) {
+            if (!late) cut_sums(t, c, top, align, down);
+            add_terms(t, top, row + k, panel + k, min64(flush, end - k), table, bits, align, down);
+            for (int64_t i = k + flush; i < end; i += flush) {
+                int32_t more[LANES] = {0};
                 const int64_t some = min64(flush, end - i);
-                add_terms(t, top, row + i, panel + i, some, table, bits, align, down);
-                if (i + flush < end)
-                    for (int n = 0; n < LANES; n++) total[n] += t[n], t[n] = 0;
-            }
-            for (int n = 0; n < LANES; n++) {
-                const int exponent = top[n] == LOWEST ? 0 : top[n];
-                total[n] = (total[n] + t[n]) * power_of_two(exponent - align);
+                add_terms(more, top, row + i, panel + i, some, table, bits, align, down);
+                over |= add_all(t, more);
             }
             float next[LANES];
-            if (round_all(next, total, r, nearest)) return 1;
+            close_step(next, t, top, align, r, nearest);
             for (int n = 0; n < LANES; n++) c[n] = late ? next[n] + c[n] : next[n];
         }
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
-    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? sum_plain(outer[n]) : c[n];
-    if (!late) return 0;
-    int bad = 0;
-    for (int n = 0; n < LANES; n++) bad |= !sum_finite(c[n]);
-    return bad;
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return over;
+}
+
+#if AXDSE_PERMUTES
+/* 16 products as FP32 words: significands as words of 16 bits, exponents, signs. */
+static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __m256i exponent,
+                                                                __m256i sign) {
+    const __m512i whole = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(size)));
+    const __m512i wide = _mm512_cvtepi16_epi32(exponent);
+    const __mmask16 there = _mm512_cmpgt_epi32_mask(wide, _mm512_set1_epi32(LOWEST));
+    const __m512i unit = _mm512_slli_epi32(_mm512_sub_epi32(wide, _mm512_set1_epi32(FRACTION)), 23);
+    const __m512i word = _mm512_maskz_add_epi32(there, whole, unit);
+    const __m512i signs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(sign), 31);
+    return _mm512_castsi512_ps(_mm512_or_si512(word, signs));
+}
+
+/* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
+static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
+    const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
+    if (nearest && r == 23) return _mm512_add_ps(c, p);
+    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    __m512i word = _mm512_castps_si512(cut);
+    if (nearest) { /* to odd, then to nearest even */
+        const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+        const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+        const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
+        word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
+        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
+        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
+    }
+    return _mm512_castsi512_ps(_mm512_and_si512(word, keep));
+}
+
+static inline __attribute__((always_inline)) void add_exactly(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y, int64_t count,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest) {
+    __m512 low = _mm512_loadu_ps(c), high = _mm512_loadu_ps(c + 16);
+    for (int64_t k = 0; k < count; k++) {
+        const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
+        const __m512i exponent = exponents_of(x + k, y + k);
+        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
+        low = added(low, products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)), r, nearest);
+        high = added(high, products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1)), r, nearest);
+    }
+    _mm512_storeu_ps(c, low);
+    _mm512_storeu_ps(c + 16, high);
+}
+#endif
+
+/* One product to each of c, rounded to odd in FP64, then once. */
+static inline __attribute__((always_inline)) void add_product(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest) {
+    uint16_t found[LANES];
+    double exact[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    for (int n = 0; n < LANES; n++) {
+        const int exponent = x->exponent + y->exponent[n];
+        const double size = exponent > LOWEST ? (double)found[n] : 0.0;
+        const double scale = power_of_two(exponent > LOWEST ? exponent - FRACTION : 0);
+        const double y_n = ((x->sign ^ y->sign[n]) & 1 ? -size : size) * scale;
+        const double x_n = c[n], s = x_n + y_n, part = s - x_n;
+        const double lost = (x_n - (s - part)) + (y_n - part);
+        uint64_t word;
+        memcpy(&word, &s, sizeof word);
+        const uint64_t outward = (lost > 0) == (s > 0);
+        word += lost != 0 && !(word & 1) ? (outward ? 1 : -1) : 0;
+        memcpy(exact + n, &word, sizeof word);
+    }
+    round_all(c, exact, r, nearest);
 }
 
 /* A register float(8, R) that products are added to exactly, one by one. */
@@ -360,27 +511,15 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
     float c[LANES] = {0}, outer[LANES] = {0};
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
-        for (int64_t k = from; k < last; k++) {
-            if (row[k].exponent == ABSENT) continue;
-            uint16_t found[LANES];
-            double exact[LANES];
-            look_up(found, table + row[k].at, panel[k].index, bits);
-            for (int n = 0; n < LANES; n++) {
-                const int exponent = row[k].exponent + panel[k].exponent[n];
-                const double size = exponent > LOWEST ? (double)found[n] : 0.0;
-                const double scale = power_of_two(exponent > LOWEST ? exponent - FRACTION : 0);
-                const double signs = (row[k].sign ^ panel[k].sign[n]) & 1 ? -size : size;
-                const double x = c[n], y = signs * scale, s = x + y, part = s - x;
-                const double lost = (x - (s - part)) + (y - part);
-                uint64_t word;
-                memcpy(&word, &s, sizeof word);
-                /* To odd, outward or back, so that the next rounding is the only one. */
-                const uint64_t outward = (lost > 0) == (s > 0);
-                word += lost != 0 && !(word & 1) ? (outward ? 1 : -1) : 0;
-                memcpy(exact + n, &word, sizeof word);
-            }
-            if (round_all(c, exact, r, nearest)) return 1;
-        }
+#if AXDSE_PERMUTES
+        if (nearest && r == 23)
+            add_exactly(c, row + from, panel + from, last - from, table, bits, 23, 1);
+        else if (!nearest || r != 22)
+            add_exactly(c, row + from, panel + from, last - from, table, bits, r, nearest);
+        else
+#endif
+            for (int64_t k = from; k < last; k++)
+                add_product(c, row + k, panel + k, table, bits, r, nearest);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
@@ -416,10 +555,7 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
             add_terms(t, top, row + k, panel + k, end - k, table, bits, align, down);
             for (int n = 0; n < LANES; n++) t[n] = (int32_t)((uint32_t)t[n] << spare) >> spare;
         }
-        double total[LANES];
-        for (int n = 0; n < LANES; n++)
-            total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
-        if (round_all(c, total, 23, nearest)) return 1;
+        close_step(c, t, top, align, 23, nearest);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
@@ -465,14 +601,15 @@ static int fast(float *c, const struct task *task, const struct left *row,
 }
 
 /* Rows [first, last) of one panel. */
-static void multiply_rows(const struct task *task, const struct left *rows, const char *odd_rows,
-                          const struct right *panel, int odd, sum *c, const int64_t *columns,
-                          int width, int64_t first, int64_t last) {
+static void multiply_rows(const struct task *task, const struct left *rows,
+                          const struct reach *reaches, const struct right *panel,
+                          struct reach reach, sum *c, const int64_t *columns, int width,
+                          int64_t first, int64_t last) {
     const int form = form_of(sum_of(task));
     for (int64_t m = first; m < last; m++) {
         const struct left *row = rows + m * task->depth;
         float result[LANES];
-        if (!form || odd || odd_rows[m] || fast(result, task, row, panel, form))
+        if (!form || !is_in_reach(task, reaches[m], reach) || fast(result, task, row, panel, form))
             for (int n = 0; n < width; n++) result[n] = careful(task, row, panel, n);
         for (int n = 0; n < width; n++) c[task->c_row[m] + columns[n]] = result[n];
     }
@@ -487,8 +624,8 @@ int multiply_task(const struct task *task) {
     const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;
     const int64_t parts = panels >= 2 * threads ? 1 : min64(threads, task->rows);
     struct left *rows = malloc((size_t)(task->rows * task->depth) * sizeof *rows);
-    char *odd_rows = malloc((size_t)task->rows);
-    int failed = !rows || !odd_rows;
+    struct reach *reaches = malloc((size_t)task->rows * sizeof *reaches);
+    int failed = !rows || !reaches;
     for (int64_t problem = 0; problem < task->problems && !failed; problem++) {
         const code *a = task->a.codes + task->a_base[problem];
         const code *b = task->b.codes + task->b_base[problem];
@@ -499,20 +636,20 @@ int multiply_task(const struct task *task) {
             failed |= !panel;
 #pragma omp for schedule(static)
             for (int64_t m = 0; m < task->rows; m++)
-                odd_rows[m] = (char)pack_row(rows + m * task->depth, task, a + task->a.outer[m]);
+                reaches[m] = pack_row(rows + m * task->depth, task, a + task->a.outer[m]);
 #pragma omp for schedule(dynamic, 1)
             for (int64_t at = 0; at < panels * parts; at++) {
                 if (!panel) continue;
                 const int64_t n = at / parts * LANES, part = at % parts;
                 const int width = (int)min64(LANES, task->columns - n);
-                const int odd = pack_columns(panel, task, b, task->b.outer + n, width);
-                multiply_rows(task, rows, odd_rows, panel, odd, c, task->c_column + n, width,
+                const struct reach reach = pack_columns(panel, task, b, task->b.outer + n, width);
+                multiply_rows(task, rows, reaches, panel, reach, c, task->c_column + n, width,
                               task->rows * part / parts, task->rows * (part + 1) / parts);
             }
             free(panel);
         }
     }
     free(rows);
-    free(odd_rows);
+    free(reaches);
     return failed;
 }
