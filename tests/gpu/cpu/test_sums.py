@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import platform
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,8 +13,10 @@ from torch import Tensor
 
 import axdse
 from axdse.gpu import reference
+from axdse.gpu.cpu import compile as cpu_compile
 from axdse.gpu.cpu import ops as cpu_ops
-from axdse.gpu.cpu.kernels import CAREFUL_SUMS, SUMS, VBMI, Kernel, use_kernel
+from axdse.gpu.cpu.compile import cpu_flags
+from axdse.gpu.cpu.kernels import CAREFUL_SUMS, SUMS, VBMI, Kernel, engine_for, use_kernel
 from axdse.gpu.layers.assignment import Assignment, Product
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.convolution import Convolution, Window
@@ -47,6 +50,8 @@ FLOAT_SUMS = (
     "float(8,23)",
     "float(8,10,round=rz,chunk=8)",
     "ibm(chunk=16)",
+    "float(4,3,round=rz)",
+    "float(6,22)",
     "float(5,10)",
     "dot(terms=4,acc=lazy(10,24))",
     "dot(terms=4,acc=lazy(10,18),cut=down,round=rne,chunk=16)",
@@ -201,6 +206,27 @@ def test_threads_change_no_bit(text: str) -> None:
         assert_same_bits(found[2], found[0])
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
+@pytest.mark.parametrize("flag", ["-mno-avx512f", "-march=x86-64"])
+def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
+    for cached in (cpu_compile.load_kernel, engine_for):
+        cached.cache_clear()
+    try:
+        for name in ("float(8,3)", "bf16"):
+            number_format = parse_format(name)
+            assert isinstance(number_format, FloatFormat)
+            a = spread_operands(3 * 37, number_format, 1).reshape(1, 3, 37)
+            b = spread_operands(37 * 35, number_format, 2).reshape(1, 37, 35)
+            for text in FLOAT_SUMS:
+                found = cpu_ops.gemm_cpu(SUMS, a, b, known(text, name), False)
+                expected = reference.gemm_reference(a, b, known(text, name), False)
+                assert_same_bits(found, expected)
+    finally:
+        for cached in (cpu_compile.load_kernel, engine_for):
+            cached.cache_clear()
+
+
 PLANNED = {"sums": contextlib.nullcontext, "careful sums": partial(use_kernel, CAREFUL_SUMS)}
 
 
@@ -228,17 +254,11 @@ def test_the_plan_is_what_runs(mac: str, name: str, monkeypatch: pytest.MonkeyPa
 
 def test_no_other_kernel_adds_by_a_recipe() -> None:
     multiplication = known("hopper", "bf16")
-    with use_kernel(VBMI) if VBMI.needs <= cpu_ops_flags() else contextlib.nullcontext():
+    with use_kernel(VBMI) if VBMI.needs <= cpu_flags() else contextlib.nullcontext():
         assert plan(multiplication).choice == "sums"
     names = {r.name for r in explain(multiplication).alternatives}
     assert names == {"sums", "careful sums", "reference"}
     assert plan(multiplication, "cuda").choice == "reference"
-
-
-def cpu_ops_flags() -> frozenset[str]:
-    from axdse.gpu.cpu.compile import cpu_flags
-
-    return cpu_flags()
 
 
 def test_a_design_without_a_table_adds_by_the_reference() -> None:
