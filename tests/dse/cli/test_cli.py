@@ -216,6 +216,11 @@ BAD_INPUT = {
     "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
     "no run": (["export", "no-run", "-o", "out"], "no-run"),
     "unknown workload": (["train", "exact", "--workload", "lenet-6"], "lenet-5"),
+    "unknown sum": (["train", "exact(n=8)", "--sum", "hoper"], "did you mean 'hopper'"),
+    "sum that the format cannot feed": (["train", "exact(n=8)", "--sum", "int(24)"], "float(E,R)"),
+    "sum behind fp32": (["train", "fp32", "--sum", "hopper"], "behind a design"),
+    "MAC and format": (["train", "exact(n=8) in bf16", "--format", "bf16"], "leave --format"),
+    "MAC and sum": (["train", "exact(n=8) in bf16", "--sum", "hopper"], "leave --format"),
 }
 
 
