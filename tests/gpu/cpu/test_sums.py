@@ -1,12 +1,15 @@
 """Do kernels that add by a recipe give the reference's bits, whatever operator and threads?"""
 
 import contextlib
+import os
 import pickle
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -60,6 +63,7 @@ FLOAT_SUMS = (
     "dot(terms=4,acc=fixed(20,-10),overflow=saturate)",
 )
 INT_SUMS = ("int(24)", "int(16,overflow=saturate)", "dot(terms=5,acc=int(19),overflow=saturate)")
+RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
 Operands = Callable[[int, FloatFormat, int], Tensor]
 
@@ -325,3 +329,22 @@ def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> N
     assert_same_bits(careful, one)
     # Sums of 25 bits are exact for products of so few.
     assert preset == "blackwell_fp8" or not torch.equal(one, trained(form))
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize(
+    ("case", "preset"), [("H100_E4M3", "hopper_fp8"), ("B200_E4M3", "blackwell_fp8")]
+)
+def test_kernels_give_recorded_dot_products_of_tensor_cores(
+    case: str, preset: str, kernel: Kernel
+) -> None:
+    """Those whose c comes after the products, or not at all: operators start from zero."""
+    if not RECORDED:
+        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
+    multiplication = known(preset, "float(8,3,product=wide)", "exact")
+    with np.load(Path(RECORDED)) as recorded:
+        a, b, c, d = (
+            torch.from_numpy(recorded[f"{case}_{key}"].view(np.float32)) for key in "abcd"
+        )
+    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], multiplication, False)[:, 0, 0]
+    assert_same_bits(found + c if case == "B200_E4M3" else found, d)
