@@ -3,22 +3,29 @@
 It states what a kernel must compute: look up (or run the C model), assemble the product, add in
 the order of k. Convolutions are matrix products over an unfolded tensor. There, k runs over
 (channel, row, column) of the kernel for the outputs, (output, row, column) of the kernel for the
-gradient of the image, and (image, row, column) of the outputs for that of the weights.
+gradient of the image, and (image, row, column) of the outputs for that of the weights. The steps
+of a sum with a recipe are consecutive k; in the gradient of the image k then has only the taps
+that meet the pixel's residue of the stride.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from axdse.gpu.multiplication.handles import Form, resolve
+from axdse.gpu.multiplication.handles import Form, Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, unfold
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
 from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
-from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.model.unit_oracle import significand_products, unit_products
+from axdse.multipliers.sums.reference import Terms, add_up, add_up_integers, format_terms
+from axdse.multipliers.tables.lut import Lut
 
 BLOCK_PRODUCTS = 1 << 20
 
@@ -52,22 +59,68 @@ def conv2d_input_gradient_reference(
     shape: Convolution,
 ) -> Tensor:
     """Weight times what each pixel sees of the gradient through each tap, if it sees any."""
-    groups, (high, wide), size = shape.groups, shape.kernel, shape.image
-    (row, row_exists), (column, column_exists) = (_seen(shape, axis) for axis in (0, 1))
+    result = grad.new_zeros(shape.image_size, dtype=_dtype(resolve(multiplication).format))
+    for high, wide in _parts(shape, apart=resolve(multiplication).sum is not None):
+        result[:, :, high.pixels[:, None], wide.pixels] = _gradient_part(
+            grad, weight, multiplication, swap, shape, high, wide
+        )
+    return result
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some pixels of an axis, and the taps that they may meet."""
+
+    pixels: Tensor
+    taps: Tensor
+
+
+def _parts(shape: Convolution, *, apart: bool) -> Iterator[tuple[_Part, _Part]]:
+    """All pixels and taps; or those of each residue of the stride, which meet no others."""
+    axes = []
+    for axis in (0, 1):
+        stride, padding, dilation = (pair[axis] for pair in shape.window[:3])
+        place = torch.arange(shape.image[axis]) + padding
+        reach = torch.arange(shape.kernel[axis]) * dilation
+        modulus = stride if apart else 1
+        axes.append(
+            [
+                _Part(*((x % modulus == residue).nonzero()[:, 0] for x in (place, reach)))
+                for residue in range(modulus)
+            ]
+        )
+    yield from itertools.product(*axes)
+
+
+def _gradient_part(
+    grad: Tensor,
+    weight: Tensor,
+    multiplication: str,
+    swap: bool,
+    shape: Convolution,
+    high: _Part,
+    wide: _Part,
+) -> Tensor:
+    """The gradient of some pixels, [B, C, rows, columns]."""
+    groups, size = shape.groups, (len(high.pixels), len(wide.pixels))
+    (row, row_exists), (column, column_exists) = (
+        tuple(x[part.taps][:, part.pixels] for x in _seen(shape, axis))
+        for axis, part in enumerate((high, wide))
+    )
     seen = grad[:, :, row[:, None, :, None], column[:, None]].permute(1, 2, 3, 0, 4, 5)
     exists = (row_exists[:, None, :, None] & column_exists[:, None])[None, :, :, None]
-    depth = shape.outputs * high * wide
-    rows = weight.reshape(groups, shape.outputs, shape.inputs, high, wide).transpose(1, 2)
+    depth = shape.outputs * len(high.taps) * len(wide.taps)
+    taps = weight[:, :, high.taps[:, None], wide.taps]
+    rows = taps.reshape(groups, shape.outputs, shape.inputs, len(high.taps), len(wide.taps))
     pixels = shape.batch * size[0] * size[1]
     result = _sums(
-        rows.reshape(groups, shape.inputs, depth),
+        rows.transpose(1, 2).reshape(groups, shape.inputs, depth),
         seen.reshape(groups, depth, pixels),
         multiplication,
         not swap,
         exists.expand(seen.shape).reshape(groups, depth, pixels),
     )
-    result = result.reshape(groups * shape.inputs, shape.batch, *size)
-    return result.transpose(0, 1).contiguous()
+    return result.reshape(groups * shape.inputs, shape.batch, *size).transpose(0, 1)
 
 
 def conv2d_weight_gradient_reference(
@@ -96,10 +149,11 @@ def _seen(shape: Convolution, axis: int) -> tuple[Tensor, Tensor]:
 def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor | None) -> Tensor:
     """`gemm_reference` of those products whose element of b `exists`; None: of all."""
     known = resolve(multiplication)
+    if known.sum is not None:
+        return _summed(a, b, known, swap, exists)
     multiply = _multiply(known.form, a.device)
     (count, rows, depth), columns = a.shape, b.shape[2]
-    dtype = torch.int32 if isinstance(known.format, IntFormat) else torch.float32
-    result = torch.zeros(count, rows, columns, dtype=dtype, device=a.device)
+    result = torch.zeros(count, rows, columns, dtype=_dtype(known.format), device=a.device)
     if isinstance(known.format, FloatFormat):
         a, b = round_float(a, known.format), round_float(b, known.format)
     step = max(1, BLOCK_PRODUCTS // max(1, result.numel()))
@@ -112,6 +166,59 @@ def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor 
         for product in products.unbind(2):
             result = _add(result, product, known.format)
     return result
+
+
+def _dtype(number_format: Format) -> torch.dtype:
+    return torch.int32 if isinstance(number_format, IntFormat) else torch.float32
+
+
+def _summed(
+    a: Tensor, b: Tensor, known: Multiplication, swap: bool, exists: Tensor | None
+) -> Tensor:
+    """As `_sums`, of a recipe: `axdse.multipliers.sums.reference` on the terms of each output."""
+    (count, rows, depth), columns = a.shape, b.shape[2]
+    result = torch.zeros(count, rows, columns, dtype=_dtype(known.format))
+    step = max(1, BLOCK_PRODUCTS // max(1, columns * depth))
+    for group in range(count):
+        right = b[group].T.cpu()[None]
+        there = None if exists is None else exists[group].T.cpu()[None].numpy()
+        for first in range(0, rows, step):
+            part = slice(first, first + step)
+            left = a[group, part].cpu()[:, None]
+            pair = (right, left) if swap else (left, right)
+            result[group, part] = torch.from_numpy(_outputs(*pair, known, there))
+    return result.to(a.device)
+
+
+def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | None) -> np.ndarray:
+    """The sums over the last axis, with broadcasting over the others."""
+    assert known.sum is not None
+    form = known.form
+    if isinstance(form, Lut) and isinstance(form.format, IntFormat):
+        table = torch.from_numpy(form.entries.astype("int32"))
+        products = int_products(a, b, table).numpy()
+        products = products if there is None else np.where(there, products, 0)
+        return add_up_integers(known.sum, products).astype(np.int32)
+    number_format = known.format
+    assert isinstance(number_format, FloatFormat)
+    codes = (float_codes(x, number_format).numpy() for x in (a, b))
+    terms = _terms(form, number_format, *np.broadcast_arrays(*codes))
+    if there is not None:
+        significand = np.where(there, terms.significand, 0)
+        special = np.where(there, terms.special, np.float32(0))
+        terms = replace(terms, significand=significand, special=special)
+    return add_up(known.sum, terms)
+
+
+def _terms(form: Form, number_format: FloatFormat, a: np.ndarray, b: np.ndarray) -> Terms:
+    fractions = (1 << number_format.fraction_bits) - 1
+    x, y = a & fractions, b & fractions
+    if isinstance(form, Lut):
+        entries = form.entries[x, y]
+    else:
+        core, pair = form.candidate.multiplier, (x.astype(np.uint64), y.astype(np.uint64))
+        entries = significand_products(core, number_format, *pair)
+    return format_terms(a, b, entries, number_format.in_fp32)
 
 
 def _add(total: Tensor, product: Tensor, number_format: Format) -> Tensor:

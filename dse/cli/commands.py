@@ -13,6 +13,7 @@ from axdse.dse.cli import (
     energy,
     evaluate,
     init,
+    replay,
     runs,
     show,
     train,
@@ -54,7 +55,7 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[Path, ...]) -> None
         context.with_resource(in_use())
 
 
-_DESIGNS = (*designs.COMMANDS, show.show, verify.verify)
+_DESIGNS = (*designs.COMMANDS, show.show, verify.verify, replay.replay)
 _NETWORKS = (init.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
 _MACHINE = (bench.bench, caches.cache, doctor.doctor)
 for _command in (*_DESIGNS, *_NETWORKS, *_MACHINE):

@@ -34,6 +34,7 @@ from axdse.multipliers.designs.design_point import (
     Mac,
     load_design_point,
     parse_design_point,
+    parse_sum_name,
 )
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import (
@@ -68,6 +69,15 @@ format_option = click.option(
 )
 
 
+sum_option = click.option(
+    "--sum",
+    "sum_text",
+    metavar="SUM",
+    help="What adds the products: float(E,R), dot(terms=N,align=F), lazy(F,V), int(W), or hopper "
+    "and other presets of docs/sums.md. Default: the sum of the format.",
+)
+
+
 def catalog_in_use() -> Catalog:
     """The catalogue of this command line: the built-in one, with those of `--catalog`."""
     context = click.get_current_context(silent=True)
@@ -93,17 +103,23 @@ def is_point(text: str) -> bool:
     return " in " in text or ";" in text or "=" in before or text.endswith((".yaml", ".yml"))
 
 
-def point_of(text: str, format_text: str | None) -> DesignPoint:
-    """Read a SPEC in the format of `--format`, a design point, or the YAML file of one.
+def mac_of(multiplier: Multiplier, format_text: str | None, sum_text: str | None) -> Mac:
+    """A multiplier in the format of `--format` with the sum of `--sum`."""
+    candidate = candidate_of(multiplier, format_text)
+    return Mac(multiplier, candidate.format, parse_sum_name(sum_text or NATIVE))
+
+
+def point_of(text: str, format_text: str | None, sum_text: str | None = None) -> DesignPoint:
+    """Read a SPEC in the format and sum of the options, a design point, or a file of one.
 
     Raises:
         AxdseError: it is none of them; or a design point has a format beside its own.
     """
     if not is_point(text) and text != NATIVE:
-        return DesignPoint.uniform(Mac.of(candidate_of(multipliers_of((text,))[0], format_text)))
-    if format_text:
-        rule = "--format is that of a SPEC: a design point names its own"
-        raise AxdseError(rule, format_text, "leave --format out")
+        return DesignPoint.uniform(mac_of(multipliers_of((text,))[0], format_text, sum_text))
+    if format_text or sum_text:
+        rule = "--format and --sum are of a SPEC: a design point names its own"
+        raise AxdseError(rule, format_text or sum_text, "leave --format and --sum out")
     if text.endswith((".yaml", ".yml")):
         return load_design_point(Path(text), catalog_in_use())
     return parse_design_point(text, catalog_in_use())

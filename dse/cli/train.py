@@ -21,6 +21,7 @@ from axdse.dse.cli.options import (
     print_table,
     say,
     seed_option,
+    sum_option,
 )
 from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
@@ -64,6 +65,7 @@ class Course:
 @click.command(short_help="Train a network with designs.")
 @click.argument("arguments", nargs=-1, metavar="WORKLOAD DESIGN...")
 @format_option
+@sum_option
 @click.option(
     "--config",
     type=PATH,
@@ -96,6 +98,7 @@ class Course:
 def train(
     arguments: tuple[str, ...],
     format_text: str | None,
+    sum_text: str | None,
     config: Path | None,
     dataset: str | None,
     epochs: int | None,
@@ -111,7 +114,8 @@ def train(
 
     WORKLOAD is a task that ships, such as teacher, lenet-5 or 'lenet-5(dataset=mnist-5k)', or
     'package.module:factory' of your own, found from the working folder ('axdse init workload').
-    DESIGN is a core, which --format gives its format; a MAC, 'drum(n=8,k=4) in bf16'; places with
+    DESIGN is a core, to which --format and --sum give the rest; a MAC, 'drum(n=8,k=4) in bf16' or
+    'drum(n=4,k=3) in float(8,3) sum hopper_fp8'; places with
     MACs, 'fc1=fp32; *=exact(n=8) in bf16'; or fp32. Designs are compared with the first one.
     'axdse show SPEC --operands FILE.npz' measures a design over the operands that --record wrote.
     """
@@ -120,7 +124,7 @@ def train(
     from axdse.dse.training.task import make
 
     workload, texts, settings = _asked(arguments, config, dataset)
-    designs = [point_of(text, format_text) for text in texts]
+    designs = [point_of(text, format_text, sum_text) for text in texts]
     one = len(designs) * seeds == 1
     if checkpoint and not one:
         rule = "a checkpoint is of one training"

@@ -13,12 +13,14 @@ from axdse.dse.cli.options import (
     catalog_in_use,
     format_option,
     json_option,
+    mac_of,
     multipliers_of,
     print_json,
     print_table,
     progress_bar,
     say,
     seed_option,
+    sum_option,
 )
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
@@ -26,12 +28,15 @@ from axdse.flows.verify.bring_your_own import Design, Pins, read_design
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
+    compare_sum_unit,
     compare_unit,
     read_certificate,
     write_certificate,
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
 from axdse.flows.verify.import_folder import MODELS, VERILOG
+from axdse.flows.verify.sum_check import check_sum
+from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
@@ -47,6 +52,7 @@ Options = Mapping[str, object]  # by name; what is not given is false
 @click.option("--defaults", is_flag=True, help="Every family at its default parameters.")
 @click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
 @format_option
+@sum_option
 @click.option("--model", type=PATH, help="Your own C model (with --rtl).")
 @click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
 @click.option("--function", default="", help="The C function, if the file has several.")
@@ -94,6 +100,7 @@ def verify(
     defaults: bool,
     unit: bool,
     format_text: str | None,
+    sum_text: str | None,
     model: Path | None,
     rtl: Path | None,
     function: str,
@@ -119,11 +126,12 @@ def verify(
     Up to 16 operand bits every pair is simulated; up to 24 every pair is proved on gates; beyond
     that corners and random pairs are simulated. Your own
     two files need no more than --model and --rtl: the other options pin what they leave open.
+    With --sum, one step of that sum with its cores is checked: all steps up to 24 bits.
     """
     pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
     own = bool(model or rtl or pins != Pins())
     chosen_by: Options = {"a SPEC": specs, "--all": every, "--defaults": defaults}
-    catalogued: Options = {**chosen_by, "--unit": unit, "--format": format_text}
+    catalogued: Options = {**chosen_by, "--unit": unit, "--format": format_text, "--sum": sum_text}
     simulated: Options = {"--simulator": simulator != "icarus"}
     traced: Options = {"--waves": waves, "--prove": prove_s}
     if known:
@@ -141,7 +149,12 @@ def verify(
         if certificate:
             _only_one(chosen, "--certificate")
         if unit:
-            _refuse_beside("--unit", {**simulated, **traced})
+            _refuse_beside("--unit", {**simulated, **traced, "--sum": sum_text})
+        if sum_text:
+            _refuse_beside("--sum", {**simulated, **traced})
+            macs = [mac_of(m, format_text, sum_text) for m in chosen]
+            reports = [check_sum(mac, seed=seed) for mac in macs]
+        elif unit:
             candidates = [candidate_of(m, format_text) for m in chosen]
             reports = [check_unit(candidate, seed=seed) for candidate in candidates]
         elif format_text:
@@ -213,6 +226,10 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
             "a certificate is held against two files, or against the catalogue",
             f"no catalogue has {family}",
             "give --model and --rtl, or the --catalog FOLDER that has it",
+        )
+    if " sum " in report.design:
+        return _print_findings(
+            report, compare_sum_unit(report, parse_mac(report.design, catalog_in_use()))
         )
     if " in " in report.design:
         spec, _, format_text = report.design.partition(" in ")

@@ -131,6 +131,7 @@ class Demand:
             if point.uniform_mac is None:
                 rule = "the places of a design point are weighed by the products of a training"
                 raise AxdseError(rule, point.name, "give a recording of 'axdse train --record'")
+            _refuse_recipe(point.uniform_mac)
             return (Portion(point.uniform_mac, 1.0, Uniform()),)
         traces = [trace for trace in self.recording.traces if trace.dataflow == self.dataflow]
         if not traces:
@@ -171,7 +172,15 @@ def required_mac(point: DesignPoint, layer: str, product: ProductName) -> Mac:
         rule = "silicon is costed where every product of a network has a MAC"
         remedy = "give it one, such as '*=exact(n=8) in bf16'"
         raise AxdseError(rule, f"{layer}:{product} stays native FP32", remedy)
+    _refuse_recipe(mac)
     return mac
+
+
+def _refuse_recipe(mac: Mac) -> None:
+    """Behind a tree of terms stands a unit without its normaliser: there is no netlist of it."""
+    if mac.recipe:
+        rule = "silicon is costed for the sums of formats: fp32, bf16, fp16 and int32"
+        raise AxdseError(rule, f"sum {mac.recipe.name}", "leave the sum out to cost the unit")
 
 
 def point_cost(

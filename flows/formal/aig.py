@@ -3,7 +3,7 @@
 The binary AIGER format is Biere's, "The AIGER and-inverter graph (AIG) format", 2007.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,14 @@ class Aig:
     def simulate(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the products of operand patterns, uint64 of the shape of `a`; unknowns are 0."""
         operands = (*lanes_of(a.ravel(), self.a_bits), *lanes_of(b.ravel(), self.b_bits))
+        return codes_of(self.planes(operands), a.size).reshape(a.shape)
+
+    def planes(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the bit planes of products of those of operands, for operands of any width.
+
+        Args:
+            operands: uint64 arrays of one shape, a bit of a each, then of b.
+        """
         zero = np.zeros_like(operands[0])
         values = [zero, *operands, *[zero] * self.unknowns]
         inverted = [~value for value in values]
@@ -70,8 +78,7 @@ class Aig:
             value = _literal(values, inverted, left) & _literal(values, inverted, right)
             values.append(value)
             inverted.append(~value)
-        products = [_literal(values, inverted, literal) for literal in self.outputs]
-        return codes_of(products, a.size).reshape(a.shape)
+        return [_literal(values, inverted, literal) for literal in self.outputs]
 
     def bounds(self) -> tuple["Aig", "Aig"]:
         """Return what is 1 for sure, and what may be 1, as functions of the operands alone.

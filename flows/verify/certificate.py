@@ -9,15 +9,19 @@ from pydantic import TypeAdapter, ValidationError
 from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Mac
 from axdse.multipliers.designs.family import MOST_BITS, Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, unit_rtl
+from axdse.multipliers.designs.sum_rtl import sum_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, model_digest, table_of
+from axdse.multipliers.model.sum_unit import sum_digest
 from axdse.multipliers.model.unit_oracle import unit_digest
 
 SCHEMA = 2
 LARGEST = MIB
+MOST_SUM_BITS = 1 << 13  # of the operands of a step, and its running sum
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def read_certificate(path: Path) -> RtlReport:
         raise AxdseError(rule, f"{path} has {certificate.schema}", remedy)
     if certificate.seal != _seal(report):
         raise AxdseError("a certificate must match its seal", f"{path} was changed", remedy)
-    if min(report.a_bits, report.b_bits) < 1 or report.a_bits + report.b_bits > MOST_BITS:
+    most = MOST_SUM_BITS if " sum " in report.design else MOST_BITS
+    if min(report.a_bits, report.b_bits) < 1 or report.a_bits + report.b_bits > most:
         raise file.refusal(f"it is of {_widths(report)} bits")
     pairs = 1 << (report.a_bits + report.b_bits)
     sound = report.vectors > 0 and not report.mismatches and not report.examples
@@ -131,6 +136,20 @@ def compare_unit(report: RtlReport, candidate: Candidate) -> tuple[Finding, ...]
     return (
         _finding("RTL", report.rtl_digest, unit_rtl(candidate).digest),
         _finding("C model and format", report.model_digest, unit_digest(candidate)),
+    )
+
+
+def compare_sum_unit(report: RtlReport, mac: Mac) -> tuple[Finding, ...]:
+    """Compare what was certified of the unit of a sum with the catalogue at hand.
+
+    Raises:
+        AxdseError: the MAC has no recipe of a sum, or a file cannot be read.
+    """
+    if mac.recipe is None:
+        raise AxdseError("a certificate of a sum names a recipe", mac.name, "verify it again")
+    return (
+        _finding("RTL", report.rtl_digest, sum_rtl(mac.candidate, mac.recipe).digest),
+        _finding("C models", report.model_digest, sum_digest(mac.candidate, mac.recipe)),
     )
 
 

@@ -10,6 +10,7 @@ import platform
 from pathlib import Path
 
 from axdse.gpu.multiplication.inlined import Inlined
+from axdse.multipliers.model.sum_model import SUM_MODEL
 from axdse.multipliers.model.translation_unit import source_files
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
 from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
@@ -50,15 +51,16 @@ def compile_kernel(source: str) -> Path:
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
+    folder = SUM_MODEL.parent
     recipe = Recipe(
         kind="kernel",
         end=".so",
-        flags=(*FLAGS, *SEMANTICS),
+        flags=(*FLAGS, *SEMANTICS, f"-I{folder}"),
         link=("-shared",),
         name=f"the kernel {source}",
         remedy=OUR_C,
     )
-    return build_cached(FOLDER / source, recipe, _cpu())
+    return build_cached(FOLDER / source, recipe, (SUM_MODEL.read_bytes(), *_cpu()), [folder])
 
 
 @functools.cache

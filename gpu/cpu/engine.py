@@ -9,10 +9,14 @@ import numpy as np
 from axdse.gpu.cpu.compile import load_inlined, load_kernel
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.model.sum_model import sum_task
+from axdse.multipliers.sums.recipe import Sum
+from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
 MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
+_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +104,46 @@ def table_engine(source: str, entries: np.ndarray, number_format: FloatFormat | 
         fraction_bits=fraction_bits,
         entry_bytes=entry_bytes,
         nearest=number_format is not None and number_format.rounding == "nearest",
+    )
+
+
+def sum_engine(source: str, lut: Lut, total: Sum, columns_first: bool) -> Engine:
+    """Lay a table out for a kernel that adds by a recipe: `struct sum`, then significands.
+
+    Args:
+        source: of the kernel.
+        lut: the table.
+        total: the recipe.
+        columns_first: the columns of the GEMM are the first operand.
+
+    Raises:
+        AxdseError: the kernel does not compile.
+    """
+    entries, number_format = lut.entries.T if columns_first else lut.entries, lut.format
+    is_float = isinstance(number_format, FloatFormat)
+    fraction_bits, recipe = 0, sum_task(total, 0)
+    rows = _aligned(_TABLE_AT)
+    if isinstance(number_format, FloatFormat):
+        fraction_bits, kept = number_format.fraction_bits, number_format.product_fraction_bits
+        wide = entries.astype(np.int64)
+        size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
+        # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
+        size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
+        recipe = sum_task(total, _FRACTION_BITS)
+        stride = max(_ROW_ENTRIES, 1 << fraction_bits)
+        rows = _aligned(_TABLE_AT + 2 * stride * len(size))
+        table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
+        table[:, : size.shape[1]] = size
+    rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
+    return Engine(
+        load_kernel(source),
+        rows,
+        np.ascontiguousarray(entries).view(np.uint16),
+        is_float=is_float,
+        is_inlined=False,
+        fraction_bits=fraction_bits,
+        entry_bytes=2,
+        nearest=isinstance(number_format, FloatFormat) and number_format.rounding == "nearest",
     )
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from axdse.gpu.cpu.compile import cpu_flags
-from axdse.gpu.cpu.engine import Engine, inlined_engine, table_engine
+from axdse.gpu.cpu.engine import Engine, inlined_engine, sum_engine, table_engine
 from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
@@ -24,6 +24,14 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
     if isinstance(number_format, FloatFormat):
         return table_engine(kernel.float_source, entries, number_format)
     return table_engine(kernel.int8_source, entries, None)
+
+
+def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    assert isinstance(known.table, Lut)
+    assert known.sum is not None
+    is_float = isinstance(known.format, FloatFormat)
+    source = kernel.float_source if is_float else kernel.int8_source
+    return sum_engine(source, known.table, known.sum, columns_first)
 
 
 def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
@@ -62,6 +70,11 @@ NEON = Kernel("neon", "kernel_neon.c", "kernel_neon_int8.c", frozenset({"asimd"}
 PORTABLE = Kernel("portable", "kernel_portable.c", "kernel_portable_int8.c", frozenset())
 KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
+# Those that add by a recipe; the second is the model of the sum alone, to compare with.
+SUMS = Kernel("sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), _summed)
+CAREFUL_SUMS = Kernel(
+    "careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset(), _summed
+)
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

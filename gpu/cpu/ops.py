@@ -15,7 +15,7 @@ from axdse.gpu.cpu import addresses
 from axdse.gpu.cpu.addresses import Offsets
 from axdse.gpu.cpu.codes import codes_of, phases_of, threads
 from axdse.gpu.cpu.engine import Engine
-from axdse.gpu.cpu.kernels import DEEP, Kernel, engine_for
+from axdse.gpu.cpu.kernels import DEEP, KERNELS, Kernel, engine_for
 from axdse.gpu.operands.convolution import Convolution
 from axdse.gpu.operands.shapes import Operation
 
@@ -107,7 +107,7 @@ def conv2d_weight_gradient_cpu(
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`."""
     engine = engine_for(kernel, multiplication, swap)
-    is_table = engine.is_float and not engine.is_inlined
+    is_table = engine.is_float and kernel in KERNELS
     if is_table and shape.inputs * shape.kernel[0] * shape.kernel[1] <= DEEP_COLUMNS:
         engine, where = (
             engine_for(DEEP, multiplication, swap),

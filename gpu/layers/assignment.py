@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 
 from axdse.gpu.multiplication.handles import Call, Design, handle, resolve
 from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, ProductName
+from axdse.multipliers.sums.recipe import Sum
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,27 +29,32 @@ class Product:
         design: that multiplies; None for native FP32.
         swap: exchange the operands, T(b, a).
         largest: magnitude that the activation, a, is scaled for; None: that of each tensor.
+        sum: how products are added; None: as the format says.
         call: the same for operators.
     """
 
     design: Design | None = None
     swap: bool = False
     largest: float | None = None
+    sum: Sum | None = None
     call: Call = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         design = self.design
         call = Call()
         if design:
-            call = Call(handle(design), self.swap, design.format, self.largest)
+            call = Call(handle(design, self.sum), self.swap, design.format, self.largest)
         object.__setattr__(self, "call", call)
 
     def __repr__(self) -> str:
-        return f"Product({self.multiplier}, {self.call.format}, swap={self.swap})"
+        total = f", sum={self.sum.name}" if self.sum else ""
+        return f"Product({self.multiplier}, {self.call.format}, swap={self.swap}{total})"
 
-    def __reduce__(self) -> tuple[type["Product"], tuple[Design | None, bool, float | None]]:
+    def __reduce__(
+        self,
+    ) -> tuple[type["Product"], tuple[Design | None, bool, float | None, Sum | None]]:
         # Handles are of a process: make another.
-        return Product, (self.design, self.swap, self.largest)
+        return Product, (self.design, self.swap, self.largest, self.sum)
 
     @property
     def multiplier(self) -> str:
@@ -68,9 +74,10 @@ class LayerProducts:
     weight_gradient: Product = NATIVE
 
     @classmethod
-    def uniform(cls, design: Design | None) -> "LayerProducts":
-        """The same design in all three."""
-        return cls(Product(design), Product(design), Product(design))
+    def uniform(cls, design: Design | None, total: Sum | None = None) -> "LayerProducts":
+        """The same design, and sum, in all three."""
+        product = Product(design, sum=total)
+        return cls(product, product, product)
 
 
 @dataclass(frozen=True)
@@ -87,9 +94,9 @@ class Assignment:
     layers: tuple[tuple[str, LayerProducts], ...] = ()
 
     @classmethod
-    def uniform(cls, design: Design | None) -> "Assignment":
-        """The same design in every product of every layer; None for native FP32."""
-        return cls(LayerProducts.uniform(design))
+    def uniform(cls, design: Design | None, total: Sum | None = None) -> "Assignment":
+        """The same design, and sum, in every product of every layer; None for native FP32."""
+        return cls(LayerProducts.uniform(design, total))
 
     @classmethod
     def of(cls, point: DesignPoint, layers: Iterable[str]) -> "Assignment":
@@ -99,7 +106,7 @@ class Assignment:
         def product(layer: str, name: ProductName) -> Product:
             mac = point.mac(layer, name)
             if mac not in made:
-                made[mac] = Product(mac.candidate if mac else None)
+                made[mac] = Product(mac.candidate, sum=mac.recipe) if mac else NATIVE
             return made[mac]
 
         by_layer = ((x, LayerProducts(*(product(x, name) for name in PRODUCTS))) for x in layers)

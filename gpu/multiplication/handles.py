@@ -12,9 +12,11 @@ from typing import NamedTuple
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import check_feeds
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format
 from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import Lut, build_lut
 
 Form = Lut | Inlined
@@ -27,9 +29,11 @@ class Multiplication:
 
     Attributes:
         design: as it was handed over; of a table or an inlined model, that is its only form.
+        sum: how its products are added; None: as the format says.
     """
 
     design: Design
+    sum: Sum | None = None
 
     @property
     def format(self) -> Format:
@@ -45,7 +49,9 @@ class Multiplication:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 (hex); equal digests multiply alike."""
+        """SHA-256 (hex); equal digests multiply and add alike."""
+        if self.sum is not None:
+            return digest("sum", Multiplication(self.design).digest, self.sum.name)
         if not isinstance(self.design, Candidate):
             return self.design.digest
         core = self.design.multiplier
@@ -96,13 +102,15 @@ class Multiplication:
 _KNOWN: dict[str, Multiplication] = {}
 
 
-def handle(design: Design) -> str:
-    """Make a design known to the operators and return its handle.
+def handle(design: Design, total: Sum | None = None) -> str:
+    """Make a design known to the operators, and its sum, and return its handle.
 
     Raises:
-        AxdseError: it can be neither tabulated nor inlined.
+        AxdseError: it can be neither tabulated nor inlined, or the sum does not fit the format.
     """
-    known = Multiplication(design)
+    if total is not None:
+        check_feeds(design.format, total)
+    known = Multiplication(design, total)
     if known.digest not in _KNOWN:
         _ = known.form
         _KNOWN[known.digest] = known

@@ -18,7 +18,14 @@ from torch import Tensor
 from axdse.gpu import reference
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
-from axdse.gpu.cpu.kernels import INLINED, KERNELS, Kernel, forced_kernel
+from axdse.gpu.cpu.kernels import (
+    CAREFUL_SUMS,
+    INLINED,
+    KERNELS,
+    SUMS,
+    Kernel,
+    forced_kernel,
+)
 from axdse.gpu.cuda import ops as cuda_ops
 from axdse.gpu.factors import ops as factors_ops
 from axdse.gpu.factors.maps import rounds_sums
@@ -56,6 +63,7 @@ KERNEL_TIMES = {
     "neon": Times(6.0, 10.0, 8.0),
     "portable": Times(25.0, 20.0, 25.0),
 }
+SUMS_TIME, PLAIN_SUMS_TIME, CAREFUL_TIME = 8.0, 30.0, 500.0  # with AVX-512 BW, without; by sum.h
 CUDA_TIMES = Times(4.5, 6.0, 6.0)
 INLINED_TIME = 3.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
@@ -73,7 +81,8 @@ def _compute(name: str, operation: Operation) -> Compute:
         return factors_ops.OPERATORS[operation]
     if name in ("cuda table", "cuda inlined"):
         return partial(cuda_ops.OPERATORS[operation], inlined=name == "cuda inlined")
-    kernel = next(kernel for kernel in (*KERNELS, INLINED) if kernel.name == name)
+    kernels = (*KERNELS, INLINED, SUMS, CAREFUL_SUMS)
+    kernel = next(kernel for kernel in kernels if kernel.name == name)
     return partial(cpu_ops.OPERATORS[operation], kernel)
 
 
@@ -172,6 +181,8 @@ def _planned(
     forced: Kernel | None,
 ) -> Plan:
     known = resolve(name)
+    if known.sum is not None:
+        return _plan(known, device, operation, _summing(known, device, forced))
     if forced and device == "cpu":
         one = _looked_up_by(forced.name, forced.needs, known)
         if one.possible:
@@ -182,16 +193,36 @@ def _planned(
     return _plan(known, device, operation, found)
 
 
-def explain(design: Design, device: DeviceType = "cpu", operation: Operation = "gemm") -> Plan:
+def explain(
+    design: str | Design, device: DeviceType = "cpu", operation: Operation = "gemm"
+) -> Plan:
     """The plan of a design with every alternative in it.
 
     Raises:
         AxdseError: the design can be neither tabulated nor inlined.
     """
-    known = resolve(handle(design))
+    known = resolve(design if isinstance(design, str) else handle(design))
+    if known.sum is not None:
+        return _plan(known, device, operation, _summing(known, device, None))
     found = (_factors(known, device, operation), *_looked_up(known, device))
     found += (_inlined(known, device), _reference(known))
     return _plan(known, device, operation, found)
+
+
+def _summing(
+    known: Multiplication, device: DeviceType, forced: Kernel | None
+) -> tuple[Realisation, ...]:
+    """What adds by a recipe: none of the others does."""
+    if device == "cuda" or isinstance(known.table, str):
+        why = "the kernels of sums look up on the CPU"
+        lacking = tuple(Realisation(k.name, False, why) for k in (SUMS, CAREFUL_SUMS))
+        return (*lacking, _reference(known))
+    time = SUMS_TIME if "avx512bw" in cpu_flags() else PLAIN_SUMS_TIME
+    fast = Realisation(SUMS.name, True, "looks up and adds by the recipe", time)
+    slow = Realisation(CAREFUL_SUMS.name, True, "the model of the sum, one by one", CAREFUL_TIME)
+    if forced is CAREFUL_SUMS:
+        return (slow,)
+    return fast, slow, _reference(known)
 
 
 def _plan(

@@ -2,7 +2,7 @@
 
 A design point has a text that reads the same in commands, YAML, Python, reports and exports:
 
-    conv1=exact(n=8) in bf16; *:forward=drum(n=4,k=3) in float(8,3); *=exact(n=4) in float(8,3)
+    conv1=exact(n=8) in bf16; *:forward=drum(n=4,k=3) in float(8,3) sum lazy(10,24); *=fp32
 
 A place is a pattern of layer names and one of the three products of a training step, or all. The
 first place that fits a product has it; what no place fits stays native FP32, as `fp32` says.
@@ -22,16 +22,18 @@ from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
-from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
+from axdse.multipliers.sums.recipe import IntRegister, Sum, parse_sum
 
 # Those of a training step: activation x weight, output gradient x weight, and x activation.
 ProductName = Literal["forward", "input_gradient", "weight_gradient"]
 PRODUCTS: tuple[ProductName, ...] = get_args(ProductName)
+# What a format brings along, as it always did; every other sum is a recipe.
 SumName = Literal["fp32", "bf16", "fp16", "int32"]
 NATIVE = "fp32"
 LONGEST = 100_000  # characters of a point
 _PATTERN = re.compile(r"[\w.*?\[\]!-]{1,200}", re.ASCII)
-_MAC = re.compile(r"(?P<core>.+?)\s+in\s+(?P<format>.+?)(?:\s+sum\s+(?P<sum>\S+))?")
+_MAC = re.compile(r"(?P<core>.+?)\s+in\s+(?P<format>.+?)(?:\s+sum\s+(?P<sum>.+))?")
 # The core of a MAC opens a parenthesis before it has an equals sign; a place has none.
 _PLACE = re.compile(r"(?P<place>[^=(]*)=(?P<mac>.*)", re.DOTALL)
 
@@ -43,7 +45,7 @@ class Mac:
     Attributes:
         multiplier: the core.
         format: of the operands and the product, without its sum.
-        sum: the accumulator; integers are summed in int32.
+        sum: the accumulator of the format by name, integers are summed in int32; or a recipe.
 
     Raises:
         AxdseError: the core does not fit the format, or the format has no such sum.
@@ -51,28 +53,39 @@ class Mac:
 
     multiplier: Multiplier
     format: Format
-    sum: SumName = "fp32"
+    sum: SumName | Sum = "fp32"
 
     def __post_init__(self) -> None:
         form, total = self.format, self.sum
-        if isinstance(form, FloatFormat):
+        if isinstance(total, Sum):
+            check_feeds(form, total)
+        elif isinstance(form, FloatFormat):
             total = form.sum if total == "fp32" else total
             form = dataclasses.replace(form, sum="fp32")
         elif total == "fp32":
             total = "int32"
         object.__setattr__(self, "format", form)
         object.__setattr__(self, "sum", total)
-        if isinstance(form, FloatFormat) == (total == "int32"):
+        if not isinstance(total, Sum) and isinstance(form, FloatFormat) == (total == "int32"):
             rule = f"{form.name} is summed in {'a float format' if total == 'int32' else 'int32'}"
             raise AxdseError(rule, f"sum {total}", "leave the sum out")
         _ = self.candidate
 
     @property
     def candidate(self) -> Candidate:
-        """The core in the format that says how to sum, as operators and costs take it."""
-        if isinstance(self.format, FloatFormat) and self.sum != "int32":
-            return Candidate(self.multiplier, dataclasses.replace(self.format, sum=self.sum))
+        """The core in the format that says how to sum, as operators and costs take it.
+
+        A recipe is not in it: `recipe` is.
+        """
+        form, total = self.format, self.sum
+        if isinstance(form, FloatFormat) and isinstance(total, str) and total != "int32":
+            return Candidate(self.multiplier, dataclasses.replace(form, sum=total))
         return Candidate(self.multiplier, self.format)
+
+    @property
+    def recipe(self) -> Sum | None:
+        """How products are added, if the format does not say it."""
+        return self.sum if isinstance(self.sum, Sum) else None
 
     @classmethod
     def of(cls, candidate: Candidate) -> "Mac":
@@ -83,7 +96,29 @@ class Mac:
     def name(self) -> str:
         """Canonical text such as `drum(n=8,k=4) in float(8,7) sum bf16`."""
         plain = f"{self.multiplier.spec} in {self.format.name}"
+        if isinstance(self.sum, Sum):
+            return f"{plain} sum {self.sum.name}"
         return plain if self.sum in ("fp32", "int32") else f"{plain} sum {self.sum}"
+
+
+def check_feeds(number_format: Format, total: Sum) -> None:
+    """Look whether products of a format can be added by a sum.
+
+    Raises:
+        AxdseError: one is of integers and the other is not, the register is too narrow for the
+            products of a step, or the format names a sum of its own.
+    """
+    if isinstance(number_format, IntFormat) != total.is_integer:
+        kind = "int(W)" if isinstance(number_format, IntFormat) else "float(E,R), lazy or fixed"
+        rule = f"{number_format.name} is summed in {kind}"
+        raise AxdseError(rule, f"sum {total.name}", "choose such a sum, or another format")
+    if isinstance(number_format, IntFormat) and isinstance(total.register, IntRegister):
+        least = 2 * number_format.bits + (total.terms - 1).bit_length()
+        if total.register.width < least:
+            rule = f"{total.terms} products of {number_format.name} carry into {least} bits"
+            raise AxdseError(rule, total.register.name, f"choose int({least}) or wider")
+    elif isinstance(number_format, FloatFormat) and number_format.sum != "fp32":
+        raise AxdseError("a MAC has one sum", f"{number_format.name} sum {total.name}", "drop one")
 
 
 @dataclass(frozen=True)
@@ -207,7 +242,7 @@ def parse_mac(text: str, catalog: Catalog | None = None) -> Mac:
     """Read `CORE in FORMAT`, or `CORE in FORMAT sum SUM`.
 
     Args:
-        text: such as `drum(n=8,k=4) in bf16` or `exact(n=8) in bf16 sum bf16`.
+        text: such as `drum(n=8,k=4) in bf16` or `exact(n=8) in bf16 sum hopper`.
         catalog: where the core's family is; default: the one that ships with axdse.
 
     Raises:
@@ -218,11 +253,17 @@ def parse_mac(text: str, catalog: Catalog | None = None) -> Mac:
         rule = "a MAC is a core in a format, then perhaps its sum"
         raise AxdseError(rule, repr(text), "write for example 'drum(n=8,k=4) in bf16'")
     core = (catalog or builtin_catalog()).multiplier(match["core"])
-    form, total = parse_format(match["format"]), match["sum"] or "fp32"
-    sums: tuple[SumName, ...] = ("fp32", "bf16", "fp16", "int32")
-    if total not in sums:
-        raise AxdseError("unknown sum", repr(total), did_you_mean(total, sums))
-    return Mac(core, form, total)
+    return Mac(core, parse_format(match["format"]), parse_sum_name(match["sum"] or NATIVE))
+
+
+def parse_sum_name(text: str) -> SumName | Sum:
+    """Read what follows `sum`: a sum of the format by name, or a recipe.
+
+    Raises:
+        AxdseError: it is neither.
+    """
+    names: tuple[SumName, ...] = get_args(SumName)
+    return next((name for name in names if name == text.strip()), None) or parse_sum(text)
 
 
 def parse_design_point(point: PointText, catalog: Catalog | None = None) -> DesignPoint:

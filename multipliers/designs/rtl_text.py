@@ -79,7 +79,7 @@ def core_rtl(multiplier: Multiplier) -> Rtl:
     widths = (multiplier.a_bits, multiplier.b_bits, multiplier.product_bits)
     if not multiplier.bindings:
         return Rtl(core, text, ports, *widths, core, family.pipeline)
-    top, body = _identifier(multiplier.spec), f"  {_instance(multiplier, *ports)}\n"
+    top, body = identifier(multiplier.spec), f"  {core_instance(multiplier, *ports)}\n"
     wrapper = _module(top, ports, *widths, body, family.pipeline)
     return Rtl(top, wrapper + text, ports, *widths, core, family.pipeline)
 
@@ -139,14 +139,14 @@ def _unit_of(candidate: Candidate) -> _Unit:
 def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> _Unit:
     n, name = number_format.bits, number_format.unit.name
     if multiplier.family.signed:
-        body = f"  {_instance(multiplier, *UNIT_PORTS)}\n"
+        body = f"  {core_instance(multiplier, *UNIT_PORTS)}\n"
         return _unit(multiplier, name, (n, n, 2 * n), body, ())
     body = (
         f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
         f"  wire [{2 * n - 1}:0] magnitude;\n"
         f"  int_multiply #(.N({n})) unit (.a(a), .b(b), .magnitude_a(magnitude_a),\n"
         "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
-        f"  {_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
+        f"  {core_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
     )
     return _unit(multiplier, name, (n, n, 2 * n), body, ("int_multiply.v",))
 
@@ -162,14 +162,14 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> _Unit:
     files: tuple[str, ...] = ("fp_multiply.v",)
     if multiplier.family.kind == "integer":
         files = ("normalise.v", *files)
-        core = _instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
+        core = core_instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product")
         body += (
             f"  wire [{2 * m + 1}:0] product;\n  {core}\n"
             f"  normalise #(.M({m}), .F({f})) shift (.product(product), .carry(carry),\n"
             "      .fraction(fraction));\n"
         )
     else:
-        body += f"  {_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
+        body += f"  {core_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
     name = f"float_e{e}_m{m}_{number_format.product}"
     return _unit(multiplier, name, (1 + e + m, 1 + e + m, 1 + e + f), body, files)
 
@@ -181,12 +181,13 @@ def _unit(
     body: str,
     files: tuple[str, ...],
 ) -> _Unit:
-    top = f"unit_{_identifier(multiplier.spec)}_{format_name}"
+    top = f"unit_{identifier(multiplier.spec)}_{format_name}"
     text = _module(top, UNIT_PORTS, *widths, body)
     return _Unit(top, text, tuple(UNIT_FOLDER / name for name in files), widths)
 
 
-def _instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
+def core_instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:
+    """The line that puts a core between wires."""
     values = ", ".join(f".{name}({value})" for name, value in multiplier.bindings.items())
     parameters = f"#({values}) " if values else ""
     family = multiplier.family
@@ -215,7 +216,8 @@ def _module(
     )
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
+    """A spec, or another text, as a name that Verilog takes."""
     return re.sub(r"_+", "_", re.sub(r"\W", "_", text.replace("=", ""))).strip("_")
 
 

@@ -119,7 +119,7 @@ def _float_products(
     ones = (1 << m) - 1
     x, y = a & ones, b & ones
     exponent_a, exponent_b = (a >> m) & top, (b >> m) & top
-    core = _significand_products(multiplier, number_format, x, y)
+    core = significand_products(multiplier, number_format, x, y)
 
     zero = (exponent_a == 0) | (exponent_b == 0)
     full_a, full_b = exponent_a == top, exponent_b == top
@@ -141,10 +141,14 @@ def _float_products(
     )
 
 
-def _significand_products(
+def significand_products(
     multiplier: Multiplier, number_format: FloatFormat, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """Fractions -> (carry << F) | fraction."""
+    """Products of fractions x and y (uint64 of m bits, of one shape), (carry << F) | fraction.
+
+    Raises:
+        AxdseError: as `unit_products`.
+    """
     if multiplier.family.kind == "significand":
         return products(multiplier, x, y)
     hidden = 1 << number_format.fraction_bits

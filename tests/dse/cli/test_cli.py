@@ -276,7 +276,10 @@ BAD_INPUT = {
     "a design for a workload": (["train", "exact(n=8)"], "train WORKLOAD DESIGN"),
     "nothing to train": (["train"], "train teacher fp32"),
     "no design to train": (["train", "teacher"], "train teacher fp32"),
-    "two formats": (["train", "teacher", "exact(n=8) in bf16", "--format", "bf16"], "drop one"),
+    "two formats": (
+        ["train", "teacher", "exact(n=8) in bf16", "--format", "bf16"],
+        "leave --format",
+    ),
     "no such device": (["train", "teacher", "fp32", "--device", "tpu"], "cpu or cuda"),
     "no GPU": (["train", "teacher", "fp32", "--device", "cuda:9"], "a CUDA device is there"),
     "checkpoint of two designs": (
@@ -287,6 +290,16 @@ BAD_INPUT = {
     "no checkpoint": (["evaluate", "none.ckpt", "exact(n=8) in bf16"], "none.ckpt"),
     "nothing to evaluate": (["evaluate", "none.ckpt"], "evaluate takes designs"),
     "no module for a workload": (["init", "workload", "my-task.py"], "my_task.py"),
+    "unknown sum": (["train", "teacher", "exact(n=8)", "--sum", "hoper"], "did you mean 'hopper'"),
+    "sum that the format cannot feed": (
+        ["train", "teacher", "exact(n=8)", "--sum", "int(24)"],
+        "float(E,R)",
+    ),
+    "sum behind fp32": (["train", "teacher", "fp32", "--sum", "hopper"], "leave --format and"),
+    "MAC and sum": (
+        ["train", "teacher", "exact(n=8) in bf16", "--sum", "hopper"],
+        "leave --format and",
+    ),
 }
 
 

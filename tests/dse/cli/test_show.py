@@ -206,3 +206,19 @@ def test_a_finished_checkpoint_leaves_nothing_to_record(
     assert run(["train", "exact(n=8)", "--format", "int8", *options, *record]) == 2
     assert "while it is trained" in capsys.readouterr().err
     assert not (tmp_path / "r.npz").exists()
+
+
+def test_a_sum_trains_by_options_as_by_its_text(
+    dense: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    losses = []
+    for words in (
+        ["drum(n=4,k=3)", "--format", "float(8,3)", "--sum", "lazy(6,16)"],
+        ["drum(n=4,k=3) in float(8,3) sum lazy(6,16)"],
+        ["drum(n=4,k=3) in float(8,3)"],
+    ):
+        assert run(["train", *words, "--config", dense, "--json"]) == 0
+        (history,) = json.loads(capsys.readouterr().out)
+        losses.append([epoch["train_loss"] for epoch in history["epochs"]])
+    assert losses[0] == losses[1] != losses[2]

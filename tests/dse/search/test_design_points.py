@@ -281,6 +281,7 @@ def test_points_that_do_not_fit_the_network_are_refused(
         ),
         (["cost", PLACES], "weighed by the products of a training"),
         (["cost", PLACES, "--fast"], "costed as whole units, in full"),
+        (["cost", f"{DRUM} sum hopper"], "the sums of formats: fp32, bf16, fp16 and int32"),
         (["train", "teacher", "list.yaml"], "list.yaml must fit its schema"),
         (
             ["train", "lenet-300-100", "absent.yaml"],

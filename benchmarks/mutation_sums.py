@@ -1,0 +1,111 @@
+"""Does the check of sums catch wrong Verilog? Mutants of generated units, each with one fault.
+
+usage: python benchmarks/mutation_sums.py [COUNT]    writes benchmarks/results/mutation_sums.json
+
+COUNT edits of one operator, constant, index or condition are drawn for each unit, outside its
+core. What the check lets pass must be the original's function, by `proof.equivalent`, or it counts
+as missed.
+"""
+
+import json
+import random
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mutants import elaborates, operator_edits
+
+from axdse.flows.formal.proof import equivalent
+from axdse.flows.tools import find_tool
+from axdse.flows.verify.sum_check import compare_sum
+from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.designs.rtl_text import Rtl, read_rtl
+from axdse.multipliers.designs.sum_rtl import sum_rtl
+from axdse.multipliers.errors import AxdseError
+
+RESULTS = Path(__file__).with_name("results") / "mutation_sums.json"
+SEED, COUNT, EQUIVALENCE_LIMIT_S = 2026, 25, 60
+MACS = (
+    "mitchell(m=1) in float(2,1) sum dot(terms=2,align=3,acc=float(2,1))",
+    "mitchell(m=1) in float(2,1) sum dot(terms=2,align=3,acc=float(2,1),cut=down)",
+    "exact(n=3) in float(3,2,product=wide) sum float(2,2)",
+    "mitchell(m=1) in float(2,1) sum lazy(2,6)",
+    "exact(n=4) in float(8,3) sum dot(terms=4,align=13)",
+    "exact(n=8) in bf16 sum dot(terms=2,align=25,acc=float(8,23),carry=late,round=rne)",
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What became of the mutants of one unit.
+
+    Attributes:
+        caught: by a mismatch.
+        refused: by an error of the check.
+        equivalent: passed, and shown to compute what the original does.
+        missed: passed although they are not, or could not be shown to be.
+    """
+
+    mac: str
+    mutants: int
+    caught: int
+    refused: int
+    equivalent: int
+    missed: tuple[str, ...]
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    start = time.perf_counter()
+    scores = []
+    for mac in MACS:
+        scores.append(_score(mac, count))
+        print(scores[-1], flush=True)
+    record = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tools": [find_tool(name).version for name in ("iverilog", "yosys", "yosys-abc")],
+        "seed": SEED,
+        "seconds": round(time.perf_counter() - start),
+        "scores": [asdict(score) for score in scores],
+    }
+    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _score(text: str, count: int) -> Score:
+    mac = parse_mac(text)
+    assert mac.recipe
+    rtl = sum_rtl(mac.candidate, mac.recipe)
+    core = rtl.text.index(read_rtl(mac.multiplier.family.rtl).rstrip())
+    edits = list(operator_edits(rtl.text[:core]))
+    random.Random(SEED).shuffle(edits)
+    caught = refused = same = tried = 0
+    missed = []
+    for edit in edits:
+        if tried == count:
+            break
+        mutant = replace(rtl, text=edit.apply(rtl.text))
+        if not elaborates(mutant):
+            continue
+        tried += 1
+        try:
+            passed = compare_sum(mac, mac.recipe, mutant).passed
+        except AxdseError:
+            refused += 1
+            continue
+        if not passed:
+            caught += 1
+        elif _is_same(rtl, mutant):
+            same += 1
+        else:
+            missed.append(edit.describe(rtl.text))
+    return Score(text, tried, caught, refused, same, tuple(missed))
+
+
+def _is_same(rtl: Rtl, mutant: Rtl) -> bool:
+    return equivalent(rtl, mutant, EQUIVALENCE_LIMIT_S).verdict == "equal"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What does the Verilog of a sum answer, by Icarus? Ports wider than those of `rtl_bench.v`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from axdse.flows.scripts import RTL_FILE
+from axdse.flows.simulation.icarus import last_words, log_lines
+from axdse.flows.tools import find_tool
+from axdse.flows.verilog.safety import refuse_unsafe
+from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.errors import AxdseError
+
+TIME_LIMIT_S = 600
+_BENCH = """\
+`timescale 1ns / 1ps
+module axdse_sum_bench;
+  reg [{ab}:0] steps[0:{last}];
+  reg [{c}:0] sums[0:{last}];
+  reg [{ab}:0] ab;
+  reg [{c}:0] c;
+  wire [{d}:0] d;
+  integer i;
+  {top} device (.ab(ab), .c(c), .d(d));
+  initial begin
+    $readmemh("steps.hex", steps);
+    $readmemh("sums.hex", sums);
+    for (i = 0; i <= {last}; i = i + 1) begin
+      ab = steps[i];
+      c = sums[i];
+      #1000 $display("%h", d);
+    end
+  end
+endmodule
+"""
+
+
+def simulate_sum(rtl: Rtl, operands: Sequence[int], sums: np.ndarray) -> list[str]:
+    """Run steps through Icarus.
+
+    Args:
+        rtl: of `axdse.multipliers.designs.sum_rtl`.
+        operands: what port `ab` gets at each step.
+        sums: what port `c` gets, uint64.
+
+    Returns:
+        What port `d` says, in hex; may hold x.
+
+    Raises:
+        AxdseError: Icarus is missing or refuses the text, or the run does not end.
+    """
+    refuse_unsafe(rtl.text, rtl.top)
+    widths = {"ab": rtl.a_bits - 1, "c": rtl.b_bits - 1, "d": rtl.product_bits - 1}
+    with temporary_folder() as folder:
+        bench = _BENCH.format(**widths, last=len(operands) - 1, top=rtl.top)
+        (folder / "bench.v").write_text(bench)
+        (folder / RTL_FILE).write_text(rtl.text)
+        (folder / "steps.hex").write_text("".join(f"{word:x}\n" for word in operands))
+        (folder / "sums.hex").write_text("".join(f"{word:x}\n" for word in sums.tolist()))
+        arguments = ["-o", "sim.vvp", "-s", "axdse_sum_bench", "-g2012", "bench.v", RTL_FILE]
+        built = find_tool("iverilog").run(arguments, folder=folder, limit_s=TIME_LIMIT_S)
+        if built.exit_code:
+            line = last_words(log_lines(built.log_file), built.log)
+            rule = f"the RTL {rtl.top} must elaborate in Icarus"
+            raise AxdseError(rule, line, "correct that line")
+        result = find_tool("vvp").run(["-n", "sim.vvp"], folder=folder, limit_s=TIME_LIMIT_S)
+        answers = result.log.split()
+    if result.exit_code or len(answers) != len(operands):
+        rule = f"the simulation of {rtl.top} must answer at every step"
+        raise AxdseError(rule, f"{len(answers)} of {len(operands)}", "try again")
+    return answers

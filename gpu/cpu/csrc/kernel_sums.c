@@ -1,0 +1,704 @@
+/* Float products added by a recipe of multipliers/sums: every operator, any table of m <= 7.
+ *
+ * LANES columns at a time; k is never split. Where no product and no sum can leave the normal
+ * numbers of FP32, steps are vectors of integers (`fast_*`); anything else, and any sum that has
+ * no such form, goes through sum.h, one output at a time (`careful`). Both give the same
+ * bits. With AXDSE_CAREFUL all is careful. The table begins with its `struct sum`.
+ */
+#include <stdlib.h>
+
+#include "float_codes.h"
+#include "sum.h"
+#if defined(__AVX512BW__) && !defined(AXDSE_CAREFUL)
+#include <immintrin.h>
+#define AXDSE_PERMUTES 1
+#else
+#define AXDSE_PERMUTES 0
+#endif
+
+enum {
+    LANES = 32,
+    ABSENT = -9000, /* exponent of a zero */
+    LOWEST = -8000, /* below the exponents of all products, above those with a zero */
+    TABLE_AT = 64,    /* bytes before the table */
+    ROW_ENTRIES = 32, /* of a row at least */
+    FRACTION = 14,    /* bits behind the point of its significands, which take 16 */
+    MOST_SHIFT = 31,
+};
+
+/* What k of a row of a is: exponent, place of its table row, sign as a mask. */
+struct left {
+    int16_t exponent;
+    uint16_t at, sign, code;
+};
+
+/* LANES columns of b at one k. */
+struct right {
+    int16_t exponent[LANES];
+    uint16_t index[LANES], sign[LANES], code[LANES];
+};
+
+static const struct sum *sum_of(const struct task *task) { return task->table; }
+static const uint16_t *table_of(const struct task *task) {
+    return (const uint16_t *)((const char *)task->table + TABLE_AT);
+}
+static int row_stride(const struct task *task) {
+    return 1 << task->fraction_bits > ROW_ENTRIES ? 1 << task->fraction_bits : ROW_ENTRIES;
+}
+
+static int is_special(code x) { return exponent_of(x) == 255; }
+
+/* Bounds of the exponents of what is not zero, infinities and NaN being the highest. */
+struct reach {
+    int low, high;
+};
+
+static struct reach with(struct reach reach, int exponent) {
+    if (!exponent) return reach;
+    return (struct reach){exponent < reach.low ? exponent : reach.low,
+                          exponent > reach.high ? exponent : reach.high};
+}
+
+static struct reach pack_row(struct left *row, const struct task *task, const code *a) {
+    struct reach reach = {255, 0};
+    const int stride = row_stride(task);
+    for (int64_t k = 0; k < task->depth; k++) {
+        const code x = a[task->a.inner[k]];
+        row[k].exponent = (int16_t)(exponent_of(x) ? exponent_of(x) - 127 : ABSENT);
+        row[k].at = (uint16_t)(index_of(x, task->fraction_bits) * (uint32_t)stride);
+        row[k].sign = x >> 15 ? 0xffff : 0;
+        row[k].code = x;
+        reach = with(reach, exponent_of(x));
+    }
+    return reach;
+}
+
+static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
+                        const int64_t *outer, int width) {
+    struct run runs[LANES];
+    uint16_t low = 255, high = 0;
+    const int count = find_runs(runs, outer, width);
+    for (int64_t k = 0; k < task->depth; k++) {
+        struct right *at = panel + k;
+        memset(at->code, 0, sizeof at->code);
+        copy_codes(at->code, b + task->b.inner[k], runs, count);
+        for (int n = 0; n < LANES; n++) {
+            const code x = at->code[n];
+            const uint16_t exponent = (uint16_t)exponent_of(x), there = exponent ? exponent : 255;
+            low = there < low ? there : low;
+            high = exponent > high ? exponent : high;
+            at->exponent[n] = (int16_t)(exponent ? (int)exponent - 127 : ABSENT);
+            at->index[n] = (uint16_t)index_of(x, task->fraction_bits);
+            at->sign[n] = (uint16_t)((int16_t)x >> 15);
+        }
+    }
+    return (struct reach){low, high};
+}
+
+/* Whether neither a sum nor a product leaves the normal numbers of FP32. Each sum is a multiple of
+ * the smallest unit that a term was cut to, and grows by at most twice a term. */
+static int is_in_reach(const struct task *task, struct reach a, struct reach b) {
+    const int low = a.low + b.low - 254, high = a.high + b.high - 254;
+    const int64_t growth = task->depth + SUM_MOST_TERMS;
+    const int bits = 64 - __builtin_clzll((uint64_t)growth);
+    const int most = sum_of(task)->kind == SUM_LAZY ? 32 : bits + 4;
+    return a.high < 255 && b.high < 255 && (low >= -95 || !a.high || !b.high) && high + most <= 126;
+}
+
+/* One output by the model of the sum. */
+static float careful(const struct task *task, const struct left *row, const struct right *panel,
+                     int lane) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float outer = 0;
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t end = min64(from + chunk, depth);
+        struct running now;
+        sum_clear(sum, &now, 0);
+        for (int64_t k = from; k < end; k += sum->terms) {
+            int32_t exponent[SUM_MOST_TERMS];
+            int64_t significand[SUM_MOST_TERMS];
+            const int count = (int)min64(sum->terms, end - k);
+            float special = 0;
+            for (int i = 0; i < count; i++) {
+                const struct left *x = row + k + i;
+                const struct right *y = panel + k + i;
+                const code b = y->code[lane];
+                const int odd = (is_special(x->code) || is_special(b)) && b != MISSING;
+                const int none = odd || !exponent_of(x->code) || !exponent_of(b);
+                const int64_t size = none ? 0 : table[x->at + y->index[lane]];
+                special += odd ? value_of(x->code) * value_of(b) : 0;
+                exponent[i] = none ? 0 : x->exponent + y->exponent[lane];
+                significand[i] = (x->code ^ b) >> 15 ? -size : size;
+            }
+            sum_step(sum, &now, exponent, significand, count, special);
+        }
+        outer = sum->chunk ? outer + sum_end(sum, &now) : sum_end(sum, &now);
+    }
+    return sum_plain(outer);
+}
+
+#if AXDSE_PERMUTES
+/* table[row + index] of each lane; `bits` is m. */
+static inline __attribute__((always_inline)) __m512i looked_up(const uint16_t *row,
+                                                               const uint16_t *index, int bits) {
+    const __m512i at = _mm512_loadu_si512(index);
+    if (bits <= 5) return _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
+    const __m512i low = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at,
+                                                  _mm512_loadu_si512(row + 32));
+    const __m512i high = _mm512_permutex2var_epi16(_mm512_loadu_si512(row + 64), at,
+                                                   _mm512_loadu_si512(row + 96));
+    return _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(at, _mm512_set1_epi16(64)), high);
+}
+
+static inline __attribute__((always_inline)) __m512i exponents_of(const struct left *x,
+                                                                  const struct right *y) {
+    return _mm512_add_epi16(_mm512_set1_epi16(x->exponent), _mm512_loadu_si512(y->exponent));
+}
+
+/* Unpacked words lie in lanes of 128 bits; t has them in order. */
+static inline __attribute__((always_inline)) void add_in_order(int32_t *t, __m512i low,
+                                                               __m512i high) {
+    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+    const __m512i x = _mm512_permutex2var_epi32(low, first, high);
+    const __m512i y = _mm512_permutex2var_epi32(low, second, high);
+    _mm512_storeu_si512(t, _mm512_add_epi32(_mm512_loadu_si512(t), x));
+    _mm512_storeu_si512(t + 16, _mm512_add_epi32(_mm512_loadu_si512(t + 16), y));
+}
+
+/* Terms of at most 15 bits: shifted as words, then two k at a time times their signs. */
+static inline __attribute__((always_inline)) void add_short_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m512i one = _mm512_set1_epi16(1);
+    const __m512i place = _mm512_add_epi16(_mm512_loadu_si512(top),
+                                           _mm512_set1_epi16((int16_t)(FRACTION - align)));
+    __m512i low = _mm512_setzero_si512(), high = low;
+    for (int64_t i = 0; i < count; i += 2) {
+        __m512i size[2], sign[2];
+        for (int j = 0; j < 2; j++) {
+            const int64_t k = i + j < count ? i + j : i;
+            const __m512i gap = _mm512_sub_epi16(place, exponents_of(x + k, y + k));
+            size[j] = _mm512_srlv_epi16(looked_up(table + x[k].at, y[k].index, bits), gap);
+            if (i + j == count) size[j] = _mm512_setzero_si512();
+            /* (row ^ column) | 1: 1 or -1 */
+            sign[j] = _mm512_ternarylogic_epi32(_mm512_set1_epi16((int16_t)x[k].sign),
+                                                _mm512_loadu_si512(y[k].sign), one, 0xbe);
+        }
+        const __m512i even = _mm512_madd_epi16(_mm512_unpacklo_epi16(size[0], size[1]),
+                                               _mm512_unpacklo_epi16(sign[0], sign[1]));
+        const __m512i odd = _mm512_madd_epi16(_mm512_unpackhi_epi16(size[0], size[1]),
+                                              _mm512_unpackhi_epi16(sign[0], sign[1]));
+        low = _mm512_add_epi32(low, even);
+        high = _mm512_add_epi32(high, odd);
+    }
+    add_in_order(t, low, high);
+}
+
+/* Others: significands in the upper halves of 32 bits, from where they are shifted. */
+static inline __attribute__((always_inline)) void add_long_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i place = _mm512_add_epi16(_mm512_loadu_si512(top),
+                                           _mm512_set1_epi16((int16_t)(16 + FRACTION - align)));
+    __m512i low = zero, high = zero;
+    for (int64_t i = 0; i < count; i++) {
+        const __m512i gap = _mm512_sub_epi16(place, exponents_of(x + i, y + i));
+        const __m512i size = looked_up(table + x[i].at, y[i].index, bits);
+        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[i].sign),
+                                              _mm512_loadu_si512(y[i].sign));
+        const __m512i sign_low = _mm512_unpacklo_epi16(sign, sign);
+        const __m512i sign_high = _mm512_unpackhi_epi16(sign, sign);
+        const __m512i even = _mm512_srlv_epi32(_mm512_unpacklo_epi16(zero, size),
+                                               _mm512_unpacklo_epi16(gap, zero));
+        const __m512i odd = _mm512_srlv_epi32(_mm512_unpackhi_epi16(zero, size),
+                                              _mm512_unpackhi_epi16(gap, zero));
+        low = _mm512_add_epi32(low, _mm512_sub_epi32(_mm512_xor_si512(even, sign_low), sign_low));
+        high = _mm512_add_epi32(high, _mm512_sub_epi32(_mm512_xor_si512(odd, sign_high), sign_high));
+    }
+    add_in_order(t, low, high);
+}
+
+/* c + p toward zero or, before a rounding to nearest of at most 21 bits, to odd. */
+static inline __attribute__((always_inline)) __m512 to_odd(__m512 c, __m512 p, int nearest) {
+    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    if (!nearest) return cut;
+    const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
+    const __m512i word = _mm512_castps_si512(cut);
+    return _mm512_castsi512_ps(_mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1)));
+}
+
+/* Its upper r fraction bits, toward zero or to nearest even. */
+static inline __attribute__((always_inline)) __m512 cut_word(__m512 odd, int r, int nearest) {
+    __m512i word = _mm512_castps_si512(odd);
+    if (nearest) {
+        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
+        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
+    }
+    return _mm512_castsi512_ps(_mm512_and_si512(word, _mm512_set1_epi32(-(1 << (23 - r)))));
+}
+
+#endif
+
+/* The same in an array, on any CPU. */
+static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out,
+                                                          const uint16_t *row,
+                                                          const uint16_t *index, int bits) {
+#if AXDSE_PERMUTES
+    _mm512_storeu_si512(out, looked_up(row, index, bits));
+#else
+    (void)bits;
+    for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
+#endif
+}
+
+static inline double power_of_two(int64_t exponent) {
+    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Exact doubles rounded to r fraction bits, normal numbers of FP32 or 0. */
+static inline __attribute__((always_inline)) void round_all(float *restrict c,
+                                                            const double *restrict exact, int r,
+                                                            int nearest) {
+    const uint64_t unit = 1ull << (52 - r);
+    for (int n = 0; n < LANES; n++) {
+        uint64_t bits;
+        memcpy(&bits, exact + n, sizeof bits);
+        if (nearest) bits += (unit >> 1) - 1 + (bits >> (52 - r) & 1);
+        bits &= ~(unit - 1);
+        double x;
+        memcpy(&x, &bits, sizeof x);
+        c[n] = (float)x;
+    }
+}
+
+/* The largest exponent of `count` terms and of what is in `top`. */
+static inline __attribute__((always_inline)) void raise_top(int16_t *restrict top,
+                                                            const struct left *x,
+                                                            const struct right *y, int64_t count) {
+#if AXDSE_PERMUTES
+    __m512i largest = _mm512_loadu_si512(top);
+    for (int64_t i = 0; i < count; i++)
+        largest = _mm512_max_epi16(largest, exponents_of(x + i, y + i));
+    _mm512_storeu_si512(top, largest);
+#else
+    for (int64_t i = 0; i < count; i++)
+        for (int n = 0; n < LANES; n++) {
+            const int16_t exponent = (int16_t)(x[i].exponent + y[i].exponent[n]);
+            top[n] = exponent > top[n] ? exponent : top[n];
+        }
+#endif
+}
+
+/* `count` terms cut and added to t, in units of 2^(top - align): so few that 32 bits hold them. */
+static inline __attribute__((always_inline)) void add_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align, int down) {
+#if AXDSE_PERMUTES
+    if (!down && align < FRACTION) {
+        add_short_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+    if (!down) {
+        add_long_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+#endif
+    const int up = align - FRACTION, left = up > 0 ? up : 0, right = up < 0 ? -up : 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t found[LANES];
+        look_up(found, table + x[i].at, y[i].index, bits);
+        for (int n = 0; n < LANES; n++) {
+            const int16_t exponent = (int16_t)(x[i].exponent + y[i].exponent[n]);
+            const uint16_t far = (uint16_t)(top[n] - exponent);
+            const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+            const int32_t sign = (int16_t)(x[i].sign ^ y[i].sign[n]);
+            const int32_t size = exponent > LOWEST ? (int32_t)found[n] << left : 0;
+            t[n] += down ? ((size ^ sign) - sign) >> right >> gap
+                         : ((size >> right >> gap) ^ sign) - sign;
+        }
+    }
+}
+
+/* A step begins: the exponent of c, 0 having none, and after `top` is known c in its units. */
+static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
+                                                                    const float *restrict c) {
+    for (int n = 0; n < LANES; n++) {
+        const int field = sum_word(c[n]) >> 23 & 255;
+        top[n] = (int16_t)(field ? field - 127 : LOWEST);
+    }
+}
+
+static inline __attribute__((always_inline)) void cut_sums(int32_t *restrict t,
+                                                           const float *restrict c,
+                                                           const int16_t *restrict top, int align,
+                                                           int down) {
+    for (int n = 0; n < LANES; n++) {
+        const uint32_t word = sum_word(c[n]);
+        const int field = word >> 23 & 255, far = top[n] - field + 127;
+        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+        const int32_t size = field ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
+        const int32_t sign = (int32_t)word >> 31;
+        const int32_t value = down ? (size ^ sign) - sign : size;
+        const int32_t cut = (align >= 23 ? value << (align - 23) : value >> (23 - align)) >> gap;
+        t[n] = down ? cut : (cut ^ sign) - sign;
+    }
+}
+
+/* t + more; 1 if that takes more than 32 bits. */
+static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
+                                                         const int32_t *restrict more) {
+    int32_t over = 0;
+    for (int n = 0; n < LANES; n++) {
+        const int32_t sum = (int32_t)((uint32_t)t[n] + (uint32_t)more[n]);
+        over |= (sum ^ t[n]) & (sum ^ more[n]);
+        t[n] = sum;
+    }
+    return over < 0;
+}
+
+/* t 2^(top - align) rounded. */
+static inline __attribute__((always_inline)) void close_step(float *restrict c,
+                                                             const int32_t *restrict t,
+                                                             const int16_t *restrict top, int align,
+                                                             int r, int nearest) {
+#if AXDSE_PERMUTES
+    if (!nearest || r != 22) {
+        for (int n = 0; n < LANES; n += 16) {
+            const __m512i whole = _mm512_loadu_si512(t + n);
+            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
+            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
+            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
+            __m512 near = _mm512_cvtepi32_ps(whole);
+            if (!nearest || r < 23) {
+                near = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+                if (nearest) { /* to odd first */
+                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(near), whole);
+                    const __m512i cut = _mm512_castps_si512(near);
+                    near = _mm512_castsi512_ps(_mm512_mask_or_epi32(cut, lost, cut, _mm512_set1_epi32(1)));
+                }
+                near = cut_word(near, r, nearest);
+            }
+            __m512i word = _mm512_castps_si512(near);
+            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
+            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
+        }
+        return;
+    }
+#endif
+    double total[LANES];
+    for (int n = 0; n < LANES; n++)
+        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+    round_all(c, total, r, nearest);
+}
+
+/* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
+static inline __attribute__((always_inline)) int fast_aligned(
+    float *restrict result, const struct task *task, const struct left *row,
+    const struct right *panel, int bits, int down, int nearest, int late) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int align = sum->align, r = sum->register_bits;
+    /* So many terms stay below 2^30. */
+    const int flush = 1 << (28 - align);
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+        for (int64_t k = from; k < last; k += sum->terms) {
+            const int64_t end = min64(k + sum->terms, last);
+            int16_t top[LANES];
+            int32_t t[LANES] = {0};
+            if (late)
+                for (int n = 0; n < LANES; n++) top[n] = LOWEST;
+            else
+                exponents_of_sums(top, c);
+            raise_top(top, row + k, panel + k, end - k);
+            if (!late) cut_sums(t, c, top, align, down);
+            add_terms(t, top, row + k, panel + k, min64(flush, end - k), table, bits, align, down);
+            for (int64_t i = k + flush; i < end; i += flush) {
+                int32_t more[LANES] = {0};
+                const int64_t some = min64(flush, end - i);
+                add_terms(more, top, row + i, panel + i, some, table, bits, align, down);
+                over |= add_all(t, more);
+            }
+            float next[LANES];
+            close_step(next, t, top, align, r, nearest);
+            for (int n = 0; n < LANES; n++) c[n] = late ? next[n] + c[n] : next[n];
+        }
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return over;
+}
+
+#if AXDSE_PERMUTES
+/* 16 products as FP32 words: significands as words of 16 bits, exponents, signs. */
+static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __m256i exponent,
+                                                                __m256i sign) {
+    const __m512i whole = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(size)));
+    const __m512i wide = _mm512_cvtepi16_epi32(exponent);
+    const __mmask16 there = _mm512_cmpgt_epi32_mask(wide, _mm512_set1_epi32(LOWEST));
+    const __m512i unit = _mm512_slli_epi32(_mm512_sub_epi32(wide, _mm512_set1_epi32(FRACTION)), 23);
+    const __m512i word = _mm512_maskz_add_epi32(there, whole, unit);
+    const __m512i signs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(sign), 31);
+    return _mm512_castsi512_ps(_mm512_or_si512(word, signs));
+}
+
+/* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
+static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
+    if (nearest && r == 23) return _mm512_add_ps(c, p);
+    return cut_word(to_odd(c, p, nearest), r, nearest);
+}
+
+/* A register narrower than FP32's exponent: what is below its smallest normal number is rounded to
+ * its last place, and `over` tells what is beyond its largest. `odd` is the sum, rounded to odd or
+ * toward zero; `word` the same rounded to r bits. */
+struct limits {
+    __m512 smallest, beyond, last;
+};
+
+static inline __attribute__((always_inline)) __m512 limited(__m512 word, __m512 odd, int nearest,
+                                                            const struct limits *limits,
+                                                            __mmask16 *over) {
+    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
+    const __m512 size = _mm512_abs_ps(odd);
+    const __mmask16 below = _mm512_cmp_ps_mask(size, limits->smallest, _CMP_LT_OQ);
+    __m512 rounded = nearest ? _mm512_add_ps(size, limits->last)
+                             : _mm512_add_round_ps(size, limits->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    rounded = _mm512_sub_ps(rounded, limits->last);
+    const __m512i signs = _mm512_or_si512(_mm512_castps_si512(rounded), sign);
+    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signs));
+    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), limits->beyond, _CMP_GE_OQ);
+    return word;
+}
+
+/* Returns 1 if any sum has left a register narrower than FP32's exponent. */
+static inline __attribute__((always_inline)) int add_exactly(
+    float *restrict c, const struct left *x, const struct right *y, int64_t count,
+    const uint16_t *table, int bits, int r, int nearest, int e) {
+    const int bias = (1 << (e - 1)) - 1;
+    const struct limits limits = {_mm512_set1_ps((float)power_of_two(1 - bias)),
+                                  _mm512_set1_ps((float)power_of_two(e < 8 ? bias + 1 : 127)),
+                                  _mm512_set1_ps((float)power_of_two(1 - bias - r + 23))};
+    __m512 sums[2] = {_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16)};
+    __mmask16 over = 0;
+    for (int64_t k = 0; k < count; k++) {
+        const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
+        const __m512i exponent = exponents_of(x + k, y + k);
+        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
+        const __m512 products[2] = {
+            products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)),
+            products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1))};
+        for (int h = 0; h < 2; h++) {
+            if (e == 8) {
+                sums[h] = added(sums[h], products[h], r, nearest);
+                continue;
+            }
+            const __m512 odd = to_odd(sums[h], products[h], nearest);
+            sums[h] = limited(cut_word(odd, r, nearest), odd, nearest, &limits, &over);
+        }
+    }
+    _mm512_storeu_ps(c, sums[0]);
+    _mm512_storeu_ps(c + 16, sums[1]);
+    return over != 0;
+}
+#endif
+
+/* One product to each of c, rounded to odd in FP64, then once. */
+static inline __attribute__((always_inline)) void add_product(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest) {
+    uint16_t found[LANES];
+    double exact[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    for (int n = 0; n < LANES; n++) {
+        const int exponent = x->exponent + y->exponent[n];
+        const double size = exponent > LOWEST ? (double)found[n] : 0.0;
+        const double scale = power_of_two(exponent > LOWEST ? exponent - FRACTION : 0);
+        const double y_n = ((x->sign ^ y->sign[n]) & 1 ? -size : size) * scale;
+        const double x_n = c[n], s = x_n + y_n, part = s - x_n;
+        const double lost = (x_n - (s - part)) + (y_n - part);
+        uint64_t word;
+        memcpy(&word, &s, sizeof word);
+        const uint64_t outward = (lost > 0) == (s > 0);
+        word += lost != 0 && !(word & 1) ? (outward ? 1 : -1) : 0;
+        memcpy(exact + n, &word, sizeof word);
+    }
+    round_all(c, exact, r, nearest);
+}
+
+/* A register float(8, R) that products are added to exactly, one by one. */
+static inline __attribute__((always_inline)) int fast_exact(float *restrict result,
+                                                            const struct task *task,
+                                                            const struct left *row,
+                                                            const struct right *panel, int bits,
+                                                            int nearest) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int r = sum->register_bits;
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+#if AXDSE_PERMUTES
+        const int e = sum->exponent_bits;
+        const struct left *x = row + from;
+        const struct right *y = panel + from;
+        if (e < 8)
+            over |= add_exactly(c, x, y, last - from, table, bits, r, nearest, e);
+        else if (nearest && r == 23)
+            add_exactly(c, x, y, last - from, table, bits, 23, 1, 8);
+        else if (!nearest || r != 22)
+            add_exactly(c, x, y, last - from, table, bits, r, nearest, 8);
+        else
+#endif
+            for (int64_t k = from; k < last; k++)
+                add_product(c, row + k, panel + k, table, bits, r, nearest);
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return over;
+}
+
+/* A lazy register of at most 30 bits. */
+static inline __attribute__((always_inline)) int fast_lazy(float *restrict result,
+                                                           const struct task *task,
+                                                           const struct left *row,
+                                                           const struct right *panel, int bits,
+                                                           int down, int nearest) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = table_of(task);
+    const int align = sum->align, spare = 32 - sum->width;
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    for (int64_t from = 0; from < depth; from += chunk) {
+        const int64_t last = min64(from + chunk, depth);
+        int16_t top[LANES], before[LANES];
+        int32_t t[LANES] = {0};
+        for (int n = 0; n < LANES; n++) top[n] = LOWEST;
+        for (int64_t k = from; k < last; k += sum->terms) {
+            const int64_t end = min64(k + sum->terms, last);
+            memcpy(before, top, sizeof top);
+            raise_top(top, row + k, panel + k, end - k);
+            for (int n = 0; n < LANES; n++) {
+                const int far = top[n] - before[n], gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+                const int32_t back = down ? 0 : t[n] >> 31 & (int32_t)((1u << gap) - 1);
+                t[n] = (t[n] + back) >> gap;
+            }
+            add_terms(t, top, row + k, panel + k, end - k, table, bits, align, down);
+            for (int n = 0; n < LANES; n++) t[n] = (int32_t)((uint32_t)t[n] << spare) >> spare;
+        }
+        close_step(c, t, top, align, 23, nearest);
+        if (sum->chunk)
+            for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
+    }
+    for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
+    return 0;
+}
+
+/* Which of them computes a sum, as a number; 0: none. */
+static int form_of(const struct sum *sum) {
+#ifdef AXDSE_CAREFUL
+    (void)sum;
+    return 0;
+#else
+    const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
+    const int is_small = AXDSE_PERMUTES && sum->kind == SUM_FLOAT && sum->register_bits <= 21;
+    if ((is_float || is_small) && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
+    if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
+        return 2;
+    if (sum->kind == SUM_LAZY && sum->width <= 30) return 3; /* so align <= 27 */
+    return 0;
+#endif
+}
+
+#define FORMS(bits)                                                                            \
+    if (form == 1)                                                                             \
+        return nearest ? fast_exact(c, task, row, panel, bits, 1)                              \
+                       : fast_exact(c, task, row, panel, bits, 0);                             \
+    if (form == 3)                                                                             \
+        return down ? fast_lazy(c, task, row, panel, bits, 1, nearest)                         \
+                    : fast_lazy(c, task, row, panel, bits, 0, nearest);                        \
+    if (late) return fast_aligned(c, task, row, panel, bits, down, nearest, 1);                \
+    return down      ? fast_aligned(c, task, row, panel, bits, 1, nearest, 0)                  \
+           : nearest ? fast_aligned(c, task, row, panel, bits, 0, 1, 0)                        \
+                     : fast_aligned(c, task, row, panel, bits, 0, 0, 0)
+
+static int fast(float *c, const struct task *task, const struct left *row,
+                const struct right *panel, int form) {
+    const struct sum *sum = sum_of(task);
+    const int down = sum->down, nearest = sum->nearest, late = sum->late;
+    if (task->fraction_bits <= 5) {
+        FORMS(5);
+    }
+    FORMS(7);
+}
+
+/* Rows [first, last) of one panel. */
+static void multiply_rows(const struct task *task, const struct left *rows,
+                          const struct reach *reaches, const struct right *panel,
+                          struct reach reach, sum *c, const int64_t *columns, int width,
+                          int64_t first, int64_t last) {
+    const int form = form_of(sum_of(task));
+    for (int64_t m = first; m < last; m++) {
+        const struct left *row = rows + m * task->depth;
+        float result[LANES];
+        if (!form || !is_in_reach(task, reaches[m], reach) || fast(result, task, row, panel, form))
+            for (int n = 0; n < width; n++) result[n] = careful(task, row, panel, n);
+        for (int n = 0; n < width; n++) c[task->c_row[m] + columns[n]] = result[n];
+    }
+}
+
+enum { SERIAL_PRODUCTS = 1 << 15 };
+
+/* Returns 0, or 1 if there is no memory. */
+int multiply_task(const struct task *task) {
+    const int64_t panels = (task->columns + LANES - 1) / LANES;
+    const double products = (double)task->rows * task->depth * task->columns * task->problems;
+    const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;
+    const int64_t parts = panels >= 2 * threads ? 1 : min64(threads, task->rows);
+    struct left *rows = malloc((size_t)(task->rows * task->depth) * sizeof *rows);
+    struct reach *reaches = malloc((size_t)task->rows * sizeof *reaches);
+    int failed = !rows || !reaches;
+    for (int64_t problem = 0; problem < task->problems && !failed; problem++) {
+        const code *a = task->a.codes + task->a_base[problem];
+        const code *b = task->b.codes + task->b_base[problem];
+        sum *c = task->c + task->c_base[problem];
+#pragma omp parallel num_threads(threads) reduction(| : failed)
+        {
+            struct right *panel = aligned_alloc(64, (size_t)task->depth * sizeof *panel);
+            failed |= !panel;
+#pragma omp for schedule(static)
+            for (int64_t m = 0; m < task->rows; m++)
+                reaches[m] = pack_row(rows + m * task->depth, task, a + task->a.outer[m]);
+#pragma omp for schedule(dynamic, 1)
+            for (int64_t at = 0; at < panels * parts; at++) {
+                if (!panel) continue;
+                const int64_t n = at / parts * LANES, part = at % parts;
+                const int width = (int)min64(LANES, task->columns - n);
+                const struct reach reach = pack_columns(panel, task, b, task->b.outer + n, width);
+                multiply_rows(task, rows, reaches, panel, reach, c, task->c_column + n, width,
+                              task->rows * part / parts, task->rows * (part + 1) / parts);
+            }
+            free(panel);
+        }
+    }
+    free(rows);
+    free(reaches);
+    return failed;
+}

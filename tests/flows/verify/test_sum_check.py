@@ -1,0 +1,193 @@
+"""Is the Verilog of sums their C model, and is one that is not told apart?"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from axdse.dse.cli import run
+from axdse.flows.simulation.sum_bench import simulate_sum
+from axdse.flows.verify.sum_check import check_sum, compare_sum
+from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.designs.sum_rtl import SumShape, sum_rtl
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.model.sum_unit import core_terms, sum_unit
+from axdse.multipliers.sums.reference import add_up, register_codes, register_values
+
+RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
+FP4 = "mitchell(m=1) in float(2,1) sum"
+# Every branch of every parameter, on every step that exists.
+SMALL = (
+    f"{FP4} dot(terms=2,align=3,acc=float(2,1))",
+    f"{FP4} dot(terms=2,align=2,acc=float(2,2),round=rne)",
+    f"{FP4} dot(terms=2,align=3,acc=float(2,1),cut=down)",
+    f"{FP4} dot(terms=2,align=3,acc=float(2,1),carry=late)",
+    f"{FP4} dot(terms=2,align=exact,acc=float(2,1),round=rne)",
+    f"{FP4} dot(terms=1,align=2,acc=float(4,2),cut=down,round=rne)",
+    f"{FP4} float(3,3)",
+    f"{FP4} float(2,1,round=rz)",
+    f"{FP4} lazy(2,6)",
+    f"{FP4} lazy(1,5,cut=down)",
+    "exact(n=3) in float(2,2) sum dot(terms=1,align=3,acc=float(3,2))",
+    "exact(n=3) in float(2,2,product=wide) sum dot(terms=1,align=2,acc=float(3,2))",
+    "exact(n=3) in float(3,2,product=wide) sum float(2,2)",  # whole sums below the register's
+    "drum(n=4,k=3) in float(2,3) sum dot(terms=1,align=4,acc=float(3,2),round=rne)",
+)
+REAL = (
+    "exact(n=4) in float(8,3) sum dot(terms=4,align=13)",
+    "exact(n=8) in bf16 sum dot(terms=2,align=25,acc=float(8,23),carry=late,round=rne)",
+    "exact(n=8) in bf16 sum float(8,7)",
+    "drum(n=4,k=3) in fp8_e4m3 sum dot(terms=4,acc=lazy(10,24))",
+)
+
+
+@pytest.mark.parametrize("text", SMALL)
+def test_small_sum_is_proved(text: str) -> None:
+    report = check_sum(parse_mac(text))
+    assert report.verdict == "proved", report.examples
+    assert report.proof
+    assert report.proof.pairs == 1 << (report.a_bits + report.b_bits)
+
+
+@pytest.mark.slow
+def test_sum_of_the_issue_is_proved() -> None:
+    report = check_sum(parse_mac(f"{FP4} dot(terms=2,align=4,acc=float(3,3))"))
+    assert report.verdict == "proved"
+    assert report.proof
+    assert report.proof.pairs == 1 << 23
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_sum_of_real_size_agrees(text: str) -> None:
+    report = check_sum(parse_mac(text))
+    assert report.verdict == "sampled", (report.examples, report.reading)
+    assert report.reading
+    assert report.reading.vectors > 24_000
+    assert {"exponent gaps", "sign patterns", "cancellations"} <= {c.name for c in report.coverage}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["hopper", "ampere", "volta", "hopper_fp8", "blackwell_fp8"])
+def test_preset_agrees(preset: str) -> None:
+    form = "exact(n=4) in fp8_e4m3(product=wide)" if "fp8" in preset else "exact(n=8) in bf16"
+    assert check_sum(parse_mac(f"{form} sum {preset}")).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        (SMALL[0], "larger0 > exponent_c ?", "larger0 < exponent_c ?"),
+        (SMALL[13], "half & (kept[0] | more)", "half & kept[0]"),
+        (SMALL[1], ".NEAREST(1)", ".NEAREST(0)"),
+        (SMALL[2], "{OUT{invert}} & ~", "{OUT{1'b0}} & ~"),
+        (SMALL[4], "biased = stop ?", "biased = 1'b0 ?"),
+        (SMALL[6], "(JAM != 0) & (|(shifted", "1'b0 & (|(shifted"),
+        (SMALL[8], "lost & c[5]", "1'b0"),
+        (SMALL[12], "(DEEP != 0)", "1'b0"),
+        (SMALL[0], "assign present = ~zero &", "assign present ="),
+        (SMALL[0], "zero & (full_a | full_b)", "1'b0"),
+        (SMALL[0], "nan | (plus & minus)", "nan"),
+        (SMALL[0], "sign = plus | minus ? minus", "sign = plus | minus ? 1'b0"),
+    ],
+)
+def test_wrong_verilog_is_told(text: str, before: str, after: str) -> None:
+    mac = parse_mac(text)
+    assert mac.recipe
+    rtl = sum_rtl(mac.candidate, mac.recipe)
+    if before not in rtl.text:
+        pytest.fail(f"no {before!r} in the text")
+    wrong = replace(rtl, text=rtl.text.replace(before, after))
+    report = compare_sum(mac, mac.recipe, wrong)
+    assert report.verdict == "mismatch"
+    assert report.examples or (report.reading and report.reading.examples)
+
+
+def test_unit_is_the_reference() -> None:
+    """The oracle of the Verilog against numpy, from codes to codes."""
+    mac = parse_mac("exact(n=4) in fp8_e4m3 sum dot(terms=4,align=9,acc=float(5,8),round=rne)")
+    assert mac.recipe
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 256, (4000, 4), np.uint64) for _ in "ab")
+    c = rng.integers(0, 1 << 14, 4000, np.uint64)
+    held = mac.recipe.register
+    start = register_values(c, held)  # type: ignore[arg-type]
+    expected = add_up(mac.recipe, core_terms(mac.candidate, a, b), start)
+    found = sum_unit(mac.candidate, mac.recipe, a, b, c)
+    np.testing.assert_array_equal(found, register_codes(expected, held))  # type: ignore[arg-type]
+
+
+REFUSED = {
+    "exact(n=8) in int8 sum int(24)": "combinational cores in a float format",
+    "exact(n=8) in bf16 sum fixed(40,-20)": "float(E,R) and of lazy ones",
+    "exact(n=8) in bf16 sum dot(terms=4,align=exact)": "up to 240 bits",
+    "exact(n=8) in bf16 sum dot(terms=4,align=13,stages=1)": "leave stages out",
+    "exact(n=8) in bf16 sum lazy(40,62)": "up to 64 bits",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_sum_without_verilog_is_one_line(text: str) -> None:
+    with pytest.raises(AxdseError) as caught:
+        check_sum(parse_mac(text))
+    assert REFUSED[text] in str(caught.value)
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["mitchell(m=1)", "--format", "float(2,1)", "--sum", "float(2,1,round=rz)"]
+    path = str(tmp_path / "sum.json")
+    assert run(["verify", *words, "--certificate", path]) == 0
+    assert "proved" in capsys.readouterr().out
+    assert run(["verify", "--check", path]) == 0
+    assert "holds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["exact(n=8)", "--format", "bf16", "--sum", "hoper"], "did you mean 'hopper'"),
+        (["exact(n=8)", "--format", "bf16", "--sum", "bf16"], "is a recipe"),
+        (["exact(n=8)", "--format", "int8", "--sum", "hopper"], "summed in int(W)"),
+        (["exact(n=8)", "--sum", "hopper", "--unit"], "leave the others out"),
+        (["--model", "a.c", "--rtl", "a.v", "--sum", "hopper"], "--sum too"),
+    ],
+)
+def test_bad_words_are_one_line(
+    words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", *words]) == 2
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.count("\n") == 1
+
+
+def test_verilog_gives_recorded_dot_products_of_tensor_cores() -> None:
+    if not RECORDED:
+        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
+    rows = slice(0, 120)
+    cases = (("H100_bf16", 8, 7, "hopper", 8), ("V100_fp16", 11, 10, "volta", 5))
+    with np.load(Path(RECORDED)) as recorded:
+        for case, n, m, preset, e in cases:
+            mac = parse_mac(
+                f"exact(n={n}) in float({e},{m},product=wide,scale=none) sum {preset}"
+                if e < 8
+                else f"exact(n={n}) in bf16 sum {preset}"
+            )
+            assert mac.recipe
+            a, b, c, d = (recorded[f"{case}_{key}"][rows].astype(np.uint64) for key in "abcd")
+            shape = SumShape(mac.candidate, mac.recipe)
+            bias = np.uint64(127 - shape.format.bias)
+            codes = []
+            for x in (a, b):
+                size = x & np.uint64(0x7FFF_FFFF)
+                size = np.where(size == 0, 0, size - (bias << np.uint64(23)))
+                sign = x >> np.uint64(31) << np.uint64(e + m)
+                codes.append(sign | size >> np.uint64(23 - m))
+            pins = shape.operand_bits
+            operands = [
+                sum(int(code) << (place * pins) for place, code in enumerate(row))
+                for row in np.concatenate(codes, 1)
+            ]
+            answers = simulate_sum(sum_rtl(mac.candidate, mac.recipe), operands, c)
+            assert [int(answer, 16) for answer in answers] == d.tolist()

@@ -1,0 +1,350 @@
+"""Do kernels that add by a recipe give the reference's bits, whatever operator and threads?"""
+
+import contextlib
+import os
+import pickle
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import axdse
+from axdse.gpu import reference
+from axdse.gpu.cpu import compile as cpu_compile
+from axdse.gpu.cpu import ops as cpu_ops
+from axdse.gpu.cpu.compile import cpu_flags
+from axdse.gpu.cpu.kernels import CAREFUL_SUMS, SUMS, VBMI, Kernel, engine_for, use_kernel
+from axdse.gpu.layers.assignment import Assignment, Product
+from axdse.gpu.multiplication.handles import handle
+from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.ops import schema
+from axdse.gpu.ops.plan import explain, plan
+from axdse.gpu.testing.gemm import assert_same_bits, operands, table, wild_operands
+from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.sums.recipe import parse_sum
+
+FORMATS = {
+    "narrow of 3 bits": "float(8,3)",
+    "wide of 7 bits": "bf16",
+    "narrow of 7 bits, truncated": "approxtrain",
+    "wide of 6 bits": "float(8,6,product=wide)",
+    "narrow of 1 bit": "float(8,1)",
+}
+FLOAT_SUMS = (
+    "dot(terms=16,align=13)",
+    "dot(terms=16,align=13,cut=down,round=rne)",
+    "hopper",
+    "ampere",
+    "dot(terms=4,align=28,acc=float(8,20),round=rne)",
+    "blackwell_fp8",
+    "blackwell_fp8(chunk=32)",
+    "deepseek(chunk=32)",
+    "dot(terms=3,align=9,chunk=6)",
+    "dot(terms=4,align=30)",  # too wide for the vectors
+    "float(8,7)",
+    "float(8,23)",
+    "float(8,10,round=rz,chunk=8)",
+    "ibm(chunk=16)",
+    "float(4,3,round=rz)",
+    "float(6,22)",
+    "float(5,10)",
+    "dot(terms=4,acc=lazy(10,24))",
+    "dot(terms=4,acc=lazy(10,18),cut=down,round=rne,chunk=16)",
+    "dot(terms=5,acc=lazy(20,40))",
+    "fixed(40,-30)",
+    "dot(terms=4,acc=fixed(20,-10),overflow=saturate)",
+)
+INT_SUMS = ("int(24)", "int(16,overflow=saturate)", "dot(terms=5,acc=int(19),overflow=saturate)")
+RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
+KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
+Operands = Callable[[int, FloatFormat, int], Tensor]
+
+
+def known(text: str, format_name: str, design: str = "scramble") -> str:
+    """The handle of a table without any regularity behind a sum."""
+    plain = parse_format(format_name).name
+    return handle(table(design, plain), parse_sum(text))
+
+
+def spread_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """Normal numbers over 40 binades, a third of them zero."""
+    x = operands(count, number_format, seed)
+    generator = torch.Generator().manual_seed(seed)
+    scale = torch.exp2(torch.randint(-20, 20, (count,), generator=generator).float())
+    return torch.where(torch.rand(count, generator=generator) < 0.3, 0.0, x * scale)
+
+
+def mixed_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """Ordinary operands, and a few of any bit pattern."""
+    x, wild = operands(count, number_format, seed), wild_operands(count, number_format, seed)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.where(torch.rand(count, generator=generator) < 0.02, wild, x)
+
+
+MAKERS: dict[str, Operands] = {
+    "ordinary": operands,
+    "spread": spread_operands,
+    "mixed": mixed_operands,
+    "wild": wild_operands,
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("text", FLOAT_SUMS)
+def test_gemm(text: str, make: Operands, kernel: Kernel) -> None:
+    for number, name in enumerate(FORMATS.values()):
+        number_format = parse_format(name)
+        assert isinstance(number_format, FloatFormat)
+        multiplication, swap = known(text, name), number % 2 == 1
+        a = make(2 * 3 * 37, number_format, 1).reshape(2, 3, 37)
+        b = make(2 * 37 * 35, number_format, 2).reshape(2, 37, 35)
+        expected = reference.gemm_reference(a, b, multiplication, swap)
+        assert_same_bits(cpu_ops.gemm_cpu(kernel, a, b, multiplication, swap), expected)
+        turned = a.mT.contiguous().mT
+        assert_same_bits(cpu_ops.gemm_cpu(kernel, turned, b, multiplication, swap), expected)
+
+
+@pytest.mark.parametrize("text", INT_SUMS)
+def test_int8_gemm(text: str) -> None:
+    for design in ("scramble", "exact"):
+        multiplication = known(text, "int8", design)
+        a, b = (operands(2 * n, parse_format("int8"), n) for n in (3 * 300, 300 * 35))
+        a, b = a.reshape(2, 3, 300), b.reshape(2, 300, 35)
+        for swap in (False, True):
+            expected = reference.gemm_reference(a, b, multiplication, swap)
+            assert_same_bits(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, swap), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (0, 3, 2), (2, 0, 3), (3, 5, 0), (1, 64, 33)])
+def test_gemm_of_odd_shapes(shape: tuple[int, int, int]) -> None:
+    rows, depth, columns = shape
+    number_format = parse_format("float(8,3)")
+    a = operands(rows * depth, number_format, 1).reshape(1, rows, depth)
+    b = operands(depth * columns, number_format, 2).reshape(1, depth, columns)
+    multiplication = known("dot(terms=16,align=13)", "float(8,3)")
+    expected = reference.gemm_reference(a, b, multiplication, False)
+    assert_same_bits(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False), expected)
+
+
+WINDOWS = {
+    "plain": Window((1, 1), (1, 1), (1, 1), 1),
+    "strided": Window((2, 2), (1, 1), (1, 1), 1),
+    "odd, in groups": Window((2, 1), (1, 2), (1, 2), 2),
+    "larger than its kernel": Window((4, 3), (0, 1), (1, 1), 2),
+}
+CONV_SUMS = ("dot(terms=4,align=13)", "dot(terms=3,align=9,cut=down,chunk=6)", "lazy(9,20)")
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize("text", [*CONV_SUMS, "int(24)", INT_SUMS[2]])
+def test_convolutions(text: str, window: Window, kernel: Kernel) -> None:
+    number_format = parse_format("int8" if "int" in text else "float(8,3)")
+    multiplication = known(text, number_format.name)
+    shape = Convolution(2, 4 // window.groups, 6 // window.groups, (7, 6), (3, 2), window)
+    image, weight, grad = (
+        operands(torch.Size(size).numel(), number_format, seed).reshape(size)
+        for seed, size in enumerate((shape.image_size, shape.weight_size, shape.output_size))
+    )
+    calls: dict[str, tuple[Tensor, Tensor]] = {
+        "conv2d": (image, weight),
+        "conv2d_input_gradient": (grad, weight),
+        "conv2d_weight_gradient": (grad, image),
+    }
+    for name, (first, second) in calls.items():
+        for swap in (False, True):
+            pair = first, second, multiplication, swap, shape
+            found = cpu_ops.OPERATORS[name](kernel, *pair)  # type: ignore[index]
+            expected = reference.OPERATORS[name](*pair)  # type: ignore[index]
+            assert_same_bits(found, expected)
+
+
+def test_steps_of_an_input_gradient_are_of_the_taps_that_a_pixel_meets() -> None:
+    """Stride 2: of 3 taps even pixels meet two, odd ones one, and steps count those alone."""
+    shape = Convolution(1, 1, 3, (5, 1), (3, 1), Window((2, 1), (1, 0), (1, 1), 1))
+    total = parse_sum("dot(terms=2,align=4,acc=float(8,4))")
+    multiplication = handle(table("exact", "float(8,3,round=nearest,product=wide)"), total)
+    grad, weight = torch.ones(shape.output_size), torch.ones(shape.weight_size)
+    weight[0, 0, :, 0] = torch.tensor([1.0, 2.0**-4, 1.0])
+    weight[1] = weight[2] = weight[0] * 2.0**-3
+    found = reference.conv2d_input_gradient_reference(grad, weight, multiplication, False, shape)
+    # Odd pixels, of the padded image even ones, meet taps 0 and 2: 2, then 1/4, then 1/4. Even
+    # ones meet tap 1 of each output: (2^-4 + 2^-7), then 2^-7.
+    expected = torch.tensor([2.0**-4 + 2.0**-6, 2.5, 2.0**-4 + 2.0**-6, 2.5, 2.0**-4 + 2.0**-6])
+    assert_same_bits(found[0, 0, :, 0], expected)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "text", ["hopper_fp8", "deepseek", "lazy(10,24)", "float(8,7)", "fixed(40,-20)"]
+)
+def test_threads_change_no_bit(text: str) -> None:
+    number_format = parse_format("float(8,3)")
+    multiplication = known(text, number_format.name)
+    for rows, depth, columns in ((7, 700, 9), (33, 64, 300), (1, 5000, 1)):
+        a = operands(rows * depth, number_format, 1).reshape(1, rows, depth)
+        b = operands(depth * columns, number_format, 2).reshape(1, depth, columns)
+        found = []
+        for count in (1, 2, 3):
+            with threads(count):
+                found.append(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False))
+        assert_same_bits(found[1], found[0])
+        assert_same_bits(found[2], found[0])
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
+@pytest.mark.parametrize("flag", ["-mno-avx512f", "-march=x86-64"])
+def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
+    for cached in (cpu_compile.load_kernel, engine_for):
+        cached.cache_clear()
+    try:
+        for name in ("float(8,3)", "bf16"):
+            number_format = parse_format(name)
+            assert isinstance(number_format, FloatFormat)
+            a = spread_operands(3 * 37, number_format, 1).reshape(1, 3, 37)
+            b = spread_operands(37 * 35, number_format, 2).reshape(1, 37, 35)
+            for text in FLOAT_SUMS:
+                found = cpu_ops.gemm_cpu(SUMS, a, b, known(text, name), False)
+                expected = reference.gemm_reference(a, b, known(text, name), False)
+                assert_same_bits(found, expected)
+    finally:
+        for cached in (cpu_compile.load_kernel, engine_for):
+            cached.cache_clear()
+
+
+PLANNED = {"sums": contextlib.nullcontext, "careful sums": partial(use_kernel, CAREFUL_SUMS)}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+@pytest.mark.parametrize(
+    "mac", ["exact(n=8) in bf16 sum hopper", "exact(n=8) in int8 sum int(24)"]
+)
+def test_the_plan_is_what_runs(mac: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = parse_mac(mac)
+    multiplication = handle(parsed.candidate, parsed.recipe)
+    ran: list[str] = []
+    real = cpu_ops.engine_for
+
+    def noted(kernel: Kernel, *arguments: Any) -> Any:
+        ran.append(kernel.name)
+        return real(kernel, *arguments)
+
+    monkeypatch.setattr(cpu_ops, "engine_for", noted)
+    a = operands(12, parsed.format, 1).reshape(1, 3, 4)
+    with PLANNED[name]():
+        assert plan(multiplication).choice == name
+        schema.torch.ops.axdse.gemm(a, a.mT, multiplication, False)
+    assert ran == [name]
+
+
+def test_no_other_kernel_adds_by_a_recipe() -> None:
+    multiplication = known("hopper", "bf16")
+    with use_kernel(VBMI) if VBMI.needs <= cpu_flags() else contextlib.nullcontext():
+        assert plan(multiplication).choice == "sums"
+    names = {r.name for r in explain(multiplication).alternatives}
+    assert names == {"sums", "careful sums", "reference"}
+    assert plan(multiplication, "cuda").choice == "reference"
+
+
+def test_a_design_without_a_table_adds_by_the_reference() -> None:
+    mac = parse_mac("mitchell(m=12) in float(8,12) sum dot(terms=4,align=20)")
+    multiplication = handle(mac.candidate, mac.recipe)
+    assert plan(multiplication).choice == "reference"
+    a = torch.randn(1, 2, 9)
+    found = schema.torch.ops.axdse.gemm(a, a.mT, multiplication, False)
+    assert torch.allclose(found, a @ a.mT, rtol=0.15, atol=0.5)
+
+
+def test_handles_tell_sums_apart_and_refuse_misfits() -> None:
+    lut = table("exact", "float(8,3,round=nearest,product=wide)")
+    handles = {handle(lut), *(handle(lut, parse_sum(text)) for text in FLOAT_SUMS)}
+    assert len(handles) == len(FLOAT_SUMS) + 1
+    with pytest.raises(AxdseError, match="summed in"):
+        handle(lut, parse_sum("int(24)"))
+
+
+def test_products_keep_their_sum() -> None:
+    mac = parse_mac("exact(n=4) in float(8,3) sum hopper_fp8")
+    product = Product(mac.candidate, sum=mac.recipe)
+    assert pickle.loads(pickle.dumps(product)) == product
+    assert product.call.handle != Product(mac.candidate).call.handle
+    assert "terms=32" in repr(Assignment.uniform(mac.candidate, mac.recipe))
+
+
+def trained(point: str) -> Tensor:
+    """The weights after some steps of a network with convolutions of both strides."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(4, 6, 3, stride=2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(6 * 5 * 5, 10),
+    )
+    converted = axdse.convert(model, point).model
+    optimiser = torch.optim.SGD(converted.parameters(), lr=0.05)
+    for _ in range(3):
+        loss = torch.nn.functional.cross_entropy(
+            converted(torch.randn(8, 1, 11, 11)), torch.randint(0, 10, (8,))
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return torch.cat([p.detach().reshape(-1) for p in converted.parameters()])
+
+
+DOTS = ["volta", "ampere", "ada_fp8", "hopper", "hopper_fp8", "blackwell_fp8", "deepseek"]
+
+
+@pytest.mark.parametrize("preset", DOTS)
+def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> None:
+    form = "exact(n=4) in fp8_e4m3" if "fp8" in preset else "exact(n=8) in bf16"
+    point = f"{form} sum {preset}"
+    with threads(1):
+        one = trained(point)
+        with use_kernel(CAREFUL_SUMS):
+            careful = trained(point)
+    with threads(2):
+        two = trained(point)
+    assert_same_bits(two, one)
+    assert_same_bits(careful, one)
+    # Sums of 25 bits are exact for products of so few.
+    assert preset == "blackwell_fp8" or not torch.equal(one, trained(form))
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize(
+    ("case", "preset"), [("H100_E4M3", "hopper_fp8"), ("B200_E4M3", "blackwell_fp8")]
+)
+def test_kernels_give_recorded_dot_products_of_tensor_cores(
+    case: str, preset: str, kernel: Kernel
+) -> None:
+    """Those whose c comes after the products, or not at all: operators start from zero."""
+    if not RECORDED:
+        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
+    multiplication = known(preset, "float(8,3,product=wide)", "exact")
+    with np.load(Path(RECORDED)) as recorded:
+        a, b, c, d = (
+            torch.from_numpy(recorded[f"{case}_{key}"].view(np.float32)) for key in "abcd"
+        )
+    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], multiplication, False)[:, 0, 0]
+    assert_same_bits(found + c if case == "B200_E4M3" else found, d)
