@@ -164,7 +164,7 @@ def test_a_run_is_not_overwritten(finished: Finished, tiny_config: Make) -> None
 def test_energy_is_that_of_the_operands_of_the_run(finished: Finished) -> None:
     run, _ = finished
     recording = load_recording(run.operands)
-    assert recording.workload == "lenet-300-100 on fashion-mnist-14k"
+    assert recording.workload == "lenet-300-100(dataset=fashion-mnist-14k)"
     recorded = {
         e.cost.units[0].recorded.activity_digest for e in run.results().evaluations if e.cost
     }  # type: ignore[union-attr]
