@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
 
 from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, Measured, Objective
@@ -56,6 +55,8 @@ def interval95(estimate: Estimate) -> Interval:
     freedom = estimate.seeds - 1
     if freedom < 1:
         return Interval(estimate.mean, math.nan)
+    from scipy.special import stdtrit  # commands that print no interval start without it
+
     # The quantile of Student's t that leaves 2.5 % on either side.
     return Interval(estimate.mean, float(stdtrit(freedom, 0.975)) * estimate.standard_error)
 

@@ -219,6 +219,7 @@ def test_a_sum_trains_by_options_as_by_its_text(
         ["drum(n=4,k=3) in float(8,3)"],
     ):
         assert run(["train", *words, "--config", dense, "--json"]) == 0
-        (history,) = json.loads(capsys.readouterr().out)
+        (course,) = json.loads(capsys.readouterr().out)
+        (history,) = course["histories"]
         losses.append([epoch["train_loss"] for epoch in history["epochs"]])
     assert losses[0] == losses[1] != losses[2]

@@ -149,8 +149,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["exact(n=8)", "--format", "bf16", "--sum", "hoper"], "did you mean 'hopper'"),
         (["exact(n=8)", "--format", "bf16", "--sum", "bf16"], "is a recipe"),
         (["exact(n=8)", "--format", "int8", "--sum", "hopper"], "summed in int(W)"),
-        (["exact(n=8)", "--sum", "hopper", "--unit"], "leave the others out"),
-        (["--model", "a.c", "--rtl", "a.v", "--sum", "hopper"], "--sum too"),
+        (["exact(n=8)", "--sum", "hopper", "--unit"], "--unit goes without --sum"),
+        (["--model", "a.c", "--rtl", "a.v", "--sum", "hopper"], "goes without --sum"),
     ],
 )
 def test_bad_words_are_one_line(
