@@ -95,14 +95,14 @@ static struct reach pack_columns(struct right *panel, const struct task *task, c
     return (struct reach){low, high};
 }
 
-/* Whether neither a sum nor a product leaves the normal numbers of FP32. Each sum is a multiple of
- * the smallest unit that a term was cut to, and grows by at most twice a term. */
-static int is_in_reach(const struct task *task, struct reach a, struct reach b) {
+/* Whether all operands are finite and, for sums in FP32 itself (form 1), neither a product nor a
+ * sum leaves its normal numbers: sums are multiples of the smallest unit of a term, and grow by at
+ * most twice a term. The other forms find out by themselves. */
+static int is_in_reach(const struct task *task, struct reach a, struct reach b, int form) {
+    if (a.high == 255 || b.high == 255) return 0;
     const int low = a.low + b.low - 254, high = a.high + b.high - 254;
-    const int64_t growth = task->depth + SUM_MOST_TERMS;
-    const int bits = 64 - __builtin_clzll((uint64_t)growth);
-    const int most = sum_of(task)->kind == SUM_LAZY ? 32 : bits + 4;
-    return a.high < 255 && b.high < 255 && (low >= -95 || !a.high || !b.high) && high + most <= 126;
+    const int bits = 64 - __builtin_clzll((uint64_t)task->depth);
+    return form != 1 || ((low >= -95 || !a.high || !b.high) && high + bits + 4 <= 126);
 }
 
 /* One output by the model of the sum. */
@@ -365,13 +365,14 @@ static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
     return over < 0;
 }
 
-/* t 2^(top - align) rounded. */
-static inline __attribute__((always_inline)) void close_step(float *restrict c,
-                                                             const int32_t *restrict t,
-                                                             const int16_t *restrict top, int align,
-                                                             int r, int nearest) {
+/* t 2^(top - align) rounded. Returns 1 if one is no normal number of FP32, or 0. */
+static inline __attribute__((always_inline)) int close_step(float *restrict c,
+                                                            const int32_t *restrict t,
+                                                            const int16_t *restrict top, int align,
+                                                            int r, int nearest) {
 #if AXDSE_PERMUTES
     if (!nearest || r != 22) {
+        __mmask16 beyond = 0;
         for (int n = 0; n < LANES; n += 16) {
             const __m512i whole = _mm512_loadu_si512(t + n);
             const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
@@ -388,6 +389,86 @@ static inline __attribute__((always_inline)) void close_step(float *restrict c,
                 near = cut_word(near, r, nearest);
             }
             __m512i word = _mm512_castps_si512(near);
+            const __m512i field = _mm512_srli_epi32(_mm512_slli_epi32(word, 1), 24);
+            const __m512i above = _mm512_sub_epi32(_mm512_add_epi32(field, unit), _mm512_set1_epi32(1));
+            beyond |= _mm512_mask_cmpgt_epu32_mask(some, above, _mm512_set1_epi32(253));
+            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
+            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
+        }
+        return beyond != 0;
+    }
+#endif
+    double total[LANES];
+    for (int n = 0; n < LANES; n++)
+        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+    return round_all(c, total, r, nearest);
+}
+
+/* A step begins: the exponent of c, 0 having none, and after `top` is known c in its units. */
+static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
+                                                                    const float *restrict c) {
+    for (int n = 0; n < LANES; n++) {
+        const int field = sum_word(c[n]) >> 23 & 255;
+        top[n] = (int16_t)(field ? field - 127 : LOWEST);
+    }
+}
+
+static inline __attribute__((always_inline)) void cut_sums(int32_t *restrict t,
+                                                           const float *restrict c,
+                                                           const int16_t *restrict top, int align,
+                                                           int down) {
+    for (int n = 0; n < LANES; n++) {
+        const uint32_t word = sum_word(c[n]);
+        const int field = word >> 23 & 255, far = top[n] - field + 127;
+        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
+        const int32_t size = field ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
+        const int32_t sign = (int32_t)word >> 31;
+        const int32_t value = down ? (size ^ sign) - sign : size;
+        const int32_t cut = (align >= 23 ? value << (align - 23) : value >> (23 - align)) >> gap;
+        t[n] = down ? cut : (cut ^ sign) - sign;
+    }
+}
+
+/* t + more; 1 if that takes more than 32 bits. */
+static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
+                                                         const int32_t *restrict more) {
+    int32_t over = 0;
+    for (int n = 0; n < LANES; n++) {
+        const int32_t sum = (int32_t)((uint32_t)t[n] + (uint32_t)more[n]);
+        over |= (sum ^ t[n]) & (sum ^ more[n]);
+        t[n] = sum;
+    }
+    return over < 0;
+}
+
+/* t 2^(top - align) rounded. */
+static inline __attribute__((always_inline)) void close_step(float *restrict c,
+                                                             const int32_t *restrict t,
+                                                             const int16_t *restrict top, int align,
+                                                             int r, int nearest) {
+#if AXDSE_PERMUTES
+    if (!nearest || r != 22) {
+        for (int n = 0; n < LANES; n += 16) {
+            const __m512i whole = _mm512_loadu_si512(t + n);
+            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
+            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
+            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
+            const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
+            __m512i word;
+            if (nearest && r == 23) {
+                word = _mm512_castps_si512(_mm512_cvtepi32_ps(whole));
+            } else {
+                const __m512 cut = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+                word = _mm512_castps_si512(cut);
+                if (nearest) { /* to odd, then to nearest even */
+                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(cut), whole);
+                    word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
+                    const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
+                    const __m512i half = _mm512_set1_epi32((1 << (22 - r)) - 1);
+                    word = _mm512_add_epi32(word, _mm512_add_epi32(last, half));
+                }
+                word = _mm512_and_si512(word, keep);
+            }
             word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
             _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
         }
@@ -457,61 +538,36 @@ static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __
 
 /* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
 static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
+    const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
     if (nearest && r == 23) return _mm512_add_ps(c, p);
-    return cut_word(to_odd(c, p, nearest), r, nearest);
+    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    __m512i word = _mm512_castps_si512(cut);
+    if (nearest) { /* to odd, then to nearest even */
+        const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+        const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+        const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
+        word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
+        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
+        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
+    }
+    return _mm512_castsi512_ps(_mm512_and_si512(word, keep));
 }
 
-/* A register narrower than FP32's exponent: what is below its smallest normal number is rounded to
- * its last place, and `over` tells what is beyond its largest. `odd` is the sum, rounded to odd or
- * toward zero; `word` the same rounded to r bits. */
-struct limits {
-    __m512 smallest, beyond, last;
-};
-
-static inline __attribute__((always_inline)) __m512 limited(__m512 word, __m512 odd, int nearest,
-                                                            const struct limits *limits,
-                                                            __mmask16 *over) {
-    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
-    const __m512 size = _mm512_abs_ps(odd);
-    const __mmask16 below = _mm512_cmp_ps_mask(size, limits->smallest, _CMP_LT_OQ);
-    __m512 rounded = nearest ? _mm512_add_ps(size, limits->last)
-                             : _mm512_add_round_ps(size, limits->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    rounded = _mm512_sub_ps(rounded, limits->last);
-    const __m512i signs = _mm512_or_si512(_mm512_castps_si512(rounded), sign);
-    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signs));
-    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), limits->beyond, _CMP_GE_OQ);
-    return word;
-}
-
-/* Returns 1 if any sum has left a register narrower than FP32's exponent. */
-static inline __attribute__((always_inline)) int add_exactly(
-    float *restrict c, const struct left *x, const struct right *y, int64_t count,
-    const uint16_t *table, int bits, int r, int nearest, int e) {
-    const int bias = (1 << (e - 1)) - 1;
-    const struct limits limits = {_mm512_set1_ps((float)power_of_two(1 - bias)),
-                                  _mm512_set1_ps((float)power_of_two(e < 8 ? bias + 1 : 127)),
-                                  _mm512_set1_ps((float)power_of_two(1 - bias - r + 23))};
-    __m512 sums[2] = {_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16)};
-    __mmask16 over = 0;
+static inline __attribute__((always_inline)) void add_exactly(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y, int64_t count,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest) {
+    __m512 low = _mm512_loadu_ps(c), high = _mm512_loadu_ps(c + 16);
     for (int64_t k = 0; k < count; k++) {
         const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
         const __m512i exponent = exponents_of(x + k, y + k);
         const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
-        const __m512 products[2] = {
-            products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)),
-            products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1))};
-        for (int h = 0; h < 2; h++) {
-            if (e == 8) {
-                sums[h] = added(sums[h], products[h], r, nearest);
-                continue;
-            }
-            const __m512 odd = to_odd(sums[h], products[h], nearest);
-            sums[h] = limited(cut_word(odd, r, nearest), odd, nearest, &limits, &over);
-        }
+        low = added(low, products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)), r, nearest);
+        high = added(high, products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1)), r, nearest);
     }
-    _mm512_storeu_ps(c, sums[0]);
-    _mm512_storeu_ps(c + 16, sums[1]);
-    return over != 0;
+    _mm512_storeu_ps(c, low);
+    _mm512_storeu_ps(c + 16, high);
 }
 #endif
 
@@ -551,19 +607,13 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
     const int r = sum->register_bits;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
-    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
 #if AXDSE_PERMUTES
-        const int e = sum->exponent_bits;
-        const struct left *x = row + from;
-        const struct right *y = panel + from;
-        if (e < 8)
-            over |= add_exactly(c, x, y, last - from, table, bits, r, nearest, e);
-        else if (nearest && r == 23)
-            add_exactly(c, x, y, last - from, table, bits, 23, 1, 8);
+        if (nearest && r == 23)
+            add_exactly(c, row + from, panel + from, last - from, table, bits, 23, 1);
         else if (!nearest || r != 22)
-            add_exactly(c, x, y, last - from, table, bits, r, nearest, 8);
+            add_exactly(c, row + from, panel + from, last - from, table, bits, r, nearest);
         else
 #endif
             for (int64_t k = from; k < last; k++)
@@ -572,7 +622,7 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
     for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
-    return over;
+    return 0;
 }
 
 /* A lazy register of at most 30 bits. */
@@ -586,6 +636,7 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
     const int align = sum->align, spare = 32 - sum->width;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
         int16_t top[LANES], before[LANES];
@@ -603,12 +654,12 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
             add_terms(t, top, row + k, panel + k, end - k, table, bits, align, down);
             for (int n = 0; n < LANES; n++) t[n] = (int32_t)((uint32_t)t[n] << spare) >> spare;
         }
-        close_step(c, t, top, align, 23, nearest);
+        over |= close_step(c, t, top, align, 23, nearest);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
     for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
-    return 0;
+    return over;
 }
 
 /* Which of them computes a sum, as a number; 0: none. */
@@ -658,7 +709,11 @@ static void multiply_rows(const struct task *task, const struct left *rows,
     for (int64_t m = first; m < last; m++) {
         const struct left *row = rows + m * task->depth;
         float result[LANES];
-        if (!form || !is_in_reach(task, reaches[m], reach) || fast(result, task, row, panel, form))
+        int again = !form || !is_in_reach(task, reaches[m], reach, form) ||
+                    fast(result, task, row, panel, form);
+        /* Also where an FP32 sum outside the register has overflowed. */
+        for (int n = 0; n < width && !again; n++) again = !sum_finite(result[n]);
+        if (again)
             for (int n = 0; n < width; n++) result[n] = careful(task, row, panel, n);
         for (int n = 0; n < width; n++) c[task->c_row[m] + columns[n]] = result[n];
     }

@@ -89,8 +89,17 @@ def mixed_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
     return torch.where(torch.rand(count, generator=generator) < 0.02, wild, x)
 
 
+def ends_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """Products about both ends of the range of FP32."""
+    x = operands(count, number_format, seed)
+    generator = torch.Generator().manual_seed(seed)
+    high = torch.rand(count, generator=generator) < 0.2
+    return x * torch.where(high, 2.0 ** (62 + seed % 2), 2.0 ** -(60 + 4 * (seed % 2)))
+
+
 MAKERS: dict[str, Operands] = {
     "ordinary": operands,
+    "ends of the range": ends_operands,
     "spread": spread_operands,
     "mixed": mixed_operands,
     "wild": wild_operands,
