@@ -9,17 +9,15 @@ import click
 from axdse.dse.cli import (
     bench,
     designs,
-    doctor,
     energy,
     evaluate,
-    init,
+    machine,
     replay,
     runs,
     show,
     train,
     verify,
 )
-from axdse.dse.cli import cache as caches
 from axdse.dse.cli.options import PATH, LogFormatter
 from axdse.multipliers.cache import remove_temporary_leftovers
 from axdse.multipliers.cache_limit import in_use
@@ -51,12 +49,12 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[Path, ...]) -> None
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, handlers=[log], force=True)
     remove_temporary_leftovers()
-    if context.invoked_subcommand != caches.cache.name:  # that one looks whether others use it
+    if context.invoked_subcommand != machine.cache.name:  # that one looks whether others use it
         context.with_resource(in_use())
 
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify, replay.replay)
-_NETWORKS = (init.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
-_MACHINE = (bench.bench, caches.cache, doctor.doctor)
+_NETWORKS = (train.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
+_MACHINE = (bench.bench, machine.cache, machine.doctor)
 for _command in (*_DESIGNS, *_NETWORKS, *_MACHINE):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""The command train: how good is a network that a design trains?"""
+"""The commands train and init: how good is a network that a design trains, for which task?"""
 
 import contextlib
 import dataclasses
@@ -30,6 +30,7 @@ from axdse.dse.run.config import load_config
 from axdse.dse.run.evaluation import paired_difference
 from axdse.dse.training.records import Epoch, Goal, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
+from axdse.multipliers.cache import write_output
 from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
@@ -268,3 +269,26 @@ def _epoch_row(history: History, epoch: Epoch, goal: Goal) -> tuple[str, ...]:
         "-" if epoch.validation_loss is None else f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )
+
+
+TEMPLATE = Path(__file__).parents[1] / "training" / "data" / "workload.py.txt"
+
+
+@click.group()
+def init() -> None:
+    """Write a file to start from."""
+
+
+@init.command(short_help="A task of your own: network, data, loss, metric.")
+@click.argument("path", type=PATH, metavar="FILE.py")
+def workload(path: Path) -> None:
+    """Write a task that runs, to be changed: 'axdse train FILE:task fp32'."""
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        rule = "a workload is a Python module"
+        raise AxdseError(rule, path, "choose a name such as my_task.py")
+    if path.exists():
+        raise AxdseError("an existing file is not overwritten", path, "choose another name")
+    write_output(path, TEMPLATE.read_bytes())
+    name = ".".join(path.with_suffix("").parts)
+    module = path.stem if path.is_absolute() else name
+    say(f"{path}: change it, and try 'axdse train {module}:task fp32 \"exact(n=8) in bf16\"'")

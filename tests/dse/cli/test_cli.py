@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from axdse.dse.cli import doctor, run
+from axdse.dse.cli import machine, run
 from axdse.dse.cli.commands import cli
 from axdse.multipliers.designs.catalog import builtin_catalog
 
@@ -77,7 +77,7 @@ def test_doctor_names_the_missing_tool(
 def test_doctor_says_what_landlock_holds(
     version: int, found: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "fence_version", lambda: version)
+    monkeypatch.setattr(machine, "fence_version", lambda: version)
     assert run(["doctor", "--json"]) == 0
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["Landlock"]["found"] == found
@@ -87,7 +87,7 @@ def test_doctor_says_what_landlock_holds(
 def test_doctor_misses_seccomp(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "seccomp_available", lambda: False)
+    monkeypatch.setattr(machine, "seccomp_available", lambda: False)
     assert run(["doctor", "--json"]) == 1
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert "allow seccomp filters here" in findings["seccomp"]["remedy"]
