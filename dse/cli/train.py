@@ -151,8 +151,14 @@ def train(
             histories = []
             for own in range(seed, seed + seeds):
                 trained = training.train(
-                    *(workload, None if native else point, settings, own, watch),
-                    *(checkpoint, every, on),
+                    workload,
+                    assignment=None if native else point,
+                    settings=settings,
+                    seed=own,
+                    on_epoch=watch,
+                    checkpoint=checkpoint,
+                    record_every=every,
+                    device=on,
                 )
                 histories.append(trained.history)
                 recording = trained.recording
