@@ -17,7 +17,9 @@ from pathlib import Path
 
 from mutants import elaborates, operator_edits
 
-from axdse.flows.formal.proof import equivalent
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS
+from axdse.flows.formal.gates import read_gates
+from axdse.flows.formal.proof import check_with_abc, equivalent
 from axdse.flows.tools import find_tool
 from axdse.flows.verify.sum_check import compare_sum
 from axdse.multipliers.designs.design_point import parse_mac
@@ -104,7 +106,17 @@ def _score(text: str, count: int) -> Score:
 
 
 def _is_same(rtl: Rtl, mutant: Rtl) -> bool:
-    return equivalent(rtl, mutant, EQUIVALENCE_LIMIT_S).verdict == "equal"
+    if rtl.a_bits <= MAX_OPERAND_BITS:
+        return equivalent(rtl, mutant, EQUIVALENCE_LIMIT_S).verdict == "equal"
+    first, second = read_gates(rtl), read_gates(mutant)
+    if first == second:
+        return True
+    if first.unknowns or second.unknowns:
+        return False
+    try:
+        return check_with_abc(first, second, EQUIVALENCE_LIMIT_S).verdict == "equal"
+    except OverflowError:  # its example is wider than a word: they differ
+        return False
 
 
 if __name__ == "__main__":

@@ -264,20 +264,24 @@ static inline double power_of_two(int64_t exponent) {
     return x;
 }
 
-/* Exact doubles rounded to r fraction bits, normal numbers of FP32 or 0. */
-static inline __attribute__((always_inline)) void round_all(float *restrict c,
-                                                            const double *restrict exact, int r,
-                                                            int nearest) {
-    const uint64_t unit = 1ull << (52 - r);
+/* Exact doubles rounded to r fraction bits. Returns 1 if one is no normal number of FP32, or 0. */
+static inline __attribute__((always_inline)) int round_all(float *restrict c,
+                                                           const double *restrict exact, int r,
+                                                           int nearest) {
+    const uint64_t unit = 1ull << (52 - r), size = UINT64_MAX >> 1;
+    uint64_t beyond = 0;
     for (int n = 0; n < LANES; n++) {
         uint64_t bits;
         memcpy(&bits, exact + n, sizeof bits);
         if (nearest) bits += (unit >> 1) - 1 + (bits >> (52 - r) & 1);
         bits &= ~(unit - 1);
+        /* 2^-126 and 2^128 as doubles */
+        beyond |= (bits & size) && (bits & size) - (897ull << 52) >= 254ull << 52;
         double x;
         memcpy(&x, &bits, sizeof x);
         c[n] = (float)x;
     }
+    return beyond != 0;
 }
 
 /* The largest exponent of `count` terms and of what is in `top`. */
@@ -404,83 +408,6 @@ static inline __attribute__((always_inline)) int close_step(float *restrict c,
     return round_all(c, total, r, nearest);
 }
 
-/* A step begins: the exponent of c, 0 having none, and after `top` is known c in its units. */
-static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
-                                                                    const float *restrict c) {
-    for (int n = 0; n < LANES; n++) {
-        const int field = sum_word(c[n]) >> 23 & 255;
-        top[n] = (int16_t)(field ? field - 127 : LOWEST);
-    }
-}
-
-static inline __attribute__((always_inline)) void cut_sums(int32_t *restrict t,
-                                                           const float *restrict c,
-                                                           const int16_t *restrict top, int align,
-                                                           int down) {
-    for (int n = 0; n < LANES; n++) {
-        const uint32_t word = sum_word(c[n]);
-        const int field = word >> 23 & 255, far = top[n] - field + 127;
-        const int gap = far < MOST_SHIFT ? far : MOST_SHIFT;
-        const int32_t size = field ? (int32_t)((word & 0x7fffff) | 0x800000) : 0;
-        const int32_t sign = (int32_t)word >> 31;
-        const int32_t value = down ? (size ^ sign) - sign : size;
-        const int32_t cut = (align >= 23 ? value << (align - 23) : value >> (23 - align)) >> gap;
-        t[n] = down ? cut : (cut ^ sign) - sign;
-    }
-}
-
-/* t + more; 1 if that takes more than 32 bits. */
-static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
-                                                         const int32_t *restrict more) {
-    int32_t over = 0;
-    for (int n = 0; n < LANES; n++) {
-        const int32_t sum = (int32_t)((uint32_t)t[n] + (uint32_t)more[n]);
-        over |= (sum ^ t[n]) & (sum ^ more[n]);
-        t[n] = sum;
-    }
-    return over < 0;
-}
-
-/* t 2^(top - align) rounded. */
-static inline __attribute__((always_inline)) void close_step(float *restrict c,
-                                                             const int32_t *restrict t,
-                                                             const int16_t *restrict top, int align,
-                                                             int r, int nearest) {
-#if AXDSE_PERMUTES
-    if (!nearest || r != 22) {
-        for (int n = 0; n < LANES; n += 16) {
-            const __m512i whole = _mm512_loadu_si512(t + n);
-            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
-            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
-            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
-            const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
-            __m512i word;
-            if (nearest && r == 23) {
-                word = _mm512_castps_si512(_mm512_cvtepi32_ps(whole));
-            } else {
-                const __m512 cut = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-                word = _mm512_castps_si512(cut);
-                if (nearest) { /* to odd, then to nearest even */
-                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(cut), whole);
-                    word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
-                    const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
-                    const __m512i half = _mm512_set1_epi32((1 << (22 - r)) - 1);
-                    word = _mm512_add_epi32(word, _mm512_add_epi32(last, half));
-                }
-                word = _mm512_and_si512(word, keep);
-            }
-            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
-            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
-        }
-        return;
-    }
-#endif
-    double total[LANES];
-    for (int n = 0; n < LANES; n++)
-        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
-    round_all(c, total, r, nearest);
-}
-
 /* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
 static inline __attribute__((always_inline)) int fast_aligned(
     float *restrict result, const struct task *task, const struct left *row,
@@ -513,7 +440,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
                 over |= add_all(t, more);
             }
             float next[LANES];
-            close_step(next, t, top, align, r, nearest);
+            over |= close_step(next, t, top, align, r, nearest);
             for (int n = 0; n < LANES; n++) c[n] = late ? next[n] + c[n] : next[n];
         }
         if (sum->chunk)
@@ -538,36 +465,61 @@ static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __
 
 /* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
 static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
-    const __m512i keep = _mm512_set1_epi32(-(1 << (23 - r)));
     if (nearest && r == 23) return _mm512_add_ps(c, p);
-    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    __m512i word = _mm512_castps_si512(cut);
-    if (nearest) { /* to odd, then to nearest even */
-        const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-        const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-        const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
-        word = _mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1));
-        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
-        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
-    }
-    return _mm512_castsi512_ps(_mm512_and_si512(word, keep));
+    return cut_word(to_odd(c, p, nearest), r, nearest);
 }
 
-static inline __attribute__((always_inline)) void add_exactly(float *restrict c,
-                                                              const struct left *x,
-                                                              const struct right *y, int64_t count,
-                                                              const uint16_t *table, int bits,
-                                                              int r, int nearest) {
-    __m512 low = _mm512_loadu_ps(c), high = _mm512_loadu_ps(c + 16);
+/* A register narrower than FP32's exponent: what is below its smallest normal number is rounded to
+ * its last place, and `over` tells what is beyond its largest. `odd` is the sum, rounded to odd or
+ * toward zero; `word` the same rounded to r bits. */
+struct limits {
+    __m512 smallest, beyond, last;
+};
+
+static inline __attribute__((always_inline)) __m512 limited(__m512 word, __m512 odd, int nearest,
+                                                            const struct limits *limits,
+                                                            __mmask16 *over) {
+    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
+    const __m512 size = _mm512_abs_ps(odd);
+    const __mmask16 below = _mm512_cmp_ps_mask(size, limits->smallest, _CMP_LT_OQ);
+    __m512 rounded = nearest ? _mm512_add_ps(size, limits->last)
+                             : _mm512_add_round_ps(size, limits->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    rounded = _mm512_sub_ps(rounded, limits->last);
+    const __m512i signs = _mm512_or_si512(_mm512_castps_si512(rounded), sign);
+    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signs));
+    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), limits->beyond, _CMP_GE_OQ);
+    return word;
+}
+
+/* Returns 1 if any sum has left a register narrower than FP32's exponent. */
+static inline __attribute__((always_inline)) int add_exactly(
+    float *restrict c, const struct left *x, const struct right *y, int64_t count,
+    const uint16_t *table, int bits, int r, int nearest, int e) {
+    const int bias = (1 << (e - 1)) - 1;
+    const struct limits limits = {_mm512_set1_ps((float)power_of_two(1 - bias)),
+                                  _mm512_set1_ps((float)power_of_two(e < 8 ? bias + 1 : 127)),
+                                  _mm512_set1_ps((float)power_of_two(1 - bias - r + 23))};
+    __m512 sums[2] = {_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16)};
+    __mmask16 over = 0;
     for (int64_t k = 0; k < count; k++) {
         const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
         const __m512i exponent = exponents_of(x + k, y + k);
         const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
-        low = added(low, products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)), r, nearest);
-        high = added(high, products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1)), r, nearest);
+        const __m512 products[2] = {
+            products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)),
+            products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1))};
+        for (int h = 0; h < 2; h++) {
+            if (e == 8) {
+                sums[h] = added(sums[h], products[h], r, nearest);
+                continue;
+            }
+            const __m512 odd = to_odd(sums[h], products[h], nearest);
+            sums[h] = limited(cut_word(odd, r, nearest), odd, nearest, &limits, &over);
+        }
     }
-    _mm512_storeu_ps(c, low);
-    _mm512_storeu_ps(c + 16, high);
+    _mm512_storeu_ps(c, sums[0]);
+    _mm512_storeu_ps(c + 16, sums[1]);
+    return over != 0;
 }
 #endif
 
@@ -607,13 +559,19 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
     const int r = sum->register_bits;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
 #if AXDSE_PERMUTES
-        if (nearest && r == 23)
-            add_exactly(c, row + from, panel + from, last - from, table, bits, 23, 1);
+        const int e = sum->exponent_bits;
+        const struct left *x = row + from;
+        const struct right *y = panel + from;
+        if (e < 8)
+            over |= add_exactly(c, x, y, last - from, table, bits, r, nearest, e);
+        else if (nearest && r == 23)
+            add_exactly(c, x, y, last - from, table, bits, 23, 1, 8);
         else if (!nearest || r != 22)
-            add_exactly(c, row + from, panel + from, last - from, table, bits, r, nearest);
+            add_exactly(c, x, y, last - from, table, bits, r, nearest, 8);
         else
 #endif
             for (int64_t k = from; k < last; k++)
@@ -622,7 +580,7 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
     for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
-    return 0;
+    return over;
 }
 
 /* A lazy register of at most 30 bits. */
