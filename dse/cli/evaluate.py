@@ -5,7 +5,6 @@ from typing import get_args
 import click
 
 from axdse.dse.cli.options import (
-    device_of,
     device_option,
     figure,
     format_option,
@@ -69,6 +68,7 @@ def evaluate(
     on a sample, so that no example depends on its batch. Intervals are 95 %, over the examples.
     """
     # torch takes a second to import.
+    from axdse.dse.training.device import device_of
     from axdse.dse.training.inference import Inference, SplitName, infer, pretrained
 
     if not designs:

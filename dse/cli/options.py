@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import click
 from pydantic import TypeAdapter
@@ -39,15 +39,11 @@ from axdse.multipliers.designs.design_point import (
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import (
     AxdseError,
-    did_you_mean,
     printable,
     printable_json,
     printable_lines,
 )
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
-
-if TYPE_CHECKING:
-    import torch
 
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -224,26 +220,6 @@ def off_by(value: float, reference: float) -> str:
 device_option = click.option(
     "--device", default="cpu", show_default=True, metavar="cpu|cuda", help="Where it computes."
 )
-
-
-def device_of(name: str) -> "torch.device":
-    """The device of `--device`.
-
-    Raises:
-        AxdseError: there is none of that name here.
-    """
-    import torch  # takes a second to import
-
-    kind = name.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
-        raise AxdseError("a device is cpu or cuda", name, did_you_mean(name, ("cpu", "cuda")))
-    if kind == "cuda":
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = name.partition(":")[2] or "0"
-        if not index.isdecimal() or int(index) >= found:
-            value = f"{name}: torch finds {found}"
-            raise AxdseError("a CUDA device is there", value, "see 'axdse doctor', or choose cpu")
-    return torch.device(name)
 
 
 def figure(goal: Goal, score: float, *, signed: bool = False) -> str:

@@ -11,7 +11,6 @@ from axdse.dse.cli.options import (
     PATH,
     ProgressBars,
     catalog_in_use,
-    device_of,
     device_option,
     figure,
     format_option,
@@ -122,6 +121,7 @@ def train(
     """
     # torch takes a second to import.
     from axdse.dse.training import train as training
+    from axdse.dse.training.device import device_of
     from axdse.dse.training.task import make
 
     workload, texts, settings = _asked(arguments, config, dataset)

@@ -82,6 +82,7 @@ class SearchConfig:
             NSGA-II can recombine only those that all designs share.
         seed: of the sampler and of every trial's training.
         workers: processes; 0 for one per core.
+        device: that trains, in every worker.
         finalist_seeds: trainings of each finalist and baseline.
         resolution: difference of scores that one training cannot resolve; default: the metric's.
         largest_loss: score that a design may lose against the best baseline; with less than that
@@ -106,6 +107,7 @@ class SearchConfig:
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
+    device: Literal["cpu", "cuda"] = "cpu"
     finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
     resolution: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     largest_loss: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation, Status
 from axdse.dse.search.hurdle import Hurdle, Standing
@@ -53,8 +55,14 @@ def evaluate(
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificates, cost)
-    workload, settings = config.own_workload, config.training
-    history = train(workload, point, settings, config.seed, hurdle.in_sight).history
+    history = train(
+        config.own_workload,
+        point,
+        config.training,
+        config.seed,
+        hurdle.in_sight,
+        device=torch.device(config.device),
+    ).history
     status, reason = _verdict(history, hurdle)
     return result(status, reason, certificates, cost, history)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import torch
+
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate
 from axdse.dse.run.run_dir import RunDir
@@ -39,9 +41,13 @@ class Training:
         count = len(made.splits.train)
         steps = min(count, settings.train_images or count) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
-        trained = train(made.workload, self.point, settings, self.seed, record_every=every)
+        device = torch.device(self.config.device)
+        trained = train(
+            made.workload, self.point, settings, self.seed, record_every=every, device=device
+        )
         validation = trained.history.validation_score
-        tested = measure(made, trained.model, made.splits.test, settings.evaluation_batch)
+        batch = settings.evaluation_batch
+        tested = measure(made, trained.model, made.splits.test, batch, device)
         test = made.task.metric.goal.score(tested.metric)
         replicate = Replicate(self.point, self.seed, validation, test, trained.history)
         return Result(replicate, trained.recording)

@@ -23,6 +23,7 @@ from axdse.dse.search.replicates import ceiling, floor, train_baselines
 from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
 from axdse.dse.search.workers import Outcome, Workers
+from axdse.dse.training.device import device_of
 from axdse.dse.training.records import Goal, History
 from axdse.dse.training.task import make
 from axdse.flows.cost.point import PointCost
@@ -72,8 +73,9 @@ def run_search(
         progress: is told of every step.
 
     Raises:
-        AxdseError: a family serves no format; the folder is in use, not writable or of another
-            search; a baseline or a finalist cannot be trained, or every trial failed.
+        AxdseError: a family serves no format; there is no such device; the folder is in use, not
+            writable or of another search; a baseline or a finalist cannot be trained, or every
+            trial failed.
         MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
@@ -86,6 +88,7 @@ def run_search(
     )
     watcher = progress or Unwatched()
     _check_power(config)
+    device_of(config.device)
     if catalog or not resume:  # a run that is resumed has its own
         space_of(config, catalog)  # what is wrong with it, before anything is made
     try:

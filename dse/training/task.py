@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -24,6 +25,7 @@ from axdse.dse.training.datasets import Splits
 from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
 from axdse.dse.training.records import Goal, TrainSettings
 from axdse.dse.training.workloads import Workload
+from axdse.gpu.cpu.threads import torch_threads
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.machine import machine_failure
@@ -75,6 +77,8 @@ class Task:
         classes: labels are 0..classes-1, which is checked; None: targets are no labels.
         augment: inputs of a training batch and a seeded generator -> inputs; None: as they are.
         optimiser: network -> its optimiser; None: the one that the settings name.
+        threads: of the CPU. A small network trains fastest with one, and gives the same bits on
+            any machine; None: what torch, or the worker of a search, has.
     """
 
     model: Callable[[int], nn.Module]
@@ -85,6 +89,7 @@ class Task:
     classes: int | None = None
     augment: Callable[[Any, torch.Generator], Any] | None = None
     optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None
+    threads: int | None = None
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -149,13 +154,17 @@ class Made:
         """Within, what the user's code raises is one line."""
         return UserCode(None if self.workload.ships else self.file, self.line, doing)
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Within, as many threads compute as the task asks for."""
+        return torch_threads(self.task.threads) if self.task.threads else nullcontext()
+
     def build(self, seed: int) -> nn.Module:
         """The network; torch's global generator is left as it was.
 
         Raises:
             AxdseError: it cannot be made, or is none.
         """
-        with torch.random.fork_rng(devices=[]), self.guarded("model"):
+        with torch.random.fork_rng(devices=[]), self.guarded("model"), self.threads():
             torch.manual_seed(seed)
             model = self.task.model(seed)
         if not isinstance(model, nn.Module):
@@ -169,7 +178,7 @@ class Made:
         Raises:
             AxdseError: they cannot be had, are none, or have labels out of range.
         """
-        with self.guarded("splits"):
+        with self.guarded("splits"), self.threads():
             given = self.task.splits()
         if not isinstance(given, Splits):
             raise self.refusal("splits returns Splits", type(given).__name__)

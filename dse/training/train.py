@@ -63,6 +63,8 @@ def train(
 ) -> Trained:
     """Train a network; the same seed, device and number of threads give the same bits.
 
+    A task that says its number of threads gives the same bits however many there are.
+
     Args:
         workload: the network, its examples, its loss and its metric.
         assignment: what multiplies in its layers; None for native FP32.
@@ -146,7 +148,7 @@ def measure(
         AxdseError: the metric is NaN where the network's outputs are not; the user's code fails.
     """
     task = made.task
-    with made.guarded("metric"):
+    with made.guarded("metric"), made.threads():
         found = _scores(model, examples, task.metric.of, batch, device, task.loss)
     if not found.sound:
         rule = "a metric is finite where the outputs of the network are"
@@ -283,7 +285,8 @@ class Run:
         start = time.monotonic()
         batch, device = self.settings.evaluation_batch, self.device
         doing = self.made.guarded("training")
-        with recorder or nullcontext(), _chance(self.seed, number, device), doing:
+        chance, threads = _chance(self.seed, number, device), self.made.threads()
+        with recorder or nullcontext(), chance, threads, doing:
             means = self._pass(number)
         reached = measure(self.made, self.model, self.splits.validation, batch, device)
         metric = self.made.task.metric

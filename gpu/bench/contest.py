@@ -1,7 +1,6 @@
 """How fast is a realisation beside native torch FP32 in the same run? Checked, then timed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +15,7 @@ from axdse.gpu.bench.timing import (
     host_clock,
     side_by_side,
 )
+from axdse.gpu.cpu.threads import torch_threads
 from axdse.multipliers.errors import AxdseError
 
 Verdict = Literal["ok", "over", "measured", "wrong", "missing"]
@@ -135,17 +135,6 @@ def verdict_on(ratio: float, target: float | None) -> Verdict:
     if target is None:
         return "measured"
     return "ok" if ratio <= target else "over"
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch and our kernels use so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def clock_of(device: torch.device) -> Clock:

@@ -43,6 +43,7 @@ def classification(
     augment: bool = False,
     size: int = 64,
     settings: TrainSettings = SGD,
+    threads: int | None = None,
 ) -> Task:
     """A network tells what is in an image.
 
@@ -54,6 +55,7 @@ def classification(
         augment: shift each training image by up to two pixels of 28, and flip half of them.
         size: that pictures of folders are brought to.
         settings: how it is trained.
+        threads: as in `Task`.
 
     Raises:
         AxdseError: there is no such dataset or score, or its images are not square.
@@ -81,6 +83,7 @@ def classification(
         settings=settings,
         classes=given.classes,
         augment=shifted if augment else None,
+        threads=threads,
     )
 
 
@@ -105,7 +108,7 @@ def shifted(pictures: Tensor, chance: torch.Generator) -> Tensor:
 
 def lenet_300_100(dataset: str = DEFAULT, score: Scored = "accuracy") -> Task:
     """Two hidden layers."""
-    return classification(NETWORKS["lenet-300-100"], dataset, score)
+    return classification(NETWORKS["lenet-300-100"], dataset, score, threads=1)
 
 
 def lenet_5(dataset: str = DEFAULT, score: Scored = "accuracy") -> Task:
@@ -174,4 +177,5 @@ def autoenc(dataset: str = DEFAULT, code: int = 32) -> Task:
         settings=TrainSettings(
             epochs=6, batch_size=100, learning_rate=1e-3, weight_decay=0.0, optimiser="adam"
         ),
+        threads=1,
     )

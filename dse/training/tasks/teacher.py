@@ -41,6 +41,7 @@ def teacher(width: int = 64, blocks: int = 2) -> Task:
         loss=F.mse_loss,
         metric=log10_mse(resolution=0.04),
         settings=SETTINGS,
+        threads=1,
     )
 
 

@@ -66,6 +66,7 @@ def g2p(width: int = 64) -> Task:
         loss=_loss,
         metric=Metric("cross entropy", "nats", "lower", 0.02, nats),
         settings=SPELLING,
+        threads=1,
     )
 
 
@@ -157,6 +158,7 @@ def charlm(
         loss=_loss,
         metric=Metric("cross entropy", "nats", "lower", 0.01, nats),
         settings=WRITING,
+        threads=1,
     )
 
 

@@ -51,6 +51,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("trainings: 0", "schema: trainings is 0; .*greater than or equal to 1"),
         ("finalist_seeds: 2", "schema: finalist_seeds is 2; .*greater than or equal to 3"),
         ("sampler: nsga3", "schema: sampler is 'nsga3'"),
+        ("device: tpu", "schema: device is 'tpu'; .*'cpu' or 'cuda'"),
         ("workload: lenet-6", "lenet-6.*did you mean 'lenet-5'"),
         ("dataset: fashion", "fashion.*"),
         ("families: [drumm]", "unknown family: drumm; did you mean 'drum'"),

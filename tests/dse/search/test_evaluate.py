@@ -3,13 +3,20 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.evaluate import evaluate
 from axdse.dse.search.hurdle import Hurdle
+from axdse.dse.search.replicates import Training
+from axdse.dse.training.examples import Examples
 from axdse.dse.training.records import Epoch
+from axdse.dse.training.task import Made
+from axdse.dse.training.train import Score, Trained, measure, train
 from axdse.flows.cost.point import Demand, PointCost
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, parse_design_point
@@ -114,3 +121,28 @@ def test_the_ceiling_less_the_resolution_is_unreachable(
     rival: str, accuracy: float, unreachable: bool
 ) -> None:
     assert Hurdle(rival, accuracy, 0.9, 0.8, 0.01, ()).unreachable is unreachable
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_everything_trains_on_the_device_of_the_search(
+    device: str, tiny_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a GPU: what the trainings of a trial and of a finalist are told."""
+    config, asked = tiny_config(f"device: {device}", "activity: uniform"), list[torch.device]()
+
+    def on_cpu(*arguments: Any, device: torch.device, **options: Any) -> Trained:
+        asked.append(device)
+        return train(*arguments, **options)
+
+    def measured(
+        made: Made, model: nn.Module, examples: Examples, batch: int, device: torch.device
+    ) -> Score:
+        asked.append(device)
+        return measure(made, model, examples, batch)
+
+    monkeypatch.setattr("axdse.dse.search.evaluate.train", on_cpu)
+    monkeypatch.setattr("axdse.dse.search.replicates.train", on_cpu)
+    monkeypatch.setattr("axdse.dse.search.replicates.measure", measured)
+    evaluate(0, uniform("exact(n=4)"), config, Demand(), lambda cost: OPEN)
+    Training(uniform("exact(n=4)"), 1, config).run()
+    assert asked == 3 * [torch.device(device)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+import torch
 
 from axdse.dse.report.summary import mac_figures
 from axdse.dse.run.config import SearchConfig
@@ -332,3 +333,12 @@ def test_a_run_folder_that_cannot_be_written_is_one_line(
     monkeypatch.setattr(RunDir, "save_config", refuse)
     with pytest.raises(AxdseError, match=message):
         run_search(run.config, run.path, resume=True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
+    tiny_config: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(AxdseError, match=r"a CUDA device is there: cuda: torch finds 0; .*cpu"):
+        run_search(tiny_config("device: cuda"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -15,7 +15,23 @@ from axdse.dse.training.tasks.images import shifted
 from axdse.dse.training.tasks.text import NONE, nats
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import WORKLOADS, find_workload
+from axdse.gpu.cpu.threads import torch_threads
 from axdse.multipliers.designs.design_point import parse_design_point
+
+
+@pytest.mark.parametrize("workload", ["teacher", "autoenc", "g2p", "charlm", "lenet-300-100"])
+def test_a_small_task_has_the_same_bits_with_any_number_of_threads(workload: str) -> None:
+    made = make(find_workload(workload))
+    whole = made.task.settings
+    short = dataclasses.replace(whole, epochs=1, train_images=4 * whole.batch_size)
+    point = parse_design_point("drum(n=4,k=3) in float(8,3)")
+    ends = []
+    for count in (1, 3):
+        with torch_threads(count):
+            model = train(made.workload, point, short, seed=1).model
+            assert torch.get_num_threads() == count
+        ends.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    assert torch.equal(*ends)
 
 
 class TestTeacher(WorkloadContract):
