@@ -126,7 +126,8 @@ def source_files(model: Path) -> dict[Path, str]:
         AxdseError: one is no readable text of a bounded size, or names what belongs to its
             checker or to a preprocessor.
     """
-    first = model.resolve()
+    folder = _resolved(model.parent.absolute())
+    first = model.resolve() if model.is_symlink() else folder / model.name
     folder = first.parent
     found: dict[Path, str] = {}
     todo = [first]
@@ -148,6 +149,12 @@ def _text(path: Path, model: Path) -> str:
     text = InputFile(path, "a C model is a readable file", LARGEST_SOURCE).read().decode("latin-1")
     _check_text(text, model.name)
     return text
+
+
+# Each step of a path asks the file system, for every look-up of what is known of a design.
+@functools.lru_cache(maxsize=64)
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 # By text: the designs of a family share it.
