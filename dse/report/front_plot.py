@@ -43,7 +43,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": GREY,
     "text.parse_math": False,
 }
-DEPTH = 12  # resolutions below the best that the front picture still shows to scale
+DEPTH = 1.2  # in losses that a design may have: what is shown to scale below the best
 
 
 def png(figure: Figure, dpi: int = 200) -> bytes:
@@ -62,6 +62,7 @@ def front_figure(
     objectives: Sequence[Objective],
     um2_per_gate: float,
     goal: Goal = ACCURACY,
+    largest_loss: float = 0.1,
 ) -> Figure:
     """Draw the score against the first cost of a search, and smaller, against its others.
 
@@ -73,13 +74,14 @@ def front_figure(
         objectives: that the costs of the marks are of.
         um2_per_gate: area of the library's 2-input NAND, for the upper axis of areas.
         goal: what the scores are of.
+        largest_loss: that a design of the search may have; little more is shown to scale.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(9.0, 5.6), layout="constrained")
         FigureCanvasAgg(figure)
         ratios = (2.5, *(1.0 for _ in objectives[1:]))
         panels = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)
-        floor = _floor(marks, bands, goal)
+        floor = _floor(marks, bands, goal, largest_loss)
         shapes = {f: MARKERS[i % len(MARKERS)] for i, f in enumerate(_formats(marks))}
         for i, (axes, objective) in enumerate(zip(panels[0], objectives, strict=True)):
             _draw_bands(axes, bands, goal)
@@ -104,12 +106,12 @@ def _formats(marks: Sequence[Mark]) -> list[str]:
     return list(dict.fromkeys(shown))
 
 
-def _floor(marks: Sequence[Mark], bands: Sequence[Band], goal: Goal) -> float:
+def _floor(marks: Sequence[Mark], bands: Sequence[Band], goal: Goal, largest_loss: float) -> float:
     """The lowest score drawn to scale: a collapsed design must not flatten the others."""
     best = max([m.score for m in marks] + [b.score for b in bands])
     main = [m.score - m.interval for m in marks if m.role != "trial"]
     main += [b.score - b.interval for b in bands]
-    shown = [low for low in main if low > best - DEPTH * goal.resolution]
+    shown = [low for low in main if low > best - DEPTH * largest_loss]
     floor = min(shown) - max(0.12 * (best - min(shown)), 0.4 * goal.resolution)
     return floor if goal.unit else max(0.0, floor)
 

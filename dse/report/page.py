@@ -114,6 +114,7 @@ def front_picture(run: RunDir, results: Results, finalists: Sequence[Finalist]) 
         config.costs,
         cost.area_um2 / cost.gate_equivalents,
         goal,
+        config.largest_loss,
     )
 
 

@@ -54,8 +54,7 @@ def find_answer(
 
     Args:
         finalists: those whose unit failed its RTL check are no answer.
-        resolution: mean loss of score that is never called equal, however wide its
-            interval.
+        resolution: loss of score below which two designs are called equal.
         objective: by which designs are ranked.
     """
     certified = [f for f in finalists if f.point.certified]
@@ -75,13 +74,16 @@ def find_answer(
 
 
 def equally_accurate(design: Finalist, reference: Finalist, resolution: float) -> bool:
-    """Whether `design` loses nothing that its seeds resolve, and at most `resolution`."""
+    """Whether `design` loses less than `resolution`, by all of the interval of its loss.
+
+    So the seeds decide nothing by their noise: few of them, or a noisy metric, prove less.
+    """
     if design is reference:
         return True
     ours, theirs = design.point.validation, reference.point.validation
     difference = interval95(paired_difference(ours, theirs))
-    unresolved = resolution if math.isnan(difference.half) else difference.half
-    return -difference.mean <= min(unresolved, resolution)
+    doubt = 0.0 if math.isnan(difference.half) else difference.half
+    return doubt - difference.mean <= resolution
 
 
 def saving(ours: float, theirs: float) -> float:

@@ -173,16 +173,27 @@ def test_the_answer_is_measured_by_the_objective(
     assert answer.best.measured(answer.objective) == expected[objective]
 
 
-def test_a_large_loss_is_not_equal_however_noisy(finalists: tuple[Finalist, ...]) -> None:
+def test_a_noisy_design_is_not_equal(finalists: tuple[Finalist, ...]) -> None:
     exact = with_validation(named(finalists, "exact(n=4)"), 0.88, 0.88, 0.88)
     noisy = with_validation(named(finalists, "drum"), 0.88, 0.80, 0.90)
     assert find_answer([noisy, exact], 0.01).best is None
 
 
-def test_a_small_loss_that_the_seeds_resolve_is_not_equal(finalists: tuple[Finalist, ...]) -> None:
-    exact = with_validation(named(finalists, "exact(n=4)"), 0.88, 0.87, 0.89)
-    worse = with_validation(named(finalists, "drum"), 0.875, 0.865, 0.885)
-    assert find_answer([worse, exact], 0.01).best is None
+@pytest.mark.parametrize(
+    ("loss", "spread", "equal"),
+    [(0.005, 0.0, True), (0.005, 0.0019, True), (0.005, 0.0021, False), (0.011, 0.0, False)],
+)
+def test_equal_is_what_is_proved_to_lose_less_than_the_resolution(
+    loss: float, spread: float, equal: bool, finalists: tuple[Finalist, ...]
+) -> None:
+    """Student's interval of three seeds is 2.48 deviations wide."""
+    scores = (0.88, 0.87, 0.89)
+    exact = with_validation(named(finalists, "exact(n=4)"), *scores)
+    apart = (loss - spread, loss, loss + spread)
+    worse = with_validation(
+        named(finalists, "drum"), *(a - b for a, b in zip(scores, apart, strict=True))
+    )
+    assert (find_answer([worse, exact], 0.01).best is not None) is equal
 
 
 def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ...]) -> None:
