@@ -14,6 +14,7 @@ from axdse.dse.cli.options import (
     device_option,
     figure,
     format_option,
+    is_point,
     json_option,
     point_of,
     print_json,
@@ -35,6 +36,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 from axdse.multipliers.operands.recording_file import save_recording
 
+DEFAULT = "lenet-300-100"
 EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
 
 
@@ -63,7 +65,7 @@ class Course:
 
 
 @click.command(short_help="Train a network with designs.")
-@click.argument("arguments", nargs=-1, metavar="WORKLOAD DESIGN...")
+@click.argument("arguments", nargs=-1, metavar="[WORKLOAD] DESIGN...")
 @format_option
 @sum_option
 @click.option(
@@ -72,6 +74,7 @@ class Course:
     metavar="FILE.yaml",
     help="Train as the search of this configuration; give designs only.",
 )
+@click.option("--workload", help=f"The task, if it is not given first; default {DEFAULT}.")
 @click.option("--dataset", help="The argument `dataset` of the workload.")
 @click.option(
     "--epochs", type=click.IntRange(1, MOST_EPOCHS), help="Passes over the training examples."
@@ -100,6 +103,7 @@ def train(
     format_text: str | None,
     sum_text: str | None,
     config: Path | None,
+    workload: str | None,
     dataset: str | None,
     epochs: int | None,
     seeds: int,
@@ -124,7 +128,7 @@ def train(
     from axdse.dse.training.device import device_of
     from axdse.dse.training.task import make
 
-    workload, texts, settings = _asked(arguments, config, dataset)
+    task_name, texts, settings = _asked(arguments, config, workload, dataset)
     designs = [point_of(text, format_text, sum_text) for text in texts]
     one = len(designs) * seeds == 1
     if checkpoint and not one:
@@ -132,7 +136,7 @@ def train(
         raise AxdseError(rule, f"{len(designs)} x --seeds {seeds}", "give one design and --seed")
     every = _recorded(record, record_every, designs, seeds)
     on = device_of(device)
-    task = make(workload).task
+    task = make(task_name).task
     settings = settings or task.settings
     settings = dataclasses.replace(settings, epochs=epochs or settings.epochs)
     kept = f"{checkpoint} keeps every finished epoch: the same command goes on"
@@ -151,7 +155,7 @@ def train(
             histories = []
             for own in range(seed, seed + seeds):
                 trained = training.train(
-                    workload,
+                    task_name,
                     assignment=None if native else point,
                     settings=settings,
                     seed=own,
@@ -162,7 +166,7 @@ def train(
                 )
                 histories.append(trained.history)
                 recording = trained.recording
-            courses.append(_course(workload, point, tuple(histories)))
+            courses.append(_course(task_name, point, tuple(histories)))
     if as_json:
         print_json(tuple(courses), tuple[Course, ...])
     else:
@@ -172,11 +176,17 @@ def train(
 
 
 def _asked(
-    arguments: tuple[str, ...], config_path: Path | None, dataset: str | None
+    arguments: tuple[str, ...],
+    config_path: Path | None,
+    workload_text: str | None,
+    dataset: str | None,
 ) -> tuple[Workload, tuple[str, ...], TrainSettings | None]:
     config = load_config(config_path, catalog_in_use()) if config_path else None
-    if config:
-        workload, texts = config.own_workload, arguments
+    texts = arguments
+    if workload_text or (not config and arguments and _is_design(arguments[0])):
+        workload = find_workload(workload_text or DEFAULT)
+    elif config:
+        workload = config.own_workload
     elif arguments:
         try:
             workload, texts = find_workload(arguments[0]), arguments[1:]
@@ -189,6 +199,11 @@ def _asked(
     if dataset:
         workload = workload.on(dataset)
     return workload, texts, config.training if config else None
+
+
+def _is_design(text: str) -> bool:
+    name = text.partition("(")[0].strip()
+    return text == NATIVE or is_point(text) or name in catalog_in_use().families
 
 
 def _course(workload: Workload, point: DesignPoint, histories: tuple[History, ...]) -> Course:

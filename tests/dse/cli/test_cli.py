@@ -273,7 +273,6 @@ BAD_INPUT = {
     "missing config": (["search", "no.yaml", "--run", "run"], "no.yaml"),
     "no run": (["export", "no-run", "-o", "out"], "no-run"),
     "unknown workload": (["train", "lenet-6", "exact"], "lenet-5"),
-    "a design for a workload": (["train", "exact(n=8)"], "train WORKLOAD DESIGN"),
     "nothing to train": (["train"], "train teacher fp32"),
     "no design to train": (["train", "teacher"], "train teacher fp32"),
     "two formats": (

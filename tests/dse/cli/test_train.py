@@ -260,3 +260,29 @@ def test_a_checkpoint_that_would_run_code_is_refused(
     assert run(["evaluate", str(file), BF16, "--workload", "own.tasks:sums"]) == 2
     assert "no dict of tensors" in capsys.readouterr().err
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["exact(n=8)", "--format", "bf16", "--workload", "autoenc"],
+        ["exact(n=8) in bf16", "--workload", "autoenc"],
+        ["autoenc", "exact(n=8)", "--format", "bf16"],
+    ],
+    ids=["option", "mac", "first"],
+)
+def test_a_task_is_named_first_or_by_an_option(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", *words, "--epochs", "1", "--json"]) == 0
+    (course,) = json.loads(capsys.readouterr().out)
+    assert (course["workload"], course["design"]) == (
+        "autoenc",
+        "exact(n=8) in float(8,7,product=wide)",
+    )
+
+
+def test_a_design_alone_trains_the_default_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "fp32", "--epochs", "1", "--json"]) == 0
+    (course,) = json.loads(capsys.readouterr().out)
+    assert course["workload"].startswith("lenet-300-100")
