@@ -1,4 +1,4 @@
-"""How is one Yosys script run? In a folder of its own."""
+"""How is one Yosys script run, and what does its JSON say? In a folder of its own."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.tools import find_tool
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, MachineError
 
 TIME_LIMIT_S = 300
+Bit = int | str  # as in the JSON: the number of a net, or "0", "1", "x", "z"
 
 
 def run_yosys(
@@ -69,3 +71,27 @@ def _reason(log: str, exit_code: int) -> str:
         return (told or [errors[0].replace("ERROR: ", "")])[0]
     warnings = [line for line in lines if line.startswith("Warning: ")]
     return warnings[-1].removeprefix("Warning: ") if warnings else f"exit code {exit_code}"
+
+
+def port_bits(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> list[Bit]:
+    """The bits of a port of a module in Yosys' JSON, the lowest first.
+
+    Args:
+        ports: of the module.
+        name: of the port.
+        width: that it has.
+        rtl: that the module was read from, whose ports are all that there may be.
+
+    Raises:
+        AxdseError: it has other ports, or this one is of another width.
+    """
+    known = (*rtl.ports, *(rtl.pipeline.ports if rtl.pipeline else ()))
+    bits: list[Bit] = ports[name]["bits"] if name in ports else []
+    if len(bits) != width or len(ports) != len(known):
+        found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
+        raise AxdseError(
+            f"{rtl.top} has ports {', '.join(known)} and no others, {name} of {width} bits",
+            found,
+            "correct the port list",
+        )
+    return bits

@@ -39,7 +39,8 @@ def code_of(*modules: str) -> tuple[Path, ...]:
         if path and path not in found:
             found.add(path)
             todo += map(_path_of, _imported(path))
-    beside = {file for path in found for file in path.parent.iterdir() if file.suffix in OTHERS}
+    folders = {path.parent for path in found}
+    beside = {file for each in folders for file in each.iterdir() if file.suffix in OTHERS}
     return tuple(sorted(found | beside))
 
 

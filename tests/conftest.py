@@ -30,3 +30,13 @@ def tools_only() -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def fresh_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
+) -> Path:
+    """A cache without verdicts and costs, so that the tools really run."""
+    folder = tools_only(tmp_path / "cache")
+    monkeypatch.setenv("AXDSE_CACHE", str(folder))
+    return folder

@@ -104,15 +104,37 @@ def _full() -> Splits[Split]:
             f"{DEBIAN} is missing",
             "apt-get install dataset-fashion-mnist, or choose fashion-mnist-14k",
         )
+    return read_mnist_files(DEBIAN, ".gz")
+
+
+def read_mnist_files(folder: Path, ending: str) -> Splits[Split]:
+    """Read the four IDX files of MNIST and of its like.
+
+    Args:
+        folder: of the files.
+        ending: of their names, behind `train-images-idx3-ubyte`: ".gz" or "".
+
+    Raises:
+        AxdseError: one cannot be read, or images and labels do not match.
+    """
     train, test = (
         Split(
-            read_idx(DEBIAN / f"{prefix}-images-idx3-ubyte.gz"),
-            read_idx(DEBIAN / f"{prefix}-labels-idx1-ubyte.gz"),
+            read_idx(folder / f"{prefix}-images-idx3-ubyte{ending}"),
+            read_idx(folder / f"{prefix}-labels-idx1-ubyte{ending}"),
         )
         for prefix in ("train", "t10k")
     )
+    for part in (train, test):
+        if len(part.images) != len(part.labels) or part.images.ndim != 3:
+            raise AxdseError("IDX files have a label for each image", folder, "check the files")
+    return divided(train, test)
+
+
+def divided(train: Split, test: Split) -> Splits[Split]:
+    """A sixth of the training images, as of MNIST's 60,000, is the validation split."""
     order = np.random.default_rng(SPLIT_SEED).permutation(len(train.labels))
-    return Splits(train.take(order[10_000:]), train.take(order[:10_000]), test)
+    bound = max(1, len(order) // 6)
+    return Splits(train.take(order[bound:]), train.take(order[:bound]), test)
 
 
 def _mnist_5k() -> Splits[Split]:

@@ -7,10 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from axdse.dse.training.datasets import DATASETS, SPLIT_SEED, Split, Splits, check_name, load
+from axdse.dse.training.datasets import (
+    DATASETS,
+    SPLIT_SEED,
+    Split,
+    Splits,
+    check_name,
+    divided,
+    load,
+    read_mnist_files,
+)
 from axdse.dse.training.examples import Indexed
 from axdse.dse.training.pictures import ImageFolder
-from axdse.dse.training.readers import read_cifar_batch, read_idx, read_npz
+from axdse.dse.training.readers import read_cifar_batch, read_npz
 from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError
 
@@ -66,7 +75,7 @@ def images(source: str, size: int = 64) -> Images:
         return _cifar(path, ["train"], "test", "fine_labels", 100)
     for ending in ("", ".gz"):
         if (path / f"train-images-idx3-ubyte{ending}").exists():
-            return _in_memory(_idx(path, ending))
+            return _in_memory(read_mnist_files(path, ending))
     rule = "images are those of a dataset, or a folder or .npz of a known layout"
     raise AxdseError(rule, source, f"choose from {', '.join(sorted(DATASETS))}, or a path")
 
@@ -92,31 +101,10 @@ def _in_memory(splits: Splits[Split], classes: int | None = None) -> Images:
     )
 
 
-def _divided(train: Split, test: Split) -> Splits[Split]:
-    """A sixth of the training images, as of MNIST's 60,000, is the validation split."""
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(train.labels))
-    bound = max(1, len(order) // 6)
-    return Splits(train.take(order[bound:]), train.take(order[:bound]), test)
-
-
-def _idx(folder: Path, ending: str) -> Splits[Split]:
-    train, test = (
-        Split(
-            read_idx(folder / f"{prefix}-images-idx3-ubyte{ending}"),
-            read_idx(folder / f"{prefix}-labels-idx1-ubyte{ending}"),
-        )
-        for prefix in ("train", "t10k")
-    )
-    for part in (train, test):
-        if len(part.images) != len(part.labels) or part.images.ndim != 3:
-            raise AxdseError("IDX files have a label for each image", folder, "check the files")
-    return _divided(train, test)
-
-
 def _cifar(folder: Path, names: list[str], test: str, labels: str, classes: int) -> Images:
     batches = [read_cifar_batch(folder / name, labels) for name in names]
     train = Split(*(np.concatenate(each) for each in zip(*batches, strict=True)))
-    return _in_memory(_divided(train, Split(*read_cifar_batch(folder / test, labels))), classes)
+    return _in_memory(divided(train, Split(*read_cifar_batch(folder / test, labels))), classes)
 
 
 def _npz(path: Path) -> Images:
@@ -138,9 +126,9 @@ def _npz(path: Path) -> Images:
     if "validation" in parts:
         validation = parts["validation"]
         return _in_memory(Splits(parts["train"], validation, parts.get("test", validation)))
-    divided = _divided(parts["train"], parts.get("test", parts["train"]))
-    test = parts.get("test", divided.validation)
-    return _in_memory(Splits(divided.train, divided.validation, test))
+    parted = divided(parts["train"], parts.get("test", parts["train"]))
+    test = parts.get("test", parted.validation)
+    return _in_memory(Splits(parted.train, parted.validation, test))
 
 
 def _folder(path: Path, size: int) -> Images:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
@@ -15,7 +14,15 @@ from torch import Tensor, nn
 from axdse.dse.training.examples import Batch, Examples
 from axdse.dse.training.records import Epoch
 from axdse.dse.training.task import Made, make
-from axdse.dse.training.train import CHECKPOINT, CPU, LARGEST_CHECKPOINT, Run, Score, measure
+from axdse.dse.training.train import (
+    CHECKPOINT,
+    CPU,
+    LARGEST_CHECKPOINT,
+    UNLOADABLE,
+    Run,
+    Score,
+    measure,
+)
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.gpu.layers.calibrate import calibrate
 from axdse.gpu.layers.convert import convert
@@ -28,7 +35,6 @@ NORMAL = 1.959964  # two-sided 95 % quantile: examples are hundreds
 FINER = 0.1  # of the learning rate of a training, to tune one
 CALIBRATED = 512  # examples
 RULE = "a checkpoint is one of 'axdse train', or a state_dict that torch saved"
-_BROKEN = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 SplitName = Literal["train", "validation", "test"]
 
 
@@ -94,7 +100,7 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
     try:
         with torch.serialization.safe_globals([Epoch]):
             state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except _BROKEN as error:
+    except UNLOADABLE as error:
         raise file.refusal("no dict of tensors") from error
     named = state.get("workload") if isinstance(state, dict) else None
     if workload is None and not isinstance(named, str):

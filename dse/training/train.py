@@ -32,7 +32,8 @@ CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
 CPU = torch.device("cpu")
 Design = Assignment | DesignPoint
-_OF_ANOTHER_VERSION = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
+# What torch raises of a file that holds something else, or was damaged.
+UNLOADABLE = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -368,7 +369,7 @@ class Run:
             return list(state["epochs"])
         except DamagedError as error:
             raise file.refusal("it is damaged") from error
-        except _OF_ANOTHER_VERSION as error:
+        except UNLOADABLE as error:
             raise file.refusal("of another version") from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from axdse.flows.formal.aig import FALSE, TRUE, Aig, Builder
 from axdse.flows.scripts import script_word, write_rtl
-from axdse.flows.yosys import read_modules, run_yosys
+from axdse.flows.yosys import Bit, port_bits, read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl
@@ -108,7 +108,6 @@ opt -fast -full -keepdc -noff
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
 FLIP_FLOPS = ("$_DFF", "$_SDFF", "$_ALDFF")
-Bit = int | str  # as in the JSON: the number of a net, or "0", "1", "x", "z"
 Cell = dict[str, Any]
 
 
@@ -161,7 +160,7 @@ def _graph(module: dict[str, Any], rtl: Rtl) -> Aig:
     _check_combinational(cells, rtl)
     widths = (rtl.a_bits, rtl.b_bits, rtl.product_bits)
     a, b, product = (
-        _port(module["ports"], name, width, rtl)
+        port_bits(module["ports"], name, width, rtl)
         for name, width in zip(rtl.ports, widths, strict=True)
     )
     unknowns = [bit for c in cells if c["type"] == UNKNOWN for bit in c["connections"]["Y"]]
@@ -169,7 +168,7 @@ def _graph(module: dict[str, Any], rtl: Rtl) -> Aig:
     unknowns += _name_undefined([*(c["connections"] for c in drivers), {"p": product}])
     literals: dict[Bit, int] = {"0": FALSE, "1": TRUE}
     if rtl.pipeline:
-        unknowns += _port(module["ports"], rtl.pipeline.clock, 1, rtl)
+        unknowns += port_bits(module["ports"], rtl.pipeline.clock, 1, rtl)
         literals |= _held(module["ports"], rtl.pipeline, rtl)
     graph = Builder(len(a) + len(b), len(unknowns))
     literals |= {bit: 2 * n for n, bit in enumerate((*a, *b, *unknowns), 1)}
@@ -184,7 +183,7 @@ def _graph(module: dict[str, Any], rtl: Rtl) -> Aig:
 def _held(ports: dict[str, Any], pipeline: Pipeline, rtl: Rtl) -> dict[Bit, int]:
     """The levels of reset and enable in a design that runs."""
     levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, 1))
-    return {_port(ports, name, 1, rtl)[0]: level for name, level in levels if name}
+    return {port_bits(ports, name, 1, rtl)[0]: level for name, level in levels if name}
 
 
 def _name_undefined(connections: Sequence[dict[str, list[Bit]]]) -> list[Bit]:
@@ -206,19 +205,6 @@ def _check_combinational(cells: Sequence[Cell], rtl: Rtl) -> None:
                 f"it has a cell {cell['type']}",
                 "assign every output in every branch, without clocks",
             )
-
-
-def _port(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> list[Bit]:
-    bits: list[Bit] = ports[name]["bits"] if name in ports else []
-    known = (*rtl.ports, *(rtl.pipeline.ports if rtl.pipeline else ()))
-    if len(bits) != width or len(ports) != len(known):
-        found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
-        raise AxdseError(
-            f"{rtl.top} has ports {', '.join(known)} and no others, {name} of {width} bits",
-            found,
-            "correct the port list",
-        )
-    return bits
 
 
 def _in_order(cells: Sequence[Cell], rtl: Rtl) -> list[Cell]:

@@ -14,7 +14,7 @@ from axdse.flows.netlist.pipeline_check import checked
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.scripts import is_plain, program_word, script_word, write_rtl
 from axdse.flows.tools import find_tool
-from axdse.flows.yosys import read_modules, run_yosys
+from axdse.flows.yosys import port_bits, read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, MachineError
@@ -22,6 +22,30 @@ from axdse.multipliers.errors import AxdseError, MachineError
 # Yosys numbers nets from 2 in JSON, which leaves 0 and 1 to stand for themselves.
 CONSTANTS = {"0": 0, "1": 1}
 UNKNOWN = -1
+# Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
+# about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.
+ABC_SCRIPT = "strash;ifraig;scorr;dc2;strash;dch,-f;amap,-m;topo"
+STEPS = (
+    "read_verilog rtl.v",
+    "hierarchy -check -top {top}",
+    "synth -flatten -noabc",
+    "check -assert",
+    "abc -exe {abc} -liberty library.lib -script +{script}",
+    "opt_clean -purge",
+    "write_json netlist.json",
+)
+REGISTERS = "dfflibmap -liberty registers.lib"
+# ABC counts in whole ps, and in 32 bits.
+SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6
+# Under a delay target, from the smallest to the fastest; ps stands for it.
+TIMED_SCRIPTS = (
+    ABC_SCRIPT,
+    f"{ABC_SCRIPT};upsize,-D,{{ps}};dnsize,-D,{{ps}}",
+    "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{ps};topo;buffer,-c;"
+    "upsize,-D,{ps};dnsize,-D,{ps}",
+    "strash;ifraig;scorr;dc2;strash;&get,-n;&syn3;&syn3;&put;dch,-f;map,-B,0.9;topo;buffer,-c;"
+    "upsize;dnsize,-D,{ps}",
+)
 
 
 def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
@@ -67,16 +91,7 @@ def _held(ports: dict[str, Any], rtl: Rtl) -> Iterator[Held]:
 
 
 def _port(ports: dict[str, Any], name: str, width: int, rtl: Rtl) -> Port:
-    known = (*rtl.ports, *(rtl.pipeline.ports if rtl.pipeline else ()))
-    bits = ports[name]["bits"] if name in ports else []
-    if len(bits) != width or len(ports) != len(known):
-        found = ", ".join(f"{port}[{len(entry['bits'])}]" for port, entry in ports.items())
-        raise AxdseError(
-            f"{rtl.top} has ports {', '.join(known)} and no others, {name} of {width} bits",
-            found,
-            "correct the port list",
-        )
-    return Port(name, tuple(map(net_of, bits)))
+    return Port(name, tuple(map(net_of, port_bits(ports, name, width, rtl))))
 
 
 def _pins(entry: dict[str, Any]) -> tuple[tuple[str, int], ...]:
@@ -142,21 +157,6 @@ def abc_environment() -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": " ".join([*own, *others])}
 
 
-# Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
-# about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.
-ABC_SCRIPT = "strash;ifraig;scorr;dc2;strash;dch,-f;amap,-m;topo"
-STEPS = (
-    "read_verilog rtl.v",
-    "hierarchy -check -top {top}",
-    "synth -flatten -noabc",
-    "check -assert",
-    "abc -exe {abc} -liberty library.lib -script +{script}",
-    "opt_clean -purge",
-    "write_json netlist.json",
-)
-REGISTERS = "dfflibmap -liberty registers.lib"
-
-
 def synthesis_script(
     top: str, abc: str = "yosys-abc", script: str = ABC_SCRIPT, *, registers: bool = False
 ) -> str:
@@ -195,19 +195,6 @@ def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
 def library_file(library: Library, folder: Path) -> None:
     """Put the library where scripts look for it, `library.lib`."""
     (folder / "library.lib").symlink_to(library.plain_path)
-
-
-# ABC counts in whole ps, and in 32 bits.
-SHORTEST_CLOCK_NS, LONGEST_CLOCK_NS = 0.001, 1e6
-# Under a delay target, from the smallest to the fastest; ps stands for it.
-TIMED_SCRIPTS = (
-    ABC_SCRIPT,
-    f"{ABC_SCRIPT};upsize,-D,{{ps}};dnsize,-D,{{ps}}",
-    "strash;ifraig;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{ps};topo;buffer,-c;"
-    "upsize,-D,{ps};dnsize,-D,{ps}",
-    "strash;ifraig;scorr;dc2;strash;&get,-n;&syn3;&syn3;&put;dch,-f;map,-B,0.9;topo;buffer,-c;"
-    "upsize;dnsize,-D,{ps}",
-)
 
 
 def timed_scripts(clock_ns: float | None) -> tuple[str, ...]:

@@ -50,7 +50,6 @@ def tokens(text: str) -> Iterator[Token]:
         yield Token(str(match.lastgroup), match[0], match.start())
 
 
-_EVERY_EVENT = re.compile(r"\(\*\s*\)")  # always @(*)
 _NAME = re.compile(r"[A-Za-z_][\w$]*", re.ASCII)
 _REST_OF_LINE = re.compile(r"(?:\\\r?\n|[^\n])*")
 _WITH_NAME = ("`ifdef", "`ifndef", "`elsif", "`undef")

@@ -126,8 +126,8 @@ def source_files(model: Path) -> dict[Path, str]:
         AxdseError: one is no readable text of a bounded size, or names what belongs to its
             checker or to a preprocessor.
     """
-    folder = _resolved(model.parent.absolute())
-    first = model.resolve() if model.is_symlink() else folder / model.name
+    is_link = model.is_symlink()
+    first = model.resolve() if is_link else _resolved(model.parent.absolute()) / model.name
     folder = first.parent
     found: dict[Path, str] = {}
     todo = [first]

@@ -39,6 +39,8 @@ TOOLCHAIN = tuple(
 ) + tuple(map(Path, ("/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/null", "/dev/urandom")))
 # The linker's own line comes before that of the program that started it.
 _CULPRIT = re.compile(r"(?<!^collect2: )error|undefined|out of memory|cannot find -l")
+# What to do if a file of this package does not compile.
+OUR_C = "install a newer gcc or clang"
 
 
 @functools.cache
@@ -170,10 +172,6 @@ def wrote_none(command: str) -> AxdseError:
     return AxdseError(rule, f"{command} wrote none", "unset CC or correct it")
 
 
-# What to do if a file of this package does not compile.
-OUR_C = "install a newer gcc or clang"
-
-
 @dataclass(frozen=True)
 class Recipe:
     """How one C file becomes an object, a library or a program.
@@ -220,12 +218,14 @@ def build_cached(
 
     def make() -> bytes:
         with temporary_folder() as folder:
-            unit = folder / "unit.o"
-            call = [compiler()[0], *recipe.flags, "-c", str(source), "-o", str(unit)]
-            compile_or_refuse(call, recipe.name, folder, allowed, recipe.remedy, recipe.limit_s)
+            call = [compiler()[0], *recipe.flags, "-c", str(source)]
+            made = output_of(call, recipe.name, folder, allowed, recipe.remedy, recipe.limit_s)
             if recipe.link is None:
-                return unit.read_bytes()
-            return output_of([compiler()[0], str(unit), *recipe.link], recipe.name, folder)
+                return made
+            unit = folder / "unit.o"
+            unit.write_bytes(made)
+            call = [compiler()[0], str(unit), *recipe.link]
+            return output_of(call, recipe.name, folder, (), recipe.remedy, recipe.limit_s)
 
     executable = recipe.link is not None and not recipe.end
     return cached_file(recipe.kind, key + recipe.end, make, executable=executable)

@@ -3,7 +3,6 @@
 `equal`, `different` or `refused`, then a name, then m.c, m.v and `why`: what the pair tries.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,8 @@ PAIRS = sorted(path.parent for verdict in EXIT_CODES for path in HERE.glob(f"{ve
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.parent.name}/{pair.name}")
-def test_a_devious_pair_gets_its_verdict(
-    pair: Path,
-    tmp_path: Path,
-    tools_only: Callable[[Path], Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("AXDSE_CACHE", str(tools_only(tmp_path / "cache")))
+@pytest.mark.usefixtures("fresh_cache")
+def test_a_devious_pair_gets_its_verdict(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(["verify", "--model", str(pair / "m.c"), "--rtl", str(pair / "m.v")])
     said = capsys.readouterr()
     assert code == EXIT_CODES[pair.parent.name], said

@@ -13,16 +13,6 @@ Write = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def fresh_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
-) -> Path:
-    """A cache without verdicts and costs, so that the tools really run."""
-    folder = tools_only(tmp_path / "cache")
-    monkeypatch.setenv("AXDSE_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str], Path]:
     """Write a text file and return its path."""
 

@@ -23,21 +23,12 @@ TINY = ("exact(n=3)", "--core")
 
 
 @pytest.fixture
-def cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
-) -> Path:
-    folder = tools_only(tmp_path / "cache")
-    monkeypatch.setenv("AXDSE_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
 def empty_cache(tmp_path: Path) -> Path:
     return tmp_path / "empty"
 
 
 @pytest.fixture
-def refused(cache: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
+def refused(fresh_cache: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
     """Run `axdse cost`, which must refuse; return the line."""
 
     def line(*arguments: str) -> str:
@@ -47,7 +38,7 @@ def refused(cache: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         assert captured.err.startswith("axdse: ")
         assert captured.err.count("\n") == 1
         assert captured.err.count("; ") >= 1
-        assert not list(cache.glob("*cost/*"))
+        assert not list(fresh_cache.glob("*cost/*"))
         return captured.err
 
     return line
@@ -257,7 +248,7 @@ def test_the_fast_cost_has_no_clock(clock: str, refused: Refused) -> None:
 
 
 def test_a_clock_that_nothing_meets_is_no_failure(
-    cache: Path, capsys: pytest.CaptureFixture[str]
+    fresh_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["cost", *TINY, "--clock", "0.01", "--json"]) == 0
     (cost,) = json.loads(capsys.readouterr().out)
@@ -292,7 +283,7 @@ def sick_yosys(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_tool_that_fails_for_one_design_takes_no_other_down(
     body: str,
     message: str,
-    cache: Path,
+    fresh_cache: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -19,13 +19,10 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture
-def catalog(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools_only: Callable[[Path], Path]
-) -> Make:
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: Path) -> Make:
     """Make a catalogue of a sound design, `mine`, with these entries; work beside it."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("AXDSE_CACHE", str(tools_only(tmp_path / "cache")))
 
     def make(folder: str = "cat", **entry: Any) -> Path:
         path = tmp_path / folder

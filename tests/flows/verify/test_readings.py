@@ -15,6 +15,7 @@ from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 EVERY = every_pair(2, 2)
 PRODUCTS = EVERY.a * EVERY.b
 CLOCKED = Pipeline(clock="clk")
@@ -26,11 +27,6 @@ def rtl(body: str, pipeline: Pipeline | None = None) -> Rtl:
     head = f"module m({control}input [1:0] a, b, output reg [3:0] p);\n"
     text = f"{head}{body}\nendmodule\n"
     return Rtl("m", text, ("a", "b", "p"), 2, 2, 4, "m", pipeline)
-
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch, tools_only):
-    monkeypatch.setenv("AXDSE_CACHE", str(tools_only(tmp_path / "cache")))
 
 
 def test_gates_that_agree_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

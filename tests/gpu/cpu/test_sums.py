@@ -4,7 +4,7 @@ import contextlib
 import os
 import pickle
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from axdse.gpu.cpu import compile as cpu_compile
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import CAREFUL_SUMS, SUMS, VBMI, Kernel, engine_for, use_kernel
+from axdse.gpu.cpu.threads import torch_threads
 from axdse.gpu.layers.assignment import Assignment, Product
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.convolution import Convolution, Window
@@ -192,16 +193,6 @@ def test_steps_of_an_input_gradient_are_of_the_taps_that_a_pixel_meets() -> None
     assert_same_bits(found[0, 0, :, 0], expected)
 
 
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     "text", ["hopper_fp8", "deepseek", "lazy(10,24)", "float(8,7)", "fixed(40,-20)"]
 )
@@ -213,7 +204,7 @@ def test_threads_change_no_bit(text: str) -> None:
         b = operands(depth * columns, number_format, 2).reshape(1, depth, columns)
         found = []
         for count in (1, 2, 3):
-            with threads(count):
+            with torch_threads(count):
                 found.append(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False))
         assert_same_bits(found[1], found[0])
         assert_same_bits(found[2], found[0])
@@ -328,11 +319,11 @@ DOTS = ["volta", "ampere", "ada_fp8", "hopper", "hopper_fp8", "blackwell_fp8", "
 def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> None:
     form = "exact(n=4) in fp8_e4m3" if "fp8" in preset else "exact(n=8) in bf16"
     point = f"{form} sum {preset}"
-    with threads(1):
+    with torch_threads(1):
         one = trained(point)
         with use_kernel(CAREFUL_SUMS):
             careful = trained(point)
-    with threads(2):
+    with torch_threads(2):
         two = trained(point)
     assert_same_bits(two, one)
     assert_same_bits(careful, one)
