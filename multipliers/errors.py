@@ -10,6 +10,10 @@ from collections.abc import Iterable
 # Control, format (bidi overrides, zero width), surrogate, private and unassigned characters, and
 # separators of lines: a terminal obeys them, or shows something else than what is there.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+LONGEST = 500  # characters of a message; a value may be of any size
+LONGEST_RULE, LEAST_VALUE = 200, 80
+GAP = "[...]"
+_SPACES = str.maketrans("\t\n\r", "   ")
 
 
 def printable(text: str) -> str:
@@ -45,12 +49,6 @@ def _json_escaped(character: str) -> str:
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
-
-
-LONGEST = 500  # characters of a message; a value may be of any size
-LONGEST_RULE, LEAST_VALUE = 200, 80
-GAP = "[...]"
-_SPACES = str.maketrans("\t\n\r", "   ")
 
 
 class AxdseError(Exception):

@@ -17,6 +17,10 @@ from axdse.multipliers.errors import AxdseError
 
 MIB = 1 << 20
 LARGEST_SOURCE = 4 * MIB  # of C and Verilog
+_LITERALS = {
+    '"': re.compile(r"\"(?:\\.|[^\"\\\n])*+(\"?)", re.DOTALL),
+    "'": re.compile(r"'(?:\\.|[^'\\\n])*+('?)", re.DOTALL),
+}
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,6 @@ class InputFile:
 def size_text(size: int) -> str:
     """A limit for people: `4 MiB`."""
     return f"{size // MIB} MiB" if size >= MIB else f"{size} bytes"
-
-
-_LITERALS = {
-    '"': re.compile(r"\"(?:\\.|[^\"\\\n])*+(\"?)", re.DOTALL),
-    "'": re.compile(r"'(?:\\.|[^'\\\n])*+('?)", re.DOTALL),
-}
 
 
 def without_comments(text: str, *, literals: bool = False) -> str:

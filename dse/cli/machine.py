@@ -32,6 +32,13 @@ from axdse.multipliers.sandbox.confined import ALLOW_SECCOMP, seccomp_available
 DAY_S = 86_400
 MOST_DAYS = 36_500
 DAMAGED = STAYED = 1
+PACKAGES = ("axdse", "torch", "numpy", "cocotb", "optuna")
+OPTIONAL_PACKAGES = {"cupy-cuda13x": "pip install 'axdse[cuda13]'"}
+CPU_FEATURES = ("avx2", "avx512f", "avx512vbmi", "avx512_bf16", "avx512_vnni")
+WITHOUT_LANDLOCK = (
+    "tools that read strangers' files can do what you can: a kernel from Linux 5.13 on with "
+    "CONFIG_SECURITY_LANDLOCK, a container whose profile lets landlock(7) pass"
+)
 
 
 @dataclass(frozen=True)
@@ -160,16 +167,6 @@ def _total(chosen: list[CacheEntry]) -> int:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f}"
-
-
-PACKAGES = ("axdse", "torch", "numpy", "cocotb", "optuna")
-OPTIONAL_PACKAGES = {"cupy-cuda13x": "pip install 'axdse[cuda13]'"}
-CPU_FEATURES = ("avx2", "avx512f", "avx512vbmi", "avx512_bf16", "avx512_vnni")
-
-WITHOUT_LANDLOCK = (
-    "tools that read strangers' files can do what you can: a kernel from Linux 5.13 on with "
-    "CONFIG_SECURITY_LANDLOCK, a container whose profile lets landlock(7) pass"
-)
 
 
 @dataclass(frozen=True)

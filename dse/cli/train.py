@@ -38,6 +38,7 @@ from axdse.multipliers.operands.recording_file import save_recording
 
 DEFAULT = "lenet-300-100"
 EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
+TEMPLATE = Path(__file__).parents[1] / "training" / "data" / "workload.py.txt"
 
 
 @dataclass(frozen=True)
@@ -290,9 +291,6 @@ def _epoch_row(history: History, epoch: Epoch, goal: Goal) -> tuple[str, ...]:
         "-" if epoch.validation_loss is None else f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )
-
-
-TEMPLATE = Path(__file__).parents[1] / "training" / "data" / "workload.py.txt"
 
 
 @click.group()

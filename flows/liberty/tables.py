@@ -16,6 +16,11 @@ from axdse.multipliers.errors import AxdseError
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 NUMBER = r"\d*\.?\d+(?:[eE][+-]?\d+)?|\d+\."
 UNIT = re.compile(rf"\s*({NUMBER})\s*([munpfa]?)(s|V|W|f|F)\s*", re.IGNORECASE)
+LOAD = "total_output_net_capacitance"
+SLEWS = ("input_net_transition", "input_transition_time")
+TRANSITIONS = ("related_pin_transition", "constrained_pin_transition")
+Axes = dict[str, tuple[float, ...]]  # by variable, in the order of the file
+Place = tuple[int, float, int, float]  # row, how far below it, column, how far beyond it
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,6 @@ def size_of(group: Group, name: str) -> float:
         rule = f"{name} in a Liberty library is a number from 0"
         raise AxdseError(rule, place, "correct the library")
     return number
-
-
-LOAD = "total_output_net_capacitance"
-SLEWS = ("input_net_transition", "input_transition_time")
-TRANSITIONS = ("related_pin_transition", "constrained_pin_transition")
-Axes = dict[str, tuple[float, ...]]  # by variable, in the order of the file
-Place = tuple[int, float, int, float]  # row, how far below it, column, how far beyond it
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ from axdse.multipliers.model.cmodel import products, table_of
 from axdse.multipliers.model.unit_oracle import unit_products
 
 Literals = dict[int, int]  # by net
+SEED = 0
+# ABC takes 0.1 to 0.3 s for the cores and units of the catalogue, or many minutes.
+CEC_LIMIT_S = 20.0
+SWEEP_LIMIT_S = 300.0
+# It takes as long to find the pairs as to compare them, and a search tries many units of a format.
+_unit_stimulus = functools.lru_cache(maxsize=2)(unit_stimulus)
 
 
 def netlist_gates(netlist: Netlist) -> Aig:
@@ -86,14 +92,6 @@ def _literal(graph: Builder, gate: Gate, pins: list[int]) -> int:
     if gate.kind == "$_OR_":
         return graph.both(pins[0] ^ 1, pins[1] ^ 1) ^ 1
     return graph.differ(*pins) if gate.kind == "$_XOR_" else pins[0] ^ 1
-
-
-SEED = 0
-# ABC takes 0.1 to 0.3 s for the cores and units of the catalogue, or many minutes.
-CEC_LIMIT_S = 20.0
-SWEEP_LIMIT_S = 300.0
-# It takes as long to find the pairs as to compare them, and a search tries many units of a format.
-_unit_stimulus = functools.lru_cache(maxsize=2)(unit_stimulus)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ MAX_SLICES = 4  # more take the time of one FP64 product
 _BIAS, _LOWEST_NORMAL, _LARGEST = 127, -126, 127
 _PLAIN, _OPERATORS = ("none", "ieee"), ("matmul", "conv")
 Native = Callable[[Tensor, Tensor], Tensor]
+_TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
+_NATIVE = ContextVar("axdse_native_products", default=False)
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,6 @@ def _added(native: Native, terms: Iterator[tuple[Tensor, Tensor]], dtype: torch.
     return total
 
 
-_TILE, _ROWS = 8, 32  # what torch._int_mm wants of sizes on a GPU
-
-
 def gemm(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor | None:
     """`axdse::gemm`: a [G, M, K] times b [G, K, N] is [G, M, N]; or None."""
     if by_bf16(multiplication, a.device):
@@ -245,9 +244,6 @@ def native_products() -> Iterator[None]:
         yield
     finally:
         _NATIVE.reset(token)
-
-
-_NATIVE = ContextVar("axdse_native_products", default=False)
 
 
 def _gradient(

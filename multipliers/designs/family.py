@@ -32,6 +32,11 @@ _OPERATORS = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
 }
+MOST_BITS = 64  # C models take and return uint64_t
+MOST_DESIGNS = 100_000
+MOST_LATENCY = 64
+STRICT = ConfigDict(extra="forbid")
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def evaluate(expression: Expression, values: Mapping[str, int]) -> int:
@@ -83,14 +88,6 @@ def _bad_bound(expression: str) -> AxdseError:
         repr(expression),
         "correct catalog.yaml",
     )
-
-
-MOST_BITS = 64  # C models take and return uint64_t
-MOST_DESIGNS = 100_000
-MOST_LATENCY = 64
-STRICT = ConfigDict(extra="forbid")
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=STRICT)

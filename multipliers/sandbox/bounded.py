@@ -29,6 +29,15 @@ WRITE_FILE, READ_FILE, REMOVE_DIR, REFER, TRUNCATE = 1 << 1, 1 << 2, 1 << 4, 1 <
 WRITES = WRITE_FILE | sum(1 << bit for bit in range(4, 13))  # remove and make, of any kind
 TCP, SIGNALS_AND_SOCKETS = 0b11, 0b11
 ALWAYS_WRITABLE = Path("/dev/null")
+COMPILER_MEMORY_BYTES = 2 << 30
+COMPILER_OUTPUT_BYTES = 64 << 20
+# What a compiler would compile something else by, write beside its output, or colour its messages.
+_STEERING = (
+    "CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH OBJC_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH "
+    "GCC_EXEC_PREFIX GCC_COLORS GCC_COMPARE_DEBUG DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES "
+    "SOURCE_DATE_EPOCH CCC_OVERRIDE_OPTIONS CCC_ADD_ARGS LD_RUN_PATH"
+)
+STEERING = frozenset(_STEERING.split())
 
 
 class _Ruleset(ctypes.Structure):
@@ -144,17 +153,6 @@ def _checked(number: int, *arguments: object) -> int:
 def _last_error() -> OSError:
     code = ctypes.get_errno()
     return OSError(code, os.strerror(code))
-
-
-COMPILER_MEMORY_BYTES = 2 << 30
-COMPILER_OUTPUT_BYTES = 64 << 20
-# What a compiler would compile something else by, write beside its output, or colour its messages.
-_STEERING = (
-    "CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH OBJC_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH "
-    "GCC_EXEC_PREFIX GCC_COLORS GCC_COMPARE_DEBUG DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES "
-    "SOURCE_DATE_EPOCH CCC_OVERRIDE_OPTIONS CCC_ADD_ARGS LD_RUN_PATH"
-)
-STEERING = frozenset(_STEERING.split())
 
 
 @dataclass(frozen=True)

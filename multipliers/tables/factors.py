@@ -28,6 +28,9 @@ from axdse.multipliers.tables.lut import Lut
 PRIME = (1 << 31) - 1
 _SAFE = 1 << 50
 _LOVASZ, _MOST_STEPS = 0.99, 5000
+MAX_RANK = 16
+BF16_BITS = 8
+_ENTRY_LIMIT = 1 << 24  # of factors: 16 products of two stay far within int64
 
 
 def rank_modulo_prime(matrix: np.ndarray, limit: int) -> int:
@@ -120,11 +123,6 @@ def _gram_schmidt(basis: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     r = np.linalg.qr(basis[: k + 1].T.astype(np.float64), mode="r")
     diagonal = np.diagonal(r)
     return diagonal**2, np.asarray(r)[:k, k] / diagonal[:k]
-
-
-MAX_RANK = 16
-BF16_BITS = 8
-_ENTRY_LIMIT = 1 << 24  # of factors: 16 products of two stay far within int64
 
 
 @dataclass(frozen=True, eq=False)
