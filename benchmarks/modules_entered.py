@@ -30,8 +30,7 @@ from torch import nn
 import axdse.multipliers
 from axdse.dse.cli import run
 from axdse.dse.run.config import parse_config
-from axdse.dse.search.evaluate import evaluate
-from axdse.dse.search.hurdle import Hurdle
+from axdse.dse.search.evaluate import Hurdle, evaluate
 from axdse.flows.cost.point import Demand
 from axdse.gpu.layers.convert import convert
 from axdse.multipliers.designs.design_point import parse_design_point

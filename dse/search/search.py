@@ -14,9 +14,8 @@ from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
-from axdse.dse.search.evaluate import Trial
+from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.search.finalists import finish
-from axdse.dse.search.hurdle import Rival, Standing, costs_of
 from axdse.dse.search.progress import Progress, Unwatched
 from axdse.dse.search.recost import recost
 from axdse.dse.search.replicates import ceiling, floor, train_baselines

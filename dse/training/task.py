@@ -25,7 +25,7 @@ from axdse.dse.training.datasets import Splits
 from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
 from axdse.dse.training.records import Goal, TrainSettings
 from axdse.dse.training.workloads import Workload
-from axdse.gpu.cpu.threads import torch_threads
+from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.machine import machine_failure

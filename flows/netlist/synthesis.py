@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from axdse.flows.c_library import native_file
 from axdse.flows.liberty.library import Library, mappable
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Held, Instance, Netlist, Port, Register, in_order
@@ -18,6 +17,7 @@ from axdse.flows.yosys import port_bits, read_modules, run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, MachineError
+from axdse.multipliers.sandbox.compiler import native_file
 
 # Yosys numbers nets from 2 in JSON, which leaves 0 and 1 to stand for themselves.
 CONSTANTS = {"0": 0, "1": 1}
@@ -151,7 +151,10 @@ def abc_environment() -> dict[str, str]:
     Raises:
         AxdseError: the compiler is missing or fails.
     """
-    clock, others = native_file("netlist/quiet_clock.c"), os.environ.get("LD_PRELOAD", "").split()
+    clock, others = (
+        native_file(Path(__file__).with_name("quiet_clock.c")),
+        os.environ.get("LD_PRELOAD", "").split(),
+    )
     # A list has no quotes: without the library ABC is slower, and right.
     own = [str(clock)] if is_plain(clock) else []
     return {**os.environ, "LD_PRELOAD": " ".join([*own, *others])}

@@ -2,23 +2,27 @@
 
 Zero-delay: each net settles at once, so it toggles once or not. Glitch-aware: each cell takes its
 time (`delays.py`), so that nets toggle several times on their way. `activity.c` counts both.
+
+Transitions that continue one another are a run. Before a run a pipeline rests with its first pair,
+and after it with the last one, so that every stage meets each transition exactly once.
 """
 
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.c_library import native
+from axdse.flows.formal.aig import codes_of
 from axdse.flows.netlist.delays import Delays
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.power.operand_stream import cycles_of
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.compiler import native
 
 FS = 1e6  # in a ns
 EVENT_LIMIT = 1 << 22  # of all nets in one transition
-SOURCE = "power/activity.c"
+SOURCE = Path(__file__).with_name("activity.c")
 FIELDS = ("inputs", "outputs", "pins", "truth", "delays", "events", "rests")
 CELL = np.dtype([(name, np.int32) for name in FIELDS])
 
@@ -59,7 +63,7 @@ class Activity:
             input that caused it and the state that the input's change led to.
         moved: for each instance, int64 [inputs, states]: toggles of an input, likewise.
         rests: for each instance, int64 [states]: cycles before which it is in that state.
-        loaded: int64 [registers, 2, 2, 2], see `operand_stream.Cycles`.
+        loaded: int64 [registers, 2, 2, 2], see `Cycles`.
     """
 
     transitions: int
@@ -124,6 +128,88 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
         rests,
         cycles.loaded,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Cycles:
+    """What the sources of a netlist do in each simulated cycle.
+
+    Attributes:
+        nets: int32 [sources]: operands, outputs of registers, controls.
+        before: uint8 [cycles, bytes], their bits until the clock's edge.
+        after: likewise after it.
+        loaded: int64 [registers, 2, 2, 2], cycles by data before the clock's edge, what the
+            register held until then, and where the data settled.
+    """
+
+    nets: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    loaded: np.ndarray
+
+
+def cycles_of(
+    netlist: Netlist, a: np.ndarray, b: np.ndarray, next_a: np.ndarray, next_b: np.ndarray
+) -> Cycles:
+    """Return the cycles from pairs (a, b) to pairs (next_a, next_b), uint64 [transitions].
+
+    Raises:
+        AxdseError: a pipeline has feedback.
+    """
+    if not netlist.clock:
+        nets = [*netlist.a.nets, *netlist.b.nets]
+        before, after = (_operand_bits(netlist, *pair) for pair in ((a, b), (next_a, next_b)))
+        return _cycles(nets, before, after, np.zeros((0, 2, 2, 2), dtype=np.int64))
+    entered, counted = _stream(netlist.latency + 1, a, b, next_a, next_b)
+    waves = netlist.waves(*entered)
+    states = [net for register in netlist.registers for net, _ in register.outputs]
+    held = [net for control in netlist.held for net in control.port.nets]
+    nets = [*netlist.a.nets, *netlist.b.nets, *states, *held]
+    bits = np.stack([_bits(waves[net], counted.size) for net in nets], axis=1)
+    now = np.flatnonzero(counted)
+    loaded = [_loaded(_bits(waves[reg.data], counted.size), now) for reg in netlist.registers]
+    shape = (len(loaded), 2, 2, 2)
+    return _cycles(nets, bits[now - 1], bits[now], np.array(loaded, np.int64).reshape(shape))
+
+
+def _cycles(nets: list[int], before: np.ndarray, after: np.ndarray, loaded: np.ndarray) -> Cycles:
+    old, new = (np.packbits(bits, axis=1, bitorder="little") for bits in (before, after))
+    return Cycles(np.array(nets, dtype=np.int32), old, new, loaded)
+
+
+def _operand_bits(netlist: Netlist, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Uint8 [lanes, bits]: those of a, then those of b."""
+    columns = [
+        (codes.astype(np.uint64) >> np.uint64(bit) & np.uint64(1)).astype(np.uint8)
+        for port, codes in ((netlist.a, a), (netlist.b, b))
+        for bit in range(len(port.nets))
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _bits(lanes: np.ndarray, cycles: int) -> np.ndarray:
+    return codes_of([lanes], cycles).astype(np.uint8)
+
+
+def _loaded(data: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Int64 [2, 2, 2]; what a register holds is the data of the cycle before."""
+    kinds = data[now - 1] * 4 + data[now - 2] * 2 + data[now]
+    return np.bincount(kinds, minlength=8).reshape(2, 2, 2)
+
+
+def _stream(
+    rest: int, a: np.ndarray, b: np.ndarray, next_a: np.ndarray, next_b: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """The pairs of each cycle, and the cycles that count: those after the first rest of a run."""
+    broken = (a[1:] != next_a[:-1]) | (b[1:] != next_b[:-1])
+    starts = np.concatenate([[True], broken])
+    ends = np.flatnonzero(np.concatenate([broken, [True]]))
+    first = np.insert(starts, ends + 1, False)
+    last = np.insert(np.zeros(a.size, dtype=bool), ends + 1, True)
+    copies = 1 + rest * (first | last)
+    first_pairs = np.insert(a, ends + 1, next_a[ends]), np.insert(b, ends + 1, next_b[ends])
+    entered = np.repeat(first_pairs[0], copies), np.repeat(first_pairs[1], copies)
+    return entered, ~np.repeat(first, copies)
 
 
 class _Flat:

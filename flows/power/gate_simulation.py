@@ -73,7 +73,7 @@ def gate_toggles(
 ) -> GateToggles:
     """Count toggles in Icarus; each transition must start where the last one ended.
 
-    A pipeline rests before and after, as in `operand_stream`; operands come with the clock.
+    A pipeline rests before and after, as in `activity`; operands come with the clock.
 
     Raises:
         AxdseError: a tool or the library's Verilog is missing or fails.

@@ -15,7 +15,7 @@ from axdse.gpu.bench.timing import (
     host_clock,
     side_by_side,
 )
-from axdse.gpu.cpu.threads import torch_threads
+from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.errors import AxdseError
 
 Verdict = Literal["ok", "over", "measured", "wrong", "missing"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from axdse.gpu.cpu.compile import load_kernel
-from axdse.gpu.cpu.engine import Engine
+from axdse.gpu.cpu.kernels import Engine
 from axdse.gpu.operands.convolution import Convolution, Pair
 
 

@@ -1,42 +1,148 @@
-"""Which C kernels has this CPU, and which of them computes?"""
+"""Which C kernels has this CPU, which of them computes, and with a table or a C model?"""
 
+import ctypes
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from axdse.gpu.cpu.compile import cpu_flags
-from axdse.gpu.cpu.engine import Engine, inlined_engine, sum_engine, table_engine
+import numpy as np
+import torch
+
+from axdse.gpu.cpu.compile import cpu_flags, load_inlined, load_kernel
 from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.model.sum_model import sum_task
 from axdse.multipliers.tables.lut import Lut
+
+VOID = 256  # gemm_int8.h
+MISSING = 1  # float_codes.h
+_ALIGNMENT = 64
+_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """A compiled kernel with its multiplication; rows of a table belong to the rows of the GEMM.
+
+    Attributes:
+        library: the kernel, loaded.
+        rows: the table as its `prepare_table` wrote it; empty if a C model is inlined.
+        entries: uint16, see float_codes.h and gemm_int8.h; empty likewise.
+        is_float: of float products, not int8.
+        is_inlined: codes are 32 bits wide, not 16.
+        fraction_bits: m; 0 for int8.
+        entry_bytes: 1 or 2.
+        nearest: operands are rounded to nearest even, not truncated.
+    """
+
+    library: ctypes.CDLL
+    rows: np.ndarray
+    entries: np.ndarray
+    is_float: bool
+    is_inlined: bool
+    fraction_bits: int
+    entry_bytes: int
+    nearest: bool
+
+    @functools.cached_property
+    def addresses(self) -> tuple[int, int]:
+        """Where `rows` and `entries` lie in memory; numpy takes its time to tell."""
+        return self.rows.ctypes.data, self.entries.ctypes.data
+
+    @functools.cached_property
+    def border(self) -> int:
+        """The code of what is not there; zero where that has no products of its own."""
+        if self.is_float:
+            return MISSING
+        return VOID if self.entries[:, 0].any() else 0
+
 
 Build = Callable[["Kernel", Multiplication, bool], Engine]
 
 
 def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
-    lut = known.table
-    assert isinstance(lut, Lut)
-    entries, number_format = lut.entries.T if columns_first else lut.entries, lut.format
-    if isinstance(number_format, FloatFormat):
-        return table_engine(kernel.float_source, entries, number_format)
-    return table_engine(kernel.int8_source, entries, None)
+    assert isinstance(known.table, Lut)
+    entries = known.table.entries.T if columns_first else known.table.entries
+    stored = known.table.format
+    number_format = stored if isinstance(stored, FloatFormat) else None
+    library = load_kernel(kernel.float_source if number_format else kernel.int8_source)
+    fraction_bits, entry_bytes = 0, 2
+    if number_format:
+        kept = number_format.product_fraction_bits
+        fraction_bits, entry_bytes = number_format.fraction_bits, 1 if kept <= 7 else 2
+        entries = entries.astype(np.uint16) << (15 - kept)
+    entries = np.ascontiguousarray(entries).view(np.uint16)
+    rows = _aligned(library.table_size(fraction_bits, entry_bytes))
+    addresses = (ctypes.c_void_p(array.ctypes.data) for array in (rows, entries))
+    library.prepare_table(*addresses, fraction_bits, entry_bytes)
+    return Engine(
+        library,
+        rows,
+        entries,
+        is_float=number_format is not None,
+        is_inlined=False,
+        fraction_bits=fraction_bits,
+        entry_bytes=entry_bytes,
+        nearest=number_format is not None and number_format.rounding == "nearest",
+    )
 
 
 def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    """Rows begin with `struct sum`, significands follow."""
     assert isinstance(known.table, Lut)
     assert known.sum is not None
-    is_float = isinstance(known.format, FloatFormat)
-    source = kernel.float_source if is_float else kernel.int8_source
-    return sum_engine(source, known.table, known.sum, columns_first)
+    total, number_format = known.sum, known.table.format
+    entries = known.table.entries.T if columns_first else known.table.entries
+    is_float = isinstance(number_format, FloatFormat)
+    fraction_bits, recipe = 0, sum_task(total, 0)
+    rows = _aligned(_TABLE_AT)
+    if isinstance(number_format, FloatFormat):
+        fraction_bits, kept = number_format.fraction_bits, number_format.product_fraction_bits
+        wide = entries.astype(np.int64)
+        size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
+        # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
+        size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
+        recipe = sum_task(total, _FRACTION_BITS)
+        stride = max(_ROW_ENTRIES, 1 << fraction_bits)
+        rows = _aligned(_TABLE_AT + 2 * stride * len(size))
+        table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
+        table[:, : size.shape[1]] = size
+    rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
+    return Engine(
+        load_kernel(kernel.float_source if is_float else kernel.int8_source),
+        rows,
+        np.ascontiguousarray(entries).view(np.uint16),
+        is_float=is_float,
+        is_inlined=False,
+        fraction_bits=fraction_bits,
+        entry_bytes=2,
+        nearest=isinstance(number_format, FloatFormat) and number_format.rounding == "nearest",
+    )
 
 
 def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
     assert isinstance(known.inlined, Inlined)
-    return inlined_engine(known.inlined, columns_first)
+    number_format, nothing = known.inlined.format, np.empty(0, np.uint16)
+    return Engine(
+        load_inlined(known.inlined, columns_first),
+        nothing,
+        nothing,
+        is_float=True,
+        is_inlined=True,
+        fraction_bits=number_format.fraction_bits,
+        entry_bytes=0,
+        nearest=number_format.rounding == "nearest",
+    )
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Zeros at the start of a cache line."""
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    return memory[-memory.ctypes.data % _ALIGNMENT :][:size]
 
 
 @dataclass(frozen=True)
@@ -123,3 +229,14 @@ def engine_for(kernel: Kernel, handle: str, columns_first: bool) -> Engine:
         AxdseError: the handle is unknown, or the kernel does not compile.
     """
     return kernel.build(kernel, resolve(handle), columns_first)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch and our kernels use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -14,8 +14,7 @@ from torch import Tensor
 from axdse.gpu.cpu import addresses
 from axdse.gpu.cpu.addresses import Offsets
 from axdse.gpu.cpu.codes import codes_of, phases_of, threads
-from axdse.gpu.cpu.engine import Engine
-from axdse.gpu.cpu.kernels import DEEP, KERNELS, Kernel, engine_for
+from axdse.gpu.cpu.kernels import DEEP, KERNELS, Engine, Kernel, engine_for
 from axdse.gpu.operands.convolution import Convolution
 from axdse.gpu.operands.shapes import Operation
 

@@ -9,8 +9,7 @@ import functools
 import numpy as np
 
 from axdse.gpu.cpu.compile import cpu_flags, load_kernel
-from axdse.gpu.cpu.engine import Engine
-from axdse.gpu.cpu.kernels import Kernel
+from axdse.gpu.cpu.kernels import Engine, Kernel
 from axdse.gpu.factors.maps import factors_of
 from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.multipliers.formats import FloatFormat

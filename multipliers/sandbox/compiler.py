@@ -3,6 +3,7 @@
 All of it runs confined; what is kept is built once for each text, compiler and flags.
 """
 
+import ctypes
 import errno
 import functools
 import os
@@ -41,6 +42,7 @@ TOOLCHAIN = tuple(
 _CULPRIT = re.compile(r"(?<!^collect2: )error|undefined|out of memory|cannot find -l")
 # What to do if a file of this package does not compile.
 OUR_C = "install a newer gcc or clang"
+_NATIVE = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
 
 
 @functools.cache
@@ -229,3 +231,22 @@ def build_cached(
 
     executable = recipe.link is not None and not recipe.end
     return cached_file(recipe.kind, key + recipe.end, make, executable=executable)
+
+
+@functools.cache
+def native(source: Path) -> ctypes.CDLL:
+    """Load a C file of this package, such as `power/activity.c`, compiled on first use.
+
+    Raises:
+        AxdseError: the compiler is missing or fails.
+    """
+    return ctypes.CDLL(str(native_file(source)))
+
+
+def native_file(source: Path) -> Path:
+    """The shared library of a C file of this package, for programs that load it themselves.
+
+    Raises:
+        AxdseError: the compiler is missing or fails.
+    """
+    return build_cached(source, Recipe("native", ".so", _NATIVE, ("-shared",), source.name, OUR_C))

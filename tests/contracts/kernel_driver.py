@@ -10,8 +10,7 @@ from torch import Tensor
 
 from axdse.gpu.cpu.codes import codes_of
 from axdse.gpu.cpu.compile import FLAGS, FOLDER
-from axdse.gpu.cpu.engine import Engine
-from axdse.gpu.cpu.kernels import PORTABLE, Kernel, engine_for
+from axdse.gpu.cpu.kernels import PORTABLE, Engine, Kernel, engine_for
 
 DRIVER = Path(__file__).with_name("kernel_driver.c")
 NATIVE = "-march=native"

@@ -1,15 +1,15 @@
 """What does a mapped netlist compute, and how late is it? In C, in half a millisecond.
 
-Delays are those of `delays.py`, without what only a simulation needs; see `mapped.c`.
+Delays are those of `delays.py`, without what only a simulation needs; see `flat_netlist.c`.
 """
 
 import ctypes
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.c_library import native
 from axdse.flows.formal.aig import lanes_of
 from axdse.flows.liberty.cells import Cell, TimingArc
 from axdse.flows.liberty.library import Library
@@ -17,9 +17,10 @@ from axdse.flows.liberty.tables import Table
 from axdse.flows.netlist.delays import net_count
 from axdse.flows.netlist.netlist import Netlist
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.sandbox.compiler import native
 
-SOURCE = "cost/fast/flat_netlist.c"
-BLOCK = 2  # words of 64 bits in one of `mapped.c`
+SOURCE = Path(__file__).with_name("flat_netlist.c")
+BLOCK = 2  # words of 64 bits in one of `flat_netlist.c`
 RISE, FALL = 0, 1
 EDGES = {
     "positive_unate": ((RISE, RISE), (FALL, FALL)),

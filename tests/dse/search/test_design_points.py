@@ -18,9 +18,8 @@ from axdse.dse.cli import run as axdse
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation, FrontPoint
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.evaluate import demand_of, evaluate
+from axdse.dse.search.evaluate import Hurdle, demand_of, evaluate
 from axdse.dse.search.finalists import finish
-from axdse.dse.search.hurdle import Hurdle
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.recost import stale_evaluations

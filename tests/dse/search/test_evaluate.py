@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.search.evaluate import evaluate
-from axdse.dse.search.hurdle import Hurdle
+from axdse.dse.search.evaluate import Hurdle, evaluate
 from axdse.dse.search.replicates import Training
 from axdse.dse.training.examples import Examples
 from axdse.dse.training.records import Epoch

@@ -15,7 +15,7 @@ from axdse.dse.training.tasks.images import shifted
 from axdse.dse.training.tasks.text import NONE, nats
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import WORKLOADS, find_workload
-from axdse.gpu.cpu.threads import torch_threads
+from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.designs.design_point import parse_design_point
 
 

@@ -12,8 +12,7 @@ from axdse.gpu.bench.contest import Entry, measure, verdict_on
 from axdse.gpu.bench.gemm import SHAPES, SUBJECTS, Subject, by_kernel, gemm_entries, gemm_entry
 from axdse.gpu.bench.sums import Sums, exact_sums
 from axdse.gpu.bench.timing import Patience, side_by_side
-from axdse.gpu.cpu.kernels import KERNELS, Kernel, available_kernels
-from axdse.gpu.cpu.threads import torch_threads
+from axdse.gpu.cpu.kernels import KERNELS, Kernel, available_kernels, torch_threads
 from axdse.gpu.multiplication.handles import Form
 from axdse.gpu.testing.gemm import all_products, candidate, operands, table
 from axdse.multipliers.errors import AxdseError

@@ -8,8 +8,7 @@ import torch
 from kernel_driver import KernelDriver
 from torch import Tensor
 
-from axdse.gpu.cpu.engine import VOID
-from axdse.gpu.cpu.kernels import NEON, PORTABLE, engine_for
+from axdse.gpu.cpu.kernels import NEON, PORTABLE, VOID, engine_for
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.testing.gemm import GemmContract, assert_same_bits, table
 

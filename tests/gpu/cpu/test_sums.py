@@ -19,8 +19,15 @@ from axdse.gpu import reference
 from axdse.gpu.cpu import compile as cpu_compile
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
-from axdse.gpu.cpu.kernels import CAREFUL_SUMS, SUMS, VBMI, Kernel, engine_for, use_kernel
-from axdse.gpu.cpu.threads import torch_threads
+from axdse.gpu.cpu.kernels import (
+    CAREFUL_SUMS,
+    SUMS,
+    VBMI,
+    Kernel,
+    engine_for,
+    torch_threads,
+    use_kernel,
+)
 from axdse.gpu.layers.assignment import Assignment, Product
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.convolution import Convolution, Window
