@@ -248,7 +248,8 @@ def _serve(pipe: connection.Connection, parent: int, threads: int) -> None:
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     import torch
 
-    torch.set_num_threads(threads)
+    # Not more than torch takes by itself: OMP_NUM_THREADS, or the cores that are no hyperthreads.
+    torch.set_num_threads(min(threads, torch.get_num_threads()))
     with contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(_attempt(pipe.recv()))
