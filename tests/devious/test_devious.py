@@ -15,7 +15,6 @@ PAIRS = sorted(path.parent for verdict in EXIT_CODES for path in HERE.glob(f"{ve
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.parent.name}/{pair.name}")
-@pytest.mark.usefixtures("fresh_cache")
 def test_a_devious_pair_gets_its_verdict(pair: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(["verify", "--model", str(pair / "m.c"), "--rtl", str(pair / "m.v")])
     said = capsys.readouterr()

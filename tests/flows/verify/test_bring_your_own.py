@@ -12,7 +12,6 @@ from axdse.multipliers.errors import AxdseError
 Write = Callable[[str, str], Path]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 BODY = "{ return a * b; }"
-pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def _c(text: str) -> str:

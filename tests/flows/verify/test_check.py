@@ -29,7 +29,6 @@ UNIT_RTL = ("fp_multiply", "int_multiply", "normalise")
 FLIPS = {"+": "|", "-": "+", "&": "|", "|": "&", "<<": ">>", ">>": "<<", "*": "+", "^": "|"}
 OPERATOR = re.compile(r" (\+|-|&|\||<<|>>|\*|\^) ")
 COMMENT_OR_DIRECTIVE = re.compile(r"/\*.*?\*/|//[^\n]*|^#[^\n]*", re.DOTALL | re.MULTILINE)
-pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def _exact(bits: int = 4) -> Multiplier:
@@ -47,14 +46,10 @@ Reports = dict[str, RtlReport]
 
 
 @pytest.fixture(scope="module")
-def at_defaults(
-    tmp_path_factory: pytest.TempPathFactory, tools_only: Callable[[Path], Path]
-) -> Reports:
+def at_defaults() -> Reports:
     """Of every family; designs of the same width share a simulation."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AXDSE_CACHE", str(tools_only(tmp_path_factory.mktemp("defaults") / "cache")))
-        multipliers = [builtin_catalog().family(name).bind() for name in FAMILIES]
-        return dict(zip(FAMILIES, check_all(multipliers, jobs=1), strict=True))
+    multipliers = [builtin_catalog().family(name).bind() for name in FAMILIES]
+    return dict(zip(FAMILIES, check_all(multipliers, jobs=1), strict=True))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -104,6 +99,7 @@ def test_a_proof_that_takes_too_long_is_none(with_rtl: WithRtl) -> None:
     assert report.proof.pairs < report.proof.total
 
 
+@pytest.mark.usefixtures("fresh_cache")
 def test_a_report_names_what_it_is_about() -> None:
     report = check(_exact())
     assert report.design == "exact(n=4)"
@@ -177,12 +173,9 @@ def test_deleting_the_middle_of_the_rtl_fails(name: str, tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def flipped(
-    tmp_path_factory: pytest.TempPathFactory, tools_only: Callable[[Path], Path]
-) -> dict[str, tuple[Multiplier, RtlReport]]:
+def flipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Multiplier, RtlReport]]:
     """Each family with another operator in its model, and what a check says of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AXDSE_CACHE", str(tools_only(tmp_path_factory.mktemp("flips") / "cache")))
         patch.setattr(cmodel, "TIME_LIMIT_S", 2)
         models = [
             _first_flip_that_matters(
@@ -248,6 +241,7 @@ def _first_flip_that_matters(original: Multiplier, folder: Path) -> Multiplier:
     return pytest.fail(f"no operator of {original.spec} matters")
 
 
+@pytest.mark.usefixtures("fresh_cache")
 def test_the_model_is_tabulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Multiplier] = []
     monkeypatch.setattr(
@@ -260,6 +254,7 @@ def test_the_model_is_tabulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # Cache and traces.
 
 
+@pytest.mark.usefixtures("fresh_cache")
 def test_a_verdict_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     first = check(_exact())
     monkeypatch.setattr(verdict, "simulate", _no_simulation)
@@ -278,6 +273,7 @@ def test_a_corrupt_verdict_is_computed_again(
     assert "is corrupt" in caplog.text
 
 
+@pytest.mark.usefixtures("fresh_cache")
 def test_another_text_is_another_verdict(with_rtl: WithRtl) -> None:
     assert check(with_rtl("assign p = a * b;")).passed
     assert not check(with_rtl("assign p = a * b + (a == 1);")).passed
@@ -298,6 +294,7 @@ def test_no_verdict_without_an_end(with_rtl: WithRtl, fresh_cache: Path) -> None
     )
 
 
+@pytest.mark.usefixtures("fresh_cache")
 def test_a_check_leaves_nothing_behind_and_prints_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,6 @@ from axdse.multipliers.designs.family import Published
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.cmodel import tabulate
 
-pytestmark = pytest.mark.usefixtures("fresh_cache")
 HEAD = "// MAE = 4.9 \n// EP% = 43.75 %\n// PDK45_AREA = 12.5 um2\n#include <stdint.h>\n"
 
 
@@ -118,7 +117,8 @@ def test_a_wide_net_beside_others_meets_fewer_vectors(tmp_path: Path) -> None:
         )
         (tmp_path / f"{name}.v").write_text(
             f"module {name}(input [7:0] a, b, output [15:0] p);\n"
-            f"  wire [{wires - 1}:0] n;\n  assign n = a * b;\n  assign p = n[15:0];\nendmodule\n"
+            f"  wire [{wires - 1}:0] n;\n  assign n[15:0] = a * b;\n"
+            f"  assign p = n[15:0];\nendmodule\n"
         )
     reports = {name: item.report for name, item in _by_name(tmp_path).items()}
     assert {name: report and report.passed for name, report in reports.items()} == {

@@ -15,7 +15,6 @@ from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 
-pytestmark = pytest.mark.usefixtures("fresh_cache")
 EVERY = every_pair(2, 2)
 PRODUCTS = EVERY.a * EVERY.b
 CLOCKED = Pipeline(clock="clk")

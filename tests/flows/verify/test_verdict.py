@@ -13,7 +13,6 @@ from axdse.multipliers.errors import AxdseError
 
 Write = Callable[[str, str], Path]
 WithRtl = Callable[..., Multiplier]
-pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def _exact(bits: int = 4) -> Multiplier:
