@@ -147,6 +147,7 @@ def test_charlm_learns_letters() -> None:
     assert short("charlm", epochs=2) < 2.8
 
 
+@pytest.mark.slow
 def test_teacher_tells_designs_apart_and_spelling_sees_range() -> None:
     """What the tasks are for; see benchmarks/tasks.py for the tiers."""
     teacher, g2p = find_workload("teacher"), find_workload("g2p")

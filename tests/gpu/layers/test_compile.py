@@ -19,7 +19,7 @@ from axdse.multipliers.formats import parse_format
 TABLE = "float(8,5,round=nearest,product=wide)"
 NETWORKS = [
     pytest.param(lenet5, (1, 28), id="lenet-5"),
-    pytest.param(lambda: resnet20(4), (3, 16), id="resnet-20"),
+    pytest.param(lambda: resnet20(4), (3, 16), id="resnet-20", marks=pytest.mark.slow),
 ]
 
 
@@ -114,7 +114,9 @@ class EveryKind(nn.Module):
         return output
 
 
-@pytest.mark.parametrize("name", ["int8(scale=channel)", "fp8_e4m3"])
+@pytest.mark.parametrize(
+    "name", ["int8(scale=channel)", pytest.param("fp8_e4m3", marks=pytest.mark.slow)]
+)
 def test_every_format_and_kind_of_layer_compiles_whole(name: str) -> None:
     torch.manual_seed(0)
     model = approximate(EveryKind(), "exact", parse_format(name).name)

@@ -49,6 +49,13 @@ DESIGNS = (
     ("mitchell", NARROW.format(2)),
     ("exact", WIDE.format(2)),
 )
+# Beyond each family once, and each width and kind of product that kernels treat apart.
+REPEATED = (
+    *((name, NARROW.format(7)) for name in INTEGERS if name != "drum"),
+    *((name, NARROW.format(10)) for name in ("realm", "letam", "tosam", "scaletrim")),
+    *((name, WIDE.format(11)) for name in ("udm", "etm")),
+    *((name, NARROW.format(23)) for name in ALSO_AT_23[1:6]),
+)
 PROBE = """
 extern "C" __global__ void probe(unsigned *out, const unsigned *x, const unsigned *y) {{
     const unsigned i = threadIdx.x;
@@ -93,7 +100,13 @@ def assert_products(a: Tensor, b: Tensor, design: Inlined, swap: bool = False) -
     assert_same_bits(inlined_gemm(a[:, None], b[None], design, swap), expected)
 
 
-@pytest.mark.parametrize(("name", "format_name"), DESIGNS)
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [
+        pytest.param(*design, marks=[pytest.mark.slow] if design in REPEATED else [])
+        for design in DESIGNS
+    ],
+)
 def test_products_are_those_of_the_unit(name: str, format_name: str) -> None:
     design = inlined(name, format_name)
     assert_products(ordinary(61, seed=1), ordinary(397, seed=2), design)
