@@ -24,6 +24,7 @@ from axdse.dse.run.run_dir import RunDir
 @click.option(
     "--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes; default: one per core."
 )
+@click.option("--mirror", metavar="URL", help="Show the trials in a database of Optuna's too.")
 def search(
     config_path: Path,
     run_path: Path,
@@ -33,6 +34,7 @@ def search(
     timeout: float | None,
     seed: int | None,
     workers: int | None,
+    mirror: str | None,
 ) -> None:
     """Search for the multipliers that trade accuracy against silicon best.
 
@@ -59,6 +61,7 @@ def search(
             seed=seed,
             workers=workers,
             progress=bars,
+            mirror=mirror,
         )
     results = run.results()
     front = [point for point in results.front if point.on_front]

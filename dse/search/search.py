@@ -16,6 +16,7 @@ from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
 from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.search.finalists import finish
+from axdse.dse.search.mirror import Mirror, open_database
 from axdse.dse.search.progress import Progress, Unwatched
 from axdse.dse.search.recost import recost
 from axdse.dse.search.replicates import ceiling, floor, train_baselines
@@ -51,6 +52,7 @@ def run_search(
     seed: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    mirror: str | None = None,
 ) -> RunDir:
     """Train baselines, search, retrain the front; leave everything in the run folder.
 
@@ -70,11 +72,12 @@ def run_search(
         seed: instead of the configuration's.
         workers: processes, instead of the configuration's.
         progress: is told of every step.
+        mirror: URL of a database where Optuna's tools may watch too, beside the run's journal.
 
     Raises:
-        AxdseError: a family serves no format; there is no such device; the folder is in use, not
-            writable or of another search; a baseline or a finalist cannot be trained, or every
-            trial failed.
+        AxdseError: a family serves no format; there is no such device or mirror; the folder is in
+            use, not writable or of another search; a baseline or a finalist cannot be trained, or
+            every trial failed.
         MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
@@ -88,16 +91,20 @@ def run_search(
     watcher = progress or Unwatched()
     _check_power(config)
     device_of(config.device)
+    database = open_database(mirror) if mirror else None
     if catalog or not resume:  # a run that is resumed has its own
         space_of(config, catalog)  # what is wrong with it, before anything is made
     try:
         count = config.workers or cores()
         with locked(run_path), Workers(count) as pool:
             run = open_run(run_path, config, catalog, resume=resume)
+            shown = Mirror(run, space_of(run.config, run.catalog), database)
+            shown.show(run.results().evaluations)
             baselines = train_baselines(run, pool, watcher)
             _check_operands(run)
             known = recost(run, run.results().evaluations, pool, watcher)
-            found = Search(run, baselines, known, watcher, count).go(pool, deadline)
+            search = Search(run, baselines, known, watcher, count, shown)
+            found = search.go(pool, deadline)
             finish(run, found, baselines, pool, watcher)
     except (OSError, MemoryError, MachineError) as error:
         raise _interrupted(error) from error
@@ -180,6 +187,7 @@ class Search:
         known: the run's finished trials, which are taken into account.
         progress: is told of every trial.
         workers: processes that evaluate at the same time.
+        mirror: is shown every trial.
     """
 
     def __init__(
@@ -189,8 +197,9 @@ class Search:
         known: Sequence[Evaluation],
         progress: Progress,
         workers: int = 1,
+        mirror: Mirror | None = None,
     ) -> None:
-        self._run = run
+        self._run, self._mirror = run, mirror
         self._config = run.config
         self._progress = progress
         self._space: Space = space_of(run.config, run.catalog)
@@ -220,6 +229,8 @@ class Search:
             evaluation = _evaluation(outcome)
             self._run.save_evaluation(evaluation)
             self._finished[evaluation.number] = evaluation
+            if self._mirror:
+                self._mirror.show([evaluation])
             note = _note(evaluation, self._config.costs[0], self._run.info.goal)
             self._progress.advance(note, int(_spends(evaluation)))
         self._check_some_succeeded()

@@ -10,13 +10,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import fmean
 
+import optuna
 import pytest
 import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from axdse.dse.report.summary import mac_figures
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.objectives import Measured, losses, no_worse
 from axdse.dse.run.run_dir import RunDir
+from axdse.dse.search.mirror import JOURNAL
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
 from axdse.flows.liberty.library import OSU018
@@ -137,6 +141,9 @@ def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
     before, front = outline(run), run.results().front
     run_search(run.config, run.path, resume=True)
     assert (outline(run), run.results().front) == (before, front)
+    storage = JournalStorage(JournalFileBackend(str(run.path / JOURNAL)))
+    shown = optuna.load_study(study_name=run.path.name, storage=storage).trials
+    assert [trial.user_attrs["design"] for trial in shown] == [row[0] for row in before]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,206 @@
+"""Where can others watch a search? In an Optuna study, made of the trials as they end.
+
+The run folder is the truth and nothing is read back, so that a study may be opened, changed or
+deleted by anybody: `study.journal` in the run folder is made again when the search goes on, and of
+a database only what it lacks is written. optuna-dashboard opens both.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning, OptunaError
+from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.objectives import Measured, Objective
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.search.space import Space
+from axdse.dse.training.records import Goal
+from axdse.multipliers.errors import AxdseError
+
+JOURNAL = "study.journal"
+MAXIMIZE, MINIMIZE = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "dominated": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+}
+# What a storage raises that is not there, not reachable any more, or no database at all.
+FAILURES = (OptunaError, SQLAlchemyError, ImportError, OSError, ValueError)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Database:
+    """A storage of Optuna's, opened.
+
+    Attributes:
+        storage: where studies are written.
+        url: of it, without its password.
+    """
+
+    storage: BaseStorage
+    url: str
+
+
+def open_database(url: str) -> Database:
+    """Open a database by a URL such as `postgresql://host/name`.
+
+    Raises:
+        AxdseError: it is not there, or no database, or its driver is missing.
+    """
+    try:
+        return Database(get_storage(url), make_url(url).render_as_string(hide_password=True))
+    except FAILURES as error:
+        rule = "a mirror is a database that Optuna can write"
+        reason = " ".join(str(error).split())[:200]
+        remedy = "give a URL such as sqlite:///study.db, and install its driver"
+        raise AxdseError(rule, reason, remedy) from error
+
+
+class Mirror:
+    """The studies of one run that others may watch.
+
+    Args:
+        run: whose trials they show.
+        space: that the trials are drawn from.
+        database: to show them in, beside the run's own journal.
+
+    Raises:
+        AxdseError: the database holds another run's study of that name.
+    """
+
+    def __init__(self, run: RunDir, space: Space, database: Database | None = None) -> None:
+        self._objectives, self._goal = run.config.objectives, run.info.goal
+        self._distributions = _distributions(space)
+        journal = run.path / JOURNAL
+        journal.unlink(missing_ok=True)
+        self._studies = [self._study(run, JournalStorage(JournalFileBackend(str(journal))))]
+        if database:
+            study = self._study(run, database.storage)
+            if study.user_attrs["created"] != run.info.date:
+                rule = "a study of a mirror is of one run"
+                what = f"{study.study_name} in {database.url} is of another"
+                raise AxdseError(rule, what, "rename the run folder, or give another database")
+            self._studies.append(study)
+
+    def show(self, evaluations: Iterable[Evaluation]) -> None:
+        """Write trials that are not there yet; a storage that fails is left alone from then on."""
+        told = tuple(evaluations)
+        for study in tuple(self._studies):
+            try:
+                shown = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
+                study.add_trials([self._trial(e) for e in told if e.number not in shown])
+            except FAILURES as error:
+                log.warning("not mirrored any more: %s", " ".join(str(error).split()))
+                self._studies.remove(study)
+
+    def _study(self, run: RunDir, storage: BaseStorage) -> Study:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=run.path.resolve().name,
+            directions=[_direction(each, self._goal) for each in self._objectives],
+            load_if_exists=True,
+        )
+        if not study.user_attrs:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # since 3.2
+                study.set_metric_names([_name(each, self._goal) for each in self._objectives])
+            study.set_user_attr("created", run.info.date)
+            study.set_user_attr("axdse", run.info.axdse)
+            study.set_user_attr("workload", run.config.own_workload.text)
+        return study
+
+    def _trial(self, evaluation: Evaluation) -> FrozenTrial:
+        state, cost = STATES[evaluation.status], evaluation.cost
+        score, values = evaluation.validation_score, None
+        if state is TrialState.COMPLETE and cost and score is not None:
+            measured = Measured(score, cost)
+            values = [_value(each, measured, self._goal) for each in self._objectives]
+        known = {
+            "number": evaluation.number,
+            "design": evaluation.design,
+            "status": evaluation.status,
+            "reason": evaluation.reason,
+            "seconds": round(evaluation.seconds, 3),
+        }
+        if cost:
+            known |= {"area_um2": cost.area_um2, "delay_ns": cost.delay_ns}
+            known |= {} if cost.energy_fj is None else {"energy_fj": cost.energy_fj}
+        if score is not None:
+            known[self._goal.name] = self._goal.score(score)
+        drawn = _parameters(evaluation)
+        trial = create_trial(
+            state=state,
+            values=values,
+            params=drawn,
+            distributions={name: self._distributions[name] for name in drawn},
+            user_attrs=known,
+        )
+        trial.datetime_complete = datetime.now()
+        trial.datetime_start = trial.datetime_complete - timedelta(seconds=evaluation.seconds)
+        return trial
+
+
+def _is_score(objective: Objective) -> bool:
+    return objective.level == "network"
+
+
+def _name(objective: Objective, goal: Goal) -> str:
+    named = goal if _is_score(objective) else objective
+    name, unit = named.name, named.unit
+    return f"{name} ({unit})" if unit else name
+
+
+def _direction(objective: Objective, goal: Goal) -> StudyDirection:
+    """Its natural one: a loss falls, whatever a score does."""
+    if _is_score(objective):
+        return MAXIMIZE if goal.direction == "higher" else MINIMIZE
+    return MAXIMIZE if objective.direction == "maximise" else MINIMIZE
+
+
+def _value(objective: Objective, measured: Measured, goal: Goal) -> float:
+    value = objective.of(measured)
+    return goal.score(value) if _is_score(objective) else value
+
+
+def _parameters(evaluation: Evaluation) -> dict[str, str | int]:
+    mac = evaluation.point.uniform_mac
+    if mac is None:
+        return {}
+    family = mac.multiplier.family
+    free = {
+        f"{family.name}.{name}": value
+        for name, value in mac.multiplier.values
+        if name != family.width
+    }
+    return {"format": mac.candidate.format.name, "family": family.name, **free}
+
+
+def _distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Of each parameter the widest: those of a name must agree among trials."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for point in space.points():
+        mac = point.uniform_mac
+        assert mac is not None
+        for name, value in mac.multiplier.values:
+            key = f"{mac.multiplier.family.name}.{name}"
+            low, high = ranges.get(key, (value, value))
+            ranges[key] = min(low, value), max(high, value)
+    return {
+        "format": CategoricalDistribution([each.name for each in space.formats]),
+        "family": CategoricalDistribution([each.name for each in space.families]),
+        **{key: IntDistribution(low, high) for key, (low, high) in ranges.items()},
+    }

@@ -1,0 +1,130 @@
+"""A search that others watch: what Optuna, and so optuna-dashboard, reads of it."""
+
+import dataclasses
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study, StudyDirection
+from optuna.trial import TrialState
+
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.search.mirror import JOURNAL, Mirror, open_database
+from axdse.dse.search.search import run_search
+from axdse.dse.search.space import space_of
+from axdse.dse.training.records import Goal
+from axdse.multipliers.errors import AxdseError
+
+Make = Callable[..., SearchConfig]
+LOW, HIGH = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
+
+
+@pytest.fixture
+def run(finished_run: RunDir, tmp_path: Path) -> RunDir:
+    """A run without trials, of the finished run's configuration."""
+    return RunDir.create(tmp_path / "shown", finished_run.config)
+
+
+@pytest.fixture
+def evaluations(finished_run: RunDir) -> tuple[Evaluation, ...]:
+    return finished_run.results().evaluations
+
+
+def mirror(run: RunDir, url: str | None = None) -> Mirror:
+    return Mirror(run, space_of(run.config), open_database(url) if url else None)
+
+
+def journal(run: RunDir) -> Study:
+    storage = JournalStorage(JournalFileBackend(str(run.path / JOURNAL)))
+    return optuna.load_study(study_name="shown", storage=storage)
+
+
+def test_the_journal_says_what_was_tried(run: RunDir, evaluations: tuple[Evaluation, ...]) -> None:
+    mirror(run).show(evaluations)
+    study = journal(run)
+    assert study.metric_names == ["accuracy", "area (um2)"]
+    assert study.directions == [HIGH, LOW]
+    first, *_ = trials = study.trials
+    assert [trial.user_attrs["design"] for trial in trials] == [e.design for e in evaluations]
+    assert [trial.user_attrs["status"] for trial in trials] == [e.status for e in evaluations]
+    assert first.params == {"format": "float(8,3)", "family": "mitchell"}
+    assert trials[1].params == {"format": "float(8,3)", "family": "drum", "drum.k": 3}
+    assert evaluations[0].cost
+    assert first.values == [evaluations[0].validation_score, evaluations[0].cost.area_um2]
+    states = {e.status: trial.state for e, trial in zip(evaluations, trials, strict=True)}
+    assert states["complete"] is TrialState.COMPLETE
+    assert states["dominated"] is TrialState.PRUNED
+    assert states["failed"] is states["diverged"] is TrialState.FAIL
+
+
+def test_a_loss_is_shown_as_it_falls(run: RunDir, evaluations: tuple[Evaluation, ...]) -> None:
+    run.info = dataclasses.replace(run.info, goal=Goal("log10 MSE", "decades", "lower", 0.04))
+    mirror(run).show(evaluations[:1])
+    study = journal(run)
+    assert study.metric_names == ["log10 MSE (decades)", "area (um2)"]
+    assert study.directions == [LOW, LOW]
+    score = evaluations[0].validation_score
+    assert score is not None
+    assert study.trials[0].values[0] == -score
+
+
+def test_a_database_is_written_once(
+    run: RunDir, evaluations: tuple[Evaluation, ...], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    mirror(run, url).show(evaluations[:3])
+    again = mirror(run, url)  # the search goes on
+    again.show(evaluations[:4])
+    again.show(evaluations)
+    study = optuna.load_study(study_name="shown", storage=url)
+    numbers = [trial.user_attrs["number"] for trial in study.trials]
+    assert numbers == [e.number for e in evaluations]
+    assert len(journal(run).trials) == len(evaluations)
+
+
+def test_a_study_of_another_run_is_left_alone(
+    run: RunDir, finished_run: RunDir, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    mirror(run, url)
+    other = RunDir.create(tmp_path / "elsewhere" / "shown", finished_run.config)
+    other.info = dataclasses.replace(other.info, date="2000-01-01T00:00:00+00:00")
+    with pytest.raises(AxdseError, match="a study of a mirror is of one run: shown in sqlite"):
+        mirror(other, url)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "sqlite:////no/such/folder/x.db", "postgresql://me:secret@127.0.0.1:1/x"]
+)
+def test_what_is_no_database_is_refused_before_anything_is_made(
+    url: str, tiny_config: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(AxdseError, match="a mirror is a database that Optuna can write") as error:
+        run_search(tiny_config(), tmp_path / "run", mirror=url)
+    assert not (tmp_path / "run").exists()
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_database_that_goes_away_stops_nothing(
+    run: RunDir,
+    evaluations: tuple[Evaluation, ...],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shown = mirror(run, f"sqlite:///{tmp_path}/study.db")
+    shown.show(evaluations[:1])
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("DROP TABLE trials")
+    with caplog.at_level(logging.WARNING):
+        for evaluation in evaluations[1:]:
+            shown.show([evaluation])
+    assert caplog.text.count("not mirrored any more") == 1
+    assert len(journal(run).trials) == len(evaluations)
