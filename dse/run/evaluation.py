@@ -138,6 +138,7 @@ class Baseline(_Replicated):
         validation: score on the validation split, higher is better, one per seed.
         test: score on the test split, one per seed.
         histories: of the trainings, one per seed.
+        trial: validation score with the seed of the trials, which they are compared with.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Baseline(_Replicated):
     validation: tuple[float, ...]
     test: tuple[float, ...]
     histories: tuple[History, ...]
+    trial: float
 
 
 @dataclass(frozen=True)

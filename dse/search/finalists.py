@@ -46,7 +46,7 @@ def finish(
     config = run.config
     chosen = finalists(config, evaluations, floor(config, baselines))
     points = [evaluation.point for evaluation in chosen]
-    replicates, macs = Replicates(run, points), _macs(chosen)
+    replicates, macs = Replicates(run, points, replicate_seeds(config)), _macs(chosen)
     total = len(chosen) * (config.finalist_seeds + 1) + len(macs)
     progress.begin("finalists", total, len(replicates))
     certificates = _certify(workers, macs, progress)

@@ -84,7 +84,7 @@ def point(
 def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
     histories = tuple(history(s, a) for s, a in zip(SEEDS, accuracies, strict=True))
     point = parse_design_point("exact(n=8) in bf16" if name == "bf16" else name)
-    return Baseline(name, point, SEEDS, accuracies, accuracies, histories)
+    return Baseline(name, point, SEEDS, accuracies, accuracies, histories, accuracies[0])
 
 
 def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:

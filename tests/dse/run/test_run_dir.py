@@ -41,7 +41,7 @@ def test_a_new_run_says_what_made_it(run: RunDir) -> None:
 
 
 def test_results_read_back_equal(run: RunDir) -> None:
-    baseline = Baseline("fp32", NATIVE, (1, 2), (0.8, 0.9), (0.7, 0.8), (HISTORY, HISTORY))
+    baseline = Baseline("fp32", NATIVE, (1, 2), (0.8, 0.9), (0.7, 0.8), (HISTORY, HISTORY), 0.85)
     replicate = Replicate(NATIVE, 1, 0.8, 0.7, HISTORY)
     later = replace(EVALUATION, number=12)
     run.save_evaluation(later)

@@ -120,10 +120,19 @@ def exact_cost() -> Cost:
     return unit_cost(parse_mac("exact(n=4) in float(8,3)").candidate)
 
 
-def search(run: Folder, workers: int, seed: int, cost: Cost, die_after: int = ALIVE) -> Outline:
+def search(
+    run: Folder,
+    workers: int,
+    seed: int,
+    cost: Cost,
+    die_after: int = ALIVE,
+    of_trials: float = 0.86,
+) -> Outline:
     """Search, or go on; return what is stored then. `seed`: of the order of outcomes."""
-    accuracies = (0.86, 0.87, 0.88)
-    baseline = Baseline("fp32", NATIVE, (1, 2, 3), accuracies, accuracies, (history(0.87),) * 3)
+    accuracies, histories = (0.86, 0.87, 0.88), (history(0.87),) * 3
+    baseline = Baseline(
+        "fp32", NATIVE, (1, 2, 3), accuracies, accuracies, histories, trial=of_trials
+    )
     pool = Pool(workers, seed, cost, die_after)
     known = run.evaluations
     Search(run, (baseline,), known, Unwatched(), workers).go(pool)  # type: ignore[arg-type]
@@ -211,3 +220,26 @@ def test_a_space_without_designs_left_ends_the_search(
     trials = search(Folder(small), 2, 0, exact_cost)
     designs = [design for _, design, _, _ in trials]
     assert sorted(designs) == sorted(c.name for c in space_of(small).points())
+
+
+def test_a_lucky_seed_rules_out_nobody(
+    config: SearchConfig, exact_cost: Cost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed of the trials lifts all by 0.05: a cheap design is then above every other seed."""
+
+    def lifted(trial: Trial, exact: Cost) -> Evaluation:
+        unit = dataclasses.replace(exact, area_um2=exact.area_um2 * (1 + trial.number))
+        cost = PointCost((unit,), (1.0,))
+        hurdle = trial.standing.hurdle_at(cost)
+        if hurdle.unreachable:
+            return Evaluation(trial.number, trial.point, "dominated", hurdle.reason, (), cost)
+        # Each costs more than the one before, and is better: all are on the true front.
+        better = 0.06 * trial.number / (trial.number + 20)
+        reached = history(0.80 + better + 0.05)
+        return Evaluation(trial.number, trial.point, "complete", "", (), cost, reached)
+
+    monkeypatch.setattr(f"{__name__}.evaluated", lifted)
+    blind = search(Folder(config), 1, 0, exact_cost, of_trials=0.88)
+    paired = search(Folder(config), 1, 0, exact_cost, of_trials=0.88 + 0.05)
+    assert "dominated" in [status for _, _, status, _ in blind]
+    assert [status for _, _, status, _ in paired] == ["complete"] * TRIALS

@@ -15,7 +15,7 @@ from axdse.dse.run.config import SearchConfig, dump_config
 from axdse.dse.search.search import run_search
 
 Make = Callable[..., SearchConfig]
-BASELINE_TRAININGS = 6
+BASELINE_TRAININGS = 8
 LIMIT_S = 60
 SEARCH = """
 import signal

@@ -129,11 +129,11 @@ def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     run, watcher = finished
     finalists = len(run.results().front) * (run.config.finalist_seeds + 2)
     assert watcher.phases == [
-        ("baselines", 6, 0),
+        ("baselines", 8, 0),
         ("trainings", run.config.trainings, 0),
         ("finalists", finalists, 0),
     ]
-    assert len(watcher.notes) == 6 + len(run.results().evaluations) + finalists
+    assert len(watcher.notes) == 8 + len(run.results().evaluations) + finalists
 
 
 def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
