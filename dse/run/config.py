@@ -23,6 +23,7 @@ from axdse.flows.liberty.library import NAMES
 from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
+from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Place, parse_place
 from axdse.multipliers.designs.family import LARGEST
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
@@ -35,6 +36,8 @@ LOSSES = 10  # resolutions that a design may lose, if the file does not say
 # Keys of a training that has them all; the others may be null, and then are left out.
 _ALWAYS = {field.name for field in dataclasses.fields(TrainSettings)} - {"train_images", "clip"}
 ALL = "all"
+UNIFORM, PER_PASS = "uniform", "per-pass"
+MOST_PLACES = 64
 
 
 def _as_pair(value: Any) -> Any:
@@ -72,6 +75,10 @@ class SearchConfig:
         training: of every trial, baseline and finalist; what is left out is the workload's own.
         families: names; "all" for those of the catalogue that can serve a format. The exact
             core is always among them, as it is what the others are compared with.
+        places: that have a MAC of their own: "uniform" is one everywhere, "per-pass" one for each
+            of the three products of a training step; or a list of places such as
+            [conv1, "*:forward", "*"], the first that fits counts.
+        distinct: how many different MACs a chip has at most.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: by name; accuracy, or score, is one, whatever the metric; the others are
             costs, of which the first one ranks designs.
@@ -100,6 +107,8 @@ class SearchConfig:
     dataset: str | None = None
     training: TrainSettings = TrainSettings()
     families: Names = (ALL,)
+    places: Names = (UNIFORM,)
+    distinct: Annotated[int, Field(ge=1, le=MOST_PLACES)] = 2
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
     objectives: tuple[NamedObjective, ...] = (ACCURACY, AREA)
     trainings: Count = 50
@@ -125,6 +134,19 @@ class SearchConfig:
         """
         workload = find_workload(self.workload)
         return workload.on(self.dataset) if self.dataset else workload
+
+    @property
+    def own_places(self) -> tuple[Place, ...]:
+        """Each with a MAC of its own.
+
+        Raises:
+            AxdseError: one is none.
+        """
+        if self.places == (UNIFORM,):
+            return (Place(),)
+        if self.places == (PER_PASS,):
+            return tuple(Place(product=product) for product in PRODUCTS)
+        return tuple(map(parse_place, self.places))
 
     @property
     def costs(self) -> tuple[Objective, ...]:
@@ -211,6 +233,7 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
     for name in set(config.families) - {ALL}:
         catalog.family(name)
     _check_ranges(config, catalog)
+    _check_places(config.own_places)
     given = ", ".join(objective.name for objective in config.objectives)
     if ACCURACY not in config.objectives or not config.costs:
         *others, last = (name for name in OBJECTIVES if name != ACCURACY.name)
@@ -231,6 +254,18 @@ def _check_format(text: str) -> None:
             text,
             "choose fewer fraction bits",
         )
+
+
+def _check_places(places: tuple[Place, ...]) -> None:
+    text = ", ".join(place.name for place in places)
+    if len(places) > MOST_PLACES:
+        rule = f"a search has up to {MOST_PLACES} places"
+        raise AxdseError(rule, f"{len(places)}", "join some by wildcards")
+    DesignPoint(tuple((place, None) for place in places))  # refuses what is never reached
+    everywhere = {each.product for each in places if each.pattern == "*"}
+    if None not in everywhere and not everywhere >= set(PRODUCTS):
+        rule = "the places of a search hold every product of every layer"
+        raise AxdseError(rule, text, "add '*' as the last one")
 
 
 def _check_ranges(config: SearchConfig, catalog: Catalog) -> None:

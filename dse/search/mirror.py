@@ -192,9 +192,7 @@ def _parameters(evaluation: Evaluation) -> dict[str, str | int]:
 def _distributions(space: Space) -> dict[str, BaseDistribution]:
     """Of each parameter the widest: those of a name must agree among trials."""
     ranges: dict[str, tuple[int, int]] = {}
-    for point in space.points():
-        mac = point.uniform_mac
-        assert mac is not None
+    for mac in space.macs():
         for name, value in mac.multiplier.values:
             key = f"{mac.multiplier.family.name}.{name}"
             low, high = ranges.get(key, (value, value))

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -28,9 +29,10 @@ from axdse.dse.training.records import Goal, History
 from axdse.dse.training.task import make
 from axdse.flows.cost.point import PointCost
 from axdse.flows.liberty.library import read_library
+from axdse.gpu.layers.convert import convert
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.catalog import Catalog
-from axdse.multipliers.designs.design_point import DesignPoint
+from axdse.multipliers.designs.design_point import DesignPoint, Place
 from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.machine import machine_failure
 from axdse.multipliers.operands.recording_file import load_recording
@@ -38,6 +40,7 @@ from axdse.multipliers.operands.recording_file import load_recording
 # What may differ when a run is resumed: it changes how much is done, not what.
 RESUMABLE = ("trainings", "trials", "workers")
 PATIENCE = 20
+MOST_OTHERS = 10_000  # of a space of pairs of MACs there are millions
 
 
 def run_search(
@@ -91,6 +94,7 @@ def run_search(
     watcher = progress or Unwatched()
     _check_power(config)
     device_of(config.device)
+    _check_places(config)
     database = open_database(mirror) if mirror else None
     if catalog or not resume:  # a run that is resumed has its own
         space_of(config, catalog)  # what is wrong with it, before anything is made
@@ -129,6 +133,13 @@ def _check_power(config: SearchConfig) -> None:
             f"{config.library} lacks {lacks}",
             "choose another library, or other objectives",
         )
+
+
+def _check_places(config: SearchConfig) -> None:
+    """Find out before any training that a place fits no layer."""
+    if config.own_places != (Place(),):
+        model = make(config.own_workload).build(config.seed)
+        convert(model, DesignPoint(tuple((place, None) for place in config.own_places)))
 
 
 def _check_operands(run: RunDir) -> None:
@@ -285,7 +296,8 @@ class Search:
             if point.name not in self._seen or number in self._finished:
                 return number, point
             discard(self._study, number)
-        others = [each for each in self._space.points() if each.name not in self._seen]
+        unseen = (each for each in self._space.points() if each.name not in self._seen)
+        others = list(islice(unseen, MOST_OTHERS))
         if not others:
             return None
         return self._next(Random(f"{self._config.seed} {number}").choice(others))

@@ -1,18 +1,19 @@
 """Which design points are there, and how does Optuna draw one?
 
-All are uniform: one MAC everywhere. Conditional: a format, then a family that can serve it, then
-that family's other parameters.
+A chip has a few MACs, and each place of the network one of them. First it is drawn which places
+share a MAC, then of each MAC a format, a family that can serve it, and that family's parameters.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations, product
 
 from optuna.trial import Trial
 
 from axdse.dse.run.config import ALL, REFERENCE, SearchConfig
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import DesignPoint, Mac
+from axdse.multipliers.designs.design_point import DesignPoint, Mac, Place
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
@@ -28,11 +29,15 @@ class Space:
         formats: number formats.
         families: families, the reference among them.
         ranges: per family name, narrower ranges of its parameters.
+        places: that have a MAC of their own.
+        distinct: how many different MACs a point has at most.
     """
 
     formats: tuple[Format, ...]
     families: tuple[Family, ...]
     ranges: dict[str, Ranges]
+    places: tuple[Place, ...] = (Place(),)
+    distinct: int = 1
 
     def suggest(self, trial: Trial) -> DesignPoint:
         """Draw a point.
@@ -40,43 +45,68 @@ class Space:
         A parameter's name tells everything that its range depends on, so that the distribution
         of a name never changes, as Optuna asks.
         """
+        shared = [0]
+        for number, place in enumerate(self.places[1:], 1):
+            others = list(range(min(number + 1, self.distinct)))
+            one = len(others) == 1
+            shared.append(0 if one else trial.suggest_categorical(f"MAC of {place.name}", others))
+        macs = {which: self._suggest_mac(trial, _prefix(which)) for which in sorted({*shared})}
+        return self._point([macs[which] for which in shared])
+
+    def _suggest_mac(self, trial: Trial, prefix: str) -> Mac:
         by_name = {number_format.name: number_format for number_format in self.formats}
-        number_format = by_name[trial.suggest_categorical("format", list(by_name))]
+        number_format = by_name[trial.suggest_categorical(f"{prefix}format", list(by_name))]
         serving = [f.name for f in self.families if self.serves(f, number_format)]
-        name = trial.suggest_categorical(f"family for {number_format.name}", serving)
+        name = trial.suggest_categorical(f"{prefix}family for {number_format.name}", serving)
         family = next(family for family in self.families if family.name == name)
         values = _width(family, number_format)
         for parameter in family.parameters:
             if parameter not in values:
                 low, high = self._limits(family, parameter, values)
-                key = _key(family, parameter, values)
+                key = prefix + _key(family, parameter, values)
                 values[parameter] = trial.suggest_int(key, low, high) if low < high else low
-        return _point(family.bind(values), number_format)
+        return Mac(family.bind(values), number_format)
 
     def parameters(self, point: DesignPoint) -> dict[str, str | int]:
         """What `suggest` would have to draw to give this point."""
-        mac = point.uniform_mac
-        assert mac is not None
-        family, number_format = mac.multiplier.family, mac.candidate.format
+        uniform = point.uniform_mac
+        own = [uniform] * len(self.places) if uniform else [mac for _, mac in point.places]
+        which = {mac: number for number, mac in enumerate(dict.fromkeys(own))}
         drawn: dict[str, str | int] = {
-            "format": number_format.name,
-            f"family for {number_format.name}": family.name,
+            f"MAC of {place.name}": which[mac]
+            for place, mac in zip(self.places[1:], own[1:], strict=True)
+            if self.distinct > 1
         }
-        width, bound = _width(family, number_format), dict(mac.multiplier.values)
-        free = (parameter for parameter in family.parameters if parameter not in width)
-        return drawn | {_key(family, name, bound): bound[name] for name in free}
+        for mac, number in which.items():
+            assert mac is not None
+            drawn |= _mac_parameters(mac, _prefix(number))
+        return drawn
 
     def references(self) -> tuple[DesignPoint, ...]:
-        """The exact core in each format."""
+        """The exact core in each format, everywhere."""
         family = next(family for family in self.families if family.name == REFERENCE)
-        return tuple(_point(family.bind(_width(family, f)), f) for f in self.formats)
+        exact = [Mac(family.bind(_width(family, f)), f) for f in self.formats]
+        return tuple(map(DesignPoint.uniform, exact))
 
     def points(self) -> Iterator[DesignPoint]:
-        """Every point."""
+        """Every point, those with fewer MACs first."""
+        macs, places = list(self.macs()), len(self.places)
+        for count in range(1, min(self.distinct, places) + 1):
+            for shared in _sharings(places, count):
+                for chosen in permutations(macs, count):
+                    yield self._point([chosen[which] for which in shared])
+
+    def macs(self) -> Iterator[Mac]:
+        """Every MAC."""
         for number_format in self.formats:
             for family in self.families:
                 for multiplier in self._grid(family, number_format):
-                    yield _point(multiplier, number_format)
+                    yield Mac(multiplier, number_format)
+
+    def _point(self, macs: Sequence[Mac]) -> DesignPoint:
+        if len({*macs}) == 1:
+            return DesignPoint.uniform(macs[0])
+        return DesignPoint(tuple(zip(self.places, macs, strict=True)))
 
     def serves(self, family: Family, number_format: Format) -> bool:
         """Whether any design of the family, within its ranges, fits the format."""
@@ -112,7 +142,8 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     catalog = catalog or builtin_catalog()
     names = catalog.families if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
-    space = Space(tuple(map(parse_format, config.formats)), families, config.ranges)
+    formats, places = tuple(map(parse_format, config.formats)), config.own_places
+    space = Space(formats, families, config.ranges, places, min(config.distinct, len(places)))
     for name in config.families:
         if name != ALL and not any(space.serves(catalog.family(name), f) for f in space.formats):
             raise AxdseError(
@@ -123,8 +154,26 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     return space
 
 
-def _point(multiplier: Multiplier, number_format: Format) -> DesignPoint:
-    return DesignPoint.uniform(Mac(multiplier, number_format))
+def _prefix(which: int) -> str:
+    return f"MAC {which}: " if which else ""
+
+
+def _mac_parameters(mac: Mac, prefix: str) -> dict[str, str | int]:
+    family, number_format = mac.multiplier.family, mac.candidate.format
+    width, bound = _width(family, number_format), dict(mac.multiplier.values)
+    free = (parameter for parameter in family.parameters if parameter not in width)
+    return {
+        f"{prefix}format": number_format.name,
+        f"{prefix}family for {number_format.name}": family.name,
+        **{prefix + _key(family, name, bound): bound[name] for name in free},
+    }
+
+
+def _sharings(places: int, count: int) -> Iterator[tuple[int, ...]]:
+    """Which places have the same of `count` MACs; a MAC's number is that of its first use."""
+    for shared in product(range(count), repeat=places):
+        if tuple(dict.fromkeys(shared)) == tuple(range(count)):
+            yield shared
 
 
 def _operand_bits(family: Family, number_format: Format) -> int:

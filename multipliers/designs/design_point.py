@@ -309,17 +309,22 @@ def _entries(point: PointText) -> Iterator[tuple[Place, str]]:
             raise AxdseError(rule, f"{len(point)}", "join its places by wildcards")
         for part in point.split(";"):
             match = _PLACE.fullmatch(part)
-            yield (_place(match["place"]), match["mac"]) if match else (Place(), part)
+            yield (parse_place(match["place"]), match["mac"]) if match else (Place(), part)
         return
     for pattern, own in point.items():
         if isinstance(own, str):
-            yield _place(pattern), own
+            yield parse_place(pattern), own
             continue
         for product, text in own.items():
-            yield _place(f"{pattern}:{product}"), text
+            yield parse_place(f"{pattern}:{product}"), text
 
 
-def _place(text: str) -> Place:
+def parse_place(text: str) -> Place:
+    """Read a place such as `fc*:forward`, or `fc*`.
+
+    Raises:
+        AxdseError: it is none.
+    """
     pattern, colon, product = (part.strip() for part in text.strip().partition(":"))
     if colon and product != "*":
         # Place refuses what is no product.

@@ -139,9 +139,10 @@ def search(
     return [(e.number, e.design, e.status, e.reason) for e in run.evaluations]
 
 
-@pytest.fixture(params=["tpe", "nsga2"])
+@pytest.fixture(params=[("tpe", "uniform"), ("nsga2", "uniform"), ("tpe", "per-pass")])
 def config(request: pytest.FixtureRequest, tiny_config: Make) -> SearchConfig:
-    return tiny_config(*LINES, f"sampler: {request.param}")
+    sampler, places = request.param
+    return tiny_config(*LINES, f"sampler: {sampler}", f"places: {places}")
 
 
 @pytest.mark.parametrize("workers", [1, 3])

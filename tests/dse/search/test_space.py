@@ -74,3 +74,39 @@ def test_ranges_narrow_the_space(tiny_config: Make) -> None:
 def test_a_named_family_must_serve_a_format(tiny_config: Make) -> None:
     with pytest.raises(AxdseError, match="serve one of the formats: mitchell in int8"):
         space_of(tiny_config("families: [mitchell]", "formats: [int8]"))
+
+
+@pytest.fixture
+def by_pass(tiny_config: Make) -> Space:
+    return space_of(
+        tiny_config(
+            "families: [truncated]",
+            "ranges: {truncated: {c: 0}}",
+            'formats: ["float(8,2)"]',
+            "places: per-pass",
+        )
+    )
+
+
+def test_places_share_no_more_than_two_macs(by_pass: Space) -> None:
+    points, macs = list(by_pass.points()), list(by_pass.macs())
+    names = [point.name for point in points]
+    assert len({*names}) == len(names)
+    # One MAC; or two, and three ways in which three products share them.
+    assert len(points) == len(macs) + 3 * len(macs) * (len(macs) - 1)
+    assert max(len(point.macs) for point in points) == 2
+    assert "*:forward=exact(n=3) in float(8,2); *:input_gradient=" in names[len(macs)]
+
+
+def test_every_point_of_places_can_be_drawn(by_pass: Space) -> None:
+    for point in by_pass.points():
+        trial = optuna.trial.FixedTrial(by_pass.parameters(point))
+        assert by_pass.suggest(trial) == point  # type: ignore[arg-type]
+
+
+def test_every_draw_of_places_is_in_the_space(by_pass: Space) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    known = {point.name for point in by_pass.points()}
+    drawn = {by_pass.suggest(study.ask()).name for _ in range(DRAWS)}
+    assert drawn <= known
+    assert any(";" in name for name in drawn)
