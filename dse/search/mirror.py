@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.storages import BaseStorage, JournalStorage, get_storage
@@ -25,6 +24,7 @@ from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.space import Space
+from axdse.dse.search.study import open_study
 from axdse.dse.training.records import Goal
 from axdse.multipliers.errors import AxdseError
 
@@ -108,12 +108,8 @@ class Mirror:
                 self._studies.remove(study)
 
     def _study(self, run: RunDir, storage: BaseStorage) -> Study:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=run.path.resolve().name,
-            directions=[_direction(each, self._goal) for each in self._objectives],
-            load_if_exists=True,
-        )
+        directions = [_direction(each, self._goal) for each in self._objectives]
+        study = open_study(directions, storage, run.path.resolve().name)
         if not study.user_attrs:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)  # since 3.2

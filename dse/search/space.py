@@ -5,6 +5,7 @@ share a MAC, then of each MAC a format, a family that can serve it, and that fam
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
@@ -13,7 +14,7 @@ from optuna.trial import Trial
 
 from axdse.dse.run.config import ALL, REFERENCE, SearchConfig
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import DesignPoint, Mac, Place
+from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, Place
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
@@ -69,8 +70,7 @@ class Space:
 
     def parameters(self, point: DesignPoint) -> dict[str, str | int]:
         """What `suggest` would have to draw to give this point."""
-        uniform = point.uniform_mac
-        own = [uniform] * len(self.places) if uniform else [mac for _, mac in point.places]
+        own = self._macs_of(point)
         which = {mac: number for number, mac in enumerate(dict.fromkeys(own))}
         drawn: dict[str, str | int] = {
             f"MAC of {place.name}": which[mac]
@@ -103,10 +103,31 @@ class Space:
                 for multiplier in self._grid(family, number_format):
                     yield Mac(multiplier, number_format)
 
+    @property
+    def _of_passes(self) -> bool:
+        return all(place.pattern == "*" for place in self.places)
+
     def _point(self, macs: Sequence[Mac]) -> DesignPoint:
+        """In the shortest text: of passes those that differ from the commonest MAC are named."""
+        point = DesignPoint(tuple(zip(self.places, macs, strict=True)))
         if len({*macs}) == 1:
             return DesignPoint.uniform(macs[0])
-        return DesignPoint(tuple(zip(self.places, macs, strict=True)))
+        if not self._of_passes:
+            return point
+        by_product = {product: point.mac("", product) for product in PRODUCTS}
+        common, _ = Counter(by_product.values()).most_common(1)[0]
+        others = ((Place(product=p), mac) for p, mac in by_product.items() if mac != common)
+        return DesignPoint((*others, (Place(), common)))
+
+    def _macs_of(self, point: DesignPoint) -> list[Mac | None]:
+        """Those of the space's places."""
+        if uniform := point.uniform_mac:
+            return [uniform] * len(self.places)
+        if not self._of_passes:
+            return [mac for _, mac in point.places]
+        named = {place.product for place in self.places}
+        rest = next((product for product in PRODUCTS if product not in named), PRODUCTS[-1])
+        return [point.mac("", place.product or rest) for place in self.places]
 
     def serves(self, family: Family, number_format: Format) -> bool:
         """Whether any design of the family, within its ranges, fits the format."""

@@ -4,10 +4,13 @@ The study lives in memory and is made again from the trials of the run, which ar
 kill leaves nothing to mend, and what it interrupted is drawn again, the same by the same number.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.study import Study
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
 
 from axdse.dse.run.config import SearchConfig
@@ -20,10 +23,21 @@ from axdse.multipliers.designs.design_point import DesignPoint
 NSGA2_POPULATION = 12
 
 
+def open_study(
+    directions: Sequence[StudyDirection],
+    storage: BaseStorage | None = None,
+    name: str | None = None,
+) -> Study:
+    """A study in memory, or in a storage; Optuna's own lines would break those of progress."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        directions=directions, storage=storage, study_name=name, load_if_exists=True
+    )
+
+
 def new_study(config: SearchConfig) -> Study:
     """An empty study."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(directions=["minimize"] * len(config.objectives))
+    return open_study([StudyDirection.MINIMIZE] * len(config.objectives))
 
 
 def next_number(study: Study) -> int:

@@ -95,7 +95,17 @@ def test_places_share_no_more_than_two_macs(by_pass: Space) -> None:
     # One MAC; or two, and three ways in which three products share them.
     assert len(points) == len(macs) + 3 * len(macs) * (len(macs) - 1)
     assert max(len(point.macs) for point in points) == 2
-    assert "*:forward=exact(n=3) in float(8,2); *:input_gradient=" in names[len(macs)]
+    # Three passes of two MACs: the one that differs is named.
+    assert all(name.count("=exact") + name.count("=truncated") == 2 for name in names[len(macs) :])
+
+
+def test_places_of_layers_are_named_as_they_are(tiny_config: Make) -> None:
+    lines = ("families: [truncated]", 'formats: ["float(8,2)"]', "places: [fc1, '*:forward', '*']")
+    space = space_of(tiny_config(*lines, "distinct: 3"))
+    point = next(point for point in space.points() if len(point.macs) == 3)
+    assert [place.name for place, _ in point.places] == ["fc1", "*:forward", "*"]
+    trial = optuna.trial.FixedTrial(space.parameters(point))
+    assert space.suggest(trial) == point  # type: ignore[arg-type]
 
 
 def test_every_point_of_places_can_be_drawn(by_pass: Space) -> None:
