@@ -4,7 +4,7 @@ usage: python benchmarks/beside.py COMMIT [--runs N] [--only PATTERN]
        writes benchmarks/results/beside.json
 
 COMMIT is checked out beside this one, as it was, with its own package and cache. In turn each
-runs `axdse bench`, whose ratios to native FP32 are of one process, and `benchmarks/cost_speed.py`,
+runs `axdse bench --quick`, whose ratios to native FP32 are of one process, and `benchmarks/cost_speed.py`,
 whose rates are of processor time. What is committed here counts, not what was changed since.
 """
 
@@ -48,7 +48,8 @@ class Side:
         """Ratios to native of the rows of `axdse bench` that were measured, on one thread."""
         record = self.folder / "build" / "bench.json"
         main = "from axdse.dse.cli import main; main()"
-        self.run("-c", main, "bench", "--threads", "1", "--only", only, "--json", str(record))
+        options = ["--quick", "--threads", "1", "--only", only, "--json", str(record)]
+        self.run("-c", main, "bench", *options)
         rows = [row for row in json.loads(record.read_text())["rows"] if row["rate"]]
         return {f"{row['work']}, {row['realisation']}": row["ratio"] for row in rows}
 
