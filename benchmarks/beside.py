@@ -4,8 +4,9 @@ usage: python benchmarks/beside.py COMMIT [--runs N] [--only PATTERN]
        writes benchmarks/results/beside.json
 
 COMMIT is checked out beside this one, as it was, with its own package and cache. In turn each
-runs `axdse bench --quick`, whose ratios to native FP32 are of one process, and `benchmarks/cost_speed.py`,
-whose rates are of processor time. What is committed here counts, not what was changed since.
+runs `axdse bench --quick`, whose ratios to native FP32 are of one process, and
+`benchmarks/cost_speed.py`, whose rates are of processor time. What is committed here counts, not
+what was changed since.
 """
 
 import argparse
