@@ -11,7 +11,8 @@ from axdse.dse.cli import run
 from axdse.flows.simulation.sum_bench import simulate_sum
 from axdse.flows.verify.sum_check import check_sum, compare_sum
 from axdse.multipliers.designs.design_point import parse_mac
-from axdse.multipliers.designs.sum_rtl import SumShape, sum_rtl
+from axdse.multipliers.designs.sum_rtl import sum_rtl
+from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.sum_unit import core_terms, sum_unit
 from axdse.multipliers.sums.reference import add_up, register_codes, register_values
