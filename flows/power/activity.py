@@ -28,7 +28,7 @@ class Transitions:
     """Pairs of operands that follow one another: from (a, b) to (next_a, next_b).
 
     Attributes:
-        a: uint64 codes of the first operands before.
+        a: uint64 codes of the first operands before; of more than 64 bits [count, words].
         b: likewise of the second.
         next_a: codes of the first operands after.
         next_b: likewise of the second.
@@ -42,7 +42,7 @@ class Transitions:
     @property
     def count(self) -> int:
         """Multiplications."""
-        return int(self.a.size)
+        return len(self.a)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +170,11 @@ def _check(netlist: Netlist, transitions: Transitions) -> None:
         (netlist.a, transitions.a, transitions.next_a),
         (netlist.b, transitions.b, transitions.next_b),
     ):
-        largest = max(int(before.max()), int(after.max()))
-        if largest >> len(port.nets):
+        width = len(port.nets)
+        top = max(int(codes.reshape(len(codes), -1)[:, -1].max()) for codes in (before, after))
+        if top >> (width - (width - 1) // 64 * 64):
             rule = f"operands of {netlist.top} have {len(port.nets)} bits"
-            raise AxdseError(rule, f"{port.name}={largest:#x}", "use a trace of that width")
+            raise AxdseError(rule, f"{port.name}={top:#x}", "use a trace of that width")
 
 
 def _femtoseconds(ns: np.ndarray) -> np.ndarray:

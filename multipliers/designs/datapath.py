@@ -7,7 +7,7 @@ clock, nothing else.
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -91,6 +91,16 @@ class Block:
     role: Role
     module: Module
     pins: tuple[tuple[str, Slice], ...]
+
+    @property
+    def behind_stage(self) -> "Block":
+        """The same block, its inputs taken from the stage register."""
+        inputs = {port for port, _ in self.module.inputs}
+        pins = tuple(
+            (port, replace(each, bus=then(each.bus)) if port in inputs else each)
+            for port, each in self.pins
+        )
+        return replace(self, pins=pins)
 
     def pin(self, port: str) -> Slice:
         """What a port is connected to."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, then, whole
+from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, whole
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, identifier, unit_of
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
@@ -166,13 +166,11 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
     body = (*_float_register(shape), *_tree(shape.width, _rows(shape)), *_specials(shape))
     yield make.block("sum", "add", inputs, (total, *flags), iter(body), ("sum_align.v",))
     late = () if with_c else (c,)
-    inputs = tuple(
-        (port, whole(then(port) if shape.sum.stages else port, slice_.width))
-        for port, slice_ in (total, largest, *flags, *late)
-    )
+    inputs = (total, largest, *flags, *late)
     files = ("sum_round.v", *(() if with_c else ("fp_add.v", "fp_add_align.v", "fp_add_round.v")))
     d = (("d", whole("d", shape.register_bits)),)
-    yield make.block("sum", "round", inputs, d, _rounded(shape), files)
+    last = make.block("sum", "round", inputs, d, _rounded(shape), files)
+    yield last.behind_stage if shape.sum.stages else last
 
 
 def _core_module(shape: SumShape) -> Module:
