@@ -35,8 +35,8 @@ class Conversion:
     Attributes:
         what: for people.
         chunk: after so many products; 0: once per output.
-        elements: that share one: as many as there are steps between two of one element, of a sum of
-            256 products, at most 16.
+        elements: that share one: as many as there are steps between two of one element, of a
+            sum of 256 products, at most 16.
         area_um2: of one.
     """
 

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from axdse.flows.accelerator.conversion import DEPTH, Conversion, Converter, conversion_of
-from axdse.flows.accelerator.mac_activity import Stream, run_of, traced_stream, uniform_stream, whole_rows
+from axdse.flows.accelerator.mac_activity import (
+    Stream,
+    run_of,
+    traced_stream,
+    uniform_stream,
+    whole_rows,
+)
 from axdse.flows.accelerator.mac_netlists import Aim, MacNetlist, mapped_unit
 from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.cost.cost import cost_basis, tools_in_use
@@ -29,7 +35,6 @@ from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.operands.recording import OperandRows, OperandTrace
 from axdse.multipliers.provenance import code_digest
 
-ROLES: tuple[Role, ...] = ("core", "multiplier", "sum")
 Met = OperandRows | OperandTrace
 
 
@@ -63,7 +68,8 @@ class Shares:
     @property
     def element_fj(self) -> float:
         """All: of an output-stationary processing element."""
-        return sum(getattr(self, each.name) for each in fields(self))
+        registers = self.stage + self.accumulator + self.operands
+        return self.core + self.multiplier + self.sum + registers + self.conversion
 
     @property
     def multiplier_share(self) -> float:
@@ -233,7 +239,6 @@ def mac_cost(
     *,
     stages: int = 1,
     aim: Aim = "energy",
-    most: int | None = None,
 ) -> MacCost:
     """Cost of a MAC, cached; each recorded product of a layer gives its energy.
 
@@ -244,7 +249,6 @@ def mac_cost(
         clock_ns: each module is mapped for it alone, as `unit_cost` maps the unit.
         stages: 1: a register stands before the normaliser, if there is one in the loop.
         aim: with and without full adders each module takes the way with less of this.
-        most: products of each recorded part; default: all.
 
     Raises:
         AxdseError: a tool or the library is missing or fails, the netlist differs from its model,
@@ -253,12 +257,12 @@ def mac_cost(
     cells, unit = read_library(library), MacUnit(mac, stages)
     basis = digest(cost_basis(library, clock_ns=clock_ns), code_digest(__name__), str(stages), aim)
     key = digest(
-        *(mac.name, model_digest(mac.multiplier), unit.path.rtl.digest, basis, str(most)),
+        *(mac.name, model_digest(mac.multiplier), unit.path.rtl.digest, basis),
         *(_met_digest(each) for each in recorded),
     )
 
     def compute() -> MacCost:
-        return _computed(unit, cells, recorded, clock_ns, aim, most, basis)
+        return _computed(unit, cells, recorded, clock_ns, aim, basis)
 
     return cached("mac", key, MacCost, compute)
 
@@ -269,7 +273,6 @@ def _computed(
     recorded: Sequence[Met],
     clock_ns: float | None,
     aim: Aim,
-    most: int | None,
     basis: str,
 ) -> MacCost:
     stream = uniform_stream(unit)
@@ -313,7 +316,7 @@ def _computed(
         basis=basis,
         proof=netlist.proof,
         uniform=uniform,
-        parts=() if cells.lacks else tuple(measure.parts(recorded, most)),
+        parts=() if cells.lacks else tuple(measure.parts(recorded)),
         no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
     )
 
@@ -368,16 +371,25 @@ class _Measured:
             conversions = with_ / every, without / every
         shares = [
             Shares(
-                *(self._part(activity, role).energy_fj / n for role in ROLES),
-                self._power(activity, Part((), registers=True)).energy_fj / n,
-                accumulator / n,
-                operands,
-                conversion,
+                core=self._part(activity, "core").energy_fj / n,
+                multiplier=self._part(activity, "multiplier").energy_fj / n,
+                sum=self._part(activity, "sum").energy_fj / n,
+                stage=self._power(activity, Part((), registers=True)).energy_fj / n,
+                accumulator=accumulator / n,
+                operands=operands,
+                conversion=conversion,
             )
             for activity, conversion in zip((timed, still), conversions, strict=True)
         ]
-        count = timed.transitions * n
-        return MacEnergy(text, count, *shares, a_toggles, b_toggles, stream.overflow)
+        return MacEnergy(
+            activity=text,
+            multiplications=timed.transitions * n,
+            timed=shares[0],
+            still=shares[1],
+            a_toggles=a_toggles,
+            b_toggles=b_toggles,
+            overflow=stream.overflow,
+        )
 
     def leakages(self, activity: Activity) -> dict[str, float]:
         """Of all blocks of a module, by its name, nW."""
@@ -388,12 +400,12 @@ class _Measured:
         parts = {name: Part(tuple(own)) for name, own in numbers.items()}
         return {name: self._power(activity, part).leakage_nw for name, part in parts.items()}
 
-    def parts(self, recorded: Sequence[Met], most: int | None) -> Iterator[PartEnergy]:
+    def parts(self, recorded: Sequence[Met]) -> Iterator[PartEnergy]:
         """Under what was recorded."""
 
         def part(met: Met) -> PartEnergy:
             if isinstance(met, OperandRows):
-                stream, depth = whole_rows(self.unit, met, most), float(met.depths.mean())
+                stream, depth = whole_rows(self.unit, met), float(met.depths.mean())
                 text = f"{met.name}, {len(stream.a)} whole sums"
             else:
                 stream, depth = traced_stream(self.unit, met), float(DEPTH)

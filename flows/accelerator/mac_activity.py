@@ -110,31 +110,21 @@ def run_of(unit: MacUnit) -> int:
     return max(RUN, STEPS * unit.terms)
 
 
-def whole_rows(unit: MacUnit, rows: OperandRows, most: int | None = None) -> Stream:
+def whole_rows(unit: MacUnit, rows: OperandRows) -> Stream:
     """Recorded sums from their first products on, rounded to the format of the unit.
-
-    Args:
-        unit: that meets them.
-        rows: recorded.
-        most: products, about: as many rows as have so many; default: all.
 
     Raises:
         AxdseError: the unit cannot be built.
     """
     lengths = rows.lengths
-    kept = len(lengths)
-    if most is not None:
-        kept = max(1, int(np.searchsorted(np.cumsum(lengths), most)) + 1)
-    lengths = lengths[:kept]
     width = -(-int(lengths.max()) // unit.terms) * unit.terms
+    there = np.arange(width) < lengths[:, None]
     sides = []
     for values, peaks in ((rows.a, rows.a_peak), (rows.b, rows.b_peak)):
-        codes = operand_codes(values[:kept], peaks[:kept, None], unit.mac.format)
-        codes = codes[:, : int(lengths.max())]
-        sides.append(np.pad(codes, ((0, 0), (0, width - codes.shape[1]))))
-    a, b = sides
-    there = np.arange(width) < lengths[:, None]
-    return _summed(unit, np.where(there, a, 0), np.where(there, b, 0), lengths)
+        codes = operand_codes(values, peaks[:, None], unit.mac.format)[:, :width]
+        codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
+        sides.append(np.where(there, codes, np.uint64(0)))
+    return _summed(unit, sides[0], sides[1], lengths)
 
 
 def traced_stream(unit: MacUnit, trace: OperandTrace) -> Stream:

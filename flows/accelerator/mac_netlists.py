@@ -1,4 +1,4 @@
-"""Is the netlist of a MAC right? Its modules mapped, the better of several ways each, and put together."""
+"""Is the netlist of a MAC right? Its modules, each mapped in the better way, put together."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -116,7 +116,9 @@ def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transi
 
 def _codes(waves: dict[int, np.ndarray], nets: tuple[int, ...], count: int) -> np.ndarray:
     """Codes of nets, uint64 [count], or [count, words] of more than 64 bits."""
-    bits = np.stack([np.unpackbits(waves[n].view(np.uint8), bitorder="little")[:count] for n in nets])
+    bits = np.stack(
+        [np.unpackbits(waves[n].view(np.uint8), bitorder="little")[:count] for n in nets]
+    )
     lanes = np.packbits(bits.T, axis=1, bitorder="little")
     words = np.pad(lanes, ((0, 0), (0, -lanes.shape[1] % 8)))
     codes = np.ascontiguousarray(words).view(np.uint64)
@@ -135,5 +137,3 @@ def _compared(unit: MacUnit, netlist: Netlist, *, proven: bool) -> NetlistProof:
             "report it: the synthesis is at fault",
         )
     return NetlistProof("cec" if proven else "sampled", len(c))
-
-

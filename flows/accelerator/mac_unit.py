@@ -159,7 +159,9 @@ class MacUnit:
     @property
     def _shape(self) -> SumShape:
         assert self.mac.recipe
-        return SumShape(self.mac.candidate, dataclasses.replace(self.mac.recipe, chunk=0, stages=0))
+        return SumShape(
+            self.mac.candidate, dataclasses.replace(self.mac.recipe, chunk=0, stages=0)
+        )
 
     @property
     def shape(self) -> SumShape | None:

@@ -141,6 +141,7 @@ class Demand:
         made: dict[Mac, int] = {}
         for trace in traces:
             mac = required_mac(point, trace.layer, trace.product)
+            _refuse_recipe(mac)
             made[mac] = made.get(mac, 0) + trace.multiplications
         total = sum(made.values())
         macs = [mac for mac in point.macs if mac in made]
@@ -172,15 +173,15 @@ def required_mac(point: DesignPoint, layer: str, product: ProductName) -> Mac:
         rule = "silicon is costed where every product of a network has a MAC"
         remedy = "give it one, such as '*=exact(n=8) in bf16'"
         raise AxdseError(rule, f"{layer}:{product} stays native FP32", remedy)
-    _refuse_recipe(mac)
     return mac
 
 
 def _refuse_recipe(mac: Mac) -> None:
-    """Behind a tree of terms stands a unit without its normaliser: there is no netlist of it."""
+    """Behind a tree of terms stands no unit: its normaliser is the sum's."""
     if mac.recipe:
-        rule = "silicon is costed for the sums of formats: fp32, bf16, fp16 and int32"
-        raise AxdseError(rule, f"sum {mac.recipe.name}", "leave the sum out to cost the unit")
+        rule = "a unit alone has the sum of its format: fp32, bf16, fp16 or int32"
+        remedy = "cost the whole MAC, 'axdse cost --mac', or leave the sum out"
+        raise AxdseError(rule, f"sum {mac.recipe.name}", remedy)
 
 
 def point_cost(

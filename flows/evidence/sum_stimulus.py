@@ -67,7 +67,9 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
     """
     make = _Maker(shape, np.random.default_rng(seed))
     if shape.sum.is_integer:
-        return _collected({"extremes": make.extremes(), "random codes": [make.random(RANDOM_ROWS)]})
+        return _collected(
+            {"extremes": make.extremes(), "random codes": [make.random(RANDOM_ROWS)]}
+        )
     parts = {
         "exponent gaps": make.gaps(),
         "sign patterns": make.signs(),

@@ -50,8 +50,8 @@ def composed(path: Datapath, mapped: Mapping[str, Netlist], flop: Flop) -> Compo
     sums = tuple(made.of(("c", bit)) for bit in range(path.register))
     found: list[tuple[int, Instance]] = []
     for number, block in enumerate(path.blocks):
-        instances = made.placed(block, mapped[block.module.name])
-        found += ((number, instance) for instance in instances)
+        placed = made.placed(block, mapped[block.module.name])
+        found += ((number, instance) for instance in placed)
     clock = Port(CLOCK, (made.fresh(),)) if path.stage else None
     registers = tuple(made.stage(path, flop, clock.nets[0])) if clock else ()
     instances = [made.resolved(instance) for _, instance in found]
@@ -131,14 +131,16 @@ class _Nets:
                     yield Register(flop, pins)
 
     def resolved(self, instance: Instance) -> Instance:
-        return Instance(
-            instance.cell, tuple((pin, self._root(net)) for pin, net in instance.pins)
-        )
+        return Instance(instance.cell, tuple((pin, self._root(net)) for pin, net in instance.pins))
 
     def ports(self, block: Block) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         first, *others = self._pins(block, block.module.inputs)
         outputs = self._pins(block, block.module.outputs)
-        sides = (first, [n for bits in others for n in bits], [n for bits in outputs for n in bits])
+        sides = (
+            first,
+            [n for bits in others for n in bits],
+            [n for bits in outputs for n in bits],
+        )
         a, b, product = (tuple(map(self._root, side)) for side in sides)
         return a, b, product
 

@@ -1,4 +1,4 @@
-"""How is the module of a datapath mapped, with and without full adders, each proved to be its RTL?"""
+"""How is a module mapped, with and without full adders, each way proved to be its RTL?"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -87,6 +87,6 @@ def _mapped(rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders) 
     if stored.verdict == "different":
         return None
     cells = {cell.name: cell for cell in library.cells}
-    ports = (Port(*given) for given in zip(rtl.ports, stored.nets, strict=True))
+    a, b, product = (Port(*given) for given in zip(rtl.ports, stored.nets, strict=True))
     instances = tuple(Instance(cells[name], pins) for name, pins in stored.cells)
-    return Mapped(Netlist(rtl.top, *ports, instances), adders, stored.verdict == "equal")
+    return Mapped(Netlist(rtl.top, a, b, product, instances), adders, stored.verdict == "equal")

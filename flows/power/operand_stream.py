@@ -98,4 +98,4 @@ def _stream(
 
 def _differ(codes: np.ndarray, others: np.ndarray) -> np.ndarray:
     different = codes != others
-    return different if different.ndim == 1 else different.any(axis=1)
+    return np.asarray(different if different.ndim == 1 else different.any(axis=1))

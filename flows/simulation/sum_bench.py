@@ -60,9 +60,7 @@ def simulate_sum(rtl: Rtl, operands: Sequence[int], sums: np.ndarray) -> list[st
     widths = {"ab": rtl.a_bits - 1, "c": rtl.b_bits - 1, "d": rtl.product_bits - 1}
     with temporary_folder() as folder:
         clock, run = (".clk(clk), ", _CLOCKED) if rtl.pipeline else ("", _AT_ONCE)
-        bench = _BENCH.format(
-            **widths, last=len(operands) - 1, top=rtl.top, clock=clock, run=run
-        )
+        bench = _BENCH.format(**widths, last=len(operands) - 1, top=rtl.top, clock=clock, run=run)
         (folder / "bench.v").write_text(bench)
         (folder / RTL_FILE).write_text(rtl.text)
         (folder / "steps.hex").write_text("".join(f"{word:x}\n" for word in operands))

@@ -150,18 +150,19 @@ class RowReservoir:
         if not self._rows:
             return None
         longest = max(row.a.size for row in self._rows)
-        sides = (
+        a, b = (
             np.stack([np.pad(side, (0, longest - side.size)) for side in sides])
             for sides in ([row.a for row in self._rows], [row.b for row in self._rows])
         )
-        peaks = ([row.a_peak for row in self._rows], [row.b_peak for row in self._rows])
         return OperandRows(
-            layer,
-            product,
-            *sides,
-            *(np.array(side, dtype=np.float32) for side in peaks),
-            np.array([row.depth for row in self._rows], dtype=np.int64),
-            self._multiplications,
+            layer=layer,
+            product=product,
+            a=a,
+            b=b,
+            a_peak=np.array([row.a_peak for row in self._rows], dtype=np.float32),
+            b_peak=np.array([row.b_peak for row in self._rows], dtype=np.float32),
+            depths=np.array([row.depth for row in self._rows], dtype=np.int64),
+            multiplications=self._multiplications,
         )
 
 
@@ -177,9 +178,7 @@ class _Whole:
     depth: int
 
 
-def _smallest_keys(
-    count: int, random: np.random.Generator, kept: int = SEGMENTS
-) -> np.ndarray:
+def _smallest_keys(count: int, random: np.random.Generator, kept: int = SEGMENTS) -> np.ndarray:
     """The `kept` smallest of `count` independent exponential keys, ascending."""
     left = count - np.arange(min(kept, count))
     return np.cumsum(random.standard_exponential(left.size) / left)

@@ -1,4 +1,4 @@
-"""How do the modules of a MAC hang together? One Verilog text, and pieces that can be mapped alone.
+"""How do the modules of a MAC hang together? One Verilog text, pieces that can be mapped alone.
 
 A datapath takes operands `ab` and the running sum `c` and gives the next one, `d`. Its blocks are
 combinational; a stage register may stand on some of its buses, and delays what it computes by one
@@ -151,7 +151,9 @@ class Datapath:
         """All of it, complete in itself."""
         clock = f"    input  {CLOCK},\n" if self.stage else ""
         lines = [f"wire [{width - 1}:0] {name};" for name, width in self._wires()]
-        lines += [line for number, block in enumerate(self.blocks) for line in _placed(number, block)]
+        lines += [
+            line for number, block in enumerate(self.blocks) for line in _placed(number, block)
+        ]
         text = (
             f"module {self.top} (\n{clock}    input  [{self.operands - 1}:0] ab,\n"
             f"    input  [{self.register - 1}:0] c,\n    output [{self.register - 1}:0] d\n);\n"

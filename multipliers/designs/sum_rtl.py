@@ -14,7 +14,13 @@ from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, 
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, IntRegister, LazyRegister, Sum
+from axdse.multipliers.sums.recipe import (
+    FixedRegister,
+    FloatRegister,
+    IntRegister,
+    LazyRegister,
+    Sum,
+)
 
 
 def sum_rtl(candidate: Candidate, total: Sum) -> Rtl:
@@ -39,10 +45,7 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
     """
     shape = SumShape(candidate, replace(total, chunk=0))
     shape.check()
-    if total.is_integer:
-        blocks = tuple(_integer_blocks(shape))
-    else:
-        blocks = tuple(_float_blocks(shape))
+    blocks = tuple(_integer_blocks(shape) if total.is_integer else _float_blocks(shape))
     stage: Wires = ()
     if total.stages:
         buses = ("total", "largest", "nan", "plus", "minus")
@@ -51,7 +54,9 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
         if total.carry == "late":
             stage += (("c", shape.register_bits),)
     family = candidate.multiplier.family
-    top = f"sum_{identifier(candidate.multiplier.spec)}_{_form(shape)}_{identifier(shape.sum.name)}"
+    top = (
+        f"sum_{identifier(candidate.multiplier.spec)}_{_form(shape)}_{identifier(shape.sum.name)}"
+    )
     return Datapath(
         top,
         blocks,
@@ -102,6 +107,9 @@ def _form(shape: SumShape) -> str:
     return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
 
 
+Pins = tuple[tuple[str, Slice], ...]
+
+
 @dataclass(frozen=True)
 class _Parts:
     """Makes blocks whose modules are named after format and sum, so that cores share them."""
@@ -112,12 +120,14 @@ class _Parts:
         self,
         role: Role,
         part: str,
-        inputs: tuple[tuple[str, Slice], ...],
-        outputs: tuple[tuple[str, Slice], ...],
+        inputs: Pins,
+        outputs: Pins,
         body: Iterator[str],
         files: tuple[str, ...] = (),
     ) -> Block:
-        kind = "_significand" if self.shape.candidate.multiplier.family.kind == "significand" else ""
+        kind = (
+            "_significand" if self.shape.candidate.multiplier.family.kind == "significand" else ""
+        )
         plain = identifier(replace(self.shape.sum, stages=0).name)
         module = Module(
             f"sum_{part}_{_form(self.shape)}{kind}_{plain}",
@@ -191,13 +201,16 @@ def _lane(shape: SumShape, make: _Parts, core: Module, i: int) -> Iterator[Block
     n, x, pins, e = shape.sum.terms, shape.exponent_bits, shape.operand_bits, shape.format
     m, width = e.fraction_bits, core.outputs[0][1]
     a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
-    bits = {name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")}
+    bits = {
+        name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
+    }
     exponent = ("exponent", whole(f"exponent{i}", x))
     product = ("product", whole(f"product{i}", width))
     fractions = (("x", Slice("ab", a.low, m)), ("y", Slice("ab", b.low, m)))
     yield Block("core", core, (*fractions, product))
     reads = (
-        f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}), .OFFSET({shape.term_offset})) read (",
+        f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}),",
+        f"    .OFFSET({shape.term_offset})) read (",
         "    .a(a), .b(b), .x(), .y(), .present(present), .negative(negative),",
         "    .exponent(exponent), .nan(nan), .infinite(infinite));",
     )
@@ -205,9 +218,10 @@ def _lane(shape: SumShape, make: _Parts, core: Module, i: int) -> Iterator[Block
     yield make.block(
         "multiplier", "operands", (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
     )
-    inputs = (product, exponent, bits["present"], bits["negative"])
+    largest = ("largest", whole("largest", x))
+    inputs: Pins = (product, exponent, bits["present"], bits["negative"])
     if not isinstance(shape.sum.register, FixedRegister):
-        inputs += (("largest", whole("largest", x)),)
+        inputs = (*inputs, largest)
     term = (("term", whole(f"term{i}", _term_width(shape))),)
     yield make.block("sum", "align", inputs, term, _aligned(shape), ("sum_align.v",))
 
@@ -248,18 +262,22 @@ def _in_window(shape: SumShape, held: FixedRegister) -> Iterator[str]:
     yield f"wire above = exponent > {top};"
     yield f"wire [{bits - 1}:0] placed;"
     yield f"{_align(shape, f + 2, f)} align ("
-    yield f"    .largest({top}), .exponent(exponent), .present(present & ~above), .negative(negative),"
-    yield "    .significand(significand), .aligned(placed));"
+    yield f"    .largest({top}), .exponent(exponent), .present(present & ~above),"
+    yield "    .negative(negative), .significand(significand), .aligned(placed));"
     if held.overflow == "wrap":
         yield "assign term = placed;"
         return
     size = bits - down
     if down:
-        beyond = f"~(&placed[{size}:{w - 1}]) & (|placed[{size}:{w - 1}])" if size >= w - 1 else "1'b0"
+        beyond = (
+            f"~(&placed[{size}:{w - 1}]) & (|placed[{size}:{w - 1}])" if size >= w - 1 else "1'b0"
+        )
         inside = f"{{{{{w}{{placed[{size}]}}}}, placed}}"
     else:
         beyond = f"|placed[{size - 1}:{w - 1}]" if size > w - 1 else "1'b0"
-        inside = f"({{{w}'d0, placed}} ^ {{{w + size}{{negative}}}}) + {{{w + size - 1}'d0, negative}}"
+        inside = (
+            f"({{{w}'d0, placed}} ^ {{{w + size}{{negative}}}}) + {{{w + size - 1}'d0, negative}}"
+        )
     yield f"wire beyond = above | ({beyond});"
     yield f"wire [{w + bits - 1}:0] moved = {inside};"
     yield f"assign term = beyond ? {{negative, {{{w - 1}{{~negative}}}}}} : moved[{w - 1}:0];"
@@ -457,8 +475,9 @@ def _plain_result(shape: SumShape) -> Iterator[str]:
     """The register of a lazy or fixed-point sum after a step."""
     lanes, top, held = range(shape.sum.terms), shape.register_bits - 1, shape.sum.register
     yield f"wire [1:0] special = c[{top}:{top - 1}];"
-    yield f"wire plus = {' | '.join(f'infinite{i} & ~negative{i}' for i in lanes)} | special == 2'd1;"
-    yield f"wire minus = {' | '.join(f'infinite{i} & negative{i}' for i in lanes)} | special == 2'd2;"
+    plus = " | ".join(f"infinite{i} & ~negative{i}" for i in lanes)
+    minus = " | ".join(f"infinite{i} & negative{i}" for i in lanes)
+    yield f"wire plus = {plus} | special == 2'd1, minus = {minus} | special == 2'd2;"
     odd = " | ".join(f"nan{i}" for i in lanes)
     yield f"wire odd = {odd} | special == 2'd3 | (plus & minus);"
     sum_ = "added"

@@ -176,7 +176,9 @@ class SumShape:
             raise AxdseError(rule, self.sum.name, "leave stages out")
         if self.register_bits > REGISTER_BITS:
             rule = f"the register of a sum has up to {REGISTER_BITS} bits"
-            raise AxdseError(rule, f"{self.register_bits} of {self.sum.name}", "choose a narrower one")
+            raise AxdseError(
+                rule, f"{self.register_bits} of {self.sum.name}", "choose a narrower one"
+            )
         if isinstance(self.sum.register, FixedRegister):
             smallest, largest = self._range
             if not smallest <= self.window_top + self.bias <= largest:

@@ -188,10 +188,16 @@ class OperandRows:
         """Text such as `fc1 forward`."""
         return f"{self.layer} {self.product}"
 
+    def first(self, products: int) -> "OperandRows":
+        """As many rows as have so many products, at least one, or all if there are fewer."""
+        kept = np.s_[: int(np.searchsorted(np.cumsum(self.lengths), products)) + 1]
+        a, b, a_peak, b_peak, depths = (array[kept] for array in self.arrays)
+        return replace(self, a=a, b=b, a_peak=a_peak, b_peak=b_peak, depths=depths)
+
     @property
     def lengths(self) -> np.ndarray:
         """Int64 [rows], how many pairs of a row are there: the first `LONGEST_ROW` of its sum."""
-        return np.minimum(self.depths, self.a.shape[1])
+        return np.asarray(np.minimum(self.depths, self.a.shape[1]))
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
@@ -244,7 +250,8 @@ class Recording:
             *(f"{r.layer} {r.product} rows {r.multiplications}" for r in self.rows),
         ]
         arrays = [h.counts for h in self.histograms]
-        arrays += [array for t in (*self.traces, *self.rows) for array in t.arrays]
+        arrays += [array for t in self.traces for array in t.arrays]
+        arrays += [array for r in self.rows for array in r.arrays]
         return digest(*texts, *(str(a.shape) for a in arrays), *(a.tobytes() for a in arrays))
 
 

@@ -166,8 +166,17 @@ def _assembled(header: _Header, npz: Npz) -> Recording:
 
 
 def _whole(entry: _Rows, number: int, npz: Npz) -> OperandRows:
-    arrays = (npz.array(f"row_{key}_{number}") for key in ROWS)
-    return OperandRows(entry.layer, entry.product, *arrays, entry.multiplications)
+    a, b, a_peak, b_peak, depths = (npz.array(f"row_{key}_{number}") for key in ROWS)
+    return OperandRows(
+        layer=entry.layer,
+        product=entry.product,
+        a=a,
+        b=b,
+        a_peak=a_peak,
+        b_peak=b_peak,
+        depths=depths,
+        multiplications=entry.multiplications,
+    )
 
 
 def _trace(entry: _Trace, number: int, npz: Npz) -> OperandTrace:
