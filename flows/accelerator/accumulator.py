@@ -217,7 +217,8 @@ def running_sums(
 def _block(name: str, inputs: Wires, outputs: Wires, body: str, *files: str) -> Block:
     paths = tuple(UNIT_FOLDER / f"{file}.v" for file in files)
     pins = tuple((port, whole(port, width)) for port, width in (*inputs, *outputs))
-    return Block("sum", Module(name, inputs, outputs, body, paths), pins)
+    module = Module(name, inputs, outputs, body, paths, adds=not name.startswith("round"))
+    return Block("sum", module, pins)
 
 
 def _decoded(codes: np.ndarray, e: int, m: int) -> np.ndarray:

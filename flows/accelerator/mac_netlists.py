@@ -56,7 +56,7 @@ def mapped_unit(
     """
     path, flop = unit.path, plain_flop(library)
     modules = {block.module.name: block.module for block in path.blocks}
-    ways = {name: mapped_ways(each.rtl, library, clock_ns) for name, each in modules.items()}
+    ways = {name: mapped_ways(each, library, clock_ns) for name, each in modules.items()}
     first = {name: options[0] for name, options in ways.items()}
     whole = composed(path, {name: way.netlist for name, way in first.items()}, flop)
     if any(len(options) > 1 for options in ways.values()):
@@ -73,7 +73,7 @@ def mapped_unit(
 
 def module_netlist(module: Module, library: Library, clock_ns: float | None) -> Mapped:
     """A module alone, in the way that takes the least area."""
-    return _better(mapped_ways(module.rtl, library, clock_ns), library, clock_ns, None)
+    return _better(mapped_ways(module, library, clock_ns), library, clock_ns, None)
 
 
 def _better(

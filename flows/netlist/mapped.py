@@ -6,16 +6,18 @@ from typing import Literal
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import same_function
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.adders import Adders, adders_of, rules
+from axdse.flows.netlist.adders import EVERY, Adders, adders_of, rules
 from axdse.flows.netlist.check import CEC_LIMIT_S, netlist_gates
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import scripts_for, synthesis_script, synthesise_for
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
+from axdse.multipliers.designs.datapath import Module
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.provenance import code_digest
 
+ADDERS_LIMIT_S = 10.0  # for ABC: there is another way
 Verdict = Literal["equal", "different", "unknown"]
 Pins = tuple[tuple[str, int], ...]
 
@@ -44,20 +46,22 @@ class _Stored:
     verdict: Verdict
 
 
-def mapped_ways(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[Mapped, ...]:
-    """A combinational design mapped in each way that the library has, cached.
+def mapped_ways(module: Module, library: Library, clock_ns: float | None) -> tuple[Mapped, ...]:
+    """A module between the ports of its `rtl`, mapped in each way that the library has; cached.
 
-    One that is not its RTL is left out: extract_fa of Yosys 0.23 makes such of some normalisers.
+    One with full adders that is not proved to be its RTL is left out: extract_fa of Yosys 0.23
+    makes other gates of some normalisers.
 
     Args:
-        rtl: the design, of any widths.
+        module: of any widths.
         library: to map to.
         clock_ns: see `synthesise_for`.
 
     Raises:
         AxdseError: a tool fails, or the mapping without full adders is not its RTL.
     """
-    ways = (_mapped(rtl, library, clock_ns, adders) for adders in adders_of(library))
+    rtl, kinds = module.rtl, adders_of(library) if module.adds else EVERY[:1]
+    ways = (_mapped(rtl, library, clock_ns, adders) for adders in kinds)
     return tuple(way for way in ways if way)
 
 
@@ -73,7 +77,8 @@ def _mapped(rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders) 
     def compute() -> _Stored:
         netlist, _ = synthesise_for(rtl, library, clock_ns, adders)
         gates = read_gates(rtl, WORDS)
-        verdict = same_function(netlist_gates(netlist), gates, CEC_LIMIT_S).verdict
+        limit_s = CEC_LIMIT_S if adders == "none" else ADDERS_LIMIT_S
+        verdict = same_function(netlist_gates(netlist), gates, limit_s).verdict
         if verdict == "different" and adders == "none":
             rule = f"the mapped netlist of {rtl.top} must compute what the RTL does"
             raise AxdseError(rule, "ABC shows a difference", "the synthesis is at fault")
@@ -84,7 +89,7 @@ def _mapped(rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders) 
         )
 
     stored = cached("mapped", key, _Stored, compute)
-    if stored.verdict == "different":
+    if stored.verdict != "equal" and adders != "none":
         return None
     cells = {cell.name: cell for cell in library.cells}
     a, b, product = (Port(*given) for given in zip(rtl.ports, stored.nets, strict=True))

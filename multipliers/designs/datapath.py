@@ -45,6 +45,8 @@ class Module:
         outputs: likewise, at least one.
         body: what stands behind its ports.
         files: Verilog files of the modules that it instantiates.
+        adds: whether full adders are looked for in it: shifters, comparisons and normalisers have
+            none that would help.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Module:
     outputs: Wires
     body: str
     files: tuple[Path, ...] = ()
+    adds: bool = True
 
     @property
     def text(self) -> str:

@@ -97,7 +97,8 @@ def conversion_module(shape: SumShape) -> Module:
     )
     name = f"convert_{_form(shape)}_{identifier(shape.sum.name)}"
     inputs = (("c", shape.register_bits), ("on", 1))
-    return Module(name, inputs, (("d", 32),), body, (UNIT_FOLDER / "sum_round.v",))
+    files = (UNIT_FOLDER / "sum_round.v",)
+    return Module(name, inputs, (("d", 32),), body, files, adds=False)
 
 
 def _form(shape: SumShape) -> str:
@@ -135,6 +136,7 @@ class _Parts:
             tuple((port, slice_.width) for port, slice_ in outputs),
             "".join(f"  {line}\n" for line in body),
             tuple(UNIT_FOLDER / name for name in files),
+            adds=part in ("operands", "add"),
         )
         return Block(role, module, (*inputs, *outputs))
 
