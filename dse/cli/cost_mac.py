@@ -85,7 +85,7 @@ def _energies(cost: MacCost) -> list[tuple[str, ...]]:
     if cost.uniform:
         rows.append(_energy(cost, "uniform", cost.uniform.timed, cost.uniform.still))
     if cost.recorded:
-        rows.append(_energy(cost, "recorded", *cost.recorded))
+        rows.append(_energy(cost, "recorded", cost.recorded.timed, cost.recorded.still))
     return rows
 
 

@@ -2,15 +2,16 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from axdse.flows.accelerator.conversion import DEPTH, Conversion, Converter, conversion_of
 from axdse.flows.accelerator.mac_activity import (
     Stream,
+    joined,
     run_of,
     traced_stream,
     uniform_stream,
@@ -158,6 +159,7 @@ class MacCost:
         basis: SHA-256 (hex) of what it depends on beside the MAC and what was recorded.
         proof: how the netlist was compared with model and RTL.
         uniform: energy under uniform operands; None: the library has no power tables.
+        recorded: energy under all that was recorded; None: it was asked for part by part.
         parts: energy under each recorded product of a layer.
         no_power: why there is no energy; empty: there is.
     """
@@ -179,6 +181,7 @@ class MacCost:
     basis: str
     proof: NetlistProof
     uniform: MacEnergy | None
+    recorded: MacEnergy | None
     parts: tuple[PartEnergy, ...]
     no_power: str = ""
 
@@ -212,24 +215,6 @@ class MacCost:
         operands = 2 * self.terms * self.operand_bits * self.flip_flop.area_um2
         return self.element_um2 * self.terms - operands
 
-    @property
-    def recorded(self) -> tuple[Shares, Shares] | None:
-        """Mean over all recorded products, with and without glitches; None: none are recorded."""
-        total = sum(part.multiplications for part in self.parts)
-        if not total:
-            return None
-
-        def mean(of: Callable[[MacEnergy], Shares]) -> Shares:
-            weighed = [(part.multiplications / total, of(part.energy)) for part in self.parts]
-            return Shares(
-                *(
-                    sum(weight * getattr(shares, each.name) for weight, shares in weighed)
-                    for each in fields(Shares)
-                )
-            )
-
-        return mean(lambda energy: energy.timed), mean(lambda energy: energy.still)
-
 
 def mac_cost(
     mac: Mac,
@@ -239,16 +224,18 @@ def mac_cost(
     *,
     stages: int = 1,
     aim: Aim = "energy",
+    apart: bool = False,
 ) -> MacCost:
-    """Cost of a MAC, cached; each recorded product of a layer gives its energy.
+    """Cost of a MAC, cached.
 
     Args:
         mac: core, format and sum.
         library: a Liberty file; default: OSU 0.18 um.
-        recorded: whole sums, or traces for the sum of a format.
+        recorded: whole sums, or traces for the sum of a format, of layers and their products.
         clock_ns: each module is mapped for it alone, as `unit_cost` maps the unit.
         stages: 1: a register stands before the normaliser, if there is one in the loop.
         aim: with and without full adders each module takes the way with less of this.
+        apart: whether each of `recorded` gets an energy of its own, or all together one.
 
     Raises:
         AxdseError: a tool or the library is missing or fails, the netlist differs from its model,
@@ -257,12 +244,12 @@ def mac_cost(
     cells, unit = read_library(library), MacUnit(mac, stages)
     basis = digest(cost_basis(library, clock_ns=clock_ns), code_digest(__name__), str(stages), aim)
     key = digest(
-        *(mac.name, model_digest(mac.multiplier), unit.path.rtl.digest, basis),
+        *(mac.name, model_digest(mac.multiplier), unit.path.rtl.digest, basis, str(apart)),
         *(_met_digest(each) for each in recorded),
     )
 
     def compute() -> MacCost:
-        return _computed(unit, cells, recorded, clock_ns, aim, basis)
+        return _computed(unit, cells, recorded, clock_ns, aim, basis, apart=apart)
 
     return cached("mac", key, MacCost, compute)
 
@@ -274,6 +261,8 @@ def _computed(
     clock_ns: float | None,
     aim: Aim,
     basis: str,
+    *,
+    apart: bool,
 ) -> MacCost:
     stream = uniform_stream(unit)
     netlist = mapped_unit(unit, cells, clock_ns, stream, aim)
@@ -316,7 +305,8 @@ def _computed(
         basis=basis,
         proof=netlist.proof,
         uniform=uniform,
-        parts=() if cells.lacks else tuple(measure.parts(recorded)),
+        recorded=None if cells.lacks or apart or not recorded else measure.joined(recorded),
+        parts=() if cells.lacks or not apart else tuple(measure.parts(recorded)),
         no_power=f"{cells.name} lacks {cells.lacks}" if cells.lacks else "",
     )
 
@@ -401,21 +391,33 @@ class _Measured:
         return {name: self._power(activity, part).leakage_nw for name, part in parts.items()}
 
     def parts(self, recorded: Sequence[Met]) -> Iterator[PartEnergy]:
-        """Under what was recorded."""
+        """Under each of what was recorded."""
 
         def part(met: Met) -> PartEnergy:
-            if isinstance(met, OperandRows):
-                stream, depth = whole_rows(self.unit, met), float(met.depths.mean())
-                text = f"{met.name}, {len(stream.a)} whole sums"
-            else:
-                stream, depth = traced_stream(self.unit, met), float(DEPTH)
-                text = f"{met.name}, {met.dataflow}"
-            energy = self.energy(stream, text, *self.simulated(stream), depth)
+            stream = self._stream(met)
+            kind = "whole sums" if isinstance(met, OperandRows) else met.dataflow
+            energy = self.energy(
+                stream, f"{met.name}, {kind}", *self.simulated(stream), _depth(met)
+            )
             return PartEnergy(met.layer, met.product, met.multiplications, energy)
 
         # Threads: the time goes into C that needs no interpreter.
         with ThreadPoolExecutor(cores()) as pool:
             yield from pool.map(part, recorded)
+
+    def joined(self, recorded: Sequence[Met]) -> MacEnergy:
+        """Under all that was recorded, which has products in proportion."""
+        stream = joined([self._stream(met) for met in recorded])
+        total = sum(met.multiplications for met in recorded)
+        # Conversions are per sum.
+        sums = sum(met.multiplications / _depth(met) for met in recorded)
+        text = f"{len(recorded)} products of layers"
+        return self.energy(stream, text, *self.simulated(stream), total / sums)
+
+    def _stream(self, met: Met) -> Stream:
+        if isinstance(met, OperandRows):
+            return whole_rows(self.unit, met)
+        return traced_stream(self.unit, met)
 
     def _part(self, activity: Activity, role: Role) -> Power:
         return self._power(activity, Part(self.netlist.composed.of_role(self.unit.path, role)))
@@ -423,6 +425,11 @@ class _Measured:
     def _power(self, activity: Activity, part: Part) -> Power:
         netlist = self.netlist.composed.netlist
         return power_of(netlist, self.delays, activity, self.library, part)
+
+
+def _depth(met: Met) -> float:
+    """Products of one of its sums, about."""
+    return float(met.depths.mean()) if isinstance(met, OperandRows) else float(DEPTH)
 
 
 def _met_digest(met: Met) -> str:

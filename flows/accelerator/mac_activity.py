@@ -1,5 +1,6 @@
 """What does a multiply-accumulate unit meet? Operands, and what its register holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ class Stream:
         before: uint64 [rows, steps], the register before each step.
         after: likewise after it.
         steps: int64 [rows], how many of each row are valid.
+        ends: uint64, the register where each sum, or chunk of it, ends, one after another.
     """
 
     unit: MacUnit
@@ -38,6 +40,7 @@ class Stream:
     before: np.ndarray
     after: np.ndarray
     steps: np.ndarray
+    ends: np.ndarray
 
     @property
     def transitions(self) -> Transitions:
@@ -61,17 +64,6 @@ class Stream:
         """Mean number of bits of the accumulator that change in a step."""
         flips = np.bitwise_count((self.after[:, :-1] ^ self.after[:, 1:])[self._followed])
         return float(flips.mean())
-
-    @property
-    def ends(self) -> np.ndarray:
-        """The register where each row, or chunk of it, ends: uint64, one after another."""
-        recipe = self.unit.mac.recipe
-        chunk = recipe.chunk // recipe.terms if recipe and recipe.chunk else 0
-        number = np.arange(1, self.after.shape[1] + 1)
-        last = number == self.steps[:, None]
-        if chunk:
-            last |= (number % chunk == 0) & (number <= self.steps[:, None])
-        return np.asarray(self.after[last])
 
     @property
     def overflow(self) -> float:
@@ -113,18 +105,41 @@ def run_of(unit: MacUnit) -> int:
 def whole_rows(unit: MacUnit, rows: OperandRows) -> Stream:
     """Recorded sums from their first products on, rounded to the format of the unit.
 
+    One sum follows another, as an element goes from output to output; those here were drawn at
+    random, while neighbours have an operand in common.
+
     Raises:
         AxdseError: the unit cannot be built.
     """
-    lengths = rows.lengths
-    width = -(-int(lengths.max()) // unit.terms) * unit.terms
+    n, lengths = unit.terms, rows.lengths
+    width = -(-int(lengths.max()) // n) * n
     there = np.arange(width) < lengths[:, None]
     sides = []
     for values, peaks in ((rows.a, rows.a_peak), (rows.b, rows.b_peak)):
         codes = operand_codes(values, peaks[:, None], unit.mac.format)[:, :width]
         codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
         sides.append(np.where(there, codes, np.uint64(0)))
-    return _summed(unit, sides[0], sides[1], lengths)
+    apart = _summed(unit, sides[0], sides[1], lengths)
+    here = np.arange(width // n) < apart.steps[:, None]
+    a, b = (side.reshape(len(side), -1, n)[here].reshape(1, -1) for side in sides)
+    before, after = apart.before[here][None], apart.after[here][None]
+    return Stream(unit, a, b, before, after, np.array([here.sum()]), apart.ends)
+
+
+def joined(streams: Sequence[Stream]) -> Stream:
+    """Streams of one unit, of which none follows another."""
+    first, most = streams[0], max(stream.before.shape[1] for stream in streams)
+
+    def rows(name: str, scale: int = 1) -> np.ndarray:
+        sides = [getattr(stream, name) for stream in streams]
+        wide = [np.pad(side, ((0, 0), (0, scale * most - side.shape[1]))) for side in sides]
+        return np.concatenate(wide)
+
+    n = first.unit.terms
+    steps, ends = (np.concatenate([getattr(x, y) for x in streams]) for y in ("steps", "ends"))
+    return Stream(
+        first.unit, rows("a", n), rows("b", n), rows("before"), rows("after"), steps, ends
+    )
 
 
 def traced_stream(unit: MacUnit, trace: OperandTrace) -> Stream:
@@ -157,9 +172,15 @@ def traced_stream(unit: MacUnit, trace: OperandTrace) -> Stream:
             total = accumulator.added(sums[:, column - 1], products[:, column - 1])
             sums[:, column] = np.where(totals[:, column] == 0, sums[:, column], total)
     after = accumulator.added(sums, products)
-    return Stream(unit, a, b, sums, after, np.minimum(trace.lengths[rows], LENGTH))
+    steps = np.minimum(trace.lengths[rows], LENGTH)
+    return Stream(unit, a, b, sums, after, steps, after[:, :0].ravel())
 
 
 def _summed(unit: MacUnit, a: np.ndarray, b: np.ndarray, lengths: np.ndarray) -> Stream:
     before, after = unit.steps(a, b)
-    return Stream(unit, a, b, before, after, -(-lengths // unit.terms))
+    steps, recipe = -(-lengths // unit.terms), unit.mac.recipe
+    number = np.arange(1, after.shape[1] + 1)
+    last = number == steps[:, None]
+    if recipe and recipe.chunk:
+        last |= (number % (recipe.chunk // recipe.terms) == 0) & (number <= steps[:, None])
+    return Stream(unit, a, b, before, after, steps, after[last])

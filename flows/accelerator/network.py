@@ -137,7 +137,7 @@ def accelerator_cost(
     layers: dict[tuple[str, str], LayerEnergy] = {}
     for mac, made in own.items():
         met = [sums.get((trace.layer, trace.product), trace) for trace in made]
-        macs.append(mac_cost(mac, library, met, clock_ns, stages=stages))
+        macs.append(mac_cost(mac, library, met, clock_ns, stages=stages, apart=True))
         for layer in _layers(macs[-1], made, array, recording):
             layers[layer.layer, layer.product] = layer
     in_order = tuple(layers[trace.layer, trace.product] for trace in traces)

@@ -113,25 +113,24 @@ Pins = tuple[tuple[str, Slice], ...]
 
 @dataclass(frozen=True)
 class _Parts:
-    """Makes blocks whose modules are named after format and sum, so that cores share them."""
+    """Makes blocks whose modules are named after what they depend on, so that MACs share them."""
 
     shape: SumShape
 
     def block(
         self,
         role: Role,
-        part: str,
+        name: str,
         inputs: Pins,
         outputs: Pins,
         body: Iterator[str],
         files: tuple[str, ...] = (),
     ) -> Block:
-        kind = (
-            "_significand" if self.shape.candidate.multiplier.family.kind == "significand" else ""
-        )
-        plain = identifier(replace(self.shape.sum, stages=0).name)
+        """A block; what the name says no more of is the sum's own."""
+        part, _, rest = name.partition(" ")
+        own = rest or identifier(replace(self.shape.sum, stages=0).name)
         module = Module(
-            f"sum_{part}_{_form(self.shape)}{kind}_{plain}",
+            f"sum_{part}_{_form(self.shape)}_{own}",
             tuple((port, slice_.width) for port, slice_ in inputs),
             tuple((port, slice_.width) for port, slice_ in outputs),
             "".join(f"  {line}\n" for line in body),
@@ -139,6 +138,21 @@ class _Parts:
             adds=part in ("operands", "add"),
         )
         return Block(role, module, (*inputs, *outputs))
+
+    @property
+    def operands(self) -> str:
+        """What reads operands depends on the exponents of the unit."""
+        return f"operands x{self.shape.exponent_bits}_offset{self.shape.term_offset}"
+
+    @property
+    def align(self) -> str:
+        """A shifter depends on core and cut, that of a window on all."""
+        shape = self.shape
+        kind = "_significand" if shape.candidate.multiplier.family.kind == "significand" else ""
+        if isinstance(shape.sum.register, FixedRegister):
+            return f"align {identifier(replace(shape.sum, stages=0).name)}{kind}"
+        jam = "_jam" if shape.jams else ""
+        return f"align x{shape.exponent_bits}_keep{shape.keep}_{shape.sum.cut}{jam}{kind}"
 
 
 def _float_blocks(shape: SumShape) -> Iterator[Block]:
@@ -218,14 +232,14 @@ def _lane(shape: SumShape, make: _Parts, core: Module, i: int) -> Iterator[Block
     )
     outputs = (*bits.values(), exponent)
     yield make.block(
-        "multiplier", "operands", (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
+        "multiplier", make.operands, (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
     )
     largest = ("largest", whole("largest", x))
     inputs: Pins = (product, exponent, bits["present"], bits["negative"])
     if not isinstance(shape.sum.register, FixedRegister):
         inputs = (*inputs, largest)
     term = (("term", whole(f"term{i}", _term_width(shape))),)
-    yield make.block("sum", "align", inputs, term, _aligned(shape), ("sum_align.v",))
+    yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
 
 
 def _term_width(shape: SumShape) -> int:

@@ -1,0 +1,135 @@
+"""What do MACs take? Sums by cores, under the operands of a training: one command, resumable.
+
+usage: python benchmarks/mac_grid.py RECORDING.npz    writes benchmarks/results/mac_grid.{csv,json}
+
+RECORDING.npz is made by TRAINING if it is not there. Every MAC is cached as soon as it is costed:
+a run that was killed goes on where it ended, with the same file. One process, one MAC at a time.
+"""
+
+import csv
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from axdse.flows.accelerator.mac import MacCost, Shares, mac_cost
+from axdse.flows.accelerator.network import recorded_sums
+from axdse.gpu.cpu.compile import cpu_name
+from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.operands.recording import OperandRows, OperandTrace
+from axdse.multipliers.operands.recording_file import load_recording
+
+RESULTS = Path(__file__).with_name("results")
+TRAINING = ("lenet-300-100", "exact(n=8)", "--format", "bf16", "--epochs", "2")
+FLOATS = (
+    *("exact(n=4) in float(8,3)", "drum(n=4,k=3) in float(8,3)", "drum(n=4,k=2) in float(8,3)"),
+    *("perforated(n=4,s=0,k=1) in float(8,3)", "udm(n=4) in float(8,3)"),
+    *("mitchell(m=3) in float(8,3)", "exact(n=4) in fp8_e4m3", "drum(n=4,k=3) in fp8_e4m3"),
+    *("exact(n=8) in bf16", "drum(n=8,k=4) in bf16"),
+)
+SUMS = (
+    *("fp32", "bf16", "float(8,7)", "float(8,10)", "float(8,13)", "float(8,7,round=rz)"),
+    *("float(8,10,round=rz)", "float(8,13,round=rz)", "ibm"),
+    *(f"dot(terms={n},align=13)" for n in (2, 4, 8, 16)),
+    *(f"dot(terms={n},align=13,cut=down)" for n in (4, 8, 16)),
+    *(f"dot(terms=4,align={f})" for f in (10, 8)),
+    *("volta", "ampere", "hopper", "hopper_fp8", "blackwell_fp8", "deepseek"),
+    *("lazy(10,24)", *(f"dot(terms=4,acc=lazy({f},24))" for f in (13, 10, 8))),
+    *(f"dot(terms={n},acc=lazy(10,24))" for n in (8, 16)),
+    "dot(terms=4,acc=fixed(48,-30))",
+)
+INTEGERS = ("exact(n=8) in int8", "drum(n=8,k=4) in int8", "baugh_wooley(n=8) in int8")
+INTEGER_SUMS = (
+    *("int32", "int(24)", "int(20,overflow=saturate)"),
+    *(f"dot(terms={n},acc=int(24))" for n in (4, 16)),
+    "int8",
+)
+AREAS = ("um2", "multiplier_um2", "sum_um2", "registers_um2", "conversion_um2", "period_ns")
+PARTS = ("element", "core", "multiplier", "sum", "stage", "accumulator", "operands", "conversion")
+Met = tuple[OperandRows | OperandTrace, ...]
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    if not path.exists():
+        subprocess.run(
+            [sys.executable, "-m", "axdse.dse.cli", "train", *TRAINING, "--record", path]
+        )
+    recording = load_recording(path)
+    met = recorded_sums(recording, "output-stationary")
+    begun, cpu = time.monotonic(), time.process_time()
+    costs = list(_costs(met))
+    first = costs[0][2]
+    record = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": cpu_name(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "tools": first.tools,
+        "library": first.library,
+        "library_digest": first.library_digest,
+        "recording": f"axdse train {' '.join(TRAINING)}",
+        "recording_digest": recording.digest,
+        "uniform": first.uniform.activity if first.uniform else None,
+        "aim": first.aim,
+        "macs": len(costs),
+        "wall_s": round(time.monotonic() - begun),
+        "own_cpu_s": round(time.process_time() - cpu),
+    }
+    (RESULTS / "mac_grid.json").write_text(json.dumps(record, indent=1) + "\n")
+    _write(costs)
+
+
+def _costs(met: Met) -> Iterator[tuple[str, str, MacCost]]:
+    pairs = [(core, total) for total in SUMS for core in FLOATS]
+    pairs += [(core, total) for total in INTEGER_SUMS for core in INTEGERS]
+    for number, (core, total) in enumerate(pairs, 1):
+        begun = time.monotonic()
+        try:
+            cost = mac_cost(parse_mac(f"{core} sum {total}"), recorded=met)
+        except AxdseError as error:
+            print(f"{number}/{len(pairs)} {core} sum {total}: {error}", flush=True)
+            continue
+        taken = time.monotonic() - begun
+        print(f"{number}/{len(pairs)} {core} sum {total}: {taken:.1f} s", flush=True)
+        yield core, total, cost
+
+
+def _write(costs: list[tuple[str, str, MacCost]]) -> None:
+    kinds = ("uniform", "uniform_still", "recorded", "recorded_still")
+    energies = [f"{kind}_{part}_fj" for kind in kinds for part in PARTS]
+    with (RESULTS / "mac_grid.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("core", "sum", "terms", *AREAS, *energies, "netlist"))
+        for core, total, cost in costs:
+            values = (*_areas(cost), *_energies(cost))
+            shown = (f"{value:.5g}" for value in values)
+            writer.writerow((core, total, cost.terms, *shown, cost.proof.method))
+
+
+def _areas(cost: MacCost) -> tuple[float, ...]:
+    multiplier, added = cost.role_um2("core", "multiplier"), cost.role_um2("sum")
+    registers, conversion = cost.registers_um2, cost.conversion_um2
+    return cost.element_um2, multiplier, added, registers, conversion, cost.delay_ns
+
+
+def _energies(cost: MacCost) -> Iterator[float]:
+    assert cost.uniform
+    assert cost.recorded
+    for shares in (
+        *(cost.uniform.timed, cost.uniform.still),
+        *(cost.recorded.timed, cost.recorded.still),
+    ):
+        yield from _parts(shares)
+
+
+def _parts(shares: Shares) -> tuple[float, ...]:
+    return tuple(getattr(shares, f"{part}_fj" if part == "element" else part) for part in PARTS)
+
+
+if __name__ == "__main__":
+    main()
