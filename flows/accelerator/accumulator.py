@@ -69,6 +69,26 @@ class FloatAccumulator:
         """Where a register before the normaliser stands."""
         return self.blocks[0].module.outputs
 
+    @property
+    def module(self) -> Module:
+        """Both blocks as one, without a register between them."""
+        e, r, x = self.sum_exponent, self.sum_fraction, self.product_exponent
+        f, inner = self.product_fraction, max(self.sum_fraction, self.product_fraction)
+        padding = f"{{c, {inner - r}'b0}}" if inner > r else "c"
+        body = (
+            f"  wire [{e + inner}:0] product;\n"
+            f"  fp_widen #(.E({x}), .F({f}), .G({e}), .H({inner})) widen (.x(p), .y(product));\n"
+            f"  fp_add #(.E({e}), .M({inner}), .R({r})) add (.a({padding}), .b(product), .p(d));\n"
+        )
+        files = ("fp_widen", "fp_add", "fp_add_align", "fp_add_round")
+        return Module(
+            f"add_e{e}_m{r}_product_e{x}_m{f}",
+            (("c", self.bits), ("p", 1 + x + f)),
+            (("d", self.bits),),
+            body,
+            tuple(UNIT_FOLDER / f"{file}.v" for file in files),
+        )
+
     def encoded(self, sums: np.ndarray) -> np.ndarray:
         """Return float64 sums, of any shape, as uint64 codes, rounded to nearest even."""
         return _encoded(sums.astype(np.float64), self.sum_exponent, self.sum_fraction)
@@ -115,6 +135,11 @@ class IntAccumulator:
     def stage(self) -> Wires:
         """There is no normaliser."""
         return ()
+
+    @property
+    def module(self) -> Module:
+        """Its only block."""
+        return self.blocks[0].module
 
     def encoded(self, sums: np.ndarray) -> np.ndarray:
         """Return sums in products of codes, of any shape, as uint64 codes; NaN is 0."""
@@ -191,27 +216,6 @@ def sums_beside(accumulator: Accumulator, products: np.ndarray, seed: int) -> np
     fraction = np.where(np.arange(count) % 4 == 1, alike, fraction)
     close = sums & np.uint64(1 << (width + r)) | near | fraction
     return np.asarray(np.where(np.arange(count) % 2, close, sums))
-
-
-def running_sums(
-    accumulator: Accumulator, products: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
-    """What the accumulator holds before each product of a row is added.
-
-    Args:
-        accumulator: its width and rounding.
-        products: uint64 codes [rows, length].
-        start: uint64 codes [rows] of the first sums; default: zeros.
-
-    Returns:
-        uint64 codes [rows, length].
-    """
-    sums = np.zeros_like(products)
-    if start is not None:
-        sums[:, 0] = start
-    for column in range(products.shape[1] - 1):
-        sums[:, column + 1] = accumulator.added(sums[:, column], products[:, column])
-    return sums
 
 
 def _block(name: str, inputs: Wires, outputs: Wires, body: str, *files: str) -> Block:

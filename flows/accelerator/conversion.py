@@ -1,6 +1,5 @@
 """What does it take to make FP32 of a sum, once per output, or to add it to the sum of chunks?"""
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,6 @@ from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import power_of
-from axdse.multipliers.designs.datapath import Module
-from axdse.multipliers.designs.rtl_text import UNIT_FOLDER
 from axdse.multipliers.designs.sum_rtl import conversion_module
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
@@ -112,28 +109,13 @@ def conversion_of(unit: MacUnit, library: Library, clock_ns: float | None) -> Co
         to_fp32 = module_netlist(conversion_module(shape), library, clock_ns).netlist
         _check_conversion(unit, shape, to_fp32)
     if recipe.chunk:
-        adder = module_netlist(_adder(accumulator), library, clock_ns).netlist
+        adder = module_netlist(accumulator.module, library, clock_ns).netlist
         _check_adder(accumulator, adder)
     steps = max(1, (recipe.chunk or DEPTH) // recipe.terms)
     area = sum(netlist.area_um2 for netlist in (to_fp32, adder) if netlist)
     parts = ("FP32 of the register",) * bool(to_fp32) + ("FP32 addition",) * bool(adder)
     cost = Conversion(" and ".join(parts), recipe.chunk, min(COLUMN, steps), area)
     return Converter(cost, to_fp32, adder, shape, accumulator, library)
-
-
-@functools.cache
-def _adder(accumulator: FloatAccumulator) -> Module:
-    """An outer sum `c`, a chunk's `p`, the next outer sum `d`."""
-    f, e = accumulator.product_fraction, accumulator.product_exponent
-    body = (
-        "  wire [31:0] value;\n"
-        f"  fp_widen #(.E({e}), .F({f}), .G(8), .H(23)) widen (.x(p), .y(value));\n"
-        "  fp_add #(.E(8), .M(23)) add (.a(c), .b(value), .p(d));\n"
-    )
-    names = ("fp_widen", "fp_add", "fp_add_align", "fp_add_round")
-    files = tuple(UNIT_FOLDER / f"{name}.v" for name in names)
-    inputs = (("c", 32), ("p", 1 + e + f))
-    return Module(f"add_chunk_e{e}_m{f}", inputs, (("d", 32),), body, files)
 
 
 def _check_conversion(unit: MacUnit, shape: SumShape, netlist: Netlist) -> None:

@@ -91,10 +91,16 @@ def _better(
             late = max(0.0, delays.critical_path_ns(netlist) - clock_ns)
         if given is None:
             return late, netlist.area_um2
-        activity = simulate(netlist, delays, given)
-        return late, power_of(netlist, delays, activity, library).energy_fj
+        return late, alone_fj(netlist, library, given)
 
     return min(ways, key=rank) if len(ways) > 1 else ways[0]
+
+
+def alone_fj(netlist: Netlist, library: Library, given: Transitions) -> float:
+    """Energy of a transition of a module's inputs, all at once, glitches included, fJ."""
+    delays = delays_of(netlist)
+    activity = simulate(netlist, delays, given)
+    return power_of(netlist, delays, activity, library).energy_fj
 
 
 def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transitions]:

@@ -83,15 +83,20 @@ def conversion_module(shape: SumShape) -> Module:
     v, x, top = held.width, shape.exponent_bits, shape.register_bits - 1
     if isinstance(held, LazyRegister):
         keep, offset, exponent = shape.keep, shape.bias - 127, f"c[{v + x - 1}:{v}]"
-        is_deep = v - shape.keep - offset < 1  # a term's smallest exponent is 2
+        is_deep = v - shape.keep - offset < 0  # a term's smallest exponent is 2
     else:
         keep, offset, exponent = 0, -held.lowest - 127, f"{x}'d0"
-        is_deep = v - 2 - offset < 1
+        is_deep = v - 1 - offset < 1
     nearest = int(shape.sum.rounding == "rne")
+    # The smallest number takes a bit more as a magnitude; the normaliser gives the bits of FP32.
+    below = max(0, FP32_FRACTION + 2 - v)
+    zeros = f", {below}'d0" if below else ""
+    total = f"{{c[{v - 1}], c[{v - 1}:0]{zeros}}}"
     body = (
         f"  wire [1:0] special = c[{top}:{top - 1}];\n"
-        f"  sum_round #(.W({v}), .KEEP({keep}), .X({x}), .OFFSET({offset}), .E(8), .R(23),\n"
-        f"      .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (.total(c[{v - 1}:0]),\n"
+        f"  sum_round #(.W({v + 1 + below}), .KEEP({keep + below}), .X({x}), .OFFSET({offset}),\n"
+        f"      .E(8), .R(23), .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (\n"
+        f"      .total({total}),\n"
         f"      .largest({exponent}), .nan(&special), .plus(special[0]), .minus(special[1]),\n"
         "      .d(d));\n"
     )
@@ -108,6 +113,7 @@ def _form(shape: SumShape) -> str:
     return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
 
 
+FP32_FRACTION = 23
 Pins = tuple[tuple[str, Slice], ...]
 
 
