@@ -110,7 +110,7 @@ def _footnotes(costs: Sequence[MacCost], source: Recorded | None) -> list[str]:
     lines = [f"{first.library}; {', '.join(first.tools)}; {first.date}"]
     lines.append("figures with a stroke: with glitches / without")
     if first.uniform:
-        lines.append(f"uniform: {first.uniform.activity}")
+        lines.append(first.uniform.activity)
     if source:
         lines.append(f"recorded: {source.name} ({source.recording.workload}), {source.dataflow}")
     lines += dict.fromkeys(_stage(cost) for cost in costs)

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.accelerator.accumulator import (
-    Accumulator,
-    FloatAccumulator,
-    accumulator_of,
-    sums_beside,
-)
+from axdse.flows.accelerator.accumulator import Accumulator, accumulator_of, sums_beside
 from axdse.flows.evidence.stimulus import core_stimulus, unit_stimulus
 from axdse.flows.evidence.sum_stimulus import sum_stimulus
 from axdse.multipliers.designs.datapath import Block, Datapath, Slice, whole
@@ -49,7 +44,9 @@ class MacUnit:
         recipe = self.mac.recipe
         if recipe is None:
             return None
-        stages = max(self.stages, recipe.stages) if self._shape.is_rounded else 0
+        stages = recipe.stages
+        if self._shape.is_rounded:
+            stages = max(stages, self.stages)
         return dataclasses.replace(recipe, stages=stages)
 
     @property
@@ -167,10 +164,3 @@ class MacUnit:
     def shape(self) -> SumShape | None:
         """Widths of a recipe's unit."""
         return self._shape if self.mac.recipe else None
-
-    @property
-    def has_normaliser(self) -> bool:
-        """Whether one is in the loop."""
-        if self.mac.recipe:
-            return self._shape.is_rounded
-        return isinstance(self.accumulator, FloatAccumulator)
