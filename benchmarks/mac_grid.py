@@ -33,15 +33,15 @@ FLOATS = (
     *("exact(n=4) in fp8_e4m3", "drum(n=4,k=3) in fp8_e4m3"),
 )
 SUMS = (
-    *("fp32", "bf16", "float(8,7)", "float(8,10)", "float(8,13)", "float(8,7,round=rz)"),
-    *("float(8,10,round=rz)", "float(8,13,round=rz)", "ibm"),
-    *(f"dot(terms={n},align=13)" for n in (2, 4, 8, 16)),
+    *("fp32", "dot(terms=4,acc=lazy(10,24))", "dot(terms=4,align=13)", "hopper_fp8"),
+    *("dot(terms=16,align=13)", "float(8,7)", "dot(terms=8,acc=lazy(10,24))", "float(8,13)"),
+    *("dot(terms=4,acc=lazy(8,24))", "bf16", "float(8,10)", "deepseek", "hopper"),
+    *("float(8,7,round=rz)", "float(8,10,round=rz)", "float(8,13,round=rz)", "ibm"),
+    *("dot(terms=2,align=13)", "dot(terms=8,align=13)", "lazy(10,24)"),
     *(f"dot(terms={n},align=13,cut=down)" for n in (4, 8, 16)),
     *(f"dot(terms=4,align={f})" for f in (10, 8)),
-    *("volta", "ampere", "hopper", "hopper_fp8", "blackwell_fp8", "deepseek"),
-    *("lazy(10,24)", *(f"dot(terms=4,acc=lazy({f},24))" for f in (13, 10, 8))),
-    *(f"dot(terms={n},acc=lazy(10,24))" for n in (8, 16)),
-    "dot(terms=4,acc=fixed(48,-30))",
+    *("volta", "ampere", "blackwell_fp8", "dot(terms=4,acc=lazy(13,24))"),
+    *("dot(terms=16,acc=lazy(10,24))", "dot(terms=4,acc=fixed(48,-30))"),
 )
 INTEGERS = ("exact(n=8) in int8", "drum(n=8,k=4) in int8", "baugh_wooley(n=8) in int8")
 INTEGER_SUMS = (

@@ -242,7 +242,7 @@ def mac_cost(
             there is no Verilog of the sum, or it does not fit the format.
     """
     cells, unit = read_library(library), MacUnit(mac, stages)
-    basis = digest(cost_basis(library, clock_ns=clock_ns), code_digest(__name__), str(stages), aim)
+    basis = mac_basis(library, clock_ns, stages=stages, aim=aim)
     key = digest(
         *(mac.name, model_digest(mac.multiplier), unit.path.rtl.digest, basis, str(apart)),
         *(_met_digest(each) for each in recorded),
@@ -252,6 +252,22 @@ def mac_cost(
         return _computed(unit, cells, recorded, clock_ns, aim, basis, apart=apart)
 
     return cached("mac", key, MacCost, compute)
+
+
+def mac_basis(
+    library: Path | None = None,
+    clock_ns: float | None = None,
+    *,
+    stages: int = 1,
+    aim: Aim = "energy",
+) -> str:
+    """SHA-256 (hex) of what a MAC's cost depends on beside the MAC and what was recorded.
+
+    Raises:
+        AxdseError: a tool or the library is missing.
+    """
+    own = code_digest(__name__)
+    return digest(cost_basis(library, clock_ns=clock_ns), own, str(stages), aim)
 
 
 def _computed(

@@ -21,16 +21,36 @@ from axdse.multipliers.operands.recording import Dataflow, Recording
 
 
 @dataclass(frozen=True)
+class WholeMacs:
+    """What a processing element with all MACs of a design point takes, for each product.
+
+    Attributes:
+        area_um2: of cores, sums and registers.
+        energy_fj: of recorded operands if there are any, else of uniform ones, glitches included;
+            None: the library has no power tables.
+        delay_ns: the shortest clock period.
+        basis: SHA-256 (hex) of what it depends on beside the MACs and what was recorded.
+    """
+
+    area_um2: float
+    energy_fj: float | None
+    delay_ns: float
+    basis: str
+
+
+@dataclass(frozen=True)
 class PointCost:
     """What the units of a design point cost, if one chip holds each distinct one once.
 
     Attributes:
         units: of each distinct MAC that makes a product, in the order of the point.
         shares: of the multiplications of a training step that each makes; they sum to 1.
+        whole: its MACs with sums and registers; None: not asked for.
     """
 
     units: tuple[Cost, ...]
     shares: tuple[float, ...]
+    whole: WholeMacs | None = None
 
     @property
     def area_um2(self) -> float:
@@ -79,8 +99,9 @@ class PointCost:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """What each unit's cost depends on beside its design."""
-        return tuple(unit.basis for unit in self.units)
+        """What each unit's cost depends on beside its design, and that of whole MACs."""
+        whole = (self.whole.basis,) if self.whole else ()
+        return (*(unit.basis for unit in self.units), *whole)
 
     def _mean(self, energies: list[Energy | None]) -> float | None:
         known = [energy.energy_fj for energy in energies if energy]
@@ -158,6 +179,7 @@ class Demand:
                     h for h in own.histograms if point.mac(h.layer, h.product) == mac
                 ),
                 traces=tuple(t for t in own.traces if point.mac(t.layer, t.product) == mac),
+                rows=tuple(r for r in own.rows if point.mac(r.layer, r.product) == mac),
             )
         return Recorded(own, self.name, self.dataflow)
 
