@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from axdse.dse.cli.cost_mac import cost_macs
 from axdse.dse.cli.options import (
     PATH,
     candidate_of,
@@ -21,7 +22,9 @@ from axdse.dse.cli.options import (
     print_table,
     progress_bar,
     say,
+    sum_option,
 )
+from axdse.flows.accelerator.mac_netlists import Aim
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.point import Demand, PointCost, point_cost
@@ -44,7 +47,21 @@ POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
 @click.option("--all", "whole", is_flag=True, help="Every core of up to 8 bits.")
 @click.option("--bits", type=click.IntRange(1), help="With --all: cores of that width alone.")
 @format_option
+@sum_option
 @click.option("--core", is_flag=True, help="The bare core instead of the whole unit.")
+@click.option(
+    "--mac", "whole_mac", is_flag=True, help="The whole MAC: multiplier, sum, registers."
+)
+@click.option(
+    "--stages",
+    type=click.IntRange(0, 1),
+    help="With --mac: registers before a normaliser in the loop; default: 1.",
+)
+@click.option(
+    "--aim",
+    type=click.Choice(get_args(Aim)),
+    help="With --mac: what full adders must save to be there; default: energy.",
+)
 @click.option("--fast", is_flag=True, help="Area and delay alone, many designs in one process.")
 @click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
 @click.option("--clock", "clock_ns", type=float, metavar="NS", help="Delay target; shows slack.")
@@ -71,7 +88,11 @@ def cost(
     whole: bool,
     bits: int | None,
     format_text: str | None,
+    sum_text: str | None,
     core: bool,
+    whole_mac: bool,
+    stages: int | None,
+    aim: Aim | None,
     fast: bool,
     library: Path | None,
     clock_ns: float | None,
@@ -91,7 +112,25 @@ def cost(
     A design point, or the YAML file of one, may stand in place of a SPEC: each distinct MAC is
     costed under the operands of the products that it makes in --activity; areas add up, the
     slowest sets the delay, energies are weighed with the numbers of products.
+
+    With --mac the whole processing element is costed, with the sum of --sum or of the format:
+    area, period and energy of one product, without glitches beside it, the multiplier's share.
     """
+    if whole_mac:
+        for option, given in (
+            *(("--core", core), ("--fast", fast), ("--all", whole), ("--bits", bits)),
+            *(("--against", against), ("--jobs", jobs)),
+        ):
+            if given:
+                raise AxdseError(f"{option} has no place beside --mac", option, "drop it")
+        return cost_macs(
+            *(specs, format_text, sum_text, library, clock_ns, activity, dataflow),
+            *(1 if stages is None else stages, aim or "energy"),
+            as_json=as_json,
+        )
+    for option, set_ in (("--sum", sum_text), ("--stages", stages is not None), ("--aim", aim)):
+        if set_:
+            raise AxdseError(f"{option} is of the whole MAC", option, "add --mac")
     if any(map(is_point, specs)):
         only_specs = core or fast or whole or against or bits
         return _cost_points(

@@ -184,8 +184,8 @@ def _footnotes(costs: Sequence[AcceleratorCost]) -> list[str]:
 
 def _shares(mac: MacCost) -> str:
     """Where area goes."""
-    register = mac.accumulator_bits * mac.flip_flop.area_um2
+    multiplier, adder = mac.role_um2("core", "multiplier"), mac.role_um2("sum")
     return (
-        f"MAC of {mac.design}: {mac.area_um2:,.0f} um2, of which unit {mac.unit_area_um2:,.0f}, "
-        f"adder {mac.adder_area_um2:,.0f}, register {register:,.0f}"
+        f"MAC of {mac.design}: for each product {mac.element_um2:,.0f} um2, of which multiplier "
+        f"{multiplier:,.0f}, sum {adder:,.0f}, registers {mac.registers_um2:,.0f}"
     )

@@ -94,6 +94,21 @@ def _energy(measured: Measured) -> float:
     return math.nan if energy is None else energy
 
 
+def _mac_area(measured: Measured) -> float:
+    whole = measured.cost.whole
+    return whole.area_um2 if whole else math.nan
+
+
+def _mac_delay(measured: Measured) -> float:
+    whole = measured.cost.whole
+    return whole.delay_ns if whole else math.nan
+
+
+def _mac_energy(measured: Measured) -> float:
+    whole = measured.cost.whole
+    return math.nan if whole is None or whole.energy_fj is None else whole.energy_fj
+
+
 ACCURACY = Objective(
     name="accuracy",
     label="accuracy",
@@ -140,7 +155,44 @@ ENERGY = Objective(
     more="more",
     needs_power=True,
 )
-OBJECTIVES = {each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY)}
+MAC_AREA = Objective(
+    name="mac.area",
+    label="MAC area per product",
+    unit="um2",
+    level="mac",
+    direction="minimise",
+    of=_mac_area,
+    least="smallest",
+    less="less area",
+    more="larger",
+)
+MAC_DELAY = Objective(
+    name="mac.delay",
+    label="MAC period",
+    unit="ns",
+    level="mac",
+    direction="minimise",
+    of=_mac_delay,
+    least="fastest",
+    less="less delay",
+    more="slower",
+    digits=2,
+)
+MAC_ENERGY = Objective(
+    name="mac.energy",
+    label="MAC energy per product",
+    unit="fJ",
+    level="mac",
+    direction="minimise",
+    of=_mac_energy,
+    least="most frugal",
+    less="less energy per product",
+    more="more",
+    needs_power=True,
+)
+OBJECTIVES = {
+    each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY, MAC_AREA, MAC_DELAY, MAC_ENERGY)
+}
 
 
 def find_objective(name: str) -> Objective:

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from axdse.dse.run.evaluation import Evaluation, Status
 from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_worse
 from axdse.dse.training.records import Epoch, History
 from axdse.dse.training.train import train
+from axdse.flows.accelerator.point_macs import whole_macs
 from axdse.flows.cost.point import Demand, PointCost, point_cost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check
@@ -142,7 +143,7 @@ def evaluate(
         if not certificates[-1].passed:
             return result("failed", _counter_example(certificates[-1]), certificates)
         handle(portion.mac.candidate)  # refuses at once what cannot serve its format
-    cost = point_cost(point, demand, config.library, config.clock_ns)
+    cost = cost_of(point, config, demand)
     if not cost.feasible:
         reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
         return result("infeasible", reason, certificates, cost)
@@ -159,6 +160,23 @@ def evaluate(
     ).history
     status, reason = _verdict(history, hurdle)
     return result(status, reason, certificates, cost, history)
+
+
+def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCost:
+    """The cost of a point's units, and of its whole MACs if an objective is of them.
+
+    Raises:
+        AxdseError: as `point_cost` and `whole_macs`.
+    """
+    cost = point_cost(point, demand, config.library, config.clock_ns)
+    if not needs_macs(config):
+        return cost
+    return replace(cost, whole=whole_macs(point, demand, config.library, config.clock_ns))
+
+
+def needs_macs(config: SearchConfig) -> bool:
+    """Whether an objective is of whole MACs."""
+    return any(objective.level == "mac" for objective in config.objectives)
 
 
 def _counter_example(certificate: RtlReport) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.evaluate import demand_of
+from axdse.dse.search.evaluate import cost_of, demand_of, needs_macs
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.workers import Workers
-from axdse.flows.cost.point import PointCost, point_bases, point_cost
+from axdse.flows.accelerator.mac import mac_basis
+from axdse.flows.cost.point import PointCost, point_bases
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Recosting:
     def run(self) -> PointCost:
         """Cost it in a worker."""
         config, demand = self.config, demand_of(self.config, self.operands)
-        return point_cost(self.evaluation.point, demand, config.library, config.clock_ns)
+        return cost_of(self.evaluation.point, config, demand)
 
 
 def recost(
@@ -59,6 +60,7 @@ def stale_evaluations(run: RunDir, evaluations: Sequence[Evaluation]) -> Sequenc
         if evaluation.cost is None:
             return False
         now = point_bases(evaluation.point, demand, config.library, config.clock_ns)
-        return evaluation.cost.bases != now
+        whole = (mac_basis(config.library, config.clock_ns),) if needs_macs(config) else ()
+        return evaluation.cost.bases != (*now, *whole)
 
     return [evaluation for evaluation in evaluations if is_stale(evaluation)]

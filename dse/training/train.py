@@ -115,6 +115,7 @@ def train(
         seed=seed,
         every=recorder.every,
         traces=recorder.traces,
+        rows=recorder.rows,
         steps=len(recorded),
         images=sum(recorded),
     )

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl
+from axdse.multipliers.designs.datapath import Block, Module, Wires, whole
+from axdse.multipliers.designs.rtl_text import UNIT_FOLDER
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format
 
 SUMS = {"fp32": (8, 23), "bf16": (8, 7), "fp16": (5, 10)}  # exponent and fraction bits
 INTEGER_SUM = 32
+NEAR = 4  # exponents of half of the drawn sums differ from the product's by less
 LARGEST = 1 << 12  # beyond every exponent of FP64
 ONE = np.uint64(1)
 
@@ -38,19 +40,54 @@ class FloatAccumulator:
         return 1 + self.sum_exponent + self.sum_fraction
 
     @property
-    def rtl(self) -> Rtl:
-        """The adder: running sum `a`, product `b`, next sum `p`."""
-        e, r = self.sum_exponent, self.sum_fraction
+    def blocks(self) -> tuple[Block, ...]:
+        """Product `p` is aligned and added to `c`; then the sum is normalised and rounded."""
+        e, r, x = self.sum_exponent, self.sum_fraction, self.product_exponent
         f, inner = self.product_fraction, max(self.sum_fraction, self.product_fraction)
-        padding = f"{{a, {inner - r}'b0}}" if inner > r else "a"
+        padding = f"{{c, {inner - r}'b0}}" if inner > r else "c"
+        name = f"e{e}_m{r}_product_e{x}_m{f}"
+        added = (
+            f"  wire [{e + inner}:0] product;\n"
+            f"  fp_widen #(.E({x}), .F({f}), .G({e}), .H({inner})) widen (.x(p), .y(product));\n"
+            f"  fp_add_align #(.E({e}), .M({inner})) add (.a({padding}), .b(product),\n"
+            "      .total(total), .exponent(exponent), .kind(kind));\n"
+        )
+        rounded = (
+            f"  fp_add_round #(.E({e}), .M({inner}), .R({r})) round (\n"
+            "      .total(total), .exponent(exponent), .kind(kind), .p(d));\n"
+        )
+        word = (("total", inner + 5), ("exponent", e), ("kind", 4))
+        operands = (("c", self.bits), ("p", 1 + x + f))
+        d = (("d", self.bits),)
+        return (
+            _block(f"accumulate_{name}", operands, word, added, "fp_add_align", "fp_widen"),
+            _block(f"round_{name}", word, d, rounded, "fp_add_round"),
+        )
+
+    @property
+    def stage(self) -> Wires:
+        """Where a register before the normaliser stands."""
+        return self.blocks[0].module.outputs
+
+    @property
+    def module(self) -> Module:
+        """Both blocks as one, without a register between them."""
+        e, r, x = self.sum_exponent, self.sum_fraction, self.product_exponent
+        f, inner = self.product_fraction, max(self.sum_fraction, self.product_fraction)
+        padding = f"{{c, {inner - r}'b0}}" if inner > r else "c"
         body = (
             f"  wire [{e + inner}:0] product;\n"
-            f"  fp_widen #(.E({self.product_exponent}), .F({f}), .G({e}), .H({inner})) widen"
-            " (.x(b), .y(product));\n"
-            f"  fp_add #(.E({e}), .M({inner}), .R({r})) add (.a({padding}), .b(product), .p(p));\n"
+            f"  fp_widen #(.E({x}), .F({f}), .G({e}), .H({inner})) widen (.x(p), .y(product));\n"
+            f"  fp_add #(.E({e}), .M({inner}), .R({r})) add (.a({padding}), .b(product), .p(d));\n"
         )
-        top = f"accumulate_e{e}_m{r}_product_e{self.product_exponent}_m{f}"
-        return _rtl(top, self.bits, 1 + self.product_exponent + f, body, "fp_add", "fp_widen")
+        files = ("fp_widen", "fp_add", "fp_add_align", "fp_add_round")
+        return Module(
+            f"add_e{e}_m{r}_product_e{x}_m{f}",
+            (("c", self.bits), ("p", 1 + x + f)),
+            (("d", self.bits),),
+            body,
+            tuple(UNIT_FOLDER / f"{file}.v" for file in files),
+        )
 
     def encoded(self, sums: np.ndarray) -> np.ndarray:
         """Return float64 sums, of any shape, as uint64 codes, rounded to nearest even."""
@@ -86,12 +123,23 @@ class IntAccumulator:
     product_bits: int
 
     @property
-    def rtl(self) -> Rtl:
-        """The adder: running sum `a`, product `b`, next sum `p`."""
+    def blocks(self) -> tuple[Block, ...]:
+        """Product `p` is added to `c`."""
         parameters = f".A({self.bits}), .B({self.product_bits})"
-        body = f"  int_add #({parameters}) add (.a(a), .b(b), .p(p));\n"
-        top = f"accumulate_int{self.bits}_product_int{self.product_bits}"
-        return _rtl(top, self.bits, self.product_bits, body, "int_add")
+        body = f"  int_add #({parameters}) add (.a(c), .b(p), .p(d));\n"
+        name = f"accumulate_int{self.bits}_product_int{self.product_bits}"
+        operands = (("c", self.bits), ("p", self.product_bits))
+        return (_block(name, operands, (("d", self.bits),), body, "int_add"),)
+
+    @property
+    def stage(self) -> Wires:
+        """There is no normaliser."""
+        return ()
+
+    @property
+    def module(self) -> Module:
+        """Its only block."""
+        return self.blocks[0].module
 
     def encoded(self, sums: np.ndarray) -> np.ndarray:
         """Return sums in products of codes, of any shape, as uint64 codes; NaN is 0."""
@@ -134,37 +182,47 @@ def accumulator_of(number_format: Format) -> Accumulator:
     return FloatAccumulator(e, r, number_format.exponent_bits, number_format.product_fraction_bits)
 
 
-def running_sums(
-    accumulator: Accumulator, products: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
-    """What the accumulator holds before each product of a row is added.
+def addends(accumulator: Accumulator, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw codes of sums and of products, uint64 [count]; products have no subnormals."""
+    random = np.random.default_rng(seed)
+    bits = dict(accumulator.blocks[0].module.inputs)["p"]
+    products = random.integers(0, 1 << bits, count, dtype=np.uint64)
+    if isinstance(accumulator, FloatAccumulator):
+        e, f = accumulator.product_exponent, accumulator.product_fraction
+        exponent = (products >> np.uint64(f)).astype(np.int64) & ((1 << e) - 1)
+        products = np.where(exponent == 0, products & np.uint64(1 << (e + f)), products)
+    return sums_beside(accumulator, products, seed + 1), products
 
-    Args:
-        accumulator: its width and rounding.
-        products: uint64 codes [rows, length].
-        start: uint64 codes [rows] of the first sums; default: zeros.
 
-    Returns:
-        uint64 codes [rows, length].
+def sums_beside(accumulator: Accumulator, products: np.ndarray, seed: int) -> np.ndarray:
+    """Draw codes of sums for codes of products, uint64 of one shape.
+
+    Floats: one half uniform; one half with exponents near the products', at which bits cancel, and
+    a quarter of these with the leading bits of the fraction alike.
     """
-    sums = np.zeros_like(products)
-    if start is not None:
-        sums[:, 0] = start
-    for column in range(products.shape[1] - 1):
-        sums[:, column + 1] = accumulator.added(sums[:, column], products[:, column])
-    return sums
+    random, count = np.random.default_rng(seed), products.size
+    sums = random.integers(0, 1 << accumulator.bits, count, dtype=np.uint64)
+    if not isinstance(accumulator, FloatAccumulator):
+        return sums
+    e, f = accumulator.product_exponent, accumulator.product_fraction
+    width, r = accumulator.sum_exponent, accumulator.sum_fraction
+    exponent = (products >> np.uint64(f)).astype(np.int64) & ((1 << e) - 1)
+    offset = (1 << (width - 1)) - (1 << (e - 1))
+    near = exponent + offset + random.integers(1 - NEAR, NEAR, count)
+    near = np.clip(near, 0, (1 << width) - 1).astype(np.uint64) << np.uint64(r)
+    fraction = sums & np.uint64((1 << r) - 1)
+    alike = (products & np.uint64((1 << f) - 1)) << np.uint64(max(0, r - f))
+    alike = alike >> np.uint64(max(0, f - r)) ^ (fraction >> np.uint64(r - min(r, 4)))
+    fraction = np.where(np.arange(count) % 4 == 1, alike, fraction)
+    close = sums & np.uint64(1 << (width + r)) | near | fraction
+    return np.asarray(np.where(np.arange(count) % 2, close, sums))
 
 
-def _rtl(top: str, sum_bits: int, product_bits: int, body: str, *modules: str) -> Rtl:
-    header = (
-        f"module {top} (\n"
-        f"    input  [{sum_bits - 1}:0] a,\n"
-        f"    input  [{product_bits - 1}:0] b,\n"
-        f"    output [{sum_bits - 1}:0] p\n);\n"
-    )
-    texts = ((UNIT_FOLDER / f"{module}.v").read_text() for module in modules)
-    text = f"{header}{body}endmodule\n\n" + "\n".join(texts)
-    return Rtl(top, text, ("a", "b", "p"), sum_bits, product_bits, sum_bits, modules[0])
+def _block(name: str, inputs: Wires, outputs: Wires, body: str, *files: str) -> Block:
+    paths = tuple(UNIT_FOLDER / f"{file}.v" for file in files)
+    pins = tuple((port, whole(port, width)) for port, width in (*inputs, *outputs))
+    module = Module(name, inputs, outputs, body, paths, adds=not name.startswith("round"))
+    return Block("sum", module, pins)
 
 
 def _decoded(codes: np.ndarray, e: int, m: int) -> np.ndarray:

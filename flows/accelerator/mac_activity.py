@@ -1,91 +1,148 @@
-"""What does a multiply-accumulate unit meet? Operands, products, running sums."""
+"""What does a multiply-accumulate unit meet? Operands, and what its register holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.accelerator.accumulator import accumulator_of, running_sums
+from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.power.activity import Transitions
 from axdse.flows.power.activity_source import Uniform
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.unit_oracle import unit_products
 from axdse.multipliers.operands.encoding import operand_codes, operand_scales
-from axdse.multipliers.operands.recording import OperandTrace
+from axdse.multipliers.operands.recording import OperandRows, OperandTrace
+from axdse.multipliers.sums.recipe import FloatRegister
 
-RUN = 64  # uniform products in one sum
-LENGTH = 17  # pairs of a recorded row: rows tell more than what follows in one
+RUN = 64  # uniform products in one sum, or STEPS steps if these are more
+STEPS = 16
+LENGTH = 17  # pairs of a recorded row of a trace: rows tell more than what follows in one
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """What one MAC meets, in order; each row is an uninterrupted run, and rows do not follow.
+    """What one unit meets, in order; each row is an uninterrupted run, and rows do not follow.
 
     Attributes:
-        candidate: the unit.
-        a: uint64 [rows, length], codes of first operands.
+        unit: that meets it.
+        a: uint64 [rows, steps x N], codes of first operands.
         b: likewise of second ones.
-        products: likewise, what the unit makes of them.
-        sums: likewise, what it is added to.
-        results: likewise, what the accumulator's register then holds.
-        lengths: int64 [rows], how many of each row are valid.
+        before: uint64 [rows, steps], the register before each step.
+        after: likewise after it.
+        steps: int64 [rows], how many of each row are valid.
+        ends: uint64, the register where each sum, or chunk of it, ends, one after another.
     """
 
-    candidate: Candidate
+    unit: MacUnit
     a: np.ndarray
     b: np.ndarray
-    products: np.ndarray
-    sums: np.ndarray
-    results: np.ndarray
-    lengths: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    steps: np.ndarray
+    ends: np.ndarray
 
     @property
-    def unit(self) -> Transitions:
-        """What the multiplier meets."""
-        return self._transitions(self.a, self.b)
+    def transitions(self) -> Transitions:
+        """From step to step."""
+        n, (rows, steps) = self.unit.terms, self.before.shape
+        ab = self.unit.packed(self.a.reshape(-1, n), self.b.reshape(-1, n))
+        ab = ab.reshape(rows, steps, *ab.shape[1:])
+        here = self._followed
+        sides = ((ab[:, :-1], self.before[:, :-1]), (ab[:, 1:], self.before[:, 1:]))
+        (a, b), (next_a, next_b) = ((one[here], other[here]) for one, other in sides)
+        return Transitions(a, b, next_a, next_b)
+
+    def operand_toggles(self, codes: np.ndarray) -> float:
+        """Mean number of bits of an operand that change from one step to the next."""
+        lanes = codes.reshape(*self.before.shape, self.unit.terms)
+        flips = np.bitwise_count((lanes[:, :-1] ^ lanes[:, 1:])[self._followed])
+        return float(flips.mean())
 
     @property
-    def adder(self) -> Transitions:
-        """What the adder meets: products come when the multiplier has settled."""
-        return self._transitions(self.sums, self.products)
-
-    def toggles(self, codes: np.ndarray) -> float:
-        """Mean number of bits that change from one of these codes [rows, length] to the next."""
-        flips = np.bitwise_count((codes[:, :-1] ^ codes[:, 1:])[self._followed])
+    def register_toggles(self) -> float:
+        """Mean number of bits of the accumulator that change in a step."""
+        flips = np.bitwise_count((self.after[:, :-1] ^ self.after[:, 1:])[self._followed])
         return float(flips.mean())
 
     @property
     def overflow(self) -> float:
-        """Share of products that the unit makes infinite or NaN."""
-        known = self.candidate.format
-        if not isinstance(known, FloatFormat):
+        """Share of products, of a recipe of sums, that are infinite or NaN."""
+        form, recipe = self.unit.mac.format, self.unit.mac.recipe
+        if recipe and isinstance(recipe.register, FloatRegister):
+            codes, held = self.after, recipe.register
+            bits, kept = held.exponent_bits, held.fraction_bits
+        elif recipe or not isinstance(form, FloatFormat):
             return 0.0
-        top = (1 << known.exponent_bits) - 1
-        full = (self.products >> np.uint64(known.product_fraction_bits)) & np.uint64(top) == top
-        return float(full[np.arange(full.shape[1]) < self.lengths[:, None]].mean())
+        else:
+            codes = unit_products(self.unit.mac.candidate, self.a, self.b)
+            bits, kept = form.exponent_bits, form.product_fraction_bits
+        top = np.uint64((1 << bits) - 1)
+        full = codes >> np.uint64(kept) & top == top
+        return float(full[np.arange(full.shape[1]) < self.steps[:, None]].mean())
 
     @property
     def _followed(self) -> np.ndarray:
-        return np.arange(1, self.a.shape[1]) < self.lengths[:, None]
-
-    def _transitions(self, a: np.ndarray, b: np.ndarray) -> Transitions:
-        here = self._followed
-        return Transitions(a[:, :-1][here], b[:, :-1][here], a[:, 1:][here], b[:, 1:][here])
+        return np.arange(1, self.before.shape[1]) < self.steps[:, None]
 
 
-def uniform_stream(candidate: Candidate) -> Stream:
-    """Independent operands as in `Uniform`; every `RUN` products are summed from zero.
+def uniform_stream(unit: MacUnit) -> Stream:
+    """Independent operands as in `Uniform`, summed `run_of` at a time from zero.
 
     Raises:
         AxdseError: the unit or its accumulator cannot be built.
     """
-    pairs = Uniform().transitions(candidate)
-    a, b = (codes.reshape(-1, RUN) for codes in (pairs.a, pairs.b))
-    sums = running_sums(accumulator_of(candidate.format), unit_products(candidate, a, b))
-    return _stream(candidate, a, b, sums, np.full(len(a), RUN))
+    pairs = Uniform().transitions(unit.mac.candidate)
+    a, b = (codes.reshape(-1, run_of(unit)) for codes in (pairs.a, pairs.b))
+    return _summed(unit, a, b, np.full(len(a), a.shape[1]))
 
 
-def recorded_stream(candidate: Candidate, trace: OperandTrace) -> Stream:
+def run_of(unit: MacUnit) -> int:
+    """Uniform products in one sum."""
+    return max(RUN, STEPS * unit.terms)
+
+
+def whole_rows(unit: MacUnit, rows: OperandRows) -> Stream:
+    """Recorded sums from their first products on, rounded to the format of the unit.
+
+    One sum follows another, as an element goes from output to output; those here were drawn at
+    random, while neighbours have an operand in common.
+
+    Raises:
+        AxdseError: the unit cannot be built.
+    """
+    n, lengths = unit.terms, rows.lengths
+    width = -(-int(lengths.max()) // n) * n
+    there = np.arange(width) < lengths[:, None]
+    sides = []
+    for values, peaks in ((rows.a, rows.a_peak), (rows.b, rows.b_peak)):
+        codes = operand_codes(values, peaks[:, None], unit.mac.format)[:, :width]
+        codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
+        sides.append(np.where(there, codes, np.uint64(0)))
+    apart = _summed(unit, sides[0], sides[1], lengths)
+    here = np.arange(width // n) < apart.steps[:, None]
+    a, b = (side.reshape(len(side), -1, n)[here].reshape(1, -1) for side in sides)
+    before, after = apart.before[here][None], apart.after[here][None]
+    return Stream(unit, a, b, before, after, np.array([here.sum()]), apart.ends)
+
+
+def joined(streams: Sequence[Stream]) -> Stream:
+    """Streams of one unit, of which none follows another."""
+    first, most = streams[0], max(stream.before.shape[1] for stream in streams)
+
+    def rows(name: str, scale: int = 1) -> np.ndarray:
+        sides = [getattr(stream, name) for stream in streams]
+        wide = [np.pad(side, ((0, 0), (0, scale * most - side.shape[1]))) for side in sides]
+        return np.concatenate(wide)
+
+    n = first.unit.terms
+    steps, ends = (np.concatenate([getattr(x, y) for x in streams]) for y in ("steps", "ends"))
+    return Stream(
+        first.unit, rows("a", n), rows("b", n), rows("before"), rows("after"), steps, ends
+    )
+
+
+def traced_stream(unit: MacUnit, trace: OperandTrace) -> Stream:
     """The recorded operands, rounded to the format of the unit, and sums as they then are.
 
     Recorded sums are of exact products of unrounded operands, so their low bits are noise that an
@@ -94,27 +151,36 @@ def recorded_stream(candidate: Candidate, trace: OperandTrace) -> Stream:
     what the unit makes. Of each row the first `LENGTH` pairs; rows of one pair are left out.
 
     Raises:
-        AxdseError: the unit or its accumulator cannot be built.
+        AxdseError: the sum is a recipe, or the unit or its accumulator cannot be built.
     """
-    known, rows = candidate.format, trace.lengths > 1
+    mac, accumulator = unit.mac, unit.accumulator
+    if accumulator is None:
+        rule = "a sum that is a recipe is costed under whole rows, in output-stationary order"
+        remedy = "record a run with 'axdse train --record' of this version"
+        raise AxdseError(rule, f"{trace.dataflow} traces of {trace.name}", remedy)
+    known, rows = mac.format, trace.lengths > 1
     a_values, b_values, totals = (
         side[rows, :LENGTH] for side in (trace.a, trace.b, trace.sums.astype(np.float64))
     )
     a_peaks, b_peaks = trace.a_peak[rows, None], trace.b_peak[rows, None]
     a, b = operand_codes(a_values, a_peaks, known), operand_codes(b_values, b_peaks, known)
     totals = totals / operand_scales(a_peaks, known) / operand_scales(b_peaks, known)
-    products, accumulator = unit_products(candidate, a, b), accumulator_of(known)
+    products = unit_products(mac.candidate, a, b)
     sums = accumulator.encoded(accumulator.on_grid(totals, products))
     if trace.dataflow == "output-stationary":
         for column in range(1, sums.shape[1]):
             total = accumulator.added(sums[:, column - 1], products[:, column - 1])
             sums[:, column] = np.where(totals[:, column] == 0, sums[:, column], total)
-    return _stream(candidate, a, b, sums, np.minimum(trace.lengths[rows], LENGTH))
+    after = accumulator.added(sums, products)
+    steps = np.minimum(trace.lengths[rows], LENGTH)
+    return Stream(unit, a, b, sums, after, steps, after[:, :0].ravel())
 
 
-def _stream(
-    candidate: Candidate, a: np.ndarray, b: np.ndarray, sums: np.ndarray, lengths: np.ndarray
-) -> Stream:
-    products = unit_products(candidate, a, b)
-    results = accumulator_of(candidate.format).added(sums, products)
-    return Stream(candidate, a, b, products, sums, results, lengths)
+def _summed(unit: MacUnit, a: np.ndarray, b: np.ndarray, lengths: np.ndarray) -> Stream:
+    before, after = unit.steps(a, b)
+    steps, recipe = -(-lengths // unit.terms), unit.mac.recipe
+    number = np.arange(1, after.shape[1] + 1)
+    last = number == steps[:, None]
+    if recipe and recipe.chunk:
+        last |= (number % (recipe.chunk // recipe.terms) == 0) & (number <= steps[:, None])
+    return Stream(unit, a, b, before, after, steps, after[last])

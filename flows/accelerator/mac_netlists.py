@@ -1,121 +1,145 @@
-"""Are the netlists of unit and adder right, and what do they take?"""
+"""Is the netlist of a MAC right? Its modules, each mapped in the better way, put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from axdse.flows.accelerator.accumulator import Accumulator, FloatAccumulator, accumulator_of
+from axdse.flows.accelerator.mac_activity import Stream
+from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.check import NetlistProof, check_design, first_difference, is_mapped
-from axdse.flows.netlist.delays import Delays, delays_of
+from axdse.flows.netlist.check import NetlistProof, first_difference
+from axdse.flows.netlist.compose import Composed, composed
+from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.mapped import Mapped, mapped_ways
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.netlist.synthesis import synthesise_for
-from axdse.flows.netlist.timing import critical_path_ns
+from axdse.flows.netlist.registers import plain_flop
 from axdse.flows.power.activity import Transitions, simulate
-from axdse.flows.power.power import Power, power_of
-from axdse.flows.tools import find_tool
-from axdse.multipliers.cache import cached, digest
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.rtl_text import unit_rtl
+from axdse.flows.power.power import power_of
+from axdse.multipliers.designs.datapath import Module
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.provenance import code_digest
 
-SAMPLE = 1 << 16  # sums with which a mapped adder is compared with its model
-NEAR = 4  # exponents of half of them differ by less
+# What the better way to map a module has less of.
+Aim = Literal["energy", "area"]
+CHOSEN_BY = 512  # transitions that tell which way takes less energy
 
 
 @dataclass(frozen=True, eq=False)
-class MacPart:
-    """A combinational part of a MAC."""
+class MacNetlist:
+    """A MAC without its accumulator and the registers of its operands.
 
-    netlist: Netlist
-    delays: Delays
-    library: Library
+    Attributes:
+        composed: its cells.
+        ways: by the name of each module, how it is mapped.
+        proof: how it was compared: with the model, and each module with its RTL.
+    """
+
+    composed: Composed
+    ways: dict[str, Mapped]
     proof: NetlistProof
 
-    @property
-    def delay_ns(self) -> float:
-        """Critical path."""
-        return critical_path_ns(self.netlist, self.library)
 
-    def power(self, transitions: Transitions) -> Power:
-        """Power with glitches."""
-        activity = simulate(self.netlist, self.delays, transitions)
-        return power_of(self.netlist, self.delays, activity, self.library)
+def mapped_unit(
+    unit: MacUnit, library: Library, clock_ns: float | None, stream: Stream, aim: Aim
+) -> MacNetlist:
+    """The netlist of a unit, each module mapped in the way that takes less under a stream.
 
-
-def mapped_unit(candidate: Candidate, library: Library, clock_ns: float | None) -> MacPart:
-    """The multiplier unit.
-
-    Raises:
-        AxdseError: a tool fails, or the netlist differs from the C model.
-    """
-    netlist, _ = synthesise_for(unit_rtl(candidate), library, clock_ns)
-    return MacPart(netlist, delays_of(netlist), library, check_design(netlist, candidate))
-
-
-def mapped_adder(candidate: Candidate, library: Library, clock_ns: float | None) -> MacPart:
-    """The adder behind the unit.
+    Args:
+        unit: what is mapped.
+        library: with power tables, if the aim is energy; else area decides.
+        clock_ns: see `synthesise_for`: each module is mapped for it alone.
+        stream: of what the unit meets.
+        aim: energy with glitches, of a module between settled inputs; or area.
 
     Raises:
         AxdseError: a tool fails, or the netlist differs from the model.
     """
-    accumulator = accumulator_of(candidate.format)
-    netlist, _ = synthesise_for(accumulator.rtl, library, clock_ns)
-    return MacPart(netlist, delays_of(netlist), library, check_adder(netlist, accumulator))
+    path, flop = unit.path, plain_flop(library)
+    modules = {block.module.name: block.module for block in path.blocks}
+    ways = {name: mapped_ways(each, library, clock_ns) for name, each in modules.items()}
+    first = {name: options[0] for name, options in ways.items()}
+    whole = composed(path, {name: way.netlist for name, way in first.items()}, flop)
+    if any(len(options) > 1 for options in ways.values()):
+        by_energy = aim == "energy" and not library.lacks
+        given = _settled(unit, whole, stream) if by_energy else {}
+        first = {
+            name: _better(options, library, clock_ns, given.get(name))
+            for name, options in ways.items()
+        }
+        whole = composed(path, {name: way.netlist for name, way in first.items()}, flop)
+    proven = all(way.proven for way in first.values())
+    return MacNetlist(whole, first, _compared(unit, whole.netlist, proven=proven))
 
 
-def check_adder(netlist: Netlist, accumulator: Accumulator) -> NetlistProof:
-    """Compare a mapped adder with its model, on `SAMPLE` sums and products, and with its RTL.
+def module_netlist(module: Module, library: Library, clock_ns: float | None) -> Mapped:
+    """A module alone, in the way that takes the least area."""
+    return _better(mapped_ways(module, library, clock_ns), library, clock_ns, None)
 
-    The proof takes seconds, and a search has few adders: it is cached under the netlist.
 
-    Raises:
-        AxdseError: they differ; operands are shown.
-    """
-    sums, products = addends(accumulator, SAMPLE, seed=0)
-    found = first_difference(netlist, sums, products, accumulator.added(sums, products))
+def _better(
+    ways: tuple[Mapped, ...],
+    library: Library,
+    clock_ns: float | None,
+    given: Transitions | None,
+) -> Mapped:
+    """The way that meets the clock, or is late the least, with the least energy, or area."""
+
+    def rank(way: Mapped) -> tuple[float, float]:
+        netlist = way.netlist
+        delays, late = delays_of(netlist), 0.0
+        if clock_ns is not None:
+            late = max(0.0, delays.critical_path_ns(netlist) - clock_ns)
+        if given is None:
+            return late, netlist.area_um2
+        return late, alone_fj(netlist, library, given)
+
+    return min(ways, key=rank) if len(ways) > 1 else ways[0]
+
+
+def alone_fj(netlist: Netlist, library: Library, given: Transitions) -> float:
+    """Energy of a transition of a module's inputs, all at once, glitches included, fJ."""
+    delays = delays_of(netlist)
+    activity = simulate(netlist, delays, given)
+    return power_of(netlist, delays, activity, library).energy_fj
+
+
+def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transitions]:
+    """What the first block of each module meets, from one settled state to the next."""
+    every = stream.transitions
+    here = np.s_[:CHOSEN_BY]
+    still = replace(whole.netlist, latency=0)
+    before, after = (
+        still.waves(*sides)
+        for sides in ((every.a[here], every.b[here]), (every.next_a[here], every.next_b[here]))
+    )
+    count, met = len(every.a[here]), {}
+    for block, (a, b, _) in zip(unit.path.blocks, whole.nets, strict=True):
+        if block.module.name not in met:
+            codes = [_codes(waves, nets, count) for waves in (before, after) for nets in (a, b)]
+            met[block.module.name] = Transitions(*codes)
+    return met
+
+
+def _codes(waves: dict[int, np.ndarray], nets: tuple[int, ...], count: int) -> np.ndarray:
+    """Codes of nets, uint64 [count], or [count, words] of more than 64 bits."""
+    bits = np.stack(
+        [np.unpackbits(waves[n].view(np.uint8), bitorder="little")[:count] for n in nets]
+    )
+    lanes = np.packbits(bits.T, axis=1, bitorder="little")
+    words = np.pad(lanes, ((0, 0), (0, -lanes.shape[1] % 8)))
+    codes = np.ascontiguousarray(words).view(np.uint64)
+    return codes if len(nets) > 64 else codes[:, 0]
+
+
+def _compared(unit: MacUnit, netlist: Netlist, *, proven: bool) -> NetlistProof:
+    a, b, c = unit.stimulus()
+    _, expected = unit.steps(a, b, c)
+    found = first_difference(netlist, unit.packed(a, b), c, expected[:, 0])
     if found:
-        a, b, got, expected = found
+        ab, held, got, right = found
         raise AxdseError(
-            f"the mapped netlist of {netlist.top} must add as its model does",
-            f"a={a:#x}, b={b:#x} gives {got:#x}, not {expected:#x}",
+            f"the mapped netlist of {unit.mac.name} must add as its model does",
+            f"ab={ab:#x}, c={held:#x} gives {got:#x}, not {right:#x}",
             "report it: the synthesis is at fault",
         )
-    abc = find_tool("yosys-abc").version
-    key = digest(accumulator.rtl.digest, netlist.verilog(), abc, code_digest(__name__))
-
-    def prove() -> NetlistProof:
-        proven = is_mapped(netlist, accumulator.rtl)
-        return NetlistProof("cec" if proven else "sampled", SAMPLE)
-
-    return cached("adder", key, NetlistProof, prove)
-
-
-def addends(accumulator: Accumulator, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw codes of sums and of products, uint64 [count].
-
-    Floats: one half uniform; one half with exponents near one another, at which bits cancel, and a
-    quarter of these with the leading bits of the fraction alike. Products have no subnormals.
-    """
-    random = np.random.default_rng(seed)
-    rtl = accumulator.rtl
-    sums, products = (
-        random.integers(0, 1 << bits, count, dtype=np.uint64) for bits in (rtl.a_bits, rtl.b_bits)
-    )
-    if not isinstance(accumulator, FloatAccumulator):
-        return sums, products
-    e, f = accumulator.product_exponent, accumulator.product_fraction
-    width, r = accumulator.sum_exponent, accumulator.sum_fraction
-    exponent = (products >> np.uint64(f)).astype(np.int64) & ((1 << e) - 1)
-    sign = np.uint64(1 << (e + f))
-    products = np.where(exponent == 0, products & sign, products)
-    offset = (1 << (width - 1)) - (1 << (e - 1))
-    near = exponent + offset + random.integers(1 - NEAR, NEAR, count)
-    near = np.clip(near, 0, (1 << width) - 1).astype(np.uint64) << np.uint64(r)
-    fraction = sums & np.uint64((1 << r) - 1)
-    alike = (products & np.uint64((1 << f) - 1)) << np.uint64(max(0, r - f))
-    alike = alike >> np.uint64(max(0, f - r)) ^ (fraction >> np.uint64(r - min(r, 4)))
-    fraction = np.where(np.arange(count) % 4 == 1, alike, fraction)
-    close = sums & np.uint64(1 << (width + r)) | near | fraction
-    return np.where(np.arange(count) % 2, close, sums), products
+    return NetlistProof("cec" if proven else "sampled", len(c))

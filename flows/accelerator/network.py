@@ -7,11 +7,14 @@ from pathlib import Path
 from axdse.flows.accelerator.mac import MacCost, mac_cost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
 from axdse.flows.cost.point import required_mac
+from axdse.flows.power.activity_source import COUNT
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, ProductName
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandRows, OperandTrace, Recording
 
 UJ = 1e-9  # of a fJ
+LEAST_PRODUCTS = 128  # of each part of a mean over a training
+MOST_PRODUCTS = 2048  # of a layer's recorded sums that are simulated, about
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,13 @@ class LayerEnergy:
     Attributes:
         layer: name of the layer.
         product: which of its three products.
-        design: name of the candidate.
+        design: name of the MAC.
         macs_per_step: multiply-accumulates in a training step.
         macs_per_image: and for each image of it.
         mac_fj: energy of a MAC under the recorded operands, without the operands' registers.
         element_fj: the same with them: what a processing element takes.
         uniform_fj: likewise under uniform operands.
-        overflow: share of products that the unit makes infinite or NaN.
+        overflow: see `MacEnergy`.
     """
 
     layer: str
@@ -106,6 +109,7 @@ def accelerator_cost(
     library: Path | None = None,
     network_energy: NetworkModel = sum_of_layers,
     clock_ns: float | None = None,
+    stages: int = 1,
 ) -> AcceleratorCost:
     """Energy of a recorded network on an array whose elements hold every MAC of a point.
 
@@ -116,6 +120,7 @@ def accelerator_cost(
         library: a Liberty file; default: OSU 0.18 um.
         network_energy: what the energies of layers add up to.
         clock_ns: see `mac_cost`.
+        stages: likewise.
 
     Raises:
         AxdseError: no such trace or no MAC for one, a place of the point fits no layer, a library
@@ -124,14 +129,16 @@ def accelerator_cost(
     array = array or Array()
     traces = recorded_traces(recording, array.dataflow)
     point.check_layers(dict.fromkeys(trace.layer for trace in traces))
+    sums = whole_sums(recording) if array.dataflow == "output-stationary" else {}
     own: dict[Mac, list[OperandTrace]] = {}
     for trace in traces:
         own.setdefault(required_mac(point, trace.layer, trace.product), []).append(trace)
     macs = []
     layers: dict[tuple[str, str], LayerEnergy] = {}
-    for mac, met in own.items():
-        macs.append(mac_cost(mac.candidate, library, met, clock_ns))
-        for layer in _layers(macs[-1], met, array, recording):
+    for mac, made in own.items():
+        met = [sums.get((trace.layer, trace.product), trace) for trace in made]
+        macs.append(mac_cost(mac, library, met, clock_ns, stages=stages, apart=True))
+        for layer in _layers(macs[-1], made, array, recording):
             layers[layer.layer, layer.product] = layer
     in_order = tuple(layers[trace.layer, trace.product] for trace in traces)
     return AcceleratorCost(
@@ -141,6 +148,33 @@ def accelerator_cost(
         network=network_energy(in_order),
         images_per_step=recording.images / recording.steps,
     )
+
+
+def recorded_sums(
+    recording: Recording, dataflow: Dataflow, products: int = COUNT
+) -> tuple[OperandRows | OperandTrace, ...]:
+    """What a MAC met in a training, about so many products in proportion to those made.
+
+    Whole sums in output-stationary order; traces where a recording has none, or in the other.
+
+    Raises:
+        AxdseError: as `recorded_traces`.
+    """
+    traces = recorded_traces(recording, dataflow)
+    total = sum(trace.multiplications for trace in traces)
+    sums = whole_sums(recording) if dataflow == "output-stationary" else {}
+    met: list[OperandRows | OperandTrace] = []
+    for trace in traces:
+        rows = sums.get((trace.layer, trace.product))
+        share = products * trace.multiplications // total
+        met.append(rows.first(max(LEAST_PRODUCTS, share)) if rows else trace)
+    return tuple(met)
+
+
+def whole_sums(recording: Recording) -> dict[tuple[str, str], OperandRows]:
+    """The recorded whole sums by layer and product, those of which two steps can follow."""
+    kept = (rows.first(MOST_PRODUCTS) for rows in recording.rows if rows.lengths.max() > 1)
+    return {(rows.layer, rows.product): rows for rows in kept}
 
 
 def recorded_traces(recording: Recording, dataflow: Dataflow) -> tuple[OperandTrace, ...]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axdse.flows.accelerator.mac import MacCost, MacEnergy
+from axdse.flows.accelerator.mac import MacCost, MacEnergy, ModuleCost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Dataflow
 
@@ -40,7 +40,7 @@ class Array:
 
     @property
     def elements(self) -> int:
-        """How many MACs it makes in a cycle."""
+        """How many processing elements it has."""
         return self.rows * self.columns
 
     @property
@@ -85,21 +85,25 @@ class ArrayCost:
 def array_cost(macs: Sequence[MacCost], array: Array) -> ArrayCost:
     """Area, clock and leakage of an array whose every element holds all these MACs.
 
-    An element has each distinct unit and adder once, and registers for the widest: layers run one
-    after another, so arrays of their own would stand still, and would double what can be shared.
-    The units not in use are still; what selects one is not counted.
+    An element has each distinct module as often as the MAC that has most of it, and registers for
+    the widest: layers run one after another, so arrays of their own would stand still, and would
+    double what can be shared. The modules not in use are still; what selects one is not counted.
     """
     flop = macs[0].flip_flop
-    units = {mac.design: mac.unit_area_um2 for mac in macs}
-    adders = {mac.adder: mac.adder_area_um2 for mac in macs}
-    operand = max(mac.operand_bits for mac in macs)
+    modules: dict[str, ModuleCost] = {}
+    for each in (module for mac in macs for module in mac.modules):
+        known = modules.get(each.name)
+        modules[each.name] = known if known and known.count >= each.count else each
+    operand = max(mac.terms * mac.operand_bits for mac in macs)
     accumulator = max(mac.accumulator_bits for mac in macs)
-    element = sum(units.values()) + sum(adders.values())
-    element += (accumulator + 2 * operand) * flop.area_um2
-    clocked = accumulator + array.moving * operand
-    logic = {mac.design: mac.unit_leakage_nw for mac in macs}
-    logic |= {mac.adder: mac.adder_leakage_nw for mac in macs}
-    leakage = sum(logic.values()) + (accumulator + 2 * operand) * flop.leakage_nw
+    stage = max(mac.stage_bits for mac in macs)
+    registers = 2 * operand + stage + accumulator
+    element = sum(each.count * each.area_um2 for each in modules.values())
+    element += registers * flop.area_um2
+    element += max(mac.terms * mac.conversion_um2 for mac in macs)
+    clocked = accumulator + stage + array.moving * operand
+    leakage = sum(each.count * each.leakage_nw for each in modules.values())
+    leakage += registers * flop.leakage_nw
     return ArrayCost(
         array=array,
         area_um2=element * array.elements,
@@ -111,7 +115,6 @@ def array_cost(macs: Sequence[MacCost], array: Array) -> ArrayCost:
 
 
 def element_fj(mac: MacCost, energy: MacEnergy, array: Array) -> float:
-    """Energy of a processing element per MAC: the MAC, and the registers of its operands."""
-    toggles = (energy.a_toggles + energy.b_toggles) * mac.flip_flop.toggle_fj
-    clock = array.moving * mac.operand_bits * mac.flip_flop.clock_fj
-    return energy.energy_fj + toggles + clock
+    """Energy of a processing element per product: the MAC, and the registers of its operands."""
+    still = (2 - array.moving) * mac.operand_bits * mac.flip_flop.clock_fj
+    return energy.timed.element_fj - still

@@ -21,16 +21,36 @@ from axdse.multipliers.operands.recording import Dataflow, Recording
 
 
 @dataclass(frozen=True)
+class WholeMacs:
+    """What a processing element with all MACs of a design point takes, for each product.
+
+    Attributes:
+        area_um2: of cores, sums and registers.
+        energy_fj: of recorded operands if there are any, else of uniform ones, glitches included;
+            None: the library has no power tables.
+        delay_ns: the shortest clock period.
+        basis: SHA-256 (hex) of what it depends on beside the MACs and what was recorded.
+    """
+
+    area_um2: float
+    energy_fj: float | None
+    delay_ns: float
+    basis: str
+
+
+@dataclass(frozen=True)
 class PointCost:
     """What the units of a design point cost, if one chip holds each distinct one once.
 
     Attributes:
         units: of each distinct MAC that makes a product, in the order of the point.
         shares: of the multiplications of a training step that each makes; they sum to 1.
+        whole: its MACs with sums and registers; None: not asked for.
     """
 
     units: tuple[Cost, ...]
     shares: tuple[float, ...]
+    whole: WholeMacs | None = None
 
     @property
     def area_um2(self) -> float:
@@ -79,8 +99,9 @@ class PointCost:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """What each unit's cost depends on beside its design."""
-        return tuple(unit.basis for unit in self.units)
+        """What each unit's cost depends on beside its design, and that of whole MACs."""
+        whole = (self.whole.basis,) if self.whole else ()
+        return (*(unit.basis for unit in self.units), *whole)
 
     def _mean(self, energies: list[Energy | None]) -> float | None:
         known = [energy.energy_fj for energy in energies if energy]
@@ -141,6 +162,7 @@ class Demand:
         made: dict[Mac, int] = {}
         for trace in traces:
             mac = required_mac(point, trace.layer, trace.product)
+            _refuse_recipe(mac)
             made[mac] = made.get(mac, 0) + trace.multiplications
         total = sum(made.values())
         macs = [mac for mac in point.macs if mac in made]
@@ -157,6 +179,7 @@ class Demand:
                     h for h in own.histograms if point.mac(h.layer, h.product) == mac
                 ),
                 traces=tuple(t for t in own.traces if point.mac(t.layer, t.product) == mac),
+                rows=tuple(r for r in own.rows if point.mac(r.layer, r.product) == mac),
             )
         return Recorded(own, self.name, self.dataflow)
 
@@ -172,15 +195,15 @@ def required_mac(point: DesignPoint, layer: str, product: ProductName) -> Mac:
         rule = "silicon is costed where every product of a network has a MAC"
         remedy = "give it one, such as '*=exact(n=8) in bf16'"
         raise AxdseError(rule, f"{layer}:{product} stays native FP32", remedy)
-    _refuse_recipe(mac)
     return mac
 
 
 def _refuse_recipe(mac: Mac) -> None:
-    """Behind a tree of terms stands a unit without its normaliser: there is no netlist of it."""
+    """Behind a tree of terms stands no unit: its normaliser is the sum's."""
     if mac.recipe:
-        rule = "silicon is costed for the sums of formats: fp32, bf16, fp16 and int32"
-        raise AxdseError(rule, f"sum {mac.recipe.name}", "leave the sum out to cost the unit")
+        rule = "a unit alone has the sum of its format: fp32, bf16, fp16 or int32"
+        remedy = "cost the whole MAC, 'axdse cost --mac', or leave the sum out"
+        raise AxdseError(rule, f"sum {mac.recipe.name}", remedy)
 
 
 def point_cost(

@@ -1,13 +1,14 @@
 """With which operands and running sums is the unit of a sum tried?"""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from axdse.flows.evidence.report import Covered
-from axdse.multipliers.designs.sum_rtl import SumShape
-from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister
+from axdse.multipliers.designs.sum_shape import SPECIAL_BITS, SumShape
+from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, LazyRegister
 
 RANDOM_ROWS = 24_000
 SIGNS = 8  # terms, c among them, whose sign patterns are all tried
@@ -65,6 +66,10 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
     lane and in c, and random codes of near and of any exponents.
     """
     make = _Maker(shape, np.random.default_rng(seed))
+    if shape.sum.is_integer:
+        return _collected(
+            {"extremes": make.extremes(), "random codes": [make.random(RANDOM_ROWS)]}
+        )
     parts = {
         "exponent gaps": make.gaps(),
         "sign patterns": make.signs(),
@@ -73,6 +78,10 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
         "near exponents": [make.near(RANDOM_ROWS // 2)],
         "random codes": [make.random(RANDOM_ROWS // 2)],
     }
+    return _collected(parts)
+
+
+def _collected(parts: Mapping[str, Iterable["_Rows"]]) -> SumStimulus:
     rows, coverage = [], []
     for name, given in parts.items():
         made = list(given)
@@ -159,6 +168,18 @@ class _Maker:
                 x[hit] = self.rng.choice(signed, int(hit.sum()))
             yield a, b, np.where(self.rng.random(4 * EACH) < chance, 0, c).astype(np.uint64)
 
+    def extremes(self) -> Iterator[_Rows]:
+        """Integers next to 0 and to both ends, in all lanes alike and drawn, running sums too."""
+        n, w = self.shape.operand_bits, self.shape.register_bits
+        values = _ends(n)
+        for a, b in itertools.product(values, values):
+            c = _ends(w)
+            size = (c.size, self.shape.sum.terms)
+            yield np.full(size, a), np.full(size, b), c
+        size = (64 * EACH, self.shape.sum.terms)
+        c = self.rng.choice(_ends(w), 64 * EACH)
+        yield self.rng.choice(values, size), self.rng.choice(values, size), c
+
     def near(self, rows: int) -> _Rows:
         """Exponents that meet, a fifth of the operands zero."""
         reach = self.rng.integers(1, self.shape.keep + 4, rows)
@@ -178,8 +199,13 @@ class _Maker:
         return a, b, self.rng.integers(0, high, rows, np.uint64, endpoint=True)
 
     def _base(self, rows: int) -> np.ndarray:
-        """Sums of two biased exponents that are not at the ends."""
+        """Sums of two biased exponents that are not at the ends; of a window's those in it."""
         top = (1 << self.shape.format.exponent_bits) - 2
+        held = self.shape.sum.register
+        if isinstance(held, FixedRegister):
+            first = held.lowest + self.shape.bias - self.shape.fraction_bits - 2
+            low, high = np.clip([first, first + held.width + 8], 2, 2 * top)
+            return self.rng.integers(low, high + 1, rows)
         return self.rng.integers(2, 2 * top + 1, rows)
 
     def _rows(self, fields: np.ndarray, c: np.ndarray) -> _Rows:
@@ -201,8 +227,10 @@ class _Maker:
         shape, held = self.shape, self.shape.sum.register
         exponent = fields + shape.term_offset - gap
         rows = len(fields)
-        if isinstance(held, LazyRegister):
+        if isinstance(held, LazyRegister | FixedRegister):
             exponent = np.clip(exponent, 0, (1 << shape.exponent_bits) - 1)
+            if isinstance(held, FixedRegister):
+                exponent = np.zeros_like(exponent)
             bits = self.rng.integers(0, held.width, rows)
             low = self.rng.integers(0, 1 << held.width, rows, np.uint64) >> bits.astype(np.uint64)
             flip = np.where(self.rng.random(rows) < 0.5, (1 << held.width) - 1, 0)
@@ -216,15 +244,15 @@ class _Maker:
         return np.asarray((sign | exponent << r | fraction).astype(np.uint64))
 
     def _signed_c(self, c: np.ndarray, sign: np.ndarray) -> np.ndarray:
-        if isinstance(self.shape.sum.register, LazyRegister):
+        if not isinstance(self.shape.sum.register, FloatRegister):
             return c
         top = np.uint64(self.shape.register_bits - 1)
         return np.asarray(c & ~(np.uint64(1) << top) | sign << top)
 
     def _special_c(self) -> list[int]:
         held = self.shape.sum.register
-        if isinstance(held, LazyRegister):
-            place = self.shape.exponent_bits + held.width
+        if isinstance(held, LazyRegister | FixedRegister):
+            place = self.shape.register_bits - SPECIAL_BITS
             return [kind << place | 5 for kind in range(4)]
         assert isinstance(held, FloatRegister)
         e, r = held.exponent_bits, held.fraction_bits
@@ -240,3 +268,10 @@ class _Maker:
             top << r | ones,
         ]
         return [size | sign << (e + r) for size in sizes for sign in (0, 1)]
+
+
+def _ends(bits: int) -> np.ndarray:
+    """Codes of two's complement next to 0 and to both ends, uint64."""
+    half = 1 << (bits - 1)
+    values = np.array([0, 1, -1, half - 1, half - 2, -half, 1 - half, half // 2])
+    return np.asarray(values.astype(np.int64).astype(np.uint64) & np.uint64(2 * half - 1))

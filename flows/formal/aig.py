@@ -10,7 +10,15 @@ import numpy as np
 
 
 def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
-    """Transpose codes into bit planes, uint64 of shape (width, vectors / 64)."""
+    """Transpose codes into bit planes, uint64 of shape (width, vectors / 64).
+
+    Args:
+        codes: uint64 [vectors]; of more than 64 bits [vectors, words], the lowest word first.
+        width: in bits.
+    """
+    if codes.ndim > 1:
+        parts = (lanes_of(codes[:, at // 64], min(64, width - at)) for at in range(0, width, 64))
+        return np.concatenate([*parts, np.zeros((0, -(-len(codes) // 64)), np.uint64)])
     shifts = np.arange(width, dtype=np.uint64)[:, None]
     bits = ((codes.astype(np.uint64) >> shifts) & np.uint64(1)).astype(np.uint8)
     packed = np.packbits(bits, axis=1, bitorder="little")
@@ -24,6 +32,14 @@ def codes_of(lanes: Iterable[np.ndarray], count: int) -> np.ndarray:
         bits = np.unpackbits(lane.view(np.uint8), count=count, bitorder="little")
         codes |= bits.astype(np.uint64) << np.uint64(bit)
     return codes
+
+
+def words_of(number: int, width: int) -> np.ndarray:
+    """One code as `lanes_of` takes it."""
+    if width <= 64:
+        return np.array([number], dtype=np.uint64)
+    words = [number >> at & (1 << 64) - 1 for at in range(0, width, 64)]
+    return np.array([words], dtype=np.uint64)
 
 
 FALSE, TRUE = 0, 1

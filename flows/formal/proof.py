@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from axdse.flows.evidence.report import Mismatch, Proof, Response
-from axdse.flows.evidence.stimulus import Stimulus, core_stimulus
-from axdse.flows.formal.aig import Aig, miter
+from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus, core_stimulus
+from axdse.flows.formal.aig import Aig, codes_of, lanes_of, miter, words_of
 from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import BEYOND, SCRIPT, read_gates
 from axdse.flows.tools import find_tool
@@ -151,6 +151,8 @@ def _with_unknowns(example: Mismatch, bounds: tuple[Aig, Aig]) -> Mismatch:
 
 def _compare(first: Aig, second: Aig, limit_s: float) -> Equivalence:
     """Neither has unknowns."""
+    if max(first.a_bits, first.b_bits) > MAX_OPERAND_BITS:
+        return check_with_abc(first, second, limit_s)
     stimulus = core_stimulus(first.a_bits, first.b_bits, SEED)
     method: Literal["exhaustion", "simulation"] = (
         "exhaustion" if stimulus.exhaustive else "simulation"
@@ -180,7 +182,7 @@ def check_with_abc(first: Aig, second: Aig, limit_s: float) -> Equivalence:
         if "NOT EQUIVALENT" not in log:
             return Equivalence("unknown", "cec")
         pair = _operands(folder / "example.txt", first)
-    a, b = (np.array([operand], dtype=np.uint64) for operand in pair)
+    a, b = map(words_of, pair, (first.a_bits, first.b_bits))
     if not _difference(first, second, Stimulus(a, b, exhaustive=False)):
         rule = "ABC must show operands on which the designs differ"
         raise AxdseError(rule, f"a={pair[0]:#x}, b={pair[1]:#x}", "install another version of it")
@@ -210,9 +212,19 @@ def _abc(folder: Path, script: str, limit_s: float) -> str:
 
 
 def _difference(first: Aig, second: Aig, stimulus: Stimulus) -> tuple[int, int] | None:
-    a, b = stimulus.a, stimulus.b
-    differs = np.flatnonzero(first.simulate(a, b) != second.simulate(a, b))
-    return (int(a[differs[0]]), int(b[differs[0]])) if differs.size else None
+    sides = (stimulus.a, stimulus.b)
+    codes = [
+        plane
+        for side, bits in zip(sides, (first.a_bits, first.b_bits), strict=True)
+        for plane in lanes_of(side, bits)
+    ]
+    others = second.planes(codes)
+    wrong = [x ^ y for x, y in zip(first.planes(codes), others, strict=True)]
+    differs = np.flatnonzero(codes_of([np.bitwise_or.reduce(wrong)], len(sides[0])))
+    if not differs.size:
+        return None
+    a, b = (sum(int(w) << 64 * i for i, w in enumerate(np.ravel(s[differs[0]]))) for s in sides)
+    return a, b
 
 
 def _widths(graph: Aig) -> tuple[int, int, int]:

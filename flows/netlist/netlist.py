@@ -96,15 +96,21 @@ class Netlist:
     def simulate(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the products of unsigned operand codes, uint64 of the shape of `a`.
 
-        A pipeline takes one pair a cycle.
+        A pipeline takes one pair a cycle. Operands of more than 64 bits are [vectors, words], see
+        `lanes_of`, and the products then [vectors].
 
         Raises:
             AxdseError: a pipeline has feedback.
         """
-        cycles = a.size + self.latency
-        nets = self.waves(*(np.pad(codes.ravel(), (0, self.latency)) for codes in (a, b)))
-        codes = codes_of([nets[net] for net in self.product.nets], cycles)
-        return codes[self.latency :].reshape(a.shape)
+        sides = [
+            codes if len(port.nets) > LANES else codes.ravel()
+            for port, codes in ((self.a, a), (self.b, b))
+        ]
+        cycles = len(sides[0]) + self.latency
+        ends = [(0, self.latency), (0, 0)]
+        nets = self.waves(*(np.pad(codes, ends[: codes.ndim]) for codes in sides))
+        codes = codes_of([nets[net] for net in self.product.nets], cycles)[self.latency :]
+        return codes if len(self.a.nets) > LANES else codes.reshape(a.shape)
 
     def waves(self, a: np.ndarray, b: np.ndarray) -> dict[int, np.ndarray]:
         """Return the values of all nets in each cycle, as `lanes_of` packs them.
@@ -113,13 +119,13 @@ class Netlist:
         no stage changes any more: the outcome is exact for any netlist for which there is one.
 
         Args:
-            a: uint64 [cycles], first operands; one pair enters in each cycle.
+            a: uint64 [cycles], first operands, or [cycles, words]; one pair enters in each cycle.
             b: likewise second ones.
 
         Raises:
             AxdseError: a pipeline has feedback.
         """
-        still = {0: np.zeros(-(-a.size // LANES), dtype=np.uint64)}
+        still = {0: np.zeros(-(-len(a) // LANES), dtype=np.uint64)}
         still[1] = ~still[0]
         for port, codes in ((self.a, a), (self.b, b)):
             still.update(zip(port.nets, lanes_of(codes, len(port.nets)), strict=True))

@@ -47,14 +47,7 @@ def flip_flop(library: Library) -> FlipFlop:
     Raises:
         AxdseError: the library has none.
     """
-    plain = [flop for flop in library.flops if len(flop.inputs) == 2]
-    if not plain:
-        raise AxdseError(
-            "registers take a D flip-flop with a rising clock and no other inputs",
-            f"{library.path} has none",
-            "choose a library that has one",
-        )
-    flop = min(plain, key=lambda flop: flop.area_um2)
+    flop = plain_flop(library)
     # The four cycles of a bit that rises and falls, and both of one that is still.
     still = _power(flop, [(0, 0, 0), (1, 1, 1)], 0)
     moving = _power(flop, [(0, 0, 0), (1, 1, 1), (0, 0, 1), (1, 0, 1), (1, 1, 0), (0, 1, 0)], 2)
@@ -68,6 +61,22 @@ def flip_flop(library: Library) -> FlipFlop:
         setup_ns(flop),
         _clock_to_q_ns(flop),
     )
+
+
+def plain_flop(library: Library) -> Flop:
+    """The cell that `flip_flop` is of.
+
+    Raises:
+        AxdseError: as `flip_flop`.
+    """
+    plain = [flop for flop in library.flops if len(flop.inputs) == 2]
+    if not plain:
+        raise AxdseError(
+            "registers take a D flip-flop with a rising clock and no other inputs",
+            f"{library.path} has none",
+            "choose a library that has one",
+        )
+    return min(plain, key=lambda flop: flop.area_um2)
 
 
 def setup_ns(

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from axdse.flows.liberty.library import Library, mappable
+from axdse.flows.netlist.adders import FILE as ADDER_RULES
+from axdse.flows.netlist.adders import Adders, rules
+from axdse.flows.netlist.adders import steps as adder_steps
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Held, Instance, Netlist, Port, Register, in_order
 from axdse.flows.netlist.pipeline_check import checked
@@ -25,10 +28,11 @@ UNKNOWN = -1
 # Area first: structural choices (dch) let amap cover arithmetic with the library's complex cells;
 # about 17% smaller than Yosys' own ABC script on an 8x8 array in osu018.
 ABC_SCRIPT = "strash;ifraig;scorr;dc2;strash;dch,-f;amap,-m;topo"
+SYNTH = "synth -flatten -noabc"
 STEPS = (
     "read_verilog rtl.v",
     "hierarchy -check -top {top}",
-    "synth -flatten -noabc",
+    SYNTH,
     "check -assert",
     "abc -exe {abc} -liberty library.lib -script +{script}",
     "opt_clean -purge",
@@ -161,21 +165,39 @@ def abc_environment() -> dict[str, str]:
 
 
 def synthesis_script(
-    top: str, abc: str = "yosys-abc", script: str = ABC_SCRIPT, *, registers: bool = False
+    top: str,
+    abc: str = "yosys-abc",
+    script: str = ABC_SCRIPT,
+    *,
+    registers: bool = False,
+    adders: Adders = "none",
 ) -> str:
     """The Yosys commands, to be run beside `rtl.v` and `library.lib`; `abc` runs ABC.
 
-    With `registers` there is `registers.lib` too, which has flip-flops.
+    With `registers` there is `registers.lib` too, which has flip-flops; with `adders` what
+    `adders.rules` gives.
     """
     place = STEPS.index("check -assert") + 1
-    steps = (*STEPS[:place], *((REGISTERS,) if registers else ()), *STEPS[place:])
+    synth = STEPS.index(SYNTH)
+    steps = (
+        *(*STEPS[:synth], *adder_steps(SYNTH, adders), *STEPS[synth + 1 : place]),
+        *(*((REGISTERS,) if registers else ()), *STEPS[place:]),
+    )
     return "".join(
         f"{step.format(top=script_word(top), abc=abc, script=script)}\n" for step in steps
     )
 
 
-def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
+def synthesise(
+    rtl: Rtl, library: Library, script: str = ABC_SCRIPT, adders: Adders = "none"
+) -> Netlist:
     """Map a design to the cells of a library; `script` is for ABC.
+
+    Args:
+        rtl: the design.
+        library: with a full adder, if `adders` is not "none".
+        script: for ABC.
+        adders: where cells that add come from.
 
     Raises:
         AxdseError: Yosys refuses the RTL, the design has a loop, other ports, or state that is no
@@ -190,7 +212,9 @@ def synthesise(rtl: Rtl, library: Library, script: str = ABC_SCRIPT) -> Netlist:
         if pipeline:
             (folder / "registers.lib").symlink_to(library.registered_path)
         abc = program_word(find_tool("yosys-abc").path, folder)
-        commands = synthesis_script(rtl.top, abc, script, registers=pipeline)
+        if adders != "none":
+            (folder / ADDER_RULES).write_text(rules(library))
+        commands = synthesis_script(rtl.top, abc, script, registers=pipeline, adders=adders)
         run_yosys(commands, folder, rtl.top, environment=abc_environment())
         return read_netlist(folder / "netlist.json", rtl, library)
 
@@ -228,7 +252,9 @@ def scripts_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[str
     return timed_scripts(max(logic_ns, clock_ns / 10, SHORTEST_CLOCK_NS))
 
 
-def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[Netlist, str]:
+def synthesise_for(
+    rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders = "none"
+) -> tuple[Netlist, str]:
     """The smallest netlist that meets the clock, else the fastest, and the script that made it.
 
     Without a clock the smallest that one script makes. A script of which ABC makes nothing in this
@@ -243,7 +269,7 @@ def synthesise_for(rtl: Rtl, library: Library, clock_ns: float | None) -> tuple[
     failure: AxdseError | None = None
     for script in scripts_for(rtl, library, clock_ns):
         try:
-            netlist = synthesise(rtl, library, script)
+            netlist = synthesise(rtl, library, script, adders)
         except MachineError:
             raise  # another script would hide it behind a worse netlist
         except AxdseError as error:

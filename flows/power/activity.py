@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.formal.aig import codes_of
+from axdse.flows.formal.aig import codes_of, lanes_of
 from axdse.flows.netlist.delays import Delays
 from axdse.flows.netlist.netlist import Netlist
 from axdse.multipliers.errors import AxdseError
@@ -32,7 +32,7 @@ class Transitions:
     """Pairs of operands that follow one another: from (a, b) to (next_a, next_b).
 
     Attributes:
-        a: uint64 codes of the first operands before.
+        a: uint64 codes of the first operands before; of more than 64 bits [count, words].
         b: likewise of the second.
         next_a: codes of the first operands after.
         next_b: likewise of the second.
@@ -46,7 +46,7 @@ class Transitions:
     @property
     def count(self) -> int:
         """Multiplications."""
-        return int(self.a.size)
+        return len(self.a)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +153,8 @@ def cycles_of(
 ) -> Cycles:
     """Return the cycles from pairs (a, b) to pairs (next_a, next_b), uint64 [transitions].
 
+    Operands of more than 64 bits are [transitions, words].
+
     Raises:
         AxdseError: a pipeline has feedback.
     """
@@ -180,9 +182,9 @@ def _cycles(nets: list[int], before: np.ndarray, after: np.ndarray, loaded: np.n
 def _operand_bits(netlist: Netlist, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Uint8 [lanes, bits]: those of a, then those of b."""
     columns = [
-        (codes.astype(np.uint64) >> np.uint64(bit) & np.uint64(1)).astype(np.uint8)
+        _bits(plane, len(codes))
         for port, codes in ((netlist.a, a), (netlist.b, b))
-        for bit in range(len(port.nets))
+        for plane in lanes_of(codes, len(port.nets))
     ]
     return np.stack(columns, axis=1)
 
@@ -201,15 +203,20 @@ def _stream(
     rest: int, a: np.ndarray, b: np.ndarray, next_a: np.ndarray, next_b: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """The pairs of each cycle, and the cycles that count: those after the first rest of a run."""
-    broken = (a[1:] != next_a[:-1]) | (b[1:] != next_b[:-1])
+    broken = _differ(a[1:], next_a[:-1]) | _differ(b[1:], next_b[:-1])
     starts = np.concatenate([[True], broken])
     ends = np.flatnonzero(np.concatenate([broken, [True]]))
     first = np.insert(starts, ends + 1, False)
-    last = np.insert(np.zeros(a.size, dtype=bool), ends + 1, True)
+    last = np.insert(np.zeros(len(a), dtype=bool), ends + 1, True)
     copies = 1 + rest * (first | last)
-    first_pairs = np.insert(a, ends + 1, next_a[ends]), np.insert(b, ends + 1, next_b[ends])
-    entered = np.repeat(first_pairs[0], copies), np.repeat(first_pairs[1], copies)
+    pairs = np.insert(a, ends + 1, next_a[ends], 0), np.insert(b, ends + 1, next_b[ends], 0)
+    entered = np.repeat(pairs[0], copies, 0), np.repeat(pairs[1], copies, 0)
     return entered, ~np.repeat(first, copies)
+
+
+def _differ(codes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    different = codes != others
+    return np.asarray(different if different.ndim == 1 else different.any(axis=1))
 
 
 class _Flat:
@@ -256,10 +263,11 @@ def _check(netlist: Netlist, transitions: Transitions) -> None:
         (netlist.a, transitions.a, transitions.next_a),
         (netlist.b, transitions.b, transitions.next_b),
     ):
-        largest = max(int(before.max()), int(after.max()))
-        if largest >> len(port.nets):
+        width = len(port.nets)
+        top = max(int(codes.reshape(len(codes), -1)[:, -1].max()) for codes in (before, after))
+        if top >> (width - (width - 1) // 64 * 64):
             rule = f"operands of {netlist.top} have {len(port.nets)} bits"
-            raise AxdseError(rule, f"{port.name}={largest:#x}", "use a trace of that width")
+            raise AxdseError(rule, f"{port.name}={top:#x}", "use a trace of that width")
 
 
 def _femtoseconds(ns: np.ndarray) -> np.ndarray:

@@ -8,15 +8,15 @@ pipeline take in each cycle, their data being still; see `register_power` for th
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from axdse.flows.liberty.cells import Cell, leakage_nw, shares
 from axdse.flows.liberty.library import Library
 from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
-from axdse.flows.netlist.delays import FALL, RISE, Delays
+from axdse.flows.netlist.delays import FALL, RISE, Delays, loads_pf
 from axdse.flows.netlist.netlist import Netlist, Register
 from axdse.flows.power.activity import Activity
 from axdse.multipliers.errors import AxdseError
@@ -32,7 +32,7 @@ class Power:
         switching_fj: energy per multiplication to charge pins, fJ.
         internal_fj: energy per multiplication inside cells, fJ.
         leakage_nw: leakage power, nW.
-        toggles: of all nets per multiplication, the clock's aside.
+        toggles: of all nets per multiplication, the clock's aside; of a part those at its pins.
         clock_fj: energy of one cycle of the clock: charge of its pins, and in registers with still
             data, fJ.
     """
@@ -49,7 +49,26 @@ class Power:
         return self.switching_fj + self.internal_fj + self.clock_fj
 
 
-def power_of(netlist: Netlist, delays: Delays, activity: Activity, library: Library) -> Power:
+@dataclass(frozen=True)
+class Part:
+    """Some cells of a netlist; they are charged for their own pins, whoever drives these.
+
+    Attributes:
+        instances: numbers of the combinational ones.
+        registers: whether all flip-flops are among them.
+    """
+
+    instances: tuple[int, ...]
+    registers: bool = False
+
+
+def power_of(
+    netlist: Netlist,
+    delays: Delays,
+    activity: Activity,
+    library: Library,
+    part: Part | None = None,
+) -> Power:
     """Estimate the power of a netlist.
 
     Raises:
@@ -61,19 +80,27 @@ def power_of(netlist: Netlist, delays: Delays, activity: Activity, library: Libr
             f"{library.path} lacks {library.lacks}",
             "choose another library; area and delay need none of them",
         )
-    joules = activity.toggles @ delays.load_pf[:, 2] * library.voltage_v**2 / 2 * FJ
+    chosen = part or Part(tuple(range(len(netlist.instances))), registers=True)
+    own = replace(
+        netlist,
+        instances=tuple(netlist.instances[number] for number in chosen.instances),
+        registers=netlist.registers if chosen.registers else (),
+    )
+    load = loads_pf(own, delays.nets)[:, 2]
+    joules = activity.toggles @ load * library.voltage_v**2 / 2 * FJ
+    here = load > 0 if part else np.s_[:]
     internal, leakage = 0.0, 0.0
-    for cell, numbers in _by_cell(netlist):
+    for cell, numbers in _by_cell(netlist, chosen.instances):
         internal += math.fsum(_internal(cell, numbers, netlist, delays, activity))
         leakage += leakage_nw(cell, np.sum([activity.rests[number] for number in numbers], axis=0))
-    registers = list(_registers(netlist, delays, activity))
-    charges = [reg.flop.capacitance_pf(reg.flop.clock) for reg in netlist.registers]
+    registers = list(_registers(own, delays, activity))
+    charges = [reg.flop.capacitance_pf(reg.flop.clock) for reg in own.registers]
     charge = math.fsum(charges) * library.voltage_v**2 * FJ
     return Power(
         float(joules) / activity.transitions,
         (internal + math.fsum(each.data_fj for each in registers)) / activity.transitions,
         (leakage + math.fsum(each.leakage_nw for each in registers)) / activity.cycles,
-        activity.toggles_per_transition,
+        float(activity.toggles[here].sum()) / activity.transitions,
         charge + math.fsum(each.clock_fj for each in registers),
     )
 
@@ -110,10 +137,10 @@ def _sinks(register: Register) -> list[int]:
     return [pins.get(pin, -1) for pin, _ in register.flop.outputs]
 
 
-def _by_cell(netlist: Netlist) -> Iterator[tuple[Cell, list[int]]]:
+def _by_cell(netlist: Netlist, chosen: Sequence[int]) -> Iterator[tuple[Cell, list[int]]]:
     groups: dict[int, list[int]] = {}
-    for number, instance in enumerate(netlist.instances):
-        groups.setdefault(id(instance.cell), []).append(number)
+    for number in chosen:
+        groups.setdefault(id(netlist.instances[number].cell), []).append(number)
     for numbers in groups.values():
         yield netlist.instances[numbers[0]].cell, numbers
 

@@ -22,18 +22,22 @@ module axdse_sum_bench;
   reg [{c}:0] c;
   wire [{d}:0] d;
   integer i;
-  {top} device (.ab(ab), .c(c), .d(d));
+  reg clk = 0;
+  {top} device ({clock}.ab(ab), .c(c), .d(d));
   initial begin
     $readmemh("steps.hex", steps);
     $readmemh("sums.hex", sums);
     for (i = 0; i <= {last}; i = i + 1) begin
       ab = steps[i];
       c = sums[i];
-      #1000 $display("%h", d);
+      {run}
     end
   end
 endmodule
 """
+_AT_ONCE = '#1000 $display("%h", d);'
+# What stands before the edge must still be the step before.
+_CLOCKED = '#1000 $display("%h", d); clk = 1; #1000 $display("%h", d); clk = 0;'
 
 
 def simulate_sum(rtl: Rtl, operands: Sequence[int], sums: np.ndarray) -> list[str]:
@@ -45,15 +49,18 @@ def simulate_sum(rtl: Rtl, operands: Sequence[int], sums: np.ndarray) -> list[st
         sums: what port `c` gets, uint64.
 
     Returns:
-        What port `d` says, in hex; may hold x.
+        What port `d` says, in hex; may hold x. With a stage register it is what it says a clock
+        later.
 
     Raises:
-        AxdseError: Icarus is missing or refuses the text, or the run does not end.
+        AxdseError: Icarus is missing or refuses the text, the run does not end, or a stage
+            register does not wait for its clock.
     """
     refuse_unsafe(rtl.text, rtl.top)
     widths = {"ab": rtl.a_bits - 1, "c": rtl.b_bits - 1, "d": rtl.product_bits - 1}
     with temporary_folder() as folder:
-        bench = _BENCH.format(**widths, last=len(operands) - 1, top=rtl.top)
+        clock, run = (".clk(clk), ", _CLOCKED) if rtl.pipeline else ("", _AT_ONCE)
+        bench = _BENCH.format(**widths, last=len(operands) - 1, top=rtl.top, clock=clock, run=run)
         (folder / "bench.v").write_text(bench)
         (folder / RTL_FILE).write_text(rtl.text)
         (folder / "steps.hex").write_text("".join(f"{word:x}\n" for word in operands))
@@ -66,6 +73,11 @@ def simulate_sum(rtl: Rtl, operands: Sequence[int], sums: np.ndarray) -> list[st
             raise AxdseError(rule, line, "correct that line")
         result = find_tool("vvp").run(["-n", "sim.vvp"], folder=folder, limit_s=TIME_LIMIT_S)
         answers = result.log.split()
+    if rtl.pipeline:
+        before, answers = answers[::2], answers[1::2]
+        if before[1:] != answers[:-1]:
+            rule = f"the stage register of {rtl.top} waits for its clock"
+            raise AxdseError(rule, "d changes before it", "load it at the rising edge")
     if result.exit_code or len(answers) != len(operands):
         rule = f"the simulation of {rtl.top} must answer at every step"
         raise AxdseError(rule, f"{len(answers)} of {len(operands)}", "try again")

@@ -1,11 +1,13 @@
 """Is the Verilog of a sum its C model?
 
 Its text is simulated by Icarus on a sample of directed and random steps; the gates that Yosys
-reads in it meet all of those, and, up to 2^24, every step that exists: then it is proved.
+reads in it meet all of those, and, up to 2^24, every step that exists: then it is proved. A stage
+register is a wire to the gates; Icarus clocks it.
 """
 
 import importlib.metadata
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,9 +20,11 @@ from axdse.flows.formal.proof import ALWAYS_BITS
 from axdse.flows.simulation.sum_bench import simulate_sum
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
+from axdse.multipliers.designs.datapath import CLOCK
 from axdse.multipliers.designs.design_point import Mac
 from axdse.multipliers.designs.rtl_text import Rtl
-from axdse.multipliers.designs.sum_rtl import SumShape, sum_rtl
+from axdse.multipliers.designs.sum_rtl import sum_rtl
+from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.sum_unit import sum_digest, sum_unit
 from axdse.multipliers.provenance import code_digest
@@ -70,7 +74,7 @@ def compare_sum(mac: Mac, total: Sum, rtl: Rtl, seed: int = 0) -> RtlReport:
     seconds = time.monotonic() - start
     reading, proof = None, None
     if not simulated:
-        gates = read_gates(rtl)
+        gates = read_gates(without_stage(rtl))
         found = _evaluated(shape, gates, steps, expected)
         reading = Reading(
             find_tool("yosys").version, False, steps.rows, len(found), tuple(found[:EXAMPLES])
@@ -88,7 +92,7 @@ def compare_sum(mac: Mac, total: Sum, rtl: Rtl, seed: int = 0) -> RtlReport:
         b_bits=rtl.b_bits,
         product_bits=rtl.product_bits,
         signed=False,
-        latency=0,
+        latency=1 if rtl.pipeline else 0,
         vectors=sample.rows,
         coverage=steps.coverage,
         mismatches=len(simulated),
@@ -105,6 +109,11 @@ def compare_sum(mac: Mac, total: Sum, rtl: Rtl, seed: int = 0) -> RtlReport:
         proof=proof,
         reading=reading,
     )
+
+
+def without_stage(rtl: Rtl) -> Rtl:
+    """The unit with wires in place of its stage register."""
+    return replace(rtl, text=rtl.text.replace(f"@(posedge {CLOCK})", "@*"))
 
 
 def _expected(shape: SumShape, steps: SumStimulus) -> np.ndarray:

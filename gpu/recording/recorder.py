@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from axdse.gpu.operands.encode import round_float
 from axdse.gpu.recording.probes import SILENT, LayerProbes, Operands
-from axdse.gpu.recording.reservoir import Reservoir
+from axdse.gpu.recording.reservoir import Reservoir, RowReservoir
 from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat
@@ -28,6 +28,7 @@ from axdse.multipliers.operands.recording import (
     DATAFLOWS,
     Dataflow,
     OperandHistogram,
+    OperandRows,
     OperandTrace,
     code_bits,
 )
@@ -62,6 +63,7 @@ class Recorder:
         self._traces: defaultdict[tuple[str, ProductName, Dataflow], Reservoir] = defaultdict(
             Reservoir
         )
+        self._rows: defaultdict[tuple[str, ProductName], RowReservoir] = defaultdict(RowReservoir)
         self._lock = threading.Lock()
         self._tokens: list[Token[Recorder | None]] = []
 
@@ -91,6 +93,14 @@ class Recorder:
             keys = sorted(self._traces, key=lambda key: self._place(*key[:2]))
             return tuple(self._traces[key].trace(*key) for key in keys)
 
+    @property
+    def rows(self) -> tuple[OperandRows, ...]:
+        """Whole sums that were sampled until now, in the same order."""
+        with self._lock:
+            keys = sorted(self._rows, key=lambda key: self._place(*key))
+            found = (self._rows[key].rows(*key) for key in keys)
+            return tuple(rows for rows in found if rows)
+
     def _place(self, layer: str, product: ProductName) -> tuple[int, int]:
         return list(self._names.values()).index(layer), PRODUCTS.index(product)
 
@@ -115,6 +125,7 @@ class Recorder:
             if joints:
                 key, joint = (layer, product, number_format), np.sum(joints, axis=0)
                 self._joint[key] = self._joint.get(key, 0) + (joint.T if operands.swap else joint)
+            self._rows[layer, product].add(operands)
             for dataflow in DATAFLOWS:
                 self._traces[layer, product, dataflow].add(operands, dataflow)
 

@@ -22,11 +22,17 @@ from torch import Tensor
 
 from axdse.gpu.recording.probes import Operands
 from axdse.multipliers.designs.design_point import ProductName
-from axdse.multipliers.operands.recording import Dataflow, OperandTrace
+from axdse.multipliers.operands.recording import (
+    LONGEST_ROW,
+    Dataflow,
+    OperandRows,
+    OperandTrace,
+)
 
 ROWS, COLUMNS = 16, 16  # of the array
 SEGMENTS = 128  # rows of a trace
 LENGTH = 33  # pairs of a row
+WHOLE_ROWS = 16  # sums that are kept from their first product on
 BLOCK_ELEMENTS = 1 << 22
 
 
@@ -98,9 +104,83 @@ class Reservoir:
         )
 
 
-def _smallest_keys(count: int, random: np.random.Generator) -> np.ndarray:
-    """The SEGMENTS smallest of `count` independent exponential keys, ascending."""
-    left = count - np.arange(min(SEGMENTS, count))
+class RowReservoir:
+    """The sampled whole sums of one product of one layer, in bounded memory.
+
+    Every output is as likely as every other, by keys as above; of its sum the first `LONGEST_ROW`
+    products are kept.
+
+    Args:
+        seed: of the draws.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rows: list[_Whole] = []
+        self._multiplications = 0
+        self._random = np.random.default_rng(seed)
+
+    def add(self, operands: Operands) -> None:
+        """Let the outputs of one call compete for the rows."""
+        groups, m, depth = operands.a.shape
+        width = operands.b.shape[2]
+        count = groups * m * width * (depth > 0)
+        self._multiplications += count * depth
+        if not count:
+            return
+        keys = _smallest_keys(count, self._random, WHOLE_ROWS)
+        if len(self._rows) == WHOLE_ROWS:
+            keys = keys[keys < self._rows[-1].key]
+        if not keys.size:
+            return
+        places = self._random.choice(count, keys.size, replace=False)
+        group, i, n = (torch.from_numpy(at) for at in np.unravel_index(places, (groups, m, width)))
+        first = operands.a[group, i, :LONGEST_ROW].float().cpu().numpy()
+        second = operands.b.mT[group, n, :LONGEST_ROW].float().cpu().numpy()
+        peaks = float(operands.a_peak), float(operands.b_peak)
+        if operands.swap:
+            first, second, peaks = second, first, peaks[::-1]
+        rows = (
+            _Whole(float(key), a.copy(), b.copy(), *peaks, depth)
+            for key, a, b in zip(keys, first, second, strict=True)
+        )
+        self._rows = sorted([*self._rows, *rows], key=lambda row: row.key)[:WHOLE_ROWS]
+
+    def rows(self, layer: str, product: ProductName) -> OperandRows | None:
+        """What stayed until now; None: nothing was there."""
+        if not self._rows:
+            return None
+        longest = max(row.a.size for row in self._rows)
+        a, b = (
+            np.stack([np.pad(side, (0, longest - side.size)) for side in sides])
+            for sides in ([row.a for row in self._rows], [row.b for row in self._rows])
+        )
+        return OperandRows(
+            layer=layer,
+            product=product,
+            a=a,
+            b=b,
+            a_peak=np.array([row.a_peak for row in self._rows], dtype=np.float32),
+            b_peak=np.array([row.b_peak for row in self._rows], dtype=np.float32),
+            depths=np.array([row.depth for row in self._rows], dtype=np.int64),
+            multiplications=self._multiplications,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """The operands of one sum, of `depth` products."""
+
+    key: float
+    a: np.ndarray
+    b: np.ndarray
+    a_peak: float
+    b_peak: float
+    depth: int
+
+
+def _smallest_keys(count: int, random: np.random.Generator, kept: int = SEGMENTS) -> np.ndarray:
+    """The `kept` smallest of `count` independent exponential keys, ascending."""
+    left = count - np.arange(min(kept, count))
     return np.cumsum(random.standard_exponential(left.size) / left)
 
 

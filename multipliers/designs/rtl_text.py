@@ -92,7 +92,7 @@ def unit_rtl(candidate: Candidate) -> Rtl:
     Raises:
         AxdseError: a Verilog file cannot be read, or the core is a pipeline.
     """
-    unit = _unit_of(candidate)
+    unit = unit_of(candidate)
     text = unit.top_text + "\n".join(map(_read, (*unit.around, candidate.multiplier.family.rtl)))
     family = candidate.multiplier.family
     return Rtl(unit.top, text, UNIT_PORTS, *unit.widths, family.module or family.name)
@@ -106,27 +106,38 @@ def unit_files(candidate: Candidate) -> tuple[tuple[str, str], ...]:
     Raises:
         AxdseError: as `unit_rtl`.
     """
-    unit = _unit_of(candidate)
+    unit = unit_of(candidate)
     return (f"{unit.top}.v", unit.top_text), *((path.name, _read(path)) for path in unit.around)
 
 
 @dataclass(frozen=True)
-class _Unit:
+class Unit:
     """What is around a core.
 
     Attributes:
-        top_text: the top module.
+        top: name of the module.
+        body: what stands behind its ports a, b and p.
         around: the files of the modules that it has beside the core.
         widths: bits of the operands and of the product.
     """
 
     top: str
-    top_text: str
+    body: str
     around: tuple[Path, ...]
     widths: tuple[int, int, int]
 
+    @property
+    def top_text(self) -> str:
+        """The module."""
+        return _module(self.top, UNIT_PORTS, *self.widths, self.body)
 
-def _unit_of(candidate: Candidate) -> _Unit:
+
+def unit_of(candidate: Candidate) -> Unit:
+    """The unit of a format, without the core's file.
+
+    Raises:
+        AxdseError: the core is a pipeline.
+    """
     if candidate.multiplier.family.pipeline:
         raise AxdseError(
             "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
@@ -136,7 +147,7 @@ def _unit_of(candidate: Candidate) -> _Unit:
     return _float_unit(candidate.multiplier, candidate.format)
 
 
-def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> _Unit:
+def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Unit:
     n, name = number_format.bits, number_format.unit.name
     if multiplier.family.signed:
         body = f"  {core_instance(multiplier, *UNIT_PORTS)}\n"
@@ -151,7 +162,7 @@ def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> _Unit:
     return _unit(multiplier, name, (n, n, 2 * n), body, ("int_multiply.v",))
 
 
-def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> _Unit:
+def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Unit:
     e, m = number_format.exponent_bits, number_format.fraction_bits
     f = number_format.product_fraction_bits
     body = (
@@ -180,10 +191,9 @@ def _unit(
     widths: tuple[int, int, int],
     body: str,
     files: tuple[str, ...],
-) -> _Unit:
+) -> Unit:
     top = f"unit_{identifier(multiplier.spec)}_{format_name}"
-    text = _module(top, UNIT_PORTS, *widths, body)
-    return _Unit(top, text, tuple(UNIT_FOLDER / name for name in files), widths)
+    return Unit(top, body, tuple(UNIT_FOLDER / name for name in files), widths)
 
 
 def core_instance(multiplier: Multiplier, first: str, second: str, product: str) -> str:

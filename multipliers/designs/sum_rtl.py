@@ -1,268 +1,308 @@
 """What is the Verilog of a sum? The unit that takes N pairs of operands and the running sum.
 
-Its top binds the parameters of modules in `rtl/unit`: a lane for each product, with a core and its
-shifter, a tournament for the largest exponent, a carry-save tree, one normaliser. `docs/sums.md`
-says what it computes, `axdse.multipliers.model.sum_model` computes it.
+Its blocks bind the parameters of modules in `rtl/unit`: for each product a core, what reads its
+operands and a shifter; a tournament for the largest exponent, a carry-save tree, one normaliser.
+`docs/sums.md` says what it computes, `axdse.multipliers.model.sum_model` computes it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.rtl_text import (
-    UNIT_FOLDER,
-    Rtl,
-    core_instance,
-    identifier,
-    read_rtl,
-)
+from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, whole
+from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, identifier, unit_of
+from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister, Sum
-
-PORTS = ("ab", "c", "d")
-REGISTER_BITS = 64
-WIDEST = 240  # bits of an aligned term
-GUARD = 3  # bits below those of a sum of two, of which the last is sticky
-SPECIAL_BITS = 2  # of a register without a format: 1 infinity, 2 minus infinity, 3 NaN
-
-
-@dataclass(frozen=True)
-class SumShape:
-    """The widths of a sum's unit.
-
-    Exponents of the unit are unsigned, those of operands and register meet in them, and 0 says
-    that a term is not there.
-
-    Attributes:
-        candidate: core and format in front of the sum.
-        sum: what it computes.
-    """
-
-    candidate: Candidate
-    sum: Sum
-
-    @property
-    def format(self) -> FloatFormat:
-        """Of the operands."""
-        assert isinstance(self.candidate.format, FloatFormat)
-        return self.candidate.format
-
-    @property
-    def operand_bits(self) -> int:
-        """Width of one operand."""
-        return 1 + self.format.exponent_bits + self.format.fraction_bits
-
-    @property
-    def fraction_bits(self) -> int:
-        """f, those of a term's significand, which has two bits before the point."""
-        m = self.format.fraction_bits
-        return m if self.format.product == "narrow" else 2 * m
-
-    @property
-    def register_bits(self) -> int:
-        """Width of the running sum as the unit has it."""
-        held = self.sum.register
-        if isinstance(held, FloatRegister):
-            return held.bits
-        assert isinstance(held, LazyRegister)
-        return SPECIAL_BITS + self.exponent_bits + held.width
-
-    @property
-    def bias(self) -> int:
-        """What is added to an exponent inside the unit."""
-        return max(2 * self.format.bias, self._register_bias)
-
-    @property
-    def _register_bias(self) -> int:
-        held = self.sum.register
-        return (1 << (held.exponent_bits - 1)) - 1 if isinstance(held, FloatRegister) else 0
-
-    @property
-    def term_offset(self) -> int:
-        """From the sum of both operands' biased exponents to the unit's."""
-        return self.bias - 2 * self.format.bias
-
-    @property
-    def register_offset(self) -> int:
-        """From the register's biased exponent to the unit's."""
-        return self.bias - self._register_bias
-
-    @property
-    def _range(self) -> tuple[int, int]:
-        """The smallest and the largest exponent of a term, or of the running sum."""
-        largest = 2 * ((1 << self.format.exponent_bits) - 2) + self.term_offset
-        smallest = 2 + self.term_offset
-        held = self.sum.register
-        if isinstance(held, FloatRegister) and self.sum.carry == "with":
-            largest = max(largest, (1 << held.exponent_bits) - 2 + self.register_offset)
-            smallest = min(smallest, 1 + self.register_offset)
-        return smallest, largest
-
-    @property
-    def exponent_bits(self) -> int:
-        """X, of an exponent inside the unit."""
-        held = self.sum.register
-        own = [self.format.exponent_bits + 1, self._range[1].bit_length()]
-        return max([*own, held.exponent_bits if isinstance(held, FloatRegister) else 0])
-
-    @property
-    def jams(self) -> bool:
-        """Whether two terms are added exactly, by a sticky bit."""
-        return self.sum.align is None and self.sum.terms == 1
-
-    @property
-    def keep(self) -> int:
-        """F, the fraction bits of an aligned term."""
-        if self.sum.align is not None:
-            return self.sum.align
-        held = self.sum.register
-        assert isinstance(held, FloatRegister)
-        most = max(self.fraction_bits, held.fraction_bits)
-        smallest, largest = self._range
-        return most + (GUARD if self.jams else largest - smallest)
-
-    @property
-    def term_bits(self) -> int:
-        """Width of an aligned term, with its sign where it is cut down."""
-        return self.keep + 2 + (self.sum.cut == "down")
-
-    @property
-    def width(self) -> int:
-        """W, of the sum in two's complement."""
-        if isinstance(self.sum.register, LazyRegister):
-            return self.sum.register.width
-        return self.keep + 3 + self.sum.terms.bit_length()
-
-    @property
-    def is_deep(self) -> bool:
-        """Whether a whole sum may lie below the register's smallest normal number."""
-        first = self._range[0] + self.width - 2 - self.keep - self.register_offset
-        return first < 1
-
-    @property
-    def top(self) -> str:
-        """Name of the top module."""
-        core, m = identifier(self.candidate.multiplier.spec), self.format.fraction_bits
-        form = f"float_e{self.format.exponent_bits}_m{m}_{self.format.product}"
-        return f"sum_{core}_{form}_{identifier(self.sum.name)}"
+from axdse.multipliers.sums.recipe import (
+    FixedRegister,
+    FloatRegister,
+    IntRegister,
+    LazyRegister,
+    Sum,
+)
 
 
 def sum_rtl(candidate: Candidate, total: Sum) -> Rtl:
-    """The Verilog of one step of a sum behind a core in a float format.
-
-    Ports: `ab` has the second operands above the first ones, each with the first pair lowest; `c`
-    is the running sum, `d` the next one. A register of a lazy sum is {special, exponent, sum}.
+    """The Verilog of one step of a sum, as `sum_datapath` has it; with stages=1 a clock later.
 
     Raises:
-        AxdseError: the sum is not one of these, its terms are too wide, a Verilog file cannot be
+        AxdseError: as `sum_datapath`.
+    """
+    return sum_datapath(candidate, total).rtl
+
+
+def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
+    """One step of a sum behind a core.
+
+    The running sum is the register's code; that of a lazy or fixed-point sum is {special,
+    exponent, sum} without a format, of an integer one two's complement. A chunk's outer sum is not
+    in it.
+
+    Raises:
+        AxdseError: there is no Verilog of it, its terms are too wide, a Verilog file cannot be
             read, or the core is a pipeline.
     """
-    shape = SumShape(candidate, total)
-    _check(shape)
-    files = ["sum_lane.v", "sum_align.v"]
-    if isinstance(total.register, FloatRegister):
-        files += ["sum_round.v"] + ["fp_add.v"] * (total.carry == "late")
-    n, pins = total.terms, shape.operand_bits
-    lines = (*_lanes(shape), *_register(shape), *_tree(shape), *_result(shape))
-    text = (
-        f"module {shape.top} (\n    input  [{2 * n * pins - 1}:0] ab,\n"
-        f"    input  [{shape.register_bits - 1}:0] c,\n"
-        f"    output [{shape.register_bits - 1}:0] d\n);\n"
-        + "".join(f"  {line}\n" for line in lines)
-        + f"endmodule\n\n{_lane_module(shape)}"
-    )
-    family = candidate.multiplier.family
-    paths = (*(UNIT_FOLDER / name for name in files), family.rtl)
-    text += "\n".join(read_rtl(path).rstrip() + "\n" for path in paths)
-    widths = (2 * n * pins, shape.register_bits, shape.register_bits)
-    return Rtl(shape.top, text, PORTS, *widths, family.module or family.name)
-
-
-def _check(shape: SumShape) -> None:
-    candidate, total = shape.candidate, shape.sum
-    family = candidate.multiplier.family
-    if not isinstance(candidate.format, FloatFormat) or family.takes_floats or family.pipeline:
-        raise AxdseError(
-            "the unit of a sum is made of combinational cores in a float format",
-            candidate.name,
-            "choose another core or format",
-        )
-    if not isinstance(total.register, FloatRegister | LazyRegister):
-        rule = "there is Verilog of sums in float(E,R) and of lazy ones"
-        raise AxdseError(rule, total.name, "choose one of these")
+    shape = SumShape(candidate, replace(total, chunk=0))
+    shape.check()
+    blocks = tuple(_integer_blocks(shape) if total.is_integer else _float_blocks(shape))
+    stage: Wires = ()
     if total.stages:
-        rule = "the Verilog of a sum is combinational"
-        raise AxdseError(rule, f"stages={total.stages}", "leave stages out")
-    if shape.register_bits > REGISTER_BITS:
-        rule = f"the register of a sum has up to {REGISTER_BITS} bits"
-        raise AxdseError(rule, f"{shape.register_bits} of {total.name}", "choose a narrower one")
-    if shape.keep + 2 > WIDEST:
-        rule = f"an aligned term has up to {WIDEST} bits"
-        raise AxdseError(rule, f"{total.name} behind {candidate.format.name}", "choose align=F")
+        buses = ("total", "largest", "nan", "plus", "minus")
+        widths = {"total": shape.width, "largest": shape.exponent_bits}
+        stage = tuple((name, widths.get(name, 1)) for name in buses)
+        if total.carry == "late":
+            stage += (("c", shape.register_bits),)
+    family = candidate.multiplier.family
+    top = (
+        f"sum_{identifier(candidate.multiplier.spec)}_{_form(shape)}_{identifier(shape.sum.name)}"
+    )
+    return Datapath(
+        top,
+        blocks,
+        2 * total.terms * shape.operand_bits,
+        shape.register_bits,
+        stage,
+        family.module or family.name,
+        family.rtl,
+    )
 
 
-def _lane_module(shape: SumShape) -> str:
-    """A product with its exponent, aligned, and what is special: a module for all lanes."""
-    e, m, f = shape.format.exponent_bits, shape.format.fraction_bits, shape.fraction_bits
-    x, pins, multiplier = shape.exponent_bits, shape.operand_bits, shape.candidate.multiplier
-    lines = [
-        f"module {shape.top}_lane (",
-        f"    input [{pins - 1}:0] a, b,",
-        f"    input [{x - 1}:0] largest,",
-        f"    output [{x - 1}:0] exponent,",
-        "    output negative, nan, infinite,",
-        f"    output [{shape.term_bits - 1}:0] term",
-        ");",
-        f"  wire [{m - 1}:0] x, y;",
-        "  wire present;",
-        f"  sum_lane #(.E({e}), .M({m}), .X({x}), .OFFSET({shape.term_offset})) operands (",
-        "      .a(a), .b(b), .x(x), .y(y), .present(present), .negative(negative),",
-        "      .exponent(exponent), .nan(nan), .infinite(infinite));",
-        f"  wire [{f + 1}:0] significand;",
-    ]
-    if multiplier.family.kind == "significand":
-        lines += [  # {carry, fraction}, of which the carry moves the point
-            f"  wire [{m}:0] product;",
-            f"  {core_instance(multiplier, 'x', 'y', 'product')}",
-            f"  assign significand = product[{m}] ? {{1'b1, product[{m - 1}:0], 1'b0}}",
-            f"      : {{2'b01, product[{m - 1}:0]}};",
-        ]
+def conversion_module(shape: SumShape) -> Module:
+    """What makes FP32 of a register that is not a float, once per output: ports `c`, `on` and `d`.
+
+    `on` has no effect: a module has two inputs.
+
+    Raises:
+        AxdseError: the register needs none.
+    """
+    held = shape.sum.register
+    if not isinstance(held, LazyRegister | FixedRegister):
+        rule = "lazy and fixed-point sums are converted once per output"
+        raise AxdseError(rule, shape.sum.name, "there is nothing to convert")
+    v, x, top = held.width, shape.exponent_bits, shape.register_bits - 1
+    if isinstance(held, LazyRegister):
+        keep, offset, exponent = shape.keep, shape.bias - 127, f"c[{v + x - 1}:{v}]"
+        is_deep = v - shape.keep - offset < 0  # a term's smallest exponent is 2
     else:
-        lines += [
-            f"  wire [{2 * m + 1}:0] product;",
-            "  " + core_instance(multiplier, "{1'b1, x}", "{1'b1, y}", "product"),
-        ]
-        if f == 2 * m:
-            lines.append("  assign significand = product;")
-        else:  # with a carry the last of the bits kept is one less
-            lines += [
-                f"  assign significand = {{product[{2 * m + 1}:{m + 1}],",
-                f"      product[{m}] & ~product[{2 * m + 1}]}};",
-            ]
-    lines += [
-        f"  {_align(shape, f + 2, f)} align (",
-        "      .largest(largest), .exponent(exponent), .present(present), .negative(negative),",
-        "      .significand(significand), .aligned(term));",
-        "endmodule",
-    ]
-    return "\n".join(lines) + "\n\n"
+        keep, offset, exponent = 0, -held.lowest - 127, f"{x}'d0"
+        is_deep = v - 1 - offset < 1
+    nearest = int(shape.sum.rounding == "rne")
+    # The smallest number takes a bit more as a magnitude; the normaliser gives the bits of FP32.
+    below = max(0, FP32_FRACTION + 2 - v)
+    zeros = f", {below}'d0" if below else ""
+    total = f"{{c[{v - 1}], c[{v - 1}:0]{zeros}}}"
+    body = (
+        f"  wire [1:0] special = c[{top}:{top - 1}];\n"
+        f"  sum_round #(.W({v + 1 + below}), .KEEP({keep + below}), .X({x}), .OFFSET({offset}),\n"
+        f"      .E(8), .R(23), .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (\n"
+        f"      .total({total}),\n"
+        f"      .largest({exponent}), .nan(&special), .plus(special[0]), .minus(special[1]),\n"
+        "      .d(d));\n"
+    )
+    name = f"convert_{_form(shape)}_{identifier(shape.sum.name)}"
+    inputs = (("c", shape.register_bits), ("on", 1))
+    files = (UNIT_FOLDER / "sum_round.v",)
+    return Module(name, inputs, (("d", 32),), body, files, adds=False)
 
 
-def _lanes(shape: SumShape) -> Iterator[str]:
-    """Lanes with wires of their own: of a net as wide as all a simulator follows each bit."""
-    n, x, pins = shape.sum.terms, shape.exponent_bits, shape.operand_bits
-    for name in ("negative", "nan", "infinite"):
-        yield f"wire {', '.join(f'{name}{i}' for i in range(n))};"
-    yield f"wire [{x - 1}:0] {', '.join(f'exponent{i}' for i in range(n))};"
-    yield f"wire [{shape.term_bits - 1}:0] {', '.join(f'term{i}' for i in range(n))};"
-    yield f"wire [{x - 1}:0] largest;"
+def _form(shape: SumShape) -> str:
+    form = shape.candidate.format
+    if not isinstance(form, FloatFormat):
+        return form.unit.name
+    return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
+
+
+FP32_FRACTION = 23
+Pins = tuple[tuple[str, Slice], ...]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Makes blocks whose modules are named after what they depend on, so that MACs share them."""
+
+    shape: SumShape
+
+    def block(
+        self,
+        role: Role,
+        name: str,
+        inputs: Pins,
+        outputs: Pins,
+        body: Iterator[str],
+        files: tuple[str, ...] = (),
+    ) -> Block:
+        """A block; what the name says no more of is the sum's own."""
+        part, _, rest = name.partition(" ")
+        own = rest or identifier(replace(self.shape.sum, stages=0).name)
+        module = Module(
+            f"sum_{part}_{_form(self.shape)}_{own}",
+            tuple((port, slice_.width) for port, slice_ in inputs),
+            tuple((port, slice_.width) for port, slice_ in outputs),
+            "".join(f"  {line}\n" for line in body),
+            tuple(UNIT_FOLDER / name for name in files),
+            adds=part in ("operands", "add"),
+        )
+        return Block(role, module, (*inputs, *outputs))
+
+    @property
+    def operands(self) -> str:
+        """What reads operands depends on the exponents of the unit."""
+        return f"operands x{self.shape.exponent_bits}_offset{self.shape.term_offset}"
+
+    @property
+    def align(self) -> str:
+        """A shifter depends on core and cut, that of a window on all."""
+        shape = self.shape
+        kind = "_significand" if shape.candidate.multiplier.family.kind == "significand" else ""
+        if isinstance(shape.sum.register, FixedRegister):
+            return f"align {identifier(replace(shape.sum, stages=0).name)}{kind}"
+        jam = "_jam" if shape.jams else ""
+        return f"align x{shape.exponent_bits}_keep{shape.keep}_{shape.sum.cut}{jam}{kind}"
+
+
+def _float_blocks(shape: SumShape) -> Iterator[Block]:
+    make, n, x = _Parts(shape), shape.sum.terms, shape.exponent_bits
+    core = _core_module(shape)
     for i in range(n):
-        a, b = i * pins, (n + i) * pins
-        yield f"{shape.top}_lane lane{i} ("
-        yield f"    .a(ab[{a + pins - 1}:{a}]), .b(ab[{b + pins - 1}:{b}]), .largest(largest),"
-        yield f"    .exponent(exponent{i}), .negative(negative{i}), .nan(nan{i}),"
-        yield f"    .infinite(infinite{i}), .term(term{i}));"
+        yield from _lane(shape, make, core, i)
+    c = ("c", whole("c", shape.register_bits))
+    exponents = tuple((f"exponent{i}", whole(f"exponent{i}", x)) for i in range(n))
+    held, with_c = shape.sum.register, shape.sum.carry == "with"
+    largest = ("largest", whole("largest", x))
+    exponent_c = ("exponent_c", whole("exponent_c", x))
+    if not isinstance(held, FixedRegister):
+        own = (exponent_c,) if with_c else ()
+        inputs = (*exponents, *((c,) if with_c else ()))
+        if len(inputs) == 1:  # one term, added late: nothing to compare
+            inputs += (("c", whole("c", shape.register_bits)),)
+        yield make.block("sum", "largest", inputs, (largest, *own), _largest(shape))
+    terms = tuple(
+        (f"{name}{i}", whole(f"{name}{i}", width))
+        for name, width in (
+            ("term", _term_width(shape)),
+            *(("negative", 1), ("nan", 1), ("infinite", 1)),
+        )
+        for i in range(n)
+    )
+    inputs = (*terms, c)
+    if not isinstance(held, FixedRegister):
+        inputs += (largest, exponent_c) if with_c else (largest,)
+    if not isinstance(held, FloatRegister):
+        d = (("d", whole("d", shape.register_bits)),)
+        body = (*_lazy_register(shape), *_tree(shape.width, _rows(shape)), *_plain_result(shape))
+        yield make.block("sum", "add", inputs, d, iter(body))
+        return
+    flags = tuple((name, whole(name, 1)) for name in ("nan", "plus", "minus"))
+    total = ("total", whole("total", shape.width))
+    body = (*_float_register(shape), *_tree(shape.width, _rows(shape)), *_specials(shape))
+    yield make.block("sum", "add", inputs, (total, *flags), iter(body), ("sum_align.v",))
+    late = () if with_c else (c,)
+    inputs = (total, largest, *flags, *late)
+    files = ("sum_round.v", *(() if with_c else ("fp_add.v", "fp_add_align.v", "fp_add_round.v")))
+    d = (("d", whole("d", shape.register_bits)),)
+    last = make.block("sum", "round", inputs, d, _rounded(shape), files)
+    yield last.behind_stage if shape.sum.stages else last
+
+
+def _core_module(shape: SumShape) -> Module:
+    """The core between the fractions of operands and the product of significands."""
+    m, multiplier = shape.format.fraction_bits, shape.candidate.multiplier
+    hidden = multiplier.family.kind == "integer"
+    width = 2 * m + 2 if hidden else m + 1
+    x, y = ("{1'b1, x}", "{1'b1, y}") if hidden else ("x", "y")
+    name = f"product_{identifier(multiplier.spec)}_m{m}"
+    body = f"  {core_instance(multiplier, x, y, 'product')}\n"
+    return Module(
+        name, (("x", m), ("y", m)), (("product", width),), body, (multiplier.family.rtl,)
+    )
+
+
+def _lane(shape: SumShape, make: _Parts, core: Module, i: int) -> Iterator[Block]:
+    """A core, what reads its operands, and a shifter."""
+    n, x, pins, e = shape.sum.terms, shape.exponent_bits, shape.operand_bits, shape.format
+    m, width = e.fraction_bits, core.outputs[0][1]
+    a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
+    bits = {
+        name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
+    }
+    exponent = ("exponent", whole(f"exponent{i}", x))
+    product = ("product", whole(f"product{i}", width))
+    fractions = (("x", Slice("ab", a.low, m)), ("y", Slice("ab", b.low, m)))
+    yield Block("core", core, (*fractions, product))
+    reads = (
+        f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}),",
+        f"    .OFFSET({shape.term_offset})) read (",
+        "    .a(a), .b(b), .x(), .y(), .present(present), .negative(negative),",
+        "    .exponent(exponent), .nan(nan), .infinite(infinite));",
+    )
+    outputs = (*bits.values(), exponent)
+    yield make.block(
+        "multiplier", make.operands, (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
+    )
+    largest = ("largest", whole("largest", x))
+    inputs: Pins = (product, exponent, bits["present"], bits["negative"])
+    if not isinstance(shape.sum.register, FixedRegister):
+        inputs = (*inputs, largest)
+    term = (("term", whole(f"term{i}", _term_width(shape))),)
+    yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
+
+
+def _term_width(shape: SumShape) -> int:
+    held = shape.sum.register
+    saturates = isinstance(held, FixedRegister) and held.overflow == "saturate"
+    return held.width if isinstance(held, FixedRegister) and saturates else shape.term_bits
+
+
+def _aligned(shape: SumShape) -> Iterator[str]:
+    """A product, its point moved to where all are."""
+    m, f = shape.format.fraction_bits, shape.fraction_bits
+    yield f"wire [{f + 1}:0] significand;"
+    if shape.candidate.multiplier.family.kind == "significand":
+        # {carry, fraction}, of which the carry moves the point
+        yield f"assign significand = product[{m}] ? {{1'b1, product[{m - 1}:0], 1'b0}}"
+        yield f"    : {{2'b01, product[{m - 1}:0]}};"
+    elif f == 2 * m:
+        yield "assign significand = product;"
+    else:  # with a carry the last of the bits kept is one less
+        yield f"assign significand = {{product[{2 * m + 1}:{m + 1}],"
+        yield f"    product[{m}] & ~product[{2 * m + 1}]}};"
+    held = shape.sum.register
+    if isinstance(held, FixedRegister):
+        yield from _in_window(shape, held)
+        return
+    yield f"{_align(shape, f + 2, f)} align ("
+    yield "    .largest(largest), .exponent(exponent), .present(present), .negative(negative),"
+    yield "    .significand(significand), .aligned(term));"
+
+
+def _in_window(shape: SumShape, held: FixedRegister) -> Iterator[str]:
+    """A term of a fixed-point sum: what is above the window falls away, or saturates."""
+    f, w, x = shape.fraction_bits, held.width, shape.exponent_bits
+    top = f"{x}'d{shape.window_top + shape.bias}"
+    bits, down = shape.term_bits, shape.sum.cut == "down"
+    yield f"wire above = exponent > {top};"
+    yield f"wire [{bits - 1}:0] placed;"
+    yield f"{_align(shape, f + 2, f)} align ("
+    yield f"    .largest({top}), .exponent(exponent), .present(present & ~above),"
+    yield "    .negative(negative), .significand(significand), .aligned(placed));"
+    if held.overflow == "wrap":
+        yield "assign term = placed;"
+        return
+    size = bits - down
+    if down:
+        beyond = (
+            f"~(&placed[{size}:{w - 1}]) & (|placed[{size}:{w - 1}])" if size >= w - 1 else "1'b0"
+        )
+        inside = f"{{{{{w}{{placed[{size}]}}}}, placed}}"
+    else:
+        beyond = f"|placed[{size - 1}:{w - 1}]" if size > w - 1 else "1'b0"
+        inside = (
+            f"({{{w}'d0, placed}} ^ {{{w + size}{{negative}}}}) + {{{w + size - 1}'d0, negative}}"
+        )
+    yield f"wire beyond = above | ({beyond});"
+    yield f"wire [{w + bits - 1}:0] moved = {inside};"
+    yield f"assign term = beyond ? {{negative, {{{w - 1}{{~negative}}}}}} : moved[{w - 1}:0];"
 
 
 def _align(shape: SumShape, bits: int, fraction: int) -> str:
@@ -274,45 +314,23 @@ def _align(shape: SumShape, bits: int, fraction: int) -> str:
     )
 
 
-def _register(shape: SumShape) -> Iterator[str]:
-    """The running sum, aligned, and the largest exponent of all."""
+def _largest(shape: SumShape) -> Iterator[str]:
+    """The exponent of the running sum, and a tournament for the largest of all."""
     x, held = shape.exponent_bits, shape.sum.register
+    left = [f"exponent{i}" for i in range(shape.sum.terms)]
     if isinstance(held, LazyRegister):
-        v = held.width
-        yield f"wire [{x - 1}:0] exponent_c = c[{v + x - 1}:{v}];"
-        yield from _largest(shape, "exponent_c")
-        yield f"wire signed [{v - 1}:0] sum = c[{v - 1}:0];"
-        yield f"wire [{x - 1}:0] gap = largest - exponent_c;"
-        # Beyond its own bits nothing but the sign is left.
-        yield f"wire [{x - 1}:0] by = gap > {min(v, (1 << x) - 1)} ? {min(v, (1 << x) - 1)} : gap;"
-        yield f"wire signed [{v - 1}:0] moved = sum >>> by;"
-        yield f"wire lost = |(c[{v - 1}:0] & ~({{{v}{{1'b1}}}} << by));"
-        return
-    assert isinstance(held, FloatRegister)
-    e, r = held.exponent_bits, held.fraction_bits
-    yield f"wire [{e - 1}:0] field = c[{e + r - 1}:{r}];"
-    yield f"wire full_c = &field, normal_c = |field, negative_c = c[{e + r}];"
-    yield f"wire nan_c = full_c & (|c[{r - 1}:0]), infinite_c = full_c & ~nan_c;"
-    if shape.sum.carry == "late":
-        yield from _largest(shape)
-        return
-    yield f"wire present_c = ~full_c & (|c[{e + r - 1}:0]);"
-    offset = shape.register_offset
-    yield f"wire [{x - 1}:0] biased_c ="
-    yield f"    {{{{{x}{{1'b0}}}}, field[{e - 1}:1], field[0] | ~normal_c}};"
-    yield f"wire [{x - 1}:0] exponent_c = (biased_c + {x}'d{offset}) & {{{x}{{present_c}}}};"
-    yield from _largest(shape, "exponent_c")
-    out = shape.keep + 1 + (shape.sum.cut == "down")
-    yield f"wire [{out - 1}:0] aligned_c;"
-    yield f"{_align(shape, r + 1, r)} align_c ("
-    yield "    .largest(largest), .exponent(exponent_c), .present(present_c),"
-    yield f"    .negative(negative_c), .significand({{normal_c, c[{r - 1}:0]}}),"
-    yield "    .aligned(aligned_c));"
-
-
-def _largest(shape: SumShape, *others: str) -> Iterator[str]:
-    """The largest exponent, as a tournament."""
-    left = [*(f"exponent{i}" for i in range(shape.sum.terms)), *others]
+        yield f"assign exponent_c = c[{held.width + x - 1}:{held.width}];"
+        left.append("exponent_c")
+    elif shape.sum.carry == "with":
+        assert isinstance(held, FloatRegister)
+        e, r = held.exponent_bits, held.fraction_bits
+        yield f"wire [{e - 1}:0] field = c[{e + r - 1}:{r}];"
+        yield f"wire present_c = ~(&field) & (|c[{e + r - 1}:0]);"
+        yield f"wire [{x - 1}:0] biased_c ="
+        yield f"    {{{{{x}{{1'b0}}}}, field[{e - 1}:1], field[0] | ~(|field)}};"
+        offset = f"{x}'d{shape.register_offset}"
+        yield f"assign exponent_c = (biased_c + {offset}) & {{{x}{{present_c}}}};"
+        left.append("exponent_c")
     match = 0
     while len(left) > 1:
         pairs = list(zip(left[::2], left[1::2], strict=False))
@@ -320,12 +338,46 @@ def _largest(shape: SumShape, *others: str) -> Iterator[str]:
         left = []
         for first, second in pairs:
             name = f"larger{match}"
-            yield f"wire [{shape.exponent_bits - 1}:0] {name} ="
+            yield f"wire [{x - 1}:0] {name} ="
             yield f"    {first} > {second} ? {first} : {second};"
             left.append(name)
             match += 1
         left += odd
     yield f"assign largest = {left[0]};"
+
+
+def _lazy_register(shape: SumShape) -> Iterator[str]:
+    """The running sum of a lazy sum, moved to the exponent that has risen."""
+    held, x = shape.sum.register, shape.exponent_bits
+    if not isinstance(held, LazyRegister):
+        return
+    v = held.width
+    yield f"wire signed [{v - 1}:0] sum = c[{v - 1}:0];"
+    yield f"wire [{x - 1}:0] gap = largest - exponent_c;"
+    # Beyond its own bits nothing but the sign is left.
+    most = min(v, (1 << x) - 1)
+    yield f"wire [{x - 1}:0] by = gap > {most} ? {most} : gap;"
+    yield f"wire signed [{v - 1}:0] moved = sum >>> by;"
+    yield f"wire lost = |(c[{v - 1}:0] & ~({{{v}{{1'b1}}}} << by));"
+
+
+def _float_register(shape: SumShape) -> Iterator[str]:
+    """The running sum of a float register, aligned."""
+    held, x = shape.sum.register, shape.exponent_bits
+    if shape.sum.carry == "late":
+        return
+    assert isinstance(held, FloatRegister)
+    e, r = held.exponent_bits, held.fraction_bits
+    yield f"wire [{e - 1}:0] field = c[{e + r - 1}:{r}];"
+    yield f"wire full_c = &field, normal_c = |field, negative_c = c[{e + r}];"
+    yield f"wire nan_c = full_c & (|c[{r - 1}:0]), infinite_c = full_c & ~nan_c;"
+    out = shape.keep + 1 + (shape.sum.cut == "down")
+    yield f"wire [{out - 1}:0] aligned_c;"
+    yield f"{_align(shape, r + 1, r)} align_c ("
+    # Its exponent is 0 where it is not there.
+    yield f"    .largest(largest), .exponent(exponent_c), .present(|exponent_c[{x - 1}:0]),"
+    yield f"    .negative(negative_c), .significand({{normal_c, c[{r - 1}:0]}}),"
+    yield "    .aligned(aligned_c));"
 
 
 @dataclass(frozen=True)
@@ -336,39 +388,66 @@ class _Row:
     carry: str = "1'b0"
 
 
-def _rows(shape: SumShape) -> list[_Row]:
+class _Rows:
     """Summands whose signs are inverted, not extended, and a constant that makes up for it."""
-    w, down = shape.width, shape.sum.cut == "down"
-    rows, constant = [], 0
 
-    def add(name: str, bits: int, negative: str) -> None:
-        """A term of so many bits of magnitude."""
-        nonlocal constant
-        constant -= 1 << bits
-        if down:
-            text, carry = f"~{name}[{bits}], {name}[{bits - 1}:0]", "1'b0"
-        else:
-            text, carry = f"~{negative}, {name} ^ {{{bits}{{{negative}}}}}", negative
-        if bits + 1 < w:
-            text = f"{w - bits - 1}'d0, {text}"
-        rows.append(_Row(f"{{{text}}}", carry))
+    def __init__(self, width: int) -> None:
+        self._width, self._constant = width, 0
+        self._rows: list[_Row] = []
 
-    bits = shape.keep + 2
+    def magnitude(self, name: str, bits: int, negative: str) -> None:
+        """A magnitude of so many bits, negated where it is negative."""
+        own = min(bits, self._width)
+        text = f"{name}[{own - 1}:0] ^ {{{own}{{{negative}}}}}"
+        if own < self._width:
+            self._constant -= 1 << own
+            text = f"{self._zeros(own + 1)}~{negative}, {text}"
+        self._rows.append(_Row(f"{{{text}}}", negative))
+
+    def signed(self, name: str, bits: int) -> None:
+        """A number of so many bits in two's complement."""
+        if bits >= self._width:
+            self._rows.append(_Row(f"{name}[{self._width - 1}:0]"))
+            return
+        self._constant -= 1 << (bits - 1)
+        text = f"{self._zeros(bits)}~{name}[{bits - 1}]"
+        self._rows.append(_Row(f"{{{text}, {name}[{bits - 2}:0]}}"))
+
+    def plain(self, name: str, carry: str = "1'b0") -> None:
+        """W bits, and a carry."""
+        self._rows.append(_Row(name, carry))
+
+    def all(self) -> list[_Row]:
+        """With the constant."""
+        constant = f"{self._width}'d{self._constant % (1 << self._width)}"
+        return [*self._rows, _Row(constant)]
+
+    def _zeros(self, taken: int) -> str:
+        return f"{self._width - taken}'d0, " if taken < self._width else ""
+
+
+def _rows(shape: SumShape) -> list[_Row]:
+    rows, down, held = _Rows(shape.width), shape.sum.cut == "down", shape.sum.register
+    bits = _term_width(shape)
     for i in range(shape.sum.terms):
-        add(f"term{i}", bits, f"negative{i}")
-    held = shape.sum.register
+        if down or (isinstance(held, FixedRegister) and held.overflow == "saturate"):
+            rows.signed(f"term{i}", bits)
+        else:
+            rows.magnitude(f"term{i}", bits, f"negative{i}")
     if isinstance(held, LazyRegister):
-        rows.append(_Row("moved", "1'b0" if down else f"lost & c[{held.width - 1}]"))
+        rows.plain("moved", "1'b0" if down else f"lost & c[{held.width - 1}]")
+    elif isinstance(held, FixedRegister):
+        rows.signed("c", held.width)
     elif shape.sum.carry == "with":
-        add("aligned_c", shape.keep + 1, "negative_c")
-    rows.append(_Row(f"{w}'d{constant % (1 << w)}"))
-    return rows
+        if down:
+            rows.signed("aligned_c", shape.keep + 2)
+        else:
+            rows.magnitude("aligned_c", shape.keep + 1, "negative_c")
+    return rows.all()
 
 
-def _tree(shape: SumShape) -> Iterator[str]:
-    """Rows to two by carry-save adders, then one addition: wire `total`."""
-    w = shape.width
-    given = _rows(shape)
+def _tree(w: int, given: list[_Row]) -> Iterator[str]:
+    """Rows to two by carry-save adders, then one addition: wire `added`."""
     rows, carries = [], [row.carry for row in given if row.carry != "1'b0"]
     for number, row in enumerate(given):
         yield f"wire [{w - 1}:0] row{number} = {row.text};"
@@ -394,37 +473,105 @@ def _tree(shape: SumShape) -> Iterator[str]:
             number += 1
     into = carries.pop() if carries else "1'b0"
     assert not carries
-    yield f"wire [{w - 1}:0] total = {rows[0]} + {rows[1]} + {{{w - 1}'d0, {into}}};"
+    yield f"wire [{w - 1}:0] added = {rows[0]} + {rows[1]} + {{{w - 1}'d0, {into}}};"
 
 
-def _result(shape: SumShape) -> Iterator[str]:
-    held, late = shape.sum.register, shape.sum.carry == "late"
+def _specials(shape: SumShape) -> Iterator[str]:
+    """What is special among the products, and in a float register with them."""
     lanes = range(shape.sum.terms)
-    yield f"wire plus_p = {' | '.join(f'infinite{i} & ~negative{i}' for i in lanes)};"
-    yield f"wire minus_p = {' | '.join(f'infinite{i} & negative{i}' for i in lanes)};"
-    yield f"wire nan_p = {' | '.join(f'nan{i}' for i in lanes)};"
-    if isinstance(held, LazyRegister):
-        yield "wire [1:0] special = c[" + f"{shape.register_bits - 1}:{shape.register_bits - 2}];"
-        yield "wire plus = plus_p | special == 2'd1, minus = minus_p | special == 2'd2;"
-        yield "wire odd = nan_p | special == 2'd3 | (plus & minus);"
-        yield "assign d = {odd ? 2'd3 : {minus, plus}, largest, total};"
-        return
+    with_c = isinstance(shape.sum.register, FloatRegister) and shape.sum.carry == "with"
+    plus = [f"infinite{i} & ~negative{i}" for i in lanes]
+    minus = [f"infinite{i} & negative{i}" for i in lanes]
+    nan = [f"nan{i}" for i in lanes]
+    if with_c:
+        plus.append("infinite_c & ~negative_c")
+        minus.append("infinite_c & negative_c")
+        nan.append("nan_c")
+    yield "assign total = added;"
+    yield f"assign plus = {' | '.join(plus)};"
+    yield f"assign minus = {' | '.join(minus)};"
+    yield f"assign nan = {' | '.join(nan)};"
+
+
+def _plain_result(shape: SumShape) -> Iterator[str]:
+    """The register of a lazy or fixed-point sum after a step."""
+    lanes, top, held = range(shape.sum.terms), shape.register_bits - 1, shape.sum.register
+    yield f"wire [1:0] special = c[{top}:{top - 1}];"
+    plus = " | ".join(f"infinite{i} & ~negative{i}" for i in lanes)
+    minus = " | ".join(f"infinite{i} & negative{i}" for i in lanes)
+    yield f"wire plus = {plus} | special == 2'd1, minus = {minus} | special == 2'd2;"
+    odd = " | ".join(f"nan{i}" for i in lanes)
+    yield f"wire odd = {odd} | special == 2'd3 | (plus & minus);"
+    sum_ = "added"
+    if isinstance(held, FixedRegister) and held.overflow == "saturate":
+        yield from _saturated(shape.width, held.width)
+        sum_ = "kept"
+    parts = (*(("largest",) if isinstance(held, LazyRegister) else ()), sum_)
+    yield f"assign d = {{odd ? 2'd3 : {{minus, plus}}, {', '.join(parts)}}};"
+
+
+def _saturated(w: int, kept: int) -> Iterator[str]:
+    """W bits of two's complement, limited to fewer: wire `kept`."""
+    high = f"added[{w - 1}:{kept - 1}]"
+    yield f"wire out = (|{high}) & ~(&{high});"
+    limit = f"{{added[{w - 1}], {{{kept - 1}{{~added[{w - 1}]}}}}}}"
+    yield f"wire [{kept - 1}:0] kept = out ? {limit} : added[{kept - 1}:0];"
+
+
+def _rounded(shape: SumShape) -> Iterator[str]:
+    held, late = shape.sum.register, shape.sum.carry == "late"
     assert isinstance(held, FloatRegister)
     e, r, w = held.exponent_bits, held.fraction_bits, shape.width
     yield f"wire [{e + r}:0] rounded;"
-    own = (
-        "" if late else " | (infinite_c & ~negative_c)",
-        "" if late else " | (infinite_c & negative_c)",
-    )
     yield (
         f"sum_round #(.W({w}), .KEEP({shape.keep}), .X({shape.exponent_bits}),"
         f" .OFFSET({shape.register_offset}),"
     )
     yield f"    .E({e}), .R({r}), .NEAREST({int(shape.sum.rounding == 'rne')}),"
     yield f"    .DEEP({int(shape.is_deep)})) normalise ("
-    yield f"    .total(total), .largest(largest), .nan(nan_p{'' if late else ' | nan_c'}),"
-    yield f"    .plus(plus_p{own[0]}), .minus(minus_p{own[1]}), .d(rounded));"
+    yield "    .total(total), .largest(largest), .nan(nan),"
+    yield "    .plus(plus), .minus(minus), .d(rounded));"
     if late:
         yield f"fp_add #(.E({e}), .M({r})) add (.a(c), .b(rounded), .p(d));"
     else:
         yield "assign d = rounded;"
+
+
+def _integer_blocks(shape: SumShape) -> Iterator[Block]:
+    """Integer units, and a tree of their products."""
+    held, n, pins = shape.sum.register, shape.sum.terms, shape.operand_bits
+    assert isinstance(held, IntRegister)
+    unit = unit_module(shape.candidate)
+    products = []
+    for i in range(n):
+        a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
+        products.append((f"p{i}", whole(f"p{i}", 2 * pins)))
+        yield Block("multiplier", unit, (("a", a), ("b", b), ("p", products[-1][1])))
+    rows = _Rows(shape.width)
+    for i in range(n):
+        rows.signed(f"p{i}", 2 * pins)
+    rows.signed("c", held.width)
+    body = list(_tree(shape.width, rows.all()))
+    if held.overflow == "saturate":
+        body += [*_saturated(shape.width, held.width), "assign d = kept;"]
+    else:
+        body.append("assign d = added;")
+    c, d = (name_and_bus(name, held.width) for name in "cd")
+    yield _Parts(shape).block("sum", "add", (*products, c), (d,), iter(body))
+
+
+def name_and_bus(name: str, width: int) -> tuple[str, Slice]:
+    """A port on the bus of its name."""
+    return name, whole(name, width)
+
+
+def unit_module(candidate: Candidate) -> Module:
+    """The whole unit of a format as a block of a datapath: ports a, b and p.
+
+    Raises:
+        AxdseError: as `unit_of`.
+    """
+    unit = unit_of(candidate)
+    a, b, p = unit.widths
+    files = (*unit.around, candidate.multiplier.family.rtl)
+    return Module(unit.top, (("a", a), ("b", b)), (("p", p),), unit.body, files)

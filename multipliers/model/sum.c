@@ -24,14 +24,23 @@ void sum_rows(const struct sum *sum, int64_t rows, int64_t depth, const int32_t 
     }
 }
 
-/* One step of a lazy sum each, of `depth` terms: registers as they are, exponent and integer. */
-void sum_lazy_steps(const struct sum *sum, int64_t rows, int64_t depth, const int32_t *exponent,
+/* One step each of a sum that is not normalised, of `depth` terms: registers as they are. */
+void sum_plain_steps(const struct sum *sum, int64_t rows, int64_t depth, const int32_t *exponent,
                     const int64_t *significand, int32_t *held_exponent, int64_t *held) {
     for (int64_t row = 0; row < rows; row++) {
         struct running now = {.exponent = held_exponent[row], .held = held[row]};
         sum_step(sum, &now, exponent + row * depth, significand + row * depth, (int)depth, 0);
         held_exponent[row] = now.exponent;
         held[row] = (int64_t)now.held;
+    }
+}
+
+/* What such registers are in FP32. */
+void sum_ends(const struct sum *sum, int64_t rows, const int32_t *held_exponent, const int64_t *held,
+              float *result) {
+    for (int64_t row = 0; row < rows; row++) {
+        const struct running now = {.exponent = held_exponent[row], .held = held[row]};
+        result[row] = sum_end(sum, &now);
     }
 }
 

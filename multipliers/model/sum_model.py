@@ -89,15 +89,16 @@ def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.n
     return result
 
 
-def lazy_steps(
+def plain_steps(
     total: Sum, terms: Terms, exponent: np.ndarray, held: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One step each of a lazy sum, from registers of an exponent and an integer.
+    """One step each of a lazy or fixed-point sum, from registers of an exponent and an integer.
 
     Args:
         total: the sum.
         terms: [rows, N].
-        exponent: of the register, int64 [rows]; the integer is in units of 2^(exponent - align).
+        exponent: of the register, int64 [rows]; the integer is in units of 2^(exponent - align),
+            or of a window's last bit.
         held: that integer, int64 [rows].
 
     Raises:
@@ -109,10 +110,23 @@ def lazy_steps(
     task = sum_task(total, terms.fraction_bits)
     pointers = (ctypes.c_void_p(array.ctypes.data) for array in (*given, *state))
     rows, depth = terms.exponent.shape
-    _library().sum_lazy_steps(
+    _library().sum_plain_steps(
         ctypes.byref(task), ctypes.c_int64(rows), ctypes.c_int64(depth), *pointers
     )
     return state[0].astype(np.int64), state[1]
+
+
+def sum_ends(total: Sum, exponent: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """FP32 [rows] of such registers, as they are converted once per output.
+
+    Raises:
+        AxdseError: as `sum_model`.
+    """
+    given = np.ascontiguousarray(exponent, np.int32), np.ascontiguousarray(held, np.int64)
+    result, task = np.empty(held.shape, np.float32), sum_task(total, 0)
+    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (*given, result))
+    _library().sum_ends(ctypes.byref(task), ctypes.c_int64(result.size), *pointers)
+    return result
 
 
 def integer_sum_model(total: Sum, products: np.ndarray) -> np.ndarray:

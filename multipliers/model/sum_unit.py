@@ -1,14 +1,28 @@
 """What does the unit of a sum compute on bit patterns? The C model on the ports of its Verilog."""
 
+import dataclasses
+
 import numpy as np
 
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.sum_rtl import SumShape
+from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.model.cmodel import model_digest
-from axdse.multipliers.model.sum_model import SUM_MODEL, lazy_steps, sum_model
-from axdse.multipliers.model.unit_oracle import significand_products
-from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister, Sum
+from axdse.multipliers.model.sum_model import (
+    SUM_MODEL,
+    integer_sum_model,
+    plain_steps,
+    sum_ends,
+    sum_model,
+)
+from axdse.multipliers.model.unit_oracle import significand_products, unit_products
+from axdse.multipliers.sums.recipe import (
+    FixedRegister,
+    FloatRegister,
+    IntRegister,
+    LazyRegister,
+    Sum,
+)
 from axdse.multipliers.sums.reference import Terms, format_terms, register_codes, register_values
 
 
@@ -19,7 +33,7 @@ def sum_unit(
 
     Args:
         candidate: core and format in front of the sum.
-        total: the sum, of a register float(E,R) or lazy(F,V).
+        total: the sum; where a chunk ends is not the unit's matter.
         a: codes of first operands, uint64 [rows, N].
         b: of second operands, likewise.
         c: the register as its port has it, uint64 [rows].
@@ -30,13 +44,57 @@ def sum_unit(
     Raises:
         AxdseError: there is no C compiler, or the core's model fails.
     """
-    shape = SumShape(candidate, total)
-    terms = core_terms(candidate, a, b)
-    held = total.register
+    return sum_steps(candidate, total, a, b, c)[:, -1]
+
+
+def sum_steps(
+    candidate: Candidate, total: Sum, a: np.ndarray, b: np.ndarray, c: np.ndarray
+) -> np.ndarray:
+    """One step after another; as `sum_unit`, which has one.
+
+    Args:
+        candidate: core and format in front of the sum.
+        total: the sum.
+        a: codes of first operands, uint64 [rows, steps x N].
+        b: of second operands, likewise.
+        c: the register before them, uint64 [rows].
+
+    Returns:
+        The register after each step, uint64 [rows, steps].
+
+    Raises:
+        AxdseError: as `sum_unit`.
+    """
+    shape = SumShape(candidate, dataclasses.replace(total, chunk=0, stages=0))
+    terms = None if total.is_integer else core_terms(candidate, a, b)
+    products = unit_products(candidate, a, b) if terms is None else a
+    states = [c.astype(np.uint64)]
+    for k in range(0, a.shape[-1], total.terms):
+        step = np.s_[:, k : k + total.terms]
+        if terms is None:
+            states.append(_integer_unit(shape, products[step], states[-1]))
+        else:
+            states.append(_unit(shape, terms.part(k, total.terms), states[-1]))
+    return np.stack(states[1:], axis=1)
+
+
+def _unit(shape: SumShape, terms: Terms, c: np.ndarray) -> np.ndarray:
+    held = shape.sum.register
     if isinstance(held, FloatRegister):
-        return register_codes(sum_model(total, terms, register_values(c, held)), held)
-    assert isinstance(held, LazyRegister)
-    return _lazy_unit(shape, held, terms, c)
+        return register_codes(sum_model(shape.sum, terms, register_values(c, held)), held)
+    return _plain_unit(shape, terms, c)
+
+
+def converted(shape: SumShape, c: np.ndarray) -> np.ndarray:
+    """FP32 words, uint64, of registers of a lazy or fixed-point sum: uint64 [rows].
+
+    Raises:
+        AxdseError: as `sum_unit`.
+    """
+    special, exponent, sums = _parts(shape, c)
+    values = sum_ends(shape.sum, exponent - shape.bias, sums).view(np.uint32)
+    words = np.array([0, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000], np.uint32)[special]
+    return np.where(special == 0, values, words).astype(np.uint64)
 
 
 def sum_digest(candidate: Candidate, total: Sum) -> str:
@@ -62,17 +120,44 @@ def core_terms(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> Terms:
     return format_terms(a, b, entries, number_format)
 
 
-def _lazy_unit(shape: SumShape, held: LazyRegister, terms: Terms, c: np.ndarray) -> np.ndarray:
-    x, v = shape.exponent_bits, held.width
-    wide = c.astype(np.uint64)
+def _parts(shape: SumShape, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a register without a format holds: special, exponent and integer, int64."""
+    held = shape.sum.register
+    assert isinstance(held, LazyRegister | FixedRegister)
+    v, wide = held.width, c.astype(np.uint64)
+    x = shape.exponent_bits if isinstance(held, LazyRegister) else 0
     special = (wide >> np.uint64(x + v)).astype(np.int64)
     exponent = (wide >> np.uint64(v)).astype(np.int64) & ((1 << x) - 1)
     half = 1 << (v - 1)
-    sums = ((wide & np.uint64(2 * half - 1)).astype(np.int64) ^ half) - half
-    exponent, sums = lazy_steps(shape.sum, terms, exponent - shape.bias, sums)
+    return special, exponent, ((wide & np.uint64(2 * half - 1)).astype(np.int64) ^ half) - half
+
+
+def _plain_unit(shape: SumShape, terms: Terms, c: np.ndarray) -> np.ndarray:
+    """A step of a sum that is not normalised."""
+    held = shape.sum.register
+    assert isinstance(held, LazyRegister | FixedRegister)
+    special, exponent, sums = _parts(shape, c)
+    exponent, sums = plain_steps(shape.sum, terms, exponent - shape.bias, sums)
     plus = (special == 1) | (terms.special == np.inf).any(-1)
     minus = (special == 2) | (terms.special == -np.inf).any(-1)
     nan = (special == 3) | np.isnan(terms.special).any(-1) | (plus & minus)
     special = np.where(nan, 3, 2 * minus + 1 * plus)
-    parts = (special << x | (exponent + shape.bias)).astype(np.uint64)
-    return np.asarray(parts << np.uint64(v) | (sums & (2 * half - 1)).astype(np.uint64))
+    x = shape.exponent_bits if isinstance(held, LazyRegister) else 0
+    exponent = exponent + shape.bias if x else np.zeros_like(exponent)
+    parts = (special << x | exponent).astype(np.uint64)
+    ones = (1 << held.width) - 1
+    return np.asarray(parts << np.uint64(held.width) | (sums & ones).astype(np.uint64))
+
+
+def _integer_unit(shape: SumShape, products: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """A step of integers: codes of products [rows, N] and of the register [rows]."""
+    held, bits = shape.sum.register, 2 * shape.operand_bits
+    assert isinstance(held, IntRegister)
+    given = _signed(products, bits)
+    given[:, 0] += _signed(c, held.width)  # only the sum of a step is limited
+    return integer_sum_model(shape.sum, given).astype(np.uint64) & np.uint64((1 << held.width) - 1)
+
+
+def _signed(codes: np.ndarray, bits: int) -> np.ndarray:
+    half = 1 << (bits - 1)
+    return (codes.astype(np.int64) ^ half) - half

@@ -14,6 +14,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
 Dataflow = Literal["output-stationary", "weight-stationary"]
+LONGEST_ROW = 512  # pairs that are kept of a whole sum
 DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 
 
@@ -138,6 +139,73 @@ class OperandTrace:
 
 
 @dataclass(frozen=True, eq=False)
+class OperandRows:
+    """The operands of whole sums of one product of one layer, along k from the first.
+
+    Which sums was drawn uniformly among all outputs. Values are as in `OperandTrace`.
+
+    Attributes:
+        layer: name of the layer in its model.
+        product: which of the layer's three matrix products.
+        a: float32 [rows, length], first operands.
+        b: likewise second ones.
+        a_peak: float32 [rows], largest magnitude in the tensor that the row comes from.
+        b_peak: likewise.
+        depths: int64 [rows], K: how many products the sum has.
+        multiplications: that the layer made in this product while it was recorded.
+
+    Raises:
+        AxdseError: arrays that do not fit each other.
+    """
+
+    layer: str
+    product: ProductName
+    a: np.ndarray = field(repr=False)
+    b: np.ndarray = field(repr=False)
+    a_peak: np.ndarray = field(repr=False)
+    b_peak: np.ndarray = field(repr=False)
+    depths: np.ndarray = field(repr=False)
+    multiplications: int
+
+    def __post_init__(self) -> None:
+        rows = self.depths.shape
+        paired = self.a.shape == self.b.shape and self.a.ndim == 2 and self.a.shape[:1] == rows
+        if not paired or not self.a_peak.shape == self.b_peak.shape == rows or len(rows) != 1:
+            raise AxdseError(
+                "rows have as many first operands as second ones, [rows, length]",
+                f"{self.a.shape}, {self.b.shape} for {self.name}",
+                "record them with axdse.gpu.recording",
+            )
+        others = (self.a, self.b, self.a_peak, self.b_peak)
+        if self.depths.dtype != np.int64 or any(array.dtype != np.float32 for array in others):
+            rule = "rows hold operands in float32, depths in int64"
+            raise AxdseError(rule, self.name, "record them with axdse.gpu.recording")
+        if not rows[0] or self.depths.min() < 1 or not self.a.shape[1]:
+            raise AxdseError("a sum has a product", self.name, "record it again")
+
+    @property
+    def name(self) -> str:
+        """Text such as `fc1 forward`."""
+        return f"{self.layer} {self.product}"
+
+    def first(self, products: int) -> "OperandRows":
+        """As many rows as have so many products, at least one, or all if there are fewer."""
+        kept = np.s_[: int(np.searchsorted(np.cumsum(self.lengths), products)) + 1]
+        a, b, a_peak, b_peak, depths = (array[kept] for array in self.arrays)
+        return replace(self, a=a, b=b, a_peak=a_peak, b_peak=b_peak, depths=depths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Int64 [rows], how many pairs of a row are there: the first `LONGEST_ROW` of its sum."""
+        return np.asarray(np.minimum(self.depths, self.a.shape[1]))
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All numbers in it, in the order of the attributes."""
+        return self.a, self.b, self.a_peak, self.b_peak, self.depths
+
+
+@dataclass(frozen=True, eq=False)
 class Recording:
     """The operands of a network while it was trained or evaluated.
 
@@ -150,6 +218,7 @@ class Recording:
         traces: one for each layer, product and dataflow.
         steps: of the optimiser that were recorded.
         images: in those steps.
+        rows: one for each layer and product; empty: of a recording before there were any.
     """
 
     histograms: tuple[OperandHistogram, ...]
@@ -160,6 +229,7 @@ class Recording:
     traces: tuple[OperandTrace, ...] = ()
     steps: int = 0
     images: int = 0
+    rows: tuple[OperandRows, ...] = ()
 
     @property
     def of_integers(self) -> bool:
@@ -177,9 +247,11 @@ class Recording:
                 for h in self.histograms
             ),
             *(f"{t.layer} {t.product} {t.dataflow} {t.multiplications}" for t in self.traces),
+            *(f"{r.layer} {r.product} rows {r.multiplications}" for r in self.rows),
         ]
         arrays = [h.counts for h in self.histograms]
         arrays += [array for t in self.traces for array in t.arrays]
+        arrays += [array for r in self.rows for array in r.arrays]
         return digest(*texts, *(str(a.shape) for a in arrays), *(a.tobytes() for a in arrays))
 
 

@@ -17,12 +17,15 @@ from axdse.multipliers.npz import Npz, open_npz
 from axdse.multipliers.operands.recording import (
     Dataflow,
     OperandHistogram,
+    OperandRows,
     OperandTrace,
     Recording,
 )
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
+WITHOUT_ROWS = 2  # a version that has no whole sums, and is read still
 ARRAYS = ("a", "b", "sums", "a_peak", "b_peak", "lengths")  # of a trace
+ROWS = ("a", "b", "a_peak", "b_peak", "depths")
 LARGEST = 256 * MIB  # packed or not
 _REMEDY = "write it again with 'axdse train --record'"
 
@@ -47,6 +50,13 @@ class _Trace:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    layer: str
+    product: ProductName
+    multiplications: Count
+
+
+@dataclass(frozen=True)
 class _Header:
     """What a file says beside the arrays."""
 
@@ -60,6 +70,7 @@ class _Header:
     entries: tuple[_Counts, ...]
     traces: tuple[_Trace, ...]
     digest: str
+    rows: tuple[_Rows, ...] = ()
 
 
 def _header(recording: Recording) -> _Header:
@@ -79,6 +90,7 @@ def _header(recording: Recording) -> _Header:
             _Trace(t.layer, t.product, t.dataflow, t.multiplications) for t in recording.traces
         ),
         digest=recording.digest,
+        rows=tuple(_Rows(r.layer, r.product, r.multiplications) for r in recording.rows),
     )
 
 
@@ -92,11 +104,13 @@ def save_recording(recording: Recording, path: Path) -> None:
 
 
 def pack_recording(recording: Recording) -> bytes:
-    """One compressed .npz: a JSON header, the counts of histograms, the rows of traces."""
+    """One compressed .npz: a JSON header, the counts of histograms, traces, whole sums."""
     header = TypeAdapter(_Header).dump_json(_header(recording))
     arrays = {f"counts_{i}": h.counts for i, h in enumerate(recording.histograms)}
     for i, trace in enumerate(recording.traces):
         arrays |= {f"{key}_{i}": array for key, array in zip(ARRAYS, trace.arrays, strict=True)}
+    for i, rows in enumerate(recording.rows):
+        arrays |= {f"row_{key}_{i}": array for key, array in zip(ROWS, rows.arrays, strict=True)}
     buffer = io.BytesIO()
     # savez's own first argument is typed as if the arrays could be its flag.
     np.savez_compressed(buffer, header=np.array(header.decode()), **arrays)  # type: ignore[arg-type]
@@ -118,8 +132,8 @@ def recording_of(npz: Npz) -> Recording:
     text = npz.text("header")
     try:
         version = TypeAdapter(_Version).validate_json(text).version
-        if version != LAYOUT_VERSION:
-            rule = f"recordings are of version {LAYOUT_VERSION}"
+        if version not in (WITHOUT_ROWS, LAYOUT_VERSION):
+            rule = f"recordings are of version {WITHOUT_ROWS} or {LAYOUT_VERSION}"
             raise AxdseError(rule, f"{npz.file.path} is of {version}", _REMEDY)
         header = TypeAdapter(_Header).validate_json(text)
     except ValidationError as error:
@@ -147,6 +161,21 @@ def _assembled(header: _Header, npz: Npz) -> Recording:
     return Recording(
         *(histograms, header.workload, header.multiplier, header.seed, header.every),
         *(traces, header.steps, header.images),
+        rows=tuple(_whole(entry, i, npz) for i, entry in enumerate(header.rows)),
+    )
+
+
+def _whole(entry: _Rows, number: int, npz: Npz) -> OperandRows:
+    a, b, a_peak, b_peak, depths = (npz.array(f"row_{key}_{number}") for key in ROWS)
+    return OperandRows(
+        layer=entry.layer,
+        product=entry.product,
+        a=a,
+        b=b,
+        a_peak=a_peak,
+        b_peak=b_peak,
+        depths=depths,
+        multiplications=entry.multiplications,
     )
 
 

@@ -8,7 +8,7 @@ from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandRows, OperandTrace, Recording
 
 STEPS, IMAGES, MULTIPLICATIONS = 10, 320, 64_000
 
@@ -35,6 +35,22 @@ def trace(
     peaks = np.full(rows, np.abs(a).max()), np.full(rows, np.abs(b).max())
     lengths = np.full(rows, length)
     return OperandTrace(layer, product, dataflow, a, b, sums, *peaks, lengths, multiplications)
+
+
+def rows(
+    layer: str = "fc",
+    product: ProductName = "forward",
+    count: int = 4,
+    depth: int = 12,
+    length: int = 12,
+) -> OperandRows:
+    """Whole sums of such operands, of `depth` products, of which the first `length` are kept."""
+    random = np.random.default_rng(len(layer))
+    size = (count, min(depth, length))
+    a = np.maximum(random.normal(size=size), 0).astype(np.float32)
+    b = (random.normal(size=size) / 8).astype(np.float32)
+    peaks = np.full(count, np.abs(a).max()), np.full(count, np.abs(b).max())
+    return OperandRows(layer, product, a, b, *peaks, np.full(count, depth), MULTIPLICATIONS)
 
 
 def recording(traces: Sequence[OperandTrace] | None = None) -> Recording:

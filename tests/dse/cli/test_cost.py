@@ -1,12 +1,15 @@
 """The command cost: what it prints, what it refuses."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mac_recordings import recording, rows, trace
 
 from axdse.dse.cli import run
+from axdse.multipliers.operands.recording_file import save_recording
 
 Out = pytest.CaptureFixture[str]
 
@@ -83,3 +86,54 @@ def test_operands_that_stand_still_take_no_energy(tmp_path: Path, capsys: Out) -
 def test_options_are_never_ignored(options: list[str], message: str, capsys: Out) -> None:
     assert run(["cost", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+SMALL = ["mitchell(m=1)", "--format", "float(2,1)", "--mac"]
+DOT = ["--sum", "dot(terms=2,align=4,acc=float(3,3))"]
+
+
+def test_a_whole_mac_is_shown(tmp_path: Path, capsys: Out) -> None:
+    path = tmp_path / "run.npz"
+    save_recording(replace(recording([trace()]), rows=(rows(),)), path)
+    assert run(["cost", *SMALL, *DOT, "--activity", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("recorded") == 2
+    assert out.count("uniform") == 2
+    assert "a register before the normaliser, " in out
+    assert "a unit of 2 products has" in out
+    assert run(["cost", *SMALL, *DOT, "--activity", str(path), "--stages", "0", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert (cost["terms"], cost["stage_bits"], cost["conversion"]) == (2, 0, None)
+    assert cost["recorded"]["timed"]["sum"] > cost["recorded"]["still"]["sum"] > 0
+
+
+def test_a_lazy_sum_is_shown_with_its_conversion(capsys: Out) -> None:
+    mac = "mitchell(m=1) in float(2,1) sum dot(terms=2,acc=lazy(3,9))"
+    assert run(["cost", mac, "--mac", "--aim", "area"]) == 0
+    out = capsys.readouterr().out
+    assert "FP32 of the register once per output, " in out
+    assert "no register inside" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["exact(n=8)", *DOT], "--sum is of the whole MAC"),
+        (["exact(n=8)", "--stages", "0"], "--stages is of the whole MAC"),
+        (["exact(n=8)", "--aim", "area"], "--aim is of the whole MAC"),
+        ([*SMALL, "--core"], "--core has no place beside --mac"),
+        ([*SMALL, "--fast"], "--fast has no place beside --mac"),
+        (["--mac"], "at least one SPEC"),
+        (["fc=exact(n=8) in bf16; *=fp32", "--mac"], "costs one MAC"),
+        ([*SMALL, "--sum", "lazy(3,9,stages=1)"], "leave stages out"),
+        (["exact(n=8)", "--format", "bf16", "--mac", "--sum", "fp16"], "5 exponent bits"),
+        (["exact(n=8) in bf16 sum hopper"], "'axdse cost --mac'"),
+    ],
+)
+def test_what_has_no_place_beside_a_mac_is_one_line(
+    options: list[str], message: str, capsys: Out
+) -> None:
+    assert run(["cost", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1

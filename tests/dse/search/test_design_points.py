@@ -280,7 +280,7 @@ def test_points_that_do_not_fit_the_network_are_refused(
         ),
         (["cost", PLACES], "weighed by the products of a training"),
         (["cost", PLACES, "--fast"], "costed as whole units, in full"),
-        (["cost", f"{DRUM} sum hopper"], "the sums of formats: fp32, bf16, fp16 and int32"),
+        (["cost", f"{DRUM} sum hopper"], "a unit alone has the sum of its format"),
         (["train", "teacher", "list.yaml"], "list.yaml must fit its schema"),
         (
             ["train", "lenet-300-100", "absent.yaml"],

@@ -1,6 +1,7 @@
 """The pipeline for one candidate: what stops it, and where."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.objectives import Measured, losses
 from axdse.dse.search.evaluate import Hurdle, evaluate
 from axdse.dse.search.replicates import Training
 from axdse.dse.training.examples import Examples
@@ -54,6 +56,24 @@ def test_a_dominated_candidate_is_not_trained(tiny_config: Make) -> None:
     assert result.reason == "trial 3 (udm) costs no more and reaches 0.9500"
     assert result.cost is not None
     assert result.history is None
+
+
+def test_whole_macs_are_costed_if_an_objective_is_of_them(tiny_config: Make) -> None:
+    point = uniform("exact(n=4)")
+    config = tiny_config("objectives: [accuracy, mac.energy, mac.area]", "activity: uniform")
+    with_, without = (
+        evaluate(0, point, each, Demand(), lambda cost: CLOSED).cost
+        for each in (config, tiny_config("activity: uniform"))
+    )
+    assert with_ is not None
+    assert without is not None
+    assert without.whole is None
+    assert with_.whole is not None
+    assert with_.whole.area_um2 > with_.area_um2
+    assert with_.bases == (*without.bases, with_.whole.basis)
+    accuracy, energy, area = losses(config.objectives, Measured(0.5, with_))
+    assert (accuracy, energy, area) == (-0.5, with_.whole.energy_fj, with_.whole.area_um2)
+    assert math.isnan(losses(config.objectives, Measured(0.5, without))[1])
 
 
 @pytest.mark.parametrize(("clock", "status"), [(1.7, "infeasible"), (4.0, "complete")])

@@ -11,14 +11,14 @@ from axdse.flows.accelerator.accumulator import (
     FloatAccumulator,
     IntAccumulator,
     accumulator_of,
-    running_sums,
+    addends,
 )
-from axdse.flows.accelerator.mac_netlists import addends, check_adder
 from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS, Stimulus
 from axdse.flows.liberty.library import read_library
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.simulation.icarus import simulate
+from axdse.multipliers.designs.datapath import Module
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
@@ -35,13 +35,13 @@ MIXED = (
     FloatAccumulator(8, 23, 8, 47),
 )
 EVERY: tuple[Accumulator, ...] = (FP32, FP16, BF16, *MIXED, IntAccumulator(32, 16))
-NARROW_ENOUGH = [each for each in EVERY if each.rtl.b_bits <= MAX_OPERAND_BITS]
+NARROW_ENOUGH = [each for each in EVERY if each.module.rtl.b_bits <= MAX_OPERAND_BITS]
 MILLION = 1_000_000
 
 
 @functools.cache
 def netlist(accumulator: Accumulator) -> Netlist:
-    return synthesise(accumulator.rtl, read_library())
+    return synthesise(accumulator.module.rtl, read_library())
 
 
 def corners(accumulator: FloatAccumulator) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def _nearest(total: Fraction, accumulator: FloatAccumulator) -> int:
 @pytest.mark.parametrize("accumulator", NARROW_ENOUGH, ids=str)
 def test_icarus_reads_the_verilog_as_yosys_does(accumulator: Accumulator) -> None:
     a, b = addends(accumulator, 2000, seed=5)
-    (trace,) = simulate([accumulator.rtl], Stimulus(a, b, exhaustive=False))
+    (trace,) = simulate([accumulator.module.rtl], Stimulus(a, b, exhaustive=False))
     response = trace.response()
     assert not response.unknown.any()
     np.testing.assert_array_equal(response.value, accumulator.added(a, b))
@@ -175,12 +175,10 @@ NAMED = {
 @pytest.fixture(scope="module")
 def inner_adder() -> Netlist:
     """`fp_add` alone, whose second operand may be subnormal."""
-    wrapped = FP32.rtl
-    body = wrapped.text.partition("endmodule")[2]
-    top = "module bare (input [31:0] a, input [31:0] b, output [31:0] p);\n"
-    text = f"{top}  fp_add add (.a(a), .b(b), .p(p));\nendmodule\n{body}"
-    rtl = type(wrapped)("bare", text, wrapped.ports, 32, 32, 32, "fp_add")
-    return synthesise(rtl, read_library())
+    body = "  fp_add add (.a(a), .b(b), .p(p));\n"
+    files = FP32.module.files
+    bare = Module("bare", (("a", 32), ("b", 32)), (("p", 32),), body, files)
+    return synthesise(bare.rtl, read_library())
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -257,28 +255,3 @@ def test_numbers_are_encoded_as_numpy_casts_them() -> None:
         half = values.astype(np.float16).view(np.uint16)
     np.testing.assert_array_equal(FP16.encoded(values), half)
     np.testing.assert_array_equal(FP32.encoded(values), values.view(np.uint32))
-
-
-def test_running_sums_are_numpys() -> None:
-    random = np.random.default_rng(8)
-    values = random.normal(size=(5, 40)).astype(np.float32)
-    codes = values.view(np.uint32).astype(np.uint64)
-    expected = np.cumsum(values, axis=1, dtype=np.float32)[:, :-1].view(np.uint32)
-    sums = running_sums(FP32, codes)
-    np.testing.assert_array_equal(sums[:, 1:], expected)
-    assert not sums[:, 0].any()
-
-
-def test_a_wrong_adder_is_caught() -> None:
-    swapped = netlist(BF16)
-    p = swapped.product
-    wrong = type(swapped)(
-        swapped.top,
-        swapped.a,
-        swapped.b,
-        type(p)(p.name, (p.nets[1], p.nets[0], *p.nets[2:])),
-        swapped.instances,
-    )
-    check_adder(swapped, BF16)
-    with pytest.raises(AxdseError, match="must add as its model does"):
-        check_adder(wrong, BF16)

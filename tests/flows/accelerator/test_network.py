@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mac_recordings import IMAGES, MULTIPLICATIONS, STEPS, recording, trace, unit
+from mac_recordings import IMAGES, MULTIPLICATIONS, STEPS, recording, rows, trace
 
 from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.accelerator.network import (
@@ -15,13 +15,13 @@ from axdse.flows.accelerator.network import (
     sum_of_layers,
 )
 from axdse.flows.accelerator.systolic_array import Array, array_cost, element_fj, parse_array
-from axdse.multipliers.designs.design_point import PRODUCTS, parse_design_point
+from axdse.multipliers.designs.design_point import PRODUCTS, parse_design_point, parse_mac
 from axdse.multipliers.errors import AxdseError
 
-EXACT, ROUGH = unit("exact(n=8)", "int8"), unit("truncated(n=8,t=6)", "int8")
+EXACT, ROUGH = parse_mac("exact(n=8) in int8"), parse_mac("truncated(n=8,t=6) in int8")
 
 
-ALL_EXACT, ALL_ROUGH = (parse_design_point(candidate.name) for candidate in (EXACT, ROUGH))
+ALL_EXACT, ALL_ROUGH = (parse_design_point(mac.name) for mac in (EXACT, ROUGH))
 
 
 def test_an_array_is_its_elements() -> None:
@@ -32,7 +32,7 @@ def test_an_array_is_its_elements() -> None:
     assert got.area_um2 == pytest.approx(32 * got.element_area_um2)
     assert got.clock_fj == pytest.approx(32 * (32 + 16) * mac.flip_flop.clock_fj)
     assert got.delay_ns == mac.delay_ns
-    assert got.leakage_nw > 32 * (mac.unit_leakage_nw + mac.adder_leakage_nw)
+    assert got.leakage_nw > 32 * sum(module.leakage_nw for module in mac.modules) > 0
 
 
 def test_the_clock_of_a_still_weight_stands_still() -> None:
@@ -52,19 +52,20 @@ FLOWS = ("output-stationary", "weight-stationary")
 def test_an_element_holds_each_unit_once_and_shares_the_adder() -> None:
     exact, rough = mac_cost(EXACT), mac_cost(ROUGH)
     one, both = array_cost([exact], Array()), array_cost([exact, rough, exact], Array())
-    assert both.element_area_um2 == pytest.approx(one.element_area_um2 + rough.unit_area_um2)
+    unit = rough.role_um2("multiplier")
+    assert both.element_area_um2 == pytest.approx(one.element_area_um2 + unit)
     assert both.clock_fj == one.clock_fj
-    wide = mac_cost(unit("exact(n=8)", "bf16"))
+    wide = mac_cost(parse_mac("exact(n=8) in bf16"))
     mixed = array_cost([exact, wide], Array())
     alone = array_cost([wide], Array())
-    added = exact.unit_area_um2 + exact.adder_area_um2
+    added = exact.role_um2("multiplier", "sum")
     assert mixed.element_area_um2 == pytest.approx(alone.element_area_um2 + added)
 
 
 def test_a_network_is_the_sum_of_its_macs() -> None:
     got = accelerator_cost(recording(), ALL_EXACT)
     assert [layer.product for layer in got.layers] == list(PRODUCTS)
-    mac = mac_cost(EXACT, traces=recording().traces)
+    mac = mac_cost(EXACT, recorded=recording().traces, apart=True)
     energies = [element_fj(mac, part.energy, Array()) for part in mac.parts]
     assert [layer.element_fj for layer in got.layers] == pytest.approx(energies)
     assert got.layers[0].macs_per_step == MULTIPLICATIONS / STEPS
@@ -77,6 +78,19 @@ def test_a_network_is_the_sum_of_its_macs() -> None:
     assert mac.uniform is not None
     uniform = 3 * element_fj(mac, mac.uniform, Array()) * MULTIPLICATIONS / STEPS * 1e-9
     assert got.network.uniform_step_uj == pytest.approx(uniform)
+
+
+def test_a_recipe_is_costed_under_whole_sums() -> None:
+    """And an element that makes two products at a time has the registers for them."""
+    dot = "exact(n=8) in int8 sum dot(terms=2,acc=int(20))"
+    made = replace(recording([trace()]), rows=(rows(),))
+    got = accelerator_cost(made, parse_design_point(dot))
+    (mac,) = got.macs
+    assert got.layers[0].element_fj == mac.parts[0].energy.timed.element_fj
+    assert mac.parts[0].energy.activity == "fc forward, whole sums"
+    assert got.array.element_area_um2 == pytest.approx(2 * mac.element_um2)
+    with pytest.raises(AxdseError, match="a sum that is a recipe"):
+        accelerator_cost(recording([trace()]), parse_design_point(dot))
 
 
 def test_products_have_their_own_designs() -> None:

@@ -11,9 +11,22 @@ from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
 from axdse.gpu.layers.convert import convert
 from axdse.gpu.recording.probes import Operands
 from axdse.gpu.recording.recorder import Recorder
-from axdse.gpu.recording.reservoir import COLUMNS, LENGTH, ROWS, SEGMENTS, Reservoir
+from axdse.gpu.recording.reservoir import (
+    COLUMNS,
+    LENGTH,
+    ROWS,
+    SEGMENTS,
+    WHOLE_ROWS,
+    Reservoir,
+    RowReservoir,
+)
 from axdse.gpu.testing.gemm import table
-from axdse.multipliers.operands.recording import DATAFLOWS, Dataflow, OperandTrace
+from axdse.multipliers.operands.recording import (
+    DATAFLOWS,
+    LONGEST_ROW,
+    Dataflow,
+    OperandTrace,
+)
 
 SHAPES = [(2, 20, 18, 5), (1, 3, 40, 37), (3, 1, 1, 1), (1, 33, 2, 50)]  # G, M, N, K
 
@@ -160,3 +173,52 @@ def test_integers_are_recorded_as_codes() -> None:
     (made, _) = recorder.traces
     assert set(made.a_peak) == {127.0}
     assert np.abs(made.a).max() == 127
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_whole_sums_are_rows_and_columns_of_the_matrices(swap: bool) -> None:
+    given = operands(SHAPES[0], swap)
+    reservoir = RowReservoir()
+    reservoir.add(given)
+    rows = reservoir.rows("fc", "forward")
+    assert rows is not None
+    assert rows.a.shape == (WHOLE_ROWS, 5)
+    assert rows.depths.tolist() == [5] * WHOLE_ROWS
+    assert rows.multiplications == 2 * 20 * 18 * 5
+    first, second = (rows.b, rows.a) if swap else (rows.a, rows.b)
+    outputs = set()
+    for a, b in zip(first, second, strict=True):
+        # Every number tells its place.
+        (group, i), (group_b, n) = divmod(int(a[0]) // 5, 20), divmod(int(-b[0]) - 1, 90)
+        np.testing.assert_array_equal(a, given.a[group, i])
+        np.testing.assert_array_equal(b, given.b[group_b, :, n])
+        assert group == group_b
+        outputs.add((group, i, n))
+    assert len(outputs) == WHOLE_ROWS
+
+
+def test_of_a_long_sum_the_first_products_are_kept_beside_short_ones() -> None:
+    reservoir = RowReservoir()
+    reservoir.add(operands((1, 1, 2, LONGEST_ROW + 7)))
+    reservoir.add(operands((1, 2, 1, 3)))
+    rows = reservoir.rows("fc", "forward")
+    assert rows is not None
+    assert sorted(rows.depths.tolist()) == [3, 3, LONGEST_ROW + 7, LONGEST_ROW + 7]
+    assert rows.a.shape == (4, LONGEST_ROW)
+    assert sorted(rows.lengths.tolist()) == [3, 3, LONGEST_ROW, LONGEST_ROW]
+    assert not rows.a[rows.depths == 3, 3:].any()
+    assert RowReservoir().rows("fc", "forward") is None
+
+
+def test_a_recorder_keeps_whole_sums_of_every_product() -> None:
+    exact = Product(table("exact", "bf16"))
+    layer = convert(nn.Linear(6, 4), Assignment(LayerProducts(exact, exact, exact))).model
+    model = nn.Sequential(nn.Tanh(), layer)
+    with Recorder(model) as recorder:
+        model(torch.randn(3, 6, requires_grad=True)).sum().backward()
+    kept = {rows.product: (rows.a.shape, rows.multiplications) for rows in recorder.rows}
+    assert kept == {
+        "forward": ((12, 6), 72),
+        "input_gradient": ((16, 4), 72),
+        "weight_gradient": ((16, 3), 72),
+    }

@@ -12,6 +12,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, parse_format
 from axdse.multipliers.operands.recording import (
     OperandHistogram,
+    OperandRows,
     OperandTrace,
     Recording,
     code_bits,
@@ -63,6 +64,49 @@ def test_a_file_gives_back_what_was_written(recording: Recording, saved: Path) -
 def test_a_recording_of_nothing_is_a_file_too(tmp_path: Path) -> None:
     save_recording(Recording((), "", "exact(n=8)", 0), tmp_path / "r.npz")
     assert load_recording(tmp_path / "r.npz").histograms == ()
+
+
+def whole(**changes: object) -> OperandRows:
+    a, b = (np.arange(6, dtype=np.float32).reshape(2, 3) + k for k in (0, 1))
+    peaks = np.ones(2, np.float32)
+    made = OperandRows("fc1", "forward", a, b, peaks, peaks, np.array([9, 2]), 40)
+    return dataclasses.replace(made, **changes)
+
+
+def test_whole_sums_are_given_back(recording: Recording, tmp_path: Path) -> None:
+    written = dataclasses.replace(recording, rows=(whole(), whole(product="input_gradient")))
+    save_recording(written, tmp_path / "r.npz")
+    read = load_recording(tmp_path / "r.npz")
+    assert read.digest == written.digest != recording.digest
+    assert [rows.name for rows in read.rows] == ["fc1 forward", "fc1 input_gradient"]
+    assert read.rows[0].lengths.tolist() == [3, 2]
+    assert read.rows[0].multiplications == 40
+    np.testing.assert_array_equal(read.rows[1].b, whole().b)
+
+
+def test_as_many_rows_are_taken_as_have_so_many_products() -> None:
+    assert [len(whole().first(count).depths) for count in (1, 3, 4, 99)] == [1, 1, 2, 2]
+
+
+def test_a_file_of_version_2_has_no_whole_sums(recording: Recording, saved: Path) -> None:
+    rewritten(saved, header=header_with(saved, version=2, rows=()))
+    read = load_recording(saved)
+    assert (read.rows, read.digest) == ((), recording.digest)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"b": np.zeros((2, 4), np.float32)}, "as many first operands as second ones"),
+        ({"a_peak": np.ones(3, np.float32)}, "as many first operands as second ones"),
+        ({"depths": np.array([1.0, 2.0])}, "depths in int64"),
+        ({"depths": np.array([1, 0])}, "a sum has a product"),
+    ],
+    ids=["width", "rows", "dtype", "empty"],
+)
+def test_whole_sums_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(AxdseError, match=message):
+        whole(**changes)
 
 
 @pytest.mark.parametrize("field", ["workload", "multiplier"])

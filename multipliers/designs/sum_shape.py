@@ -1,0 +1,189 @@
+"""How wide is the unit of a sum? What its Verilog, its model on codes and its tests agree on."""
+
+from dataclasses import dataclass
+
+from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.sums.recipe import (
+    FixedRegister,
+    FloatRegister,
+    IntRegister,
+    LazyRegister,
+    Sum,
+)
+
+REGISTER_BITS = 64
+WIDEST = 240  # bits of an aligned term
+GUARD = 3  # bits below those of a sum of two, of which the last is sticky
+SPECIAL_BITS = 2  # of a register without a format: 1 infinity, 2 minus infinity, 3 NaN
+
+
+@dataclass(frozen=True)
+class SumShape:
+    """The widths of a sum's unit.
+
+    Exponents of the unit are unsigned, those of operands and register meet in them, and 0 says
+    that a term is not there.
+
+    Attributes:
+        candidate: core and format in front of the sum.
+        sum: what it computes.
+    """
+
+    candidate: Candidate
+    sum: Sum
+
+    @property
+    def format(self) -> FloatFormat:
+        """Of the operands."""
+        assert isinstance(self.candidate.format, FloatFormat)
+        return self.candidate.format
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of one operand."""
+        if isinstance(self.candidate.format, IntFormat):
+            return self.candidate.format.bits
+        return 1 + self.format.exponent_bits + self.format.fraction_bits
+
+    @property
+    def fraction_bits(self) -> int:
+        """f, those of a term's significand, which has two bits before the point."""
+        m = self.format.fraction_bits
+        return m if self.format.product == "narrow" else 2 * m
+
+    @property
+    def register_bits(self) -> int:
+        """Width of the running sum as the unit has it."""
+        held = self.sum.register
+        if isinstance(held, FloatRegister):
+            return held.bits
+        if isinstance(held, IntRegister):
+            return held.width
+        exponent = self.exponent_bits if isinstance(held, LazyRegister) else 0
+        return SPECIAL_BITS + exponent + held.width
+
+    @property
+    def bias(self) -> int:
+        """What is added to an exponent inside the unit."""
+        return max(2 * self.format.bias, self._register_bias)
+
+    @property
+    def _register_bias(self) -> int:
+        held = self.sum.register
+        return (1 << (held.exponent_bits - 1)) - 1 if isinstance(held, FloatRegister) else 0
+
+    @property
+    def term_offset(self) -> int:
+        """From the sum of both operands' biased exponents to the unit's."""
+        return self.bias - 2 * self.format.bias
+
+    @property
+    def register_offset(self) -> int:
+        """From the register's biased exponent to the unit's."""
+        return self.bias - self._register_bias
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        """The smallest and the largest exponent of a term, or of the running sum."""
+        largest = 2 * ((1 << self.format.exponent_bits) - 2) + self.term_offset
+        smallest = 2 + self.term_offset
+        held = self.sum.register
+        if isinstance(held, FloatRegister) and self.sum.carry == "with":
+            largest = max(largest, (1 << held.exponent_bits) - 2 + self.register_offset)
+            smallest = min(smallest, 1 + self.register_offset)
+        return smallest, largest
+
+    @property
+    def exponent_bits(self) -> int:
+        """X, of an exponent inside the unit."""
+        held = self.sum.register
+        own = [self.format.exponent_bits + 1, self._range[1].bit_length()]
+        return max([*own, held.exponent_bits if isinstance(held, FloatRegister) else 0])
+
+    @property
+    def jams(self) -> bool:
+        """Whether two terms are added exactly, by a sticky bit."""
+        return self.is_rounded and self.sum.align is None and self.sum.terms == 1
+
+    @property
+    def keep(self) -> int:
+        """F, the fraction bits of an aligned term; of a window, below its highest exponent."""
+        if isinstance(self.sum.register, FixedRegister):
+            return self.window_top - self.sum.register.lowest
+        if self.sum.align is not None:
+            return self.sum.align
+        held = self.sum.register
+        assert isinstance(held, FloatRegister)
+        most = max(self.fraction_bits, held.fraction_bits)
+        smallest, largest = self._range
+        return most + (GUARD if self.jams else largest - smallest)
+
+    @property
+    def window_top(self) -> int:
+        """The exponent to which the terms of a fixed-point sum are shifted.
+
+        Terms above it leave nothing in a window that wraps, and saturate one that saturates.
+        """
+        held = self.sum.register
+        assert isinstance(held, FixedRegister)
+        beyond = held.lowest + held.width - 1
+        beyond += 0 if held.overflow == "saturate" else self.fraction_bits
+        return max(held.lowest + 1, min(beyond, self._range[1] - self.bias))
+
+    @property
+    def term_bits(self) -> int:
+        """Width of an aligned term, with its sign where it is cut down."""
+        return self.keep + 2 + (self.sum.cut == "down")
+
+    @property
+    def width(self) -> int:
+        """W, of the sum in two's complement."""
+        held = self.sum.register
+        if isinstance(held, LazyRegister):
+            return held.width
+        if isinstance(held, FixedRegister):
+            # What wraps is right modulo 2^W all along.
+            return held.width + (self.sum.terms.bit_length() if held.overflow == "saturate" else 0)
+        if isinstance(held, IntRegister):
+            return held.width + (held.overflow == "saturate")
+        return self.keep + 3 + self.sum.terms.bit_length()
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether a whole sum may lie below the register's smallest normal number."""
+        first = self._range[0] + self.width - 2 - self.keep - self.register_offset
+        return first < 1
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether each step ends in a normaliser, before which a stage register may stand."""
+        return isinstance(self.sum.register, FloatRegister)
+
+    def check(self) -> None:
+        """Look whether there is Verilog of it.
+
+        Raises:
+            AxdseError: there is none.
+        """
+        family, form = self.candidate.multiplier.family, self.candidate.format
+        if family.pipeline or (isinstance(form, FloatFormat) and family.takes_floats):
+            rule = "the unit of a sum is made of combinational cores in an integer or float format"
+            raise AxdseError(rule, self.candidate.name, "choose another core or format")
+        if self.sum.stages and not self.is_rounded:
+            rule = "the register of stages=1 stands before a normaliser, which float(E,R) has"
+            raise AxdseError(rule, self.sum.name, "leave stages out")
+        if self.register_bits > REGISTER_BITS:
+            rule = f"the register of a sum has up to {REGISTER_BITS} bits"
+            raise AxdseError(
+                rule, f"{self.register_bits} of {self.sum.name}", "choose a narrower one"
+            )
+        if isinstance(self.sum.register, FixedRegister):
+            smallest, largest = self._range
+            if not smallest <= self.window_top + self.bias <= largest:
+                rule = f"products of {form.name} fall into the window of a fixed-point sum"
+                raise AxdseError(rule, self.sum.name, "choose another L of fixed(W,L)")
+        if isinstance(form, FloatFormat) and self.keep + 2 > WIDEST:
+            rule = f"an aligned term has up to {WIDEST} bits"
+            raise AxdseError(rule, f"{self.sum.name} behind {form.name}", "choose align=F")
