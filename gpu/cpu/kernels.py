@@ -15,13 +15,13 @@ from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.model.sum_model import sum_task
+from axdse.multipliers.model.sum_model import SumTask, sum_task
 from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
 MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
-_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c
+_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c, kernel_sums_int8.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,28 +92,22 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
 
 
 def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
-    """Rows begin with `struct sum`, significands follow."""
+    """Rows begin with `struct sum`."""
     assert isinstance(known.table, Lut)
     assert known.sum is not None
-    total, number_format = known.sum, known.table.format
+    number_format = known.table.format
     entries = known.table.entries.T if columns_first else known.table.entries
     is_float = isinstance(number_format, FloatFormat)
-    fraction_bits, recipe = 0, sum_task(total, 0)
-    rows = _aligned(_TABLE_AT)
+    library = load_kernel(kernel.float_source if is_float else kernel.int8_source)
     if isinstance(number_format, FloatFormat):
-        fraction_bits, kept = number_format.fraction_bits, number_format.product_fraction_bits
-        wide = entries.astype(np.int64)
-        size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
-        # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
-        size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
-        recipe = sum_task(total, _FRACTION_BITS)
-        stride = max(_ROW_ENTRIES, 1 << fraction_bits)
-        rows = _aligned(_TABLE_AT + 2 * stride * len(size))
-        table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
-        table[:, : size.shape[1]] = size
+        fraction_bits, recipe = number_format.fraction_bits, sum_task(known.sum, _FRACTION_BITS)
+        rows = _significands(entries, number_format)
+    else:
+        fraction_bits, recipe = 0, sum_task(known.sum, 0)
+        rows = _products(entries, library)
     rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
     return Engine(
-        load_kernel(kernel.float_source if is_float else kernel.int8_source),
+        library,
         rows,
         np.ascontiguousarray(entries).view(np.uint16),
         is_float=is_float,
@@ -122,6 +116,33 @@ def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Eng
         entry_bytes=2,
         nearest=isinstance(number_format, FloatFormat) and number_format.rounding == "nearest",
     )
+
+
+def _significands(entries: np.ndarray, number_format: FloatFormat) -> np.ndarray:
+    """The table of kernel_sums.c but its head: significands with 14 fraction bits."""
+    kept = number_format.product_fraction_bits
+    wide = entries.astype(np.int64)
+    size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
+    # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
+    size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
+    stride = max(_ROW_ENTRIES, 1 << number_format.fraction_bits)
+    rows = _aligned(_TABLE_AT + 2 * stride * len(size))
+    table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
+    table[:, : size.shape[1]] = size
+    return rows
+
+
+def _products(entries: np.ndarray, library: ctypes.CDLL) -> np.ndarray:
+    """The table of kernel_sums_int8.c but its sum: the largest product, and the plain table."""
+    rows = _aligned(_TABLE_AT + library.table_size(0, 2))
+    words = np.ascontiguousarray(entries).view(np.uint16)
+    library.prepare_table(
+        ctypes.c_void_p(rows.ctypes.data + _TABLE_AT), ctypes.c_void_p(words.ctypes.data), 0, 2
+    )
+    largest = np.abs(words.view(np.int16).astype(np.int32)).max()
+    at = ctypes.sizeof(SumTask)
+    rows[at : at + 4] = np.frombuffer(np.int32(largest).tobytes(), np.uint8)
+    return rows
 
 
 def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
