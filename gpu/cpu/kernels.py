@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
-from axdse.multipliers.model.sum_model import SumTask, sum_task
+from axdse.multipliers.model.sum_model import sum_task
 from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
 MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
-_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c, kernel_sums_int8.c
+_FRACTION_BITS = 14  # kernel_sums.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ Build = Callable[["Kernel", Multiplication, bool], Engine]
 
 
 def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    """The table of a kernel that adds by a recipe begins with its `struct sum`."""
     assert isinstance(known.table, Lut)
     entries = known.table.entries.T if columns_first else known.table.entries
     stored = known.table.format
@@ -77,6 +78,10 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
         entries = entries.astype(np.uint16) << (15 - kept)
     entries = np.ascontiguousarray(entries).view(np.uint16)
     rows = _aligned(library.table_size(fraction_bits, entry_bytes))
+    if kernel.adds_by_a_recipe:
+        assert known.sum is not None
+        recipe = sum_task(known.sum, _FRACTION_BITS if number_format else 0)
+        rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
     addresses = (ctypes.c_void_p(array.ctypes.data) for array in (rows, entries))
     library.prepare_table(*addresses, fraction_bits, entry_bytes)
     return Engine(
@@ -89,60 +94,6 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
         entry_bytes=entry_bytes,
         nearest=number_format is not None and number_format.rounding == "nearest",
     )
-
-
-def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
-    """Rows begin with `struct sum`."""
-    assert isinstance(known.table, Lut)
-    assert known.sum is not None
-    number_format = known.table.format
-    entries = known.table.entries.T if columns_first else known.table.entries
-    is_float = isinstance(number_format, FloatFormat)
-    library = load_kernel(kernel.float_source if is_float else kernel.int8_source)
-    if isinstance(number_format, FloatFormat):
-        fraction_bits, recipe = number_format.fraction_bits, sum_task(known.sum, _FRACTION_BITS)
-        rows = _significands(entries, number_format)
-    else:
-        fraction_bits, recipe = 0, sum_task(known.sum, 0)
-        rows = _products(entries, library)
-    rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
-    return Engine(
-        library,
-        rows,
-        np.ascontiguousarray(entries).view(np.uint16),
-        is_float=is_float,
-        is_inlined=False,
-        fraction_bits=fraction_bits,
-        entry_bytes=2,
-        nearest=isinstance(number_format, FloatFormat) and number_format.rounding == "nearest",
-    )
-
-
-def _significands(entries: np.ndarray, number_format: FloatFormat) -> np.ndarray:
-    """The table of kernel_sums.c but its head: significands with 14 fraction bits."""
-    kept = number_format.product_fraction_bits
-    wide = entries.astype(np.int64)
-    size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
-    # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
-    size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
-    stride = max(_ROW_ENTRIES, 1 << number_format.fraction_bits)
-    rows = _aligned(_TABLE_AT + 2 * stride * len(size))
-    table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
-    table[:, : size.shape[1]] = size
-    return rows
-
-
-def _products(entries: np.ndarray, library: ctypes.CDLL) -> np.ndarray:
-    """The table of kernel_sums_int8.c but its sum: the largest product, and the plain table."""
-    rows = _aligned(_TABLE_AT + library.table_size(0, 2))
-    words = np.ascontiguousarray(entries).view(np.uint16)
-    library.prepare_table(
-        ctypes.c_void_p(rows.ctypes.data + _TABLE_AT), ctypes.c_void_p(words.ctypes.data), 0, 2
-    )
-    largest = np.abs(words.view(np.int16).astype(np.int32)).max()
-    at = ctypes.sizeof(SumTask)
-    rows[at : at + 4] = np.frombuffer(np.int32(largest).tobytes(), np.uint8)
-    return rows
 
 
 def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
@@ -177,6 +128,7 @@ class Kernel:
         needs: CPU flags without which it cannot run.
         build: makes an engine of it, a multiplication that has the form it wants, and whether
             the columns of the GEMM are the first operand.
+        adds_by_a_recipe: its table begins with the recipe of the sum.
     """
 
     name: str
@@ -184,6 +136,7 @@ class Kernel:
     int8_source: str
     needs: frozenset[str]
     build: Build = _looked_up
+    adds_by_a_recipe: bool = False
 
 
 VBMI = Kernel(
@@ -198,10 +151,10 @@ PORTABLE = Kernel("portable", "kernel_portable.c", "kernel_portable_int8.c", fro
 KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
 # Those that add by a recipe; the second is the model of the sum alone, to compare with.
-SUMS = Kernel("sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), _summed)
-CAREFUL_SUMS = Kernel(
-    "careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset(), _summed
+SUMS = Kernel(
+    "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), adds_by_a_recipe=True
 )
+CAREFUL_SUMS = replace(SUMS, name="careful sums", float_source="kernel_sums_careful.c")
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

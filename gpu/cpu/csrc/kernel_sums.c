@@ -15,6 +15,11 @@
 #else
 #define AXDSE_PERMUTES 0
 #endif
+#if defined(__AVX512VBMI__) && AXDSE_PERMUTES
+#define AXDSE_LOOKS_UP 1
+#else
+#define AXDSE_LOOKS_UP 0
+#endif
 
 enum {
     LANES = 32,
@@ -42,8 +47,16 @@ static const struct sum *sum_of(const struct task *task) { return task->table; }
 static const uint16_t *table_of(const struct task *task) {
     return (const uint16_t *)((const char *)task->table + TABLE_AT);
 }
-static int row_stride(const struct task *task) {
-    return 1 << task->fraction_bits > ROW_ENTRIES ? 1 << task->fraction_bits : ROW_ENTRIES;
+static int row_stride(int fraction_bits) {
+    return 1 << fraction_bits > ROW_ENTRIES ? 1 << fraction_bits : ROW_ENTRIES;
+}
+
+/* Where tables of other forms lie: rows of bytes, as sums_converted.h has them. */
+static int plane_row(int fraction_bits, int entry_bytes) {
+    return (fraction_bits < 7 ? 64 : 128) * entry_bytes;
+}
+static int64_t planes_at(int fraction_bits) {
+    return TABLE_AT + ((int64_t)row_stride(fraction_bits) * (int64_t)sizeof(uint16_t) << fraction_bits);
 }
 
 static int is_special(code x) { return exponent_of(x) == 255; }
@@ -61,7 +74,7 @@ static struct reach with(struct reach reach, int exponent) {
 
 static struct reach pack_row(struct left *row, const struct task *task, const code *a) {
     struct reach reach = {255, 0};
-    const int stride = row_stride(task);
+    const int stride = row_stride(task->fraction_bits);
     for (int64_t k = 0; k < task->depth; k++) {
         const code x = a[task->a.inner[k]];
         row[k].exponent = (int16_t)(exponent_of(x) ? exponent_of(x) - 127 : ABSENT);
@@ -105,11 +118,29 @@ static int is_in_reach(const struct task *task, struct reach a, struct reach b, 
     return form != 1 || ((low >= -95 || !a.high || !b.high) && high + bits + 4 <= 126);
 }
 
+/* The products of a step as the model of the sum takes them. */
+struct terms {
+    int32_t exponent[SUM_MOST_TERMS];
+    int64_t significand[SUM_MOST_TERMS];
+    float special; /* the sum of infinities and NaN, else 0 */
+};
+
+static void set_term(struct terms *terms, int i, code x, code y, const struct task *task) {
+    const int bits = task->fraction_bits;
+    const int odd = (is_special(x) || is_special(y)) && y != MISSING;
+    const int none = odd || !exponent_of(x) || !exponent_of(y);
+    const int64_t at = index_of(x, bits) * (uint32_t)row_stride(bits) + index_of(y, bits);
+    const int64_t size = none ? 0 : table_of(task)[at];
+    if (i == 0) terms->special = 0;
+    terms->special += odd ? value_of(x) * value_of(y) : 0;
+    terms->exponent[i] = none ? 0 : exponent_of(x) + exponent_of(y) - 254;
+    terms->significand[i] = (x ^ y) >> 15 ? -size : size;
+}
+
 /* One output by the model of the sum. */
 static float careful(const struct task *task, const struct left *row, const struct right *panel,
                      int lane) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float outer = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
@@ -117,22 +148,11 @@ static float careful(const struct task *task, const struct left *row, const stru
         struct running now;
         sum_clear(sum, &now, 0);
         for (int64_t k = from; k < end; k += sum->terms) {
-            int32_t exponent[SUM_MOST_TERMS];
-            int64_t significand[SUM_MOST_TERMS];
+            struct terms terms;
             const int count = (int)min64(sum->terms, end - k);
-            float special = 0;
-            for (int i = 0; i < count; i++) {
-                const struct left *x = row + k + i;
-                const struct right *y = panel + k + i;
-                const code b = y->code[lane];
-                const int odd = (is_special(x->code) || is_special(b)) && b != MISSING;
-                const int none = odd || !exponent_of(x->code) || !exponent_of(b);
-                const int64_t size = none ? 0 : table[x->at + y->index[lane]];
-                special += odd ? value_of(x->code) * value_of(b) : 0;
-                exponent[i] = none ? 0 : x->exponent + y->exponent[lane];
-                significand[i] = (x->code ^ b) >> 15 ? -size : size;
-            }
-            sum_step(sum, &now, exponent, significand, count, special);
+            for (int i = 0; i < count; i++)
+                set_term(&terms, i, row[k + i].code, panel[k + i].code[lane], task);
+            sum_step(sum, &now, terms.exponent, terms.significand, count, terms.special);
         }
         outer = sum->chunk ? outer + sum_end(sum, &now) : sum_end(sum, &now);
     }
@@ -677,10 +697,48 @@ static void multiply_rows(const struct task *task, const struct left *rows,
     }
 }
 
+#if AXDSE_LOOKS_UP
+#include "sums_nest.h"
+#include "sums_converted.h"
+#endif
+
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    return planes_at(fraction_bits) + ((int64_t)plane_row(fraction_bits, entry_bytes) << fraction_bits);
+}
+
+/* `entries` as float_codes.h has them; `table` is zeroed but for its `struct sum`. */
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    const int size = 1 << fraction_bits, plane = plane_row(fraction_bits, 1);
+    uint16_t *significands = (uint16_t *)(table + TABLE_AT);
+    for (int x = 0; x < size; x++)
+        for (int y = 0; y < size; y++) {
+            const uint32_t entry = entries[x * size + y];
+            /* A wide one's last bit is 0: of 15 there are 14. */
+            const uint32_t whole = (0x8000 | (entry & 0x7fff)) << (entry >> 15);
+            uint8_t *row = table + planes_at(fraction_bits) + x * plane_row(fraction_bits, entry_bytes);
+            significands[x * row_stride(fraction_bits) + y] = (uint16_t)(whole >> 1);
+            row[y] = (uint8_t)(entry >> 8);
+            if (entry_bytes == 2) row[plane + y] = (uint8_t)entry;
+        }
+}
+
 enum { SERIAL_PRODUCTS = 1 << 15 };
+
+static int multiply_generally(const struct task *task);
 
 /* Returns 0, or 1 if there is no memory. */
 int multiply_task(const struct task *task) {
+#if AXDSE_LOOKS_UP
+    if (task->depth <= MOST_DEPTH && takes_converted(sum_of(task))) {
+        const struct way way = converted_way(task);
+        return multiply_by(&way, task);
+    }
+#endif
+    return multiply_generally(task);
+}
+
+/* Returns 0, or 1 if there is no memory. */
+static int multiply_generally(const struct task *task) {
     const int64_t panels = (task->columns + LANES - 1) / LANES;
     const double products = (double)task->rows * task->depth * task->columns * task->problems;
     const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;

@@ -7,9 +7,11 @@
  * row of a panel is done again `in_order`, product by product. Narrow registers, which reach their
  * ends all the time, go there at once: with AVX-512 a panel at a time, in 16 bits or in 32.
  *
- * The table begins with `struct head`; what prepare_table() has written follows HEAD bytes on.
+ * The table begins with `struct head`; what prepare_plain() has written follows HEAD bytes on.
  */
 #define multiply_task multiply_plain
+#define prepare_table prepare_plain
+#define table_size plain_size
 #if defined(__AVX512VBMI__)
 #include "kernel_vbmi_int8.c"
 #elif defined(__AVX2__)
@@ -20,6 +22,8 @@
 #include "kernel_portable_int8.c"
 #endif
 #undef multiply_task
+#undef prepare_table
+#undef table_size
 
 #include "sum.h"
 
@@ -32,6 +36,20 @@ struct head {
 
 /* Rows of panels that were done in order, of any task; tests look at it. */
 int64_t careful_blocks;
+
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    return HEAD + plain_size(fraction_bits, entry_bytes);
+}
+
+/* `table` is zeroed but for its `struct sum`. */
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    struct head *head = (struct head *)table;
+    for (int i = 0; i < 1 << 16; i++) {
+        const int32_t product = (int16_t)entries[i], size = product < 0 ? -product : product;
+        if (size > head->largest) head->largest = size;
+    }
+    prepare_plain((void *)(table + HEAD), entries, fraction_bits, entry_bytes);
+}
 
 static const struct head *head_of(const struct task *task) { return task->table; }
 static struct task plain_task(const struct task *task, int64_t first, int64_t depth) {

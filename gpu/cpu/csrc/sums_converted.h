@@ -1,0 +1,364 @@
+/* Aligned steps by conversion: registers float(8,R), align=F <= 28, tables of m <= 7, any N.
+ *
+ * A product becomes the FP32 word of s 2^(F - gap), gap below the largest exponent M of its lane, and
+ * vcvtps2dq, toward zero or down, is the shifter. Gaps are three: of a to the largest exponent of
+ * its step, the same of b, and Dm of both of these to M. Exponents are added as words of 16 bits that
+ * have the sign on top and the upper bits of the significand below. Bytes of b lie in an order such
+ * that in-lane unpacks give sums in that of the columns (kernel_vbmi.c).
+ *
+ * A gap of MOST_GAP or more in a or b is that, and a lane whose M lies more than `deepest` below the
+ * sum of both largest exponents is left to the model: then nothing is kept of what has MOST_GAP, and
+ * zeros have it. Whether a lane has any product is a matter of masks of zeros. Infinities and
+ * NaN are zeros here; their lanes go to the model, as do those whose exponents are extreme.
+ *
+ * Operations per 64 columns and k, entries of a byte: 2 for M, a look-up, 2 + 4 unpacks, 1 + 4
+ * additions of words, 4 conversions, 4 additions.
+ */
+enum { MOST_GAP = 62, NO_GAP = 255, LEAST_TOP = 84, MOST_TOP = 200, WORDS = SUM_MOST_TERMS / 16 };
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 32")
+
+/* N terms of a row. Exponents are in the place that they have in the upper half of an FP32 word;
+ * `top`, the largest, is without its bias, and -127 of a row of zeros. */
+struct converted_row {
+    int16_t top, is_special;
+    uint16_t some[WORDS];
+    struct {
+        int16_t exponent; /* -gap, and the sign */
+        uint16_t at, gap, none;
+    } term[];
+};
+
+struct converted_columns {
+    _Alignas(64) uint16_t top[2][32];
+    uint16_t some[WORDS][2][32];
+    struct {
+        uint8_t gap[SPAN], index[SPAN];
+        uint16_t exponent[2][32];
+    } k[SUM_MOST_TERMS];
+    int low, high; /* of top, where it is not 0 */
+    uint64_t special;
+};
+
+INLINE __m512i in_lookup_order(__m512i bytes) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, bytes);
+}
+
+INLINE __m512i join_bytes(__m512i first, __m512i second) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(first)),
+                              _mm512_cvtepi16_epi8(second), 1);
+}
+
+/* 32 columns as what unpacking bytes in the order of look-ups gives. */
+INLINE __m512i words_in_lookup_order(__m512i words) {
+    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), words);
+}
+
+/* Lanes of columns from those of two such registers. */
+static uint64_t columns_of(__mmask32 first, __mmask32 second) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    const __mmask32 low = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(first)));
+    const __mmask32 high = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(second)));
+    return (uint64_t)high << 32 | low;
+}
+
+/* The upper words of two registers of FP32, in that order. */
+INLINE __m512i upper_words(__m512 first, __m512 second) {
+    static const uint16_t pick[32] = {1,  3,  5,  7,  33, 35, 37, 39, 9,  11, 13, 15, 41, 43, 45, 47,
+                                      17, 19, 21, 23, 49, 51, 53, 55, 25, 27, 29, 31, 57, 59, 61, 63};
+    return _mm512_permutex2var_epi16(_mm512_castps_si512(first), _mm512_loadu_si512(pick),
+                                     _mm512_castps_si512(second));
+}
+
+/* Words as the upper halves of FP32, those of columns 16 o .. 16 o + 15 of the 32. */
+INLINE __m512 as_floats(__m512i words, int o) {
+    const __m512i zero = _mm512_setzero_si512();
+    return _mm512_castsi512_ps(o ? _mm512_unpackhi_epi16(zero, words) : _mm512_unpacklo_epi16(zero, words));
+}
+
+INLINE __m512i exponents_of_codes(__m512i codes) {
+    return _mm512_and_si512(_mm512_srli_epi16(codes, 7), _mm512_set1_epi16(255));
+}
+
+INLINE int largest_word(__m512i x) {
+    const __m256i y = _mm256_max_epu16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    const __m128i z = _mm_max_epu16(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
+    return 65535 - _mm_extract_epi16(_mm_minpos_epu16(_mm_sub_epi16(_mm_set1_epi16(-1), z)), 0);
+}
+
+INLINE int smallest_word(__m512i x) {
+    return 65535 - largest_word(_mm512_sub_epi16(_mm512_set1_epi16(-1), x));
+}
+
+static void pack_converted_row(void *packed, const code *codes, int count, const struct task *task) {
+    struct converted_row *row = packed;
+    const __m512i special = _mm512_set1_epi16(255), lowest = _mm512_set1_epi16(MOST_GAP);
+    const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
+    __m512i most = _mm512_setzero_si512();
+    row->is_special = 0;
+    memset(row->some, 0, sizeof row->some);
+    for (int k = 0; k < count; k += 32) {
+        const __m512i e = exponents_of_codes(_mm512_loadu_si512(codes + k));
+        const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, special);
+        const __mmask32 some = _mm512_test_epi16_mask(e, e) & ~odd;
+        row->is_special |= odd != 0;
+        memcpy(row->some + k / 16, &some, sizeof some);
+        most = _mm512_mask_max_epu16(most, some, most, e);
+    }
+    const int top = largest_word(most);
+    row->top = (int16_t)((top - 127) * 128);
+    for (int k = 0; k < count; k += 32) {
+        uint32_t some;
+        memcpy(&some, row->some + k / 16, sizeof some);
+        const __m512i x = _mm512_loadu_si512(codes + k), e = exponents_of_codes(x);
+        const __m512i gap = _mm512_mask_sub_epi16(special, some, _mm512_set1_epi16((short)top), e);
+        const __m512i sign = _mm512_and_si512(x, _mm512_set1_epi16(INT16_MIN));
+        const __m512i place = _mm512_slli_epi16(_mm512_min_epu16(gap, lowest), 7);
+        const __m512i exponent = _mm512_sub_epi16(sign, place);
+        const __m512i index = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
+        const __m512i at = _mm512_mullo_epi16(index, _mm512_set1_epi16((short)plane_row(task->fraction_bits, task->entry_bytes)));
+        uint16_t words[3][32];
+        _mm512_storeu_si512(words[0], exponent);
+        _mm512_storeu_si512(words[1], at);
+        _mm512_storeu_si512(words[2], gap);
+        for (int i = 0; i < 32 && k + i < count; i += 8) {
+            const __m512i low = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[0] + i)));
+            const __m512i middle = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[1] + i)));
+            const __m512i high = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[2] + i)));
+            const __m512i rest = _mm512_or_si512(_mm512_slli_epi64(middle, 16), _mm512_slli_epi64(high, 32));
+            _mm512_storeu_si512(row->term + k + i, _mm512_or_si512(low, rest));
+        }
+    }
+}
+
+/* What both ways need of columns: the largest exponents, masks of zeros, and bounds. */
+struct column_bounds {
+    __m512i top[2];
+    int low, high;
+    uint64_t special;
+};
+
+static struct column_bounds bound_columns(const code (*codes)[SPAN], int count,
+                                          uint16_t (*some)[2][32]) {
+    const __m512i ends = _mm512_set1_epi16(255), zero = _mm512_setzero_si512();
+    struct column_bounds bounds = {.special = 0};
+    __m512i low = ends, high = zero;
+    for (int h = 0; h < 2; h++) {
+        __m512i top = zero, there = zero;
+        for (int k = 0; k < count; k++) {
+            const __m512i e = exponents_of_codes(_mm512_loadu_si512(codes[k] + 32 * h));
+            const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, ends);
+            const __mmask32 is = _mm512_test_epi16_mask(e, e) & ~odd;
+            bounds.special |= (uint64_t)odd << (32 * h);
+            top = _mm512_mask_max_epu16(top, is, top, e);
+            there = _mm512_or_si512(there, _mm512_maskz_set1_epi16(is, (short)(1 << k % 16)));
+            if (k % 16 == 15 || k == count - 1) {
+                _mm512_store_si512(some[k / 16][h], words_in_lookup_order(there));
+                there = zero;
+            }
+        }
+        bounds.top[h] = top;
+        high = _mm512_max_epu16(high, top);
+        low = _mm512_mask_min_epu16(low, _mm512_test_epi16_mask(top, top), low, top);
+    }
+    bounds.low = smallest_word(low);
+    bounds.high = largest_word(high);
+    return bounds;
+}
+
+static void pack_converted_columns(void *packed, const code (*codes)[SPAN], int count,
+                                   const struct task *task) {
+    struct converted_columns *to = packed;
+    const struct column_bounds bounds = bound_columns(codes, count, to->some);
+    const __m512i ends = _mm512_set1_epi16(255), lowest = _mm512_set1_epi16(MOST_GAP);
+    const __m512i unit = _mm512_set1_epi16((short)(127 + sum_of(task)->align));
+    const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
+    to->low = bounds.low, to->high = bounds.high, to->special = bounds.special;
+    for (int h = 0; h < 2; h++)
+        _mm512_store_si512(to->top[h], words_in_lookup_order(_mm512_slli_epi16(bounds.top[h], 7)));
+    for (int k = 0; k < count; k++) {
+        __m512i gaps[2], index[2];
+        UNROLLED for (int h = 0; h < 2; h++) {
+            const __m512i x = _mm512_loadu_si512(codes[k] + 32 * h), e = exponents_of_codes(x);
+            const __mmask32 some = _mm512_test_epi16_mask(e, e) & _mm512_cmpneq_epi16_mask(e, ends);
+            gaps[h] = _mm512_mask_sub_epi16(ends, some, bounds.top[h], e);
+            index[h] = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
+            const __m512i place = _mm512_sub_epi16(unit, _mm512_min_epu16(gaps[h], lowest));
+            const __m512i sign = _mm512_and_si512(x, _mm512_set1_epi16(INT16_MIN));
+            _mm512_store_si512(to->k[k].exponent[h],
+                               words_in_lookup_order(_mm512_or_si512(sign, _mm512_slli_epi16(place, 7))));
+        }
+        _mm512_store_si512(to->k[k].gap, in_lookup_order(join_bytes(gaps[0], gaps[1])));
+        _mm512_store_si512(to->k[k].index, in_lookup_order(join_bytes(index[0], index[1])));
+    }
+}
+
+INLINE __m512i looked_up_bytes(const uint8_t *row, __m512i index, int registers) {
+    return registers == 1 ? _mm512_permutexvar_epi8(index, _mm512_load_si512(row))
+                          : _mm512_permutex2var_epi8(_mm512_load_si512(row), index,
+                                                     _mm512_load_si512(row + 64));
+}
+
+/* Terms [from, last) in units of 2^(M - F): sums of 32 bits, of so few that they hold them. */
+INLINE void add_converted(__m512i *sums, const struct converted_row *x, const struct converted_columns *y,
+                          const __m512i *diff, int from, int last, const uint8_t *table, int registers,
+                          int wide, int down) {
+    const __m512i zero = _mm512_setzero_si512();
+    for (int k = from; k < last; k++) {
+        const uint8_t *row = table + x->term[k].at;
+        const __m512i exponent = _mm512_set1_epi16(x->term[k].exponent);
+        const __m512i index = _mm512_load_si512(y->k[k].index);
+        const __m512i upper = looked_up_bytes(row, index, registers);
+        const __m512i lower = wide ? looked_up_bytes(row + 64 * registers, index, registers) : zero;
+        __m512i none = zero;
+        if (down) {
+            if (x->term[k].gap == NO_GAP) continue;
+            const __m512i gap = _mm512_load_si512(y->k[k].gap);
+            none = _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(gap, _mm512_set1_epi8((char)NO_GAP)));
+        }
+        UNROLLED for (int q = 0; q < 4; q++) {
+            const int h = q / 2, o = q % 2;
+            const __m512i bytes = h ? _mm512_unpackhi_epi8(upper, zero) : _mm512_unpacklo_epi8(upper, zero);
+            const __m512i rest = h ? _mm512_unpackhi_epi8(zero, lower) : _mm512_unpacklo_epi8(zero, lower);
+            const __m512i place = _mm512_add_epi16(_mm512_load_si512(y->k[k].exponent[h]),
+                                                   _mm512_add_epi16(exponent, diff[h]));
+            const __m512i words = _mm512_add_epi16(place, bytes);
+            __m512i product = o ? _mm512_unpackhi_epi16(rest, words) : _mm512_unpacklo_epi16(rest, words);
+            if (down) { /* zeros have a sign, and no floor */
+                const __m512i out = h ? _mm512_unpackhi_epi8(none, none) : _mm512_unpacklo_epi8(none, none);
+                product = _mm512_andnot_si512(o ? _mm512_unpackhi_epi16(out, out) : _mm512_unpacklo_epi16(out, out),
+                                              product);
+            }
+            const __m512 exact = _mm512_castsi512_ps(product);
+            const __m512i cut = down ? _mm512_cvt_roundps_epi32(exact, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
+                                     : _mm512_cvttps_epi32(exact);
+            sums[q] = _mm512_add_epi32(sums[q], cut);
+        }
+    }
+}
+
+/* An integer of 32 bits as FP32 with r fraction bits; r = 22 to nearest even is not among them. */
+INLINE __m512 rounded(__m512i whole, int r, int nearest) {
+    if (nearest && r == 23) return _mm512_cvtepi32_ps(whole);
+    __m512 near = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    if (nearest) { /* to odd first */
+        const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(near), whole);
+        const __m512i word = _mm512_castps_si512(near);
+        near = _mm512_castsi512_ps(_mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1)));
+    }
+    return cut_word(near, r, nearest);
+}
+
+/* One row. */
+INLINE void add_converted_row(struct block *block, int64_t m, const struct converted_row *x,
+                              const struct converted_columns *y, const uint8_t *table, int registers, int wide,
+                              int down) {
+    const struct sum *sum = sum_of(block->task);
+    const int align = sum->align, r = sum->register_bits, late = sum->late, nearest = sum->nearest;
+    const int deepest = MOST_GAP - 2 - align, count = block->count, flush = 1 << (29 - align);
+    float *c = block->c[m], before[SPAN];
+    uint64_t lanes = x->is_special ? UINT64_MAX : y->special;
+    if (block->odd[m]) lanes |= odd_lanes(c, block->lowest);
+    const int is_empty = x->top == -127 * 128 || !y->high;
+    if (is_empty && !lanes) return;
+    __m512i gap = _mm512_set1_epi8(-1);
+    for (int k = 0; k < count; k++)
+        gap = _mm512_min_epu8(gap, _mm512_adds_epu8(_mm512_set1_epi8((char)x->term[k].gap),
+                                                    _mm512_load_si512(y->k[k].gap)));
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i least = _mm512_set1_epi16((short)((align + 1) * 128));
+    __m512 sums[4];
+    UNROLLED for (int q = 0; q < 4; q++) sums[q] = _mm512_loadu_ps(c + 16 * q);
+    __m512i most[2], diff[2];
+    __mmask32 far[2] = {0, 0};
+    const int is_extreme = x->top + y->low * 128 < LEAST_TOP * 128 || x->top + y->high * 128 > MOST_TOP * 128;
+    UNROLLED for (int h = 0; h < 2; h++) {
+        const __m512i own = late ? zero : _mm512_and_si512(upper_words(sums[2 * h], sums[2 * h + 1]), _mm512_set1_epi16(0x7f80));
+        const __m512i back = _mm512_slli_epi16(h ? _mm512_unpackhi_epi8(gap, zero) : _mm512_unpacklo_epi8(gap, zero), 7);
+        __mmask32 some = 0;
+        for (int w = 0; w * 16 < count; w++)
+            some |= _mm512_test_epi16_mask(_mm512_load_si512(y->some[w][h]), _mm512_set1_epi16((short)x->some[w]));
+        const __m512i top = _mm512_adds_epi16(_mm512_load_si512(y->top[h]), _mm512_set1_epi16(x->top));
+        most[h] = _mm512_max_epi16(own, _mm512_mask_sub_epi16(least, some, top, back));
+        const __m512i above = _mm512_sub_epi16(top, most[h]);
+        far[h] = _mm512_mask_cmpgt_epi16_mask(some, above, _mm512_set1_epi16((short)(deepest * 128)));
+        if (is_extreme) {
+            far[h] |= _mm512_mask_cmplt_epi16_mask(some, top, _mm512_set1_epi16(LEAST_TOP * 128));
+            far[h] |= _mm512_mask_cmpgt_epi16_mask(some, top, _mm512_set1_epi16(MOST_TOP * 128));
+        }
+        /* Lanes without products take any. */
+        diff[h] = _mm512_min_epi16(_mm512_max_epi16(above, _mm512_set1_epi16((short)(-(align + 2) * 128))),
+                                   _mm512_set1_epi16((short)(deepest * 128)));
+    }
+    if (far[0] | far[1]) lanes |= columns_of(far[0], far[1]);
+    __m512i whole[4];
+    UNROLLED for (int q = 0; q < 4; q++) {
+        const __m512i unit = _mm512_sub_epi16(_mm512_set1_epi16((short)((254 + align) * 128)), most[q / 2]);
+        const __m512 scaled = _mm512_mul_ps(sums[q], as_floats(unit, q % 2));
+        whole[q] = down ? _mm512_cvt_roundps_epi32(scaled, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
+                        : _mm512_cvttps_epi32(scaled);
+        if (late) whole[q] = zero;
+    }
+    for (int k = 0; k < count; k += flush) {
+        __m512i some[4] = {zero, zero, zero, zero};
+        add_converted(some, x, y, diff, k, k + flush < count ? k + flush : count, table, registers, wide, down);
+        UNROLLED for (int q = 0; q < 4; q++) {
+            const __m512i total = _mm512_add_epi32(whole[q], some[q]);
+            /* both of one sign, their sum of the other */
+            const __m512i over = _mm512_ternarylogic_epi32(whole[q], some[q], total, 0x42);
+            lanes |= (uint64_t)_mm512_movepi32_mask(over) << (16 * q);
+            whole[q] = total;
+        }
+    }
+    if (__builtin_expect(lanes != 0, 0)) memcpy(before, c, sizeof before);
+    UNROLLED for (int q = 0; q < 4; q++) {
+        const __m512i unit = _mm512_sub_epi16(most[q / 2], _mm512_set1_epi16((short)(align * 128)));
+        const __m512 next = _mm512_mul_ps(rounded(whole[q], r, nearest), as_floats(unit, q % 2));
+        _mm512_storeu_ps(c + 16 * q, late ? _mm512_add_ps(next, sums[q]) : next);
+    }
+    if (__builtin_expect(lanes != 0, 0)) add_lanes(block, m, lanes, before);
+}
+
+#define CONVERTED(registers, wide, down)                                                           \
+    for (int64_t m = 0; m < count; m++)                                                            \
+    add_converted_row(block, m, (const void *)((const char *)rows + m * size), block->packed, table, \
+                      registers, wide, down)
+
+static int64_t converted_row_size(const struct task *task) {
+    return (int64_t)sizeof(struct converted_row) + (sum_of(task)->terms + 7) / 8 * 8 * 8;
+}
+
+static void add_converted_rows(struct block *block, const void *rows, int64_t count) {
+    const struct task *task = block->task;
+    const uint8_t *table = (const uint8_t *)task->table + planes_at(task->fraction_bits);
+    const int64_t size = converted_row_size(task);
+    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2;
+    if (sum_of(task)->down) {
+        if (one && wide) CONVERTED(1, 1, 1);
+        else if (one) CONVERTED(1, 0, 1);
+        else if (wide) CONVERTED(2, 1, 1);
+        else CONVERTED(2, 0, 1);
+    } else if (one && wide) CONVERTED(1, 1, 0);
+    else if (one) CONVERTED(1, 0, 0);
+    else if (wide) CONVERTED(2, 1, 0);
+    else CONVERTED(2, 0, 0);
+}
+
+static int takes_converted(const struct sum *sum) {
+    const int fits = sum->kind == SUM_FLOAT && sum->exponent_bits == 8 && sum->align >= 0 && sum->align <= 28;
+    return fits && (!sum->nearest || sum->register_bits != 22) && (!sum->late || sum->register_bits == 23);
+}
+
+static struct way converted_way(const struct task *task) {
+    return (struct way){
+        .deep = sum_of(task)->terms,
+        .lowest = sum_of(task)->align + 1,
+        .row_size = converted_row_size(task),
+        .block_size = sizeof(struct converted_columns),
+        .pack_row = pack_converted_row,
+        .pack_columns = pack_converted_columns,
+        .add = add_converted_rows,
+    };
+}
