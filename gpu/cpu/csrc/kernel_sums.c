@@ -58,6 +58,9 @@ static int plane_row(int fraction_bits, int entry_bytes) {
 static int64_t planes_at(int fraction_bits) {
     return TABLE_AT + ((int64_t)row_stride(fraction_bits) * (int64_t)sizeof(uint16_t) << fraction_bits);
 }
+static int64_t joint_at(int fraction_bits, int entry_bytes) {
+    return planes_at(fraction_bits) + ((int64_t)plane_row(fraction_bits, entry_bytes) << fraction_bits);
+}
 
 static int is_special(code x) { return exponent_of(x) == 255; }
 
@@ -700,10 +703,13 @@ static void multiply_rows(const struct task *task, const struct left *rows,
 #if AXDSE_LOOKS_UP
 #include "sums_nest.h"
 #include "sums_converted.h"
+#include "sums_joint.h"
+#else
+enum { JOINT_ROW = 0 };
 #endif
 
 int64_t table_size(int fraction_bits, int entry_bytes) {
-    return planes_at(fraction_bits) + ((int64_t)plane_row(fraction_bits, entry_bytes) << fraction_bits);
+    return joint_at(fraction_bits, entry_bytes) + (fraction_bits <= 3 ? JOINT_ROW << fraction_bits : 0);
 }
 
 /* `entries` as float_codes.h has them; `table` is zeroed but for its `struct sum`. */
@@ -720,6 +726,12 @@ void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, i
             row[y] = (uint8_t)(entry >> 8);
             if (entry_bytes == 2) row[plane + y] = (uint8_t)entry;
         }
+#if AXDSE_LOOKS_UP
+    const struct sum *sum = (const struct sum *)table;
+    if (takes_converted(sum) && takes_joint(sum, fraction_bits))
+        prepare_joint(table + joint_at(fraction_bits, entry_bytes), significands, row_stride(fraction_bits),
+                      fraction_bits, sum->align);
+#endif
 }
 
 enum { SERIAL_PRODUCTS = 1 << 15 };
@@ -730,7 +742,7 @@ static int multiply_generally(const struct task *task);
 int multiply_task(const struct task *task) {
 #if AXDSE_LOOKS_UP
     if (task->depth <= MOST_DEPTH && takes_converted(sum_of(task))) {
-        const struct way way = converted_way(task);
+        const struct way way = takes_joint(sum_of(task), task->fraction_bits) ? joint_way(task) : converted_way(task);
         return multiply_by(&way, task);
     }
 #endif
