@@ -43,6 +43,13 @@ struct right {
     uint16_t index[LANES], sign[LANES], code[LANES];
 };
 
+/* What a table begins with. */
+struct head {
+    struct sum sum;
+    int32_t product_bits; /* at most, of significands */
+};
+
+static const struct head *head_of(const struct task *task) { return task->table; }
 static const struct sum *sum_of(const struct task *task) { return task->table; }
 static const uint16_t *table_of(const struct task *task) {
     return (const uint16_t *)((const char *)task->table + TABLE_AT);
@@ -704,6 +711,7 @@ static void multiply_rows(const struct task *task, const struct left *rows,
 #include "sums_nest.h"
 #include "sums_converted.h"
 #include "sums_joint.h"
+#include "sums_single.h"
 #else
 enum { JOINT_ROW = 0 };
 #endif
@@ -716,6 +724,7 @@ int64_t table_size(int fraction_bits, int entry_bytes) {
 void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
     const int size = 1 << fraction_bits, plane = plane_row(fraction_bits, 1);
     uint16_t *significands = (uint16_t *)(table + TABLE_AT);
+    uint32_t all = 0x8000;
     for (int x = 0; x < size; x++)
         for (int y = 0; y < size; y++) {
             const uint32_t entry = entries[x * size + y];
@@ -724,8 +733,10 @@ void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, i
             uint8_t *row = table + planes_at(fraction_bits) + x * plane_row(fraction_bits, entry_bytes);
             significands[x * row_stride(fraction_bits) + y] = (uint16_t)(whole >> 1);
             row[y] = (uint8_t)(entry >> 8);
+            all |= entry;
             if (entry_bytes == 2) row[plane + y] = (uint8_t)entry;
         }
+    ((struct head *)table)->product_bits = 16 - __builtin_ctz(all);
 #if AXDSE_LOOKS_UP
     const struct sum *sum = (const struct sum *)table;
     if (takes_converted(sum) && takes_joint(sum, fraction_bits))
@@ -741,8 +752,11 @@ static int multiply_generally(const struct task *task);
 /* Returns 0, or 1 if there is no memory. */
 int multiply_task(const struct task *task) {
 #if AXDSE_LOOKS_UP
-    if (task->depth <= MOST_DEPTH && takes_converted(sum_of(task))) {
-        const struct way way = takes_joint(sum_of(task), task->fraction_bits) ? joint_way(task) : converted_way(task);
+    const struct sum *sum = sum_of(task);
+    if (task->depth <= MOST_DEPTH && (takes_single(sum) || takes_converted(sum))) {
+        const struct way way = takes_single(sum)                       ? single_way(task)
+                               : takes_joint(sum, task->fraction_bits) ? joint_way(task)
+                                                                       : converted_way(task);
         return multiply_by(&way, task);
     }
 #endif
