@@ -6,11 +6,14 @@
  * To nearest even it is, too, of products of up to R + 1 bits in up to R = 10 (Figueroa, 1995):
  * an FP32 sum of such numbers is exact, or next to one of them. Others are rounded to odd first.
  *
+ * A register of E < 8 is held 2^shift times smaller, so that its subnormals are those of FP32: then
+ * their last place is a bit of the word, too. What exceeds it is noticed by the largest word of a tile.
+ *
  * Blocks whose sums might leave the normal numbers of FP32 go to the model, and special values.
  */
 enum { SINGLE_DEPTH = 128, SINGLE_ROWS = 4, LEAST_SUM = -95 };
 
-enum rounding { TO_ZERO, TO_FP32, TO_NEAREST, TO_BF16, TO_FP16, BY_ODD, LIMITED };
+enum rounding { TO_ZERO, TO_FP32, TO_NEAREST, TO_BF16, TO_FP16, BY_ODD };
 
 struct single_row {
     int16_t low, high, is_special, unused;
@@ -31,32 +34,45 @@ static enum rounding rounding_of(const struct task *task) {
     const struct sum *sum = sum_of(task);
     const int r = sum->register_bits, once = r <= 10 && head_of(task)->product_bits <= r + 1;
     const int is_narrow = task->entry_bytes == 1;
-    if (sum->exponent_bits < 8) {
-        const int is_half = sum->exponent_bits == 5 && r == 10 && sum->nearest;
-        return is_half && once && is_narrow ? TO_FP16 : LIMITED;
-    }
     if (!sum->nearest) return TO_ZERO;
     if (r == 23) return TO_FP32;
     if (!once || !is_narrow) return BY_ODD;
+    if (r == 10 && sum->exponent_bits == 5) return TO_FP16;
 #ifdef __AVX512BF16__
-    if (r == 7) return TO_BF16;
+    if (r == 7 && sum->exponent_bits == 8) return TO_BF16;
 #endif
     return TO_NEAREST;
 }
 
-/* Whether vdpbf16ps adds: it rounds to nearest even alone. */
-static int adds_pairs(enum rounding rounding) {
+/* Whether a register is held smaller; conversions to fp16 have its range by themselves. */
+static int is_limited(const struct task *task) {
+    return sum_of(task)->exponent_bits < 8 && rounding_of(task) != TO_FP16;
+}
+
+/* By how much, of a and of b. */
+struct shifts {
+    int a, b;
+};
+
+static struct shifts shifts_of(const struct task *task) {
+    const int shift = is_limited(task) ? 128 - (1 << (sum_of(task)->exponent_bits - 1)) : 0;
+    return (struct shifts){shift / 2, shift - shift / 2};
+}
+
+/* Whether vdpbf16ps adds: it rounds to nearest even alone, and has no subnormals. */
+INLINE int adds_pairs(enum rounding rounding, int limited) {
 #ifdef __AVX512BF16__
-    return rounding == TO_NEAREST || rounding == TO_BF16 || rounding == TO_FP16;
+    return !limited && (rounding == TO_NEAREST || rounding == TO_BF16 || rounding == TO_FP16);
 #else
-    (void)rounding;
+    (void)rounding, (void)limited;
     return 0;
 #endif
 }
 
 static void pack_single_row(void *packed, const code *codes, int count, const struct task *task) {
     struct single_row *row = packed;
-    const int pairs = adds_pairs(rounding_of(task)), bits = task->fraction_bits;
+    const int pairs = adds_pairs(rounding_of(task), is_limited(task)), bits = task->fraction_bits;
+    const uint32_t down = (uint32_t)shifts_of(task).a << 7;
     const uint32_t stride = (uint32_t)plane_row(bits, task->entry_bytes);
     uint16_t low = 255, high = 0, special = 0;
     for (int k = 0; k < count; k++) {
@@ -64,7 +80,7 @@ static void pack_single_row(void *packed, const code *codes, int count, const st
         special |= is;
         low = there && e < low ? e : low;
         high = there && e > high ? e : high;
-        const uint32_t scale = there ? scale_of(x) : 0;
+        const uint32_t scale = there ? scale_of(x) - down : 0;
         row->term[k].scale = pairs && k % 2 == 0 ? scale : scale << 16;
         row->term[k].at = index_of(x, bits) * stride;
     }
@@ -83,6 +99,7 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
     struct single_columns *to = packed;
     const __m512i ends = _mm512_set1_epi16(255), zero = _mm512_setzero_si512();
     const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
+    const __m512i down = _mm512_set1_epi16((short)(shifts_of(task).b * 128));
     const int wide = task->entry_bytes == 2;
     __m512i low = ends, high = zero, even[2] = {zero, zero};
     to->special = 0;
@@ -97,7 +114,8 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
             low = _mm512_mask_min_epu16(low, is, low, e);
             high = _mm512_mask_max_epu16(high, is, high, e);
             index[h] = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
-            scale[h] = _mm512_maskz_mov_epi16(is, _mm512_and_si512(x, _mm512_set1_epi16((short)0xff80)));
+            scale[h] = _mm512_and_si512(x, _mm512_set1_epi16((short)0xff80));
+            scale[h] = _mm512_maskz_sub_epi16(is, scale[h], down);
         }
         _mm512_store_si512(to->index[k], in_lookup_order(join_bytes(index[0], index[1])));
         to->some[k] = _mm512_movepi8_mask(in_lookup_order(_mm512_movm_epi8(some)));
@@ -112,11 +130,10 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
     to->high = largest_word(high);
 }
 
-/* What rounding takes: masks and constants of a register. */
+/* What rounding takes; `beyond` is what a register of E < 8 does not hold. */
 struct register_form {
-    __m512i keep, half;
-    __m512 smallest, beyond, last; /* of E < 8, as `struct limits` */
-    int r, nearest;
+    __m512i keep, half, beyond;
+    __m512 down, up; /* to its scale and back */
 };
 
 INLINE __m512 product_added(__m512 c, __m512 x, __m512 y, int mode) {
@@ -148,68 +165,51 @@ INLINE __m512 to_register(__m512 x, const struct register_form *form, enum round
         return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
     }
 #endif
-    if (rounding == TO_FP16) /* a sum of zero has no sign, unlike one that rounds to it */
-        return _mm512_cvtph_ps(_mm512_cvtps_ph(_mm512_add_ps(x, _mm512_setzero_ps()),
-                                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    if (rounding == TO_FP16)
+        return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     return rounding == TO_FP32 ? x : to_nearest(x, form);
 }
 
-/* What is below the smallest normal number of E < 8 is rounded to its last place; `over` tells what
- * is beyond its largest. */
-INLINE __m512 to_limited(__m512 odd, const struct register_form *form, __mmask16 *over) {
-    const __mmask16 some = _mm512_cmp_ps_mask(odd, _mm512_setzero_ps(), _CMP_NEQ_OQ);
-    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
-    const __m512 size = _mm512_abs_ps(odd);
-    const __mmask16 below = _mm512_cmp_ps_mask(size, form->smallest, _CMP_LT_OQ);
-    __m512 word = cut_word(odd, form->r, form->nearest);
-    __m512 small = form->nearest
-                       ? _mm512_add_ps(size, form->last)
-                       : _mm512_add_round_ps(size, form->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    small = _mm512_sub_ps(small, form->last);
-    const __m512i signed_small = _mm512_or_si512(_mm512_castps_si512(small), sign);
-    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signed_small));
-    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), form->beyond, _CMP_GE_OQ);
-    return _mm512_maskz_mov_ps(some, word);
-}
-
-INLINE __m512 one_added(__m512 c, __m512 x, __m512 y, const struct register_form *form, enum rounding rounding,
-                        __mmask16 *over) {
-    if (rounding == LIMITED && !form->nearest)
-        return to_limited(product_added(c, x, y, TO_ZERO), form, over);
-    if (rounding == LIMITED) return to_limited(product_to_odd(c, x, y), form, over);
+INLINE __m512 one_added(__m512 c, __m512 x, __m512 y, const struct register_form *form, enum rounding rounding) {
     if (rounding == BY_ODD) return to_nearest(product_to_odd(c, x, y), form);
     return to_register(product_added(c, x, y, rounding), form, rounding);
 }
 
 INLINE __m512 pair_added(__m512 c, __m512i words, uint32_t scale, const struct register_form *form,
-                         enum rounding rounding, int i, __mmask16 *over) {
+                         enum rounding rounding, int limited, int i) {
 #ifdef __AVX512BF16__
-    if (adds_pairs(rounding)) /* the other half of the scale is 0 */
-        return to_register(_mm512_dpbf16_ps(c, (__m512bh)words, (__m512bh)_mm512_set1_epi32((int)scale)), form, rounding);
+    if (adds_pairs(rounding, limited)) { /* the other half of the scale is 0 */
+        const __m512i scales = _mm512_set1_epi32((int)scale);
+        return to_register(_mm512_dpbf16_ps(c, (__m512bh)words, (__m512bh)scales), form, rounding);
+    }
 #endif
     const __m512i word = i ? _mm512_and_si512(words, _mm512_set1_epi32((int)0xffff0000)) : _mm512_slli_epi32(words, 16);
-    return one_added(c, _mm512_castsi512_ps(word), _mm512_castsi512_ps(_mm512_set1_epi32((int)scale)), form, rounding, over);
+    return one_added(c, _mm512_castsi512_ps(word), _mm512_castsi512_ps(_mm512_set1_epi32((int)scale)), form, rounding);
 }
 
-static struct register_form form_of_register(const struct sum *sum) {
+static struct register_form form_of_register(const struct task *task) {
+    const struct sum *sum = sum_of(task);
+    const struct shifts shifts = shifts_of(task);
     const int r = sum->register_bits, bias = (1 << (sum->exponent_bits - 1)) - 1;
     return (struct register_form){
         .keep = _mm512_set1_epi32(-(1 << (23 - r))),
         .half = _mm512_set1_epi32(r < 23 ? 1 << (22 - r) : 0),
-        .smallest = _mm512_set1_ps((float)power_of_two(1 - bias)),
-        .beyond = _mm512_set1_ps((float)power_of_two(bias < 127 ? bias + 1 : 127)),
-        .last = _mm512_set1_ps((float)power_of_two(1 - bias - r + 23)),
-        .r = r,
-        .nearest = sum->nearest,
+        .beyond = _mm512_set1_epi32((bias + 128 - shifts.a - shifts.b) << 23),
+        .down = _mm512_set1_ps((float)power_of_two(-shifts.a - shifts.b)),
+        .up = _mm512_set1_ps((float)power_of_two(shifts.a + shifts.b)),
     };
 }
 
-/* Whether a product or a sum might leave the normal numbers of FP32: sums are multiples of the
- * smallest unit of a term, and grow by at most twice a term. */
+/* Whether an operand is too small to be scaled, or a product or a sum might leave the normal numbers of
+ * FP32, which those that are scaled may: sums are multiples of the smallest unit of a term, and
+ * grow by at most twice a term. */
 static int is_single_far(const struct task *task, const struct single_row *x, const struct single_columns *y) {
     if (!x->high || !y->high) return 0;
+    const struct shifts shifts = shifts_of(task);
     const int bits = 64 - __builtin_clzll((uint64_t)task->depth);
-    return x->low + y->low - 254 < LEAST_SUM || x->high + y->high - 254 + bits + 4 > 126 || y->high == 254;
+    const int low = x->low + y->low - 254, high = x->high + y->high - 254;
+    const int is_small = shifts.b ? x->low <= shifts.a || y->low <= shifts.b : low < LEAST_SUM;
+    return is_small || high + bits + 4 > 126 || y->high == 254;
 }
 
 #define FOR_TILE UNROLLED for (int t = 0; t < SINGLE_ROWS; t++)
@@ -221,10 +221,15 @@ INLINE __m512i looked_up_masked(__mmask64 mask, const uint8_t *row, __m512i inde
                                                            _mm512_load_si512(row + 64));
 }
 
+/* The larger magnitude. */
+INLINE __m512i peak_of(__m512i peak, __m512 x) {
+    return _mm512_castps_si512(_mm512_range_ps(_mm512_castsi512_ps(peak), x, 0xb));
+}
+
 /* Terms k and, if there are `both`, k + 1 of a tile, of bytes. */
-INLINE void add_two(__m512 (*sums)[4], __mmask16 (*over)[4], const struct single_row *const *x,
+INLINE void add_two(__m512 (*sums)[4], __m512i *peaks, const struct single_row *const *x,
                     const struct single_columns *y, int k, int both, const uint8_t *table, int registers,
-                    const struct register_form *form, enum rounding rounding) {
+                    const struct register_form *form, enum rounding rounding, int limited) {
     const __m512i zero = _mm512_setzero_si512();
     const __m512i index[2] = {_mm512_load_si512(y->index[k]), _mm512_load_si512(y->index[k + 1])};
     FOR_TILE {
@@ -236,16 +241,18 @@ INLINE void add_two(__m512 (*sums)[4], __mmask16 (*over)[4], const struct single
             const __m512i half = q / 2 ? upper : lower;
             const __m512i pair = q % 2 ? _mm512_unpackhi_epi8(half, zero) : _mm512_unpacklo_epi8(half, zero);
             const __m512i words = _mm512_add_epi16(pair, _mm512_load_si512(y->scale[k / 2][q]));
-            UNROLLED for (int i = 0; i < 1 + both; i++)
-                sums[t][q] = pair_added(sums[t][q], words, x[t]->term[k + i].scale, form, rounding, i, &over[t][q]);
+            UNROLLED for (int i = 0; i < 1 + both; i++) {
+                sums[t][q] = pair_added(sums[t][q], words, x[t]->term[k + i].scale, form, rounding, limited, i);
+                if (limited) peaks[q] = peak_of(peaks[q], sums[t][q]);
+            }
         }
     }
 }
 
 /* Term k of a tile, of two bytes. */
-INLINE void add_wide(__m512 (*sums)[4], __mmask16 (*over)[4], const struct single_row *const *x,
+INLINE void add_wide(__m512 (*sums)[4], __m512i *peaks, const struct single_row *const *x,
                      const struct single_columns *y, int k, const uint8_t *table, int registers,
-                     const struct register_form *form, enum rounding rounding) {
+                     const struct register_form *form, enum rounding rounding, int limited) {
     const __m512i zero = _mm512_setzero_si512(), index = _mm512_load_si512(y->index[k]);
     FOR_TILE {
         const uint8_t *row = table + x[t]->term[k].at;
@@ -258,31 +265,42 @@ INLINE void add_wide(__m512 (*sums)[4], __mmask16 (*over)[4], const struct singl
             const __m512i place = _mm512_load_si512(y->scale[k / 2][2 * (k % 2) + q / 2]);
             const __m512i words = _mm512_add_epi16(bytes, place);
             const __m512i word = q % 2 ? _mm512_unpackhi_epi16(rest, words) : _mm512_unpacklo_epi16(rest, words);
-            sums[t][q] = one_added(sums[t][q], _mm512_castsi512_ps(word), scale, form, rounding, &over[t][q]);
+            sums[t][q] = one_added(sums[t][q], _mm512_castsi512_ps(word), scale, form, rounding);
+            if (limited) peaks[q] = peak_of(peaks[q], sums[t][q]);
         }
     }
 }
 
 INLINE void add_tile_of_rows(struct block *block, int64_t m, int tall, const struct single_row *const *x,
                              const uint8_t *table, const struct register_form *form, int registers, int wide,
-                             enum rounding rounding) {
+                             enum rounding rounding, int limited) {
     const struct single_columns *y = block->packed;
-    const int count = block->count;
+    const int count = block->count, ends_negative = sum_of(block->task)->exponent_bits < 8;
+    const __m512i zero = _mm512_setzero_si512(), minus = _mm512_set1_epi32(INT32_MIN);
+    __m512i peaks[4] = {zero, zero, zero, zero};
     __m512 sums[SINGLE_ROWS][4];
-    __mmask16 over[SINGLE_ROWS][4] = {{0}};
-    FOR_TILE FOR_QUARTERS_OF_SPAN sums[t][q] = _mm512_loadu_ps(block->c[m + (t < tall ? t : 0)] + 16 * q);
+    FOR_TILE FOR_QUARTERS_OF_SPAN {
+        sums[t][q] = _mm512_loadu_ps(block->c[m + (t < tall ? t : 0)] + 16 * q);
+        if (limited) sums[t][q] = _mm512_mul_ps(sums[t][q], form->down);
+    }
     if (wide)
-        for (int k = 0; k < count; k++) add_wide(sums, over, x, y, k, table, registers, form, rounding);
+        for (int k = 0; k < count; k++) add_wide(sums, peaks, x, y, k, table, registers, form, rounding, limited);
     else
-        for (int k = 0; k + 2 <= count; k += 2) add_two(sums, over, x, y, k, 1, table, registers, form, rounding);
-    if (!wide && count % 2) add_two(sums, over, x, y, count - 1, 0, table, registers, form, rounding);
+        for (int k = 0; k + 2 <= count; k += 2)
+            add_two(sums, peaks, x, y, k, 1, table, registers, form, rounding, limited);
+    if (!wide && count % 2) add_two(sums, peaks, x, y, count - 1, 0, table, registers, form, rounding, limited);
+    uint64_t beyond = 0;
+    if (limited)
+        FOR_QUARTERS_OF_SPAN beyond |= (uint64_t)_mm512_cmpge_epu32_mask(peaks[q], form->beyond) << (16 * q);
     FOR_TILE if (t < tall) {
         float *c = block->c[m + t], before[SPAN];
-        uint64_t lanes = x[t]->is_special || is_single_far(block->task, x[t], y) ? UINT64_MAX : y->special;
-        if (rounding == LIMITED) FOR_QUARTERS_OF_SPAN lanes |= (uint64_t)over[t][q] << (16 * q);
+        uint64_t lanes = x[t]->is_special || is_single_far(block->task, x[t], y) ? UINT64_MAX : y->special | beyond;
         if (block->odd[m + t]) lanes |= odd_lanes(c, block->lowest);
+        /* -0 is what rounded to it, but also that plus -0, which should be +0 */
+        if (ends_negative) FOR_QUARTERS_OF_SPAN
+            lanes |= (uint64_t)_mm512_cmpeq_epi32_mask(_mm512_castps_si512(sums[t][q]), minus) << (16 * q);
         if (__builtin_expect(lanes != 0, 0)) memcpy(before, c, sizeof before);
-        FOR_QUARTERS_OF_SPAN _mm512_storeu_ps(c + 16 * q, sums[t][q]);
+        FOR_QUARTERS_OF_SPAN _mm512_storeu_ps(c + 16 * q, limited ? _mm512_mul_ps(sums[t][q], form->up) : sums[t][q]);
         if (__builtin_expect(lanes != 0, 0)) add_lanes(block, m + t, lanes, before);
     }
 }
@@ -296,40 +314,39 @@ static int64_t single_row_size(const struct task *task) {
     return (int64_t)sizeof(struct single_row) + 8 * single_depth(task);
 }
 
-#define SINGLE(registers, wide, rounding)                                                          \
+#define SINGLE(registers, wide, rounding, limited)                                                         \
     for (int64_t m = 0; m < count; m += SINGLE_ROWS) {                                             \
         const int tall = (int)min64(SINGLE_ROWS, count - m);                                       \
         const struct single_row *x[SINGLE_ROWS];                                                   \
         for (int t = 0; t < SINGLE_ROWS; t++)                                                      \
             x[t] = (const void *)((const char *)rows + (m + (t < tall ? t : 0)) * size);           \
-        add_tile_of_rows(block, m, tall, x, table, &form, registers, wide, rounding);              \
+        add_tile_of_rows(block, m, tall, x, table, &form, registers, wide, rounding, limited);     \
     }
 
 static void add_single_rows(struct block *block, const void *rows, int64_t count) {
     const struct task *task = block->task;
-    const struct sum *sum = sum_of(task);
     const uint8_t *table = (const uint8_t *)task->table + planes_at(task->fraction_bits);
     const int64_t size = single_row_size(task);
-    const struct register_form form = form_of_register(sum);
-    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2;
+    const struct register_form form = form_of_register(task);
+    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2, limited = is_limited(task);
     const enum rounding rounding = rounding_of(task);
-#define SINGLES(rounding)                                                                          \
-    if (one && wide) { SINGLE(1, 1, rounding) }                                                    \
-    else if (one) { SINGLE(1, 0, rounding) }                                                       \
-    else if (wide) { SINGLE(2, 1, rounding) }                                                      \
-    else { SINGLE(2, 0, rounding) }
-#define NARROW_SINGLES(rounding)                                                                   \
-    if (one) { SINGLE(1, 0, rounding) }                                                            \
-    else { SINGLE(2, 0, rounding) }
-    switch (rounding) {
-    case TO_ZERO: SINGLES(TO_ZERO) break;
-    case TO_FP32: SINGLES(TO_FP32) break;
-    case TO_NEAREST: NARROW_SINGLES(TO_NEAREST) break;
-    case TO_BF16: NARROW_SINGLES(TO_BF16) break;
-    case TO_FP16: NARROW_SINGLES(TO_FP16) break;
-    case BY_ODD: SINGLES(BY_ODD) break;
-    case LIMITED: SINGLES(LIMITED) break;
-    }
+#define SINGLES(rounding, limited)                                                                 \
+    if (one && wide) { SINGLE(1, 1, rounding, limited) }                                           \
+    else if (one) { SINGLE(1, 0, rounding, limited) }                                              \
+    else if (wide) { SINGLE(2, 1, rounding, limited) }                                             \
+    else { SINGLE(2, 0, rounding, limited) }
+#define NARROW_SINGLES(rounding, limited)                                                          \
+    if (one) { SINGLE(1, 0, rounding, limited) }                                                   \
+    else { SINGLE(2, 0, rounding, limited) }
+    if (rounding == TO_ZERO && limited) { SINGLES(TO_ZERO, 1) }
+    else if (rounding == TO_ZERO) { SINGLES(TO_ZERO, 0) }
+    else if (rounding == BY_ODD && limited) { SINGLES(BY_ODD, 1) }
+    else if (rounding == BY_ODD) { SINGLES(BY_ODD, 0) }
+    else if (rounding == TO_NEAREST && limited) { NARROW_SINGLES(TO_NEAREST, 1) }
+    else if (rounding == TO_NEAREST) { NARROW_SINGLES(TO_NEAREST, 0) }
+    else if (rounding == TO_FP32) { SINGLES(TO_FP32, 0) }
+    else if (rounding == TO_FP16) { NARROW_SINGLES(TO_FP16, 0) }
+    else { NARROW_SINGLES(TO_BF16, 0) }
 }
 
 static int takes_single(const struct sum *sum) {
