@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.sum_model import sum_task
+from axdse.multipliers.sums.recipe import FloatRegister, Sum
 from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
@@ -70,7 +71,7 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
     entries = known.table.entries.T if columns_first else known.table.entries
     stored = known.table.format
     number_format = stored if isinstance(stored, FloatFormat) else None
-    library = load_kernel(kernel.float_source if number_format else kernel.int8_source)
+    library = load_kernel(kernel.source(known))
     fraction_bits, entry_bytes = 0, 2
     if number_format:
         kept = number_format.product_fraction_bits
@@ -78,8 +79,7 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
         entries = entries.astype(np.uint16) << (15 - kept)
     entries = np.ascontiguousarray(entries).view(np.uint16)
     rows = _aligned(library.table_size(fraction_bits, entry_bytes))
-    if kernel.adds_by_a_recipe:
-        assert known.sum is not None
+    if known.sum is not None:
         recipe = sum_task(known.sum, _FRACTION_BITS if number_format else 0)
         rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
     addresses = (ctypes.c_void_p(array.ctypes.data) for array in (rows, entries))
@@ -128,7 +128,8 @@ class Kernel:
         needs: CPU flags without which it cannot run.
         build: makes an engine of it, a multiplication that has the form it wants, and whether
             the columns of the GEMM are the first operand.
-        adds_by_a_recipe: its table begins with the recipe of the sum.
+        recipe_source: of a kernel that adds by recipes, the source for one of a float format;
+            its tables begin with the recipe.
     """
 
     name: str
@@ -136,7 +137,26 @@ class Kernel:
     int8_source: str
     needs: frozenset[str]
     build: Build = _looked_up
-    adds_by_a_recipe: bool = False
+    recipe_source: Callable[[Sum], str] | None = None
+
+    def source(self, known: Multiplication) -> str:
+        """Which of its sources computes a multiplication."""
+        if known.sum is not None and self.recipe_source and not known.sum.is_integer:
+            return self.recipe_source(known.sum)
+        return self.float_source if isinstance(known.format, FloatFormat) else self.int8_source
+
+
+def _source_of_sum(total: Sum) -> str:
+    """What the heads of these files say that they take."""
+    held = total.register
+    if not isinstance(held, FloatRegister) or (held.fraction_bits, total.rounding) == (22, "rne"):
+        return "kernel_sums.c"
+    is_wide, is_late = held.exponent_bits == 8, total.carry == "late"
+    if total.align is None:
+        is_single = total.terms == 1 and not is_late and (is_wide or held.fraction_bits <= 21)
+        return "kernel_sums_single.c" if is_single else "kernel_sums.c"
+    is_aligned = is_wide and total.align <= 28 and (not is_late or held.fraction_bits == 23)
+    return "kernel_sums_aligned.c" if is_aligned else "kernel_sums.c"
 
 
 VBMI = Kernel(
@@ -152,9 +172,11 @@ KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
 # Those that add by a recipe; the second is the model of the sum alone, to compare with.
 SUMS = Kernel(
-    "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), adds_by_a_recipe=True
+    "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), recipe_source=_source_of_sum
 )
-CAREFUL_SUMS = replace(SUMS, name="careful sums", float_source="kernel_sums_careful.c")
+CAREFUL_SUMS = Kernel(
+    "careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset()
+)
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

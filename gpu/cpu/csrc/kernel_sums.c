@@ -3,31 +3,20 @@
  * LANES columns at a time; k is never split. Where no product and no sum can leave the normal
  * numbers of FP32, steps are vectors of integers (`fast_*`); anything else, and any sum that has
  * no such form, goes through sum.h, one output at a time (`careful`). Both give the same
- * bits. With AXDSE_CAREFUL all is careful. The table begins with its `struct sum`.
+ * bits. With AXDSE_CAREFUL all is careful.
  */
-#include <stdlib.h>
-
-#include "float_codes.h"
-#include "sum.h"
+#include "sums_task.h"
 #if defined(__AVX512BW__) && !defined(AXDSE_CAREFUL)
 #include <immintrin.h>
 #define AXDSE_PERMUTES 1
 #else
 #define AXDSE_PERMUTES 0
 #endif
-#if defined(__AVX512VBMI__) && AXDSE_PERMUTES
-#define AXDSE_LOOKS_UP 1
-#else
-#define AXDSE_LOOKS_UP 0
-#endif
 
 enum {
     LANES = 32,
     ABSENT = -9000, /* exponent of a zero */
     LOWEST = -8000, /* below the exponents of all products, above those with a zero */
-    TABLE_AT = 64,    /* bytes before the table */
-    ROW_ENTRIES = 32, /* of a row at least */
-    FRACTION = 14,    /* bits behind the point of its significands, which take 16 */
     MOST_SHIFT = 31,
 };
 
@@ -42,34 +31,6 @@ struct right {
     int16_t exponent[LANES];
     uint16_t index[LANES], sign[LANES], code[LANES];
 };
-
-/* What a table begins with. */
-struct head {
-    struct sum sum;
-    int32_t product_bits; /* at most, of significands */
-};
-
-static const struct head *head_of(const struct task *task) { return task->table; }
-static const struct sum *sum_of(const struct task *task) { return task->table; }
-static const uint16_t *table_of(const struct task *task) {
-    return (const uint16_t *)((const char *)task->table + TABLE_AT);
-}
-static int row_stride(int fraction_bits) {
-    return 1 << fraction_bits > ROW_ENTRIES ? 1 << fraction_bits : ROW_ENTRIES;
-}
-
-/* Where tables of other forms lie: rows of bytes, as sums_converted.h has them. */
-static int plane_row(int fraction_bits, int entry_bytes) {
-    return (fraction_bits < 7 ? 64 : 128) * entry_bytes;
-}
-static int64_t planes_at(int fraction_bits) {
-    return TABLE_AT + ((int64_t)row_stride(fraction_bits) * (int64_t)sizeof(uint16_t) << fraction_bits);
-}
-static int64_t joint_at(int fraction_bits, int entry_bytes) {
-    return planes_at(fraction_bits) + ((int64_t)plane_row(fraction_bits, entry_bytes) << fraction_bits);
-}
-
-static int is_special(code x) { return exponent_of(x) == 255; }
 
 /* Bounds of the exponents of what is not zero, infinities and NaN being the highest. */
 struct reach {
@@ -126,25 +87,6 @@ static int is_in_reach(const struct task *task, struct reach a, struct reach b, 
     const int low = a.low + b.low - 254, high = a.high + b.high - 254;
     const int bits = 64 - __builtin_clzll((uint64_t)task->depth);
     return form != 1 || ((low >= -95 || !a.high || !b.high) && high + bits + 4 <= 126);
-}
-
-/* The products of a step as the model of the sum takes them. */
-struct terms {
-    int32_t exponent[SUM_MOST_TERMS];
-    int64_t significand[SUM_MOST_TERMS];
-    float special; /* the sum of infinities and NaN, else 0 */
-};
-
-static void set_term(struct terms *terms, int i, code x, code y, const struct task *task) {
-    const int bits = task->fraction_bits;
-    const int odd = (is_special(x) || is_special(y)) && y != MISSING;
-    const int none = odd || !exponent_of(x) || !exponent_of(y);
-    const int64_t at = index_of(x, bits) * (uint32_t)row_stride(bits) + index_of(y, bits);
-    const int64_t size = none ? 0 : table_of(task)[at];
-    if (i == 0) terms->special = 0;
-    terms->special += odd ? value_of(x) * value_of(y) : 0;
-    terms->exponent[i] = none ? 0 : exponent_of(x) + exponent_of(y) - 254;
-    terms->significand[i] = (x ^ y) >> 15 ? -size : size;
 }
 
 /* One output by the model of the sum. */
@@ -252,17 +194,6 @@ static inline __attribute__((always_inline)) void add_long_terms(
     add_in_order(t, low, high);
 }
 
-/* c + p toward zero or, before a rounding to nearest of at most 21 bits, to odd. */
-static inline __attribute__((always_inline)) __m512 to_odd(__m512 c, __m512 p, int nearest) {
-    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    if (!nearest) return cut;
-    const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-    const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
-    const __m512i word = _mm512_castps_si512(cut);
-    return _mm512_castsi512_ps(_mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1)));
-}
-
 /* Its upper r fraction bits, toward zero or to nearest even. */
 static inline __attribute__((always_inline)) __m512 cut_word(__m512 odd, int r, int nearest) {
     __m512i word = _mm512_castps_si512(odd);
@@ -285,13 +216,6 @@ static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out
     (void)bits;
     for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
 #endif
-}
-
-static inline double power_of_two(int64_t exponent) {
-    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
 }
 
 /* Exact doubles rounded to r fraction bits. Returns 1 if one is no normal number of FP32, or 0. */
@@ -480,79 +404,6 @@ static inline __attribute__((always_inline)) int fast_aligned(
     return over;
 }
 
-#if AXDSE_PERMUTES
-/* 16 products as FP32 words: significands as words of 16 bits, exponents, signs. */
-static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __m256i exponent,
-                                                                __m256i sign) {
-    const __m512i whole = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(size)));
-    const __m512i wide = _mm512_cvtepi16_epi32(exponent);
-    const __mmask16 there = _mm512_cmpgt_epi32_mask(wide, _mm512_set1_epi32(LOWEST));
-    const __m512i unit = _mm512_slli_epi32(_mm512_sub_epi32(wide, _mm512_set1_epi32(FRACTION)), 23);
-    const __m512i word = _mm512_maskz_add_epi32(there, whole, unit);
-    const __m512i signs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(sign), 31);
-    return _mm512_castsi512_ps(_mm512_or_si512(word, signs));
-}
-
-/* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
-static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
-    if (nearest && r == 23) return _mm512_add_ps(c, p);
-    return cut_word(to_odd(c, p, nearest), r, nearest);
-}
-
-/* A register narrower than FP32's exponent: what is below its smallest normal number is rounded to
- * its last place, and `over` tells what is beyond its largest. `odd` is the sum, rounded to odd or
- * toward zero; `word` the same rounded to r bits. */
-struct limits {
-    __m512 smallest, beyond, last;
-};
-
-static inline __attribute__((always_inline)) __m512 limited(__m512 word, __m512 odd, int nearest,
-                                                            const struct limits *limits,
-                                                            __mmask16 *over) {
-    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
-    const __m512 size = _mm512_abs_ps(odd);
-    const __mmask16 below = _mm512_cmp_ps_mask(size, limits->smallest, _CMP_LT_OQ);
-    __m512 rounded = nearest ? _mm512_add_ps(size, limits->last)
-                             : _mm512_add_round_ps(size, limits->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    rounded = _mm512_sub_ps(rounded, limits->last);
-    const __m512i signs = _mm512_or_si512(_mm512_castps_si512(rounded), sign);
-    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signs));
-    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), limits->beyond, _CMP_GE_OQ);
-    return word;
-}
-
-/* Returns 1 if any sum has left a register narrower than FP32's exponent. */
-static inline __attribute__((always_inline)) int add_exactly(
-    float *restrict c, const struct left *x, const struct right *y, int64_t count,
-    const uint16_t *table, int bits, int r, int nearest, int e) {
-    const int bias = (1 << (e - 1)) - 1;
-    const struct limits limits = {_mm512_set1_ps((float)power_of_two(1 - bias)),
-                                  _mm512_set1_ps((float)power_of_two(e < 8 ? bias + 1 : 127)),
-                                  _mm512_set1_ps((float)power_of_two(1 - bias - r + 23))};
-    __m512 sums[2] = {_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16)};
-    __mmask16 over = 0;
-    for (int64_t k = 0; k < count; k++) {
-        const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
-        const __m512i exponent = exponents_of(x + k, y + k);
-        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
-        const __m512 products[2] = {
-            products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)),
-            products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1))};
-        for (int h = 0; h < 2; h++) {
-            if (e == 8) {
-                sums[h] = added(sums[h], products[h], r, nearest);
-                continue;
-            }
-            const __m512 odd = to_odd(sums[h], products[h], nearest);
-            sums[h] = limited(cut_word(odd, r, nearest), odd, nearest, &limits, &over);
-        }
-    }
-    _mm512_storeu_ps(c, sums[0]);
-    _mm512_storeu_ps(c + 16, sums[1]);
-    return over != 0;
-}
-#endif
-
 /* One product to each of c, rounded to odd in FP64, then once. */
 static inline __attribute__((always_inline)) void add_product(float *restrict c,
                                                               const struct left *x,
@@ -589,28 +440,15 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
     const int r = sum->register_bits;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
-    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
-#if AXDSE_PERMUTES
-        const int e = sum->exponent_bits;
-        const struct left *x = row + from;
-        const struct right *y = panel + from;
-        if (e < 8)
-            over |= add_exactly(c, x, y, last - from, table, bits, r, nearest, e);
-        else if (nearest && r == 23)
-            add_exactly(c, x, y, last - from, table, bits, 23, 1, 8);
-        else if (!nearest || r != 22)
-            add_exactly(c, x, y, last - from, table, bits, r, nearest, 8);
-        else
-#endif
-            for (int64_t k = from; k < last; k++)
-                add_product(c, row + k, panel + k, table, bits, r, nearest);
+        for (int64_t k = from; k < last; k++)
+            add_product(c, row + k, panel + k, table, bits, r, nearest);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
     for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
-    return over;
+    return 0;
 }
 
 /* A lazy register of at most 30 bits. */
@@ -657,8 +495,7 @@ static int form_of(const struct sum *sum) {
     return 0;
 #else
     const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
-    const int is_small = AXDSE_PERMUTES && sum->kind == SUM_FLOAT && sum->register_bits <= 21;
-    if ((is_float || is_small) && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
+    if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
     if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
         return 2;
     if (sum->kind == SUM_LAZY && sum->width <= 30) return 3; /* so align <= 27 */
@@ -707,64 +544,16 @@ static void multiply_rows(const struct task *task, const struct left *rows,
     }
 }
 
-#if AXDSE_LOOKS_UP
-#include "sums_nest.h"
-#include "sums_converted.h"
-#include "sums_joint.h"
-#include "sums_single.h"
-#else
-enum { JOINT_ROW = 0 };
-#endif
+int64_t table_size(int fraction_bits, int entry_bytes) { return rows_size(fraction_bits, entry_bytes); }
 
-int64_t table_size(int fraction_bits, int entry_bytes) {
-    return joint_at(fraction_bits, entry_bytes) + (fraction_bits <= 3 ? JOINT_ROW << fraction_bits : 0);
-}
-
-/* `entries` as float_codes.h has them; `table` is zeroed but for its `struct sum`. */
 void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
-    const int size = 1 << fraction_bits, plane = plane_row(fraction_bits, 1);
-    uint16_t *significands = (uint16_t *)(table + TABLE_AT);
-    uint32_t all = 0x8000;
-    for (int x = 0; x < size; x++)
-        for (int y = 0; y < size; y++) {
-            const uint32_t entry = entries[x * size + y];
-            /* A wide one's last bit is 0: of 15 there are 14. */
-            const uint32_t whole = (0x8000 | (entry & 0x7fff)) << (entry >> 15);
-            uint8_t *row = table + planes_at(fraction_bits) + x * plane_row(fraction_bits, entry_bytes);
-            significands[x * row_stride(fraction_bits) + y] = (uint16_t)(whole >> 1);
-            row[y] = (uint8_t)(entry >> 8);
-            all |= entry;
-            if (entry_bytes == 2) row[plane + y] = (uint8_t)entry;
-        }
-    ((struct head *)table)->product_bits = 16 - __builtin_ctz(all);
-#if AXDSE_LOOKS_UP
-    const struct sum *sum = (const struct sum *)table;
-    if (takes_converted(sum) && takes_joint(sum, fraction_bits))
-        prepare_joint(table + joint_at(fraction_bits, entry_bytes), significands, row_stride(fraction_bits),
-                      fraction_bits, sum->align);
-#endif
+    prepare_rows(table, entries, fraction_bits, entry_bytes);
 }
 
 enum { SERIAL_PRODUCTS = 1 << 15 };
 
-static int multiply_generally(const struct task *task);
-
 /* Returns 0, or 1 if there is no memory. */
 int multiply_task(const struct task *task) {
-#if AXDSE_LOOKS_UP
-    const struct sum *sum = sum_of(task);
-    if (task->depth <= MOST_DEPTH && (takes_single(sum) || takes_converted(sum))) {
-        const struct way way = takes_single(sum)                       ? single_way(task)
-                               : takes_joint(sum, task->fraction_bits) ? joint_way(task)
-                                                                       : converted_way(task);
-        return multiply_by(&way, task);
-    }
-#endif
-    return multiply_generally(task);
-}
-
-/* Returns 0, or 1 if there is no memory. */
-static int multiply_generally(const struct task *task) {
     const int64_t panels = (task->columns + LANES - 1) / LANES;
     const double products = (double)task->rows * task->depth * task->columns * task->problems;
     const int threads = products < SERIAL_PRODUCTS ? 1 : task->threads;

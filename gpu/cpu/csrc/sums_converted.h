@@ -14,10 +14,13 @@
  * Operations per 64 columns and k, entries of a byte: 2 for M, a look-up, 2 + 4 unpacks, 1 + 4
  * additions of words, 4 conversions, 4 additions.
  */
-enum { MOST_GAP = 62, NO_GAP = 255, LEAST_TOP = 84, MOST_TOP = 200, WORDS = SUM_MOST_TERMS / 16 };
+#ifndef AXDSE_SUMS_CONVERTED_H
+#define AXDSE_SUMS_CONVERTED_H
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLLED _Pragma("GCC unroll 32")
+#include "sums_lanes.h"
+#include "sums_nest.h"
+
+enum { MOST_GAP = 62, NO_GAP = 255, LEAST_TOP = 84, MOST_TOP = 200, WORDS = SUM_MOST_TERMS / 16 };
 
 /* N terms of a row. Exponents are in the place that they have in the upper half of an FP32 word;
  * `top`, the largest, is without its bias, and -127 of a row of zeros. */
@@ -40,57 +43,6 @@ struct converted_columns {
     int low, high; /* of top, where it is not 0 */
     uint64_t special;
 };
-
-INLINE __m512i in_lookup_order(__m512i bytes) {
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm512_permutexvar_epi32(order, bytes);
-}
-
-INLINE __m512i join_bytes(__m512i first, __m512i second) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(first)),
-                              _mm512_cvtepi16_epi8(second), 1);
-}
-
-/* 32 columns as what unpacking bytes in the order of look-ups gives. */
-INLINE __m512i words_in_lookup_order(__m512i words) {
-    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), words);
-}
-
-/* Lanes of columns from those of two such registers. */
-static uint64_t columns_of(__mmask32 first, __mmask32 second) {
-    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-    const __mmask32 low = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(first)));
-    const __mmask32 high = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(second)));
-    return (uint64_t)high << 32 | low;
-}
-
-/* The upper words of two registers of FP32, in that order. */
-INLINE __m512i upper_words(__m512 first, __m512 second) {
-    static const uint16_t pick[32] = {1,  3,  5,  7,  33, 35, 37, 39, 9,  11, 13, 15, 41, 43, 45, 47,
-                                      17, 19, 21, 23, 49, 51, 53, 55, 25, 27, 29, 31, 57, 59, 61, 63};
-    return _mm512_permutex2var_epi16(_mm512_castps_si512(first), _mm512_loadu_si512(pick),
-                                     _mm512_castps_si512(second));
-}
-
-/* Words as the upper halves of FP32, those of columns 16 o .. 16 o + 15 of the 32. */
-INLINE __m512 as_floats(__m512i words, int o) {
-    const __m512i zero = _mm512_setzero_si512();
-    return _mm512_castsi512_ps(o ? _mm512_unpackhi_epi16(zero, words) : _mm512_unpacklo_epi16(zero, words));
-}
-
-INLINE __m512i exponents_of_codes(__m512i codes) {
-    return _mm512_and_si512(_mm512_srli_epi16(codes, 7), _mm512_set1_epi16(255));
-}
-
-INLINE int largest_word(__m512i x) {
-    const __m256i y = _mm256_max_epu16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
-    const __m128i z = _mm_max_epu16(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
-    return 65535 - _mm_extract_epi16(_mm_minpos_epu16(_mm_sub_epi16(_mm_set1_epi16(-1), z)), 0);
-}
-
-INLINE int smallest_word(__m512i x) {
-    return 65535 - largest_word(_mm512_sub_epi16(_mm512_set1_epi16(-1), x));
-}
 
 static void pack_converted_row(void *packed, const code *codes, int count, const struct task *task) {
     struct converted_row *row = packed;
@@ -195,46 +147,36 @@ static void pack_converted_columns(void *packed, const code (*codes)[SPAN], int 
     }
 }
 
-INLINE __m512i looked_up_bytes(const uint8_t *row, __m512i index, int registers) {
-    return registers == 1 ? _mm512_permutexvar_epi8(index, _mm512_load_si512(row))
-                          : _mm512_permutex2var_epi8(_mm512_load_si512(row), index,
-                                                     _mm512_load_si512(row + 64));
-}
-
-/* Terms [from, last) in units of 2^(M - F): sums of 32 bits, of so few that they hold them. */
-INLINE void add_converted(__m512i *sums, const struct converted_row *x, const struct converted_columns *y,
-                          const __m512i *diff, int from, int last, const uint8_t *table, int registers,
-                          int wide, int down) {
+/* Term k in units of 2^(M - F), added to `sums`. */
+INLINE void add_converted_term(__m512i *sums, const struct converted_row *x, const struct converted_columns *y,
+                               const __m512i *diff, int k, const uint8_t *table, int registers, int wide, int down) {
     const __m512i zero = _mm512_setzero_si512();
-    for (int k = from; k < last; k++) {
-        const uint8_t *row = table + x->term[k].at;
-        const __m512i exponent = _mm512_set1_epi16(x->term[k].exponent);
-        const __m512i index = _mm512_load_si512(y->k[k].index);
-        const __m512i upper = looked_up_bytes(row, index, registers);
-        const __m512i lower = wide ? looked_up_bytes(row + 64 * registers, index, registers) : zero;
-        __m512i none = zero;
-        if (down) {
-            if (x->term[k].gap == NO_GAP) continue;
-            const __m512i gap = _mm512_load_si512(y->k[k].gap);
-            none = _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(gap, _mm512_set1_epi8((char)NO_GAP)));
-        }
-        UNROLLED for (int q = 0; q < 4; q++) {
-            const int h = q / 2, o = q % 2;
-            const __m512i bytes = h ? _mm512_unpackhi_epi8(upper, zero) : _mm512_unpacklo_epi8(upper, zero);
-            const __m512i rest = h ? _mm512_unpackhi_epi8(zero, lower) : _mm512_unpacklo_epi8(zero, lower);
-            const __m512i place = _mm512_add_epi16(_mm512_load_si512(y->k[k].exponent[h]),
-                                                   _mm512_add_epi16(exponent, diff[h]));
-            const __m512i words = _mm512_add_epi16(place, bytes);
+    const uint8_t *row = table + x->term[k].at;
+    const __m512i exponent = _mm512_set1_epi16(x->term[k].exponent);
+    const __m512i index = _mm512_load_si512(y->k[k].index);
+    const __m512i upper = looked_up_bytes(row, index, registers);
+    const __m512i lower = wide ? looked_up_bytes(row + 64 * registers, index, registers) : zero;
+    __m512i none = zero;
+    if (down) {
+        if (x->term[k].gap == NO_GAP) return;
+        const __m512i gap = _mm512_load_si512(y->k[k].gap);
+        none = _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(gap, _mm512_set1_epi8((char)NO_GAP)));
+    }
+    UNROLLED for (int h = 0; h < 2; h++) {
+        const __m512i bytes = h ? _mm512_unpackhi_epi8(upper, zero) : _mm512_unpacklo_epi8(upper, zero);
+        const __m512i rest = h ? _mm512_unpackhi_epi8(zero, lower) : _mm512_unpacklo_epi8(zero, lower);
+        const __m512i out = h ? _mm512_unpackhi_epi8(none, none) : _mm512_unpacklo_epi8(none, none);
+        const __m512i place = _mm512_add_epi16(_mm512_load_si512(y->k[k].exponent[h]),
+                                               _mm512_add_epi16(exponent, diff[h]));
+        const __m512i words = _mm512_add_epi16(place, bytes);
+        UNROLLED for (int o = 0; o < 2; o++) {
             __m512i product = o ? _mm512_unpackhi_epi16(rest, words) : _mm512_unpacklo_epi16(rest, words);
-            if (down) { /* zeros have a sign, and no floor */
-                const __m512i out = h ? _mm512_unpackhi_epi8(none, none) : _mm512_unpacklo_epi8(none, none);
-                product = _mm512_andnot_si512(o ? _mm512_unpackhi_epi16(out, out) : _mm512_unpacklo_epi16(out, out),
-                                              product);
-            }
+            if (down) /* zeros have a sign, and no floor */
+                product = _mm512_andnot_si512(o ? _mm512_unpackhi_epi16(out, out) : _mm512_unpacklo_epi16(out, out), product);
             const __m512 exact = _mm512_castsi512_ps(product);
             const __m512i cut = down ? _mm512_cvt_roundps_epi32(exact, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
                                      : _mm512_cvttps_epi32(exact);
-            sums[q] = _mm512_add_epi32(sums[q], cut);
+            sums[2 * h + o] = _mm512_add_epi32(sums[2 * h + o], cut);
         }
     }
 }
@@ -248,25 +190,44 @@ INLINE __m512 rounded(__m512i whole, int r, int nearest) {
         const __m512i word = _mm512_castps_si512(near);
         near = _mm512_castsi512_ps(_mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1)));
     }
-    return cut_word(near, r, nearest);
+    return nearest ? to_nearest(near, kept_bits(r), half_of(r)) : to_zero(near, kept_bits(r));
 }
 
-/* One row. */
+/* Lanes of which the sum takes more than 32 bits: both are of one sign, it is of the other. */
+INLINE uint64_t add_whole(__m512i *whole, const __m512i *some, int may_exceed) {
+    uint64_t lanes = 0;
+    UNROLLED for (int q = 0; q < 4; q++) {
+        const __m512i sum = _mm512_add_epi32(whole[q], some[q]);
+        if (may_exceed) {
+            const __m512i over = _mm512_ternarylogic_epi32(whole[q], some[q], sum, 0x42);
+            lanes |= (uint64_t)_mm512_movepi32_mask(over) << (16 * q);
+        }
+        whole[q] = sum;
+    }
+    return lanes;
+}
+
+/* One row; `terms` 0: as many as the block has, else so many, unrolled, whose sum 32 bits hold. */
 INLINE void add_converted_row(struct block *block, int64_t m, const struct converted_row *x,
-                              const struct converted_columns *y, const uint8_t *table, int registers, int wide,
-                              int down) {
+                              const struct converted_columns *y, const uint8_t *table, int terms, int registers,
+                              int wide, int down) {
     const struct sum *sum = sum_of(block->task);
     const int align = sum->align, r = sum->register_bits, late = sum->late, nearest = sum->nearest;
-    const int deepest = MOST_GAP - 2 - align, count = block->count, flush = 1 << (29 - align);
+    const int deepest = MOST_GAP - 2 - align, flush = 1 << (29 - align);
+    const int count = terms ? terms : block->count;
     float *c = block->c[m], before[SPAN];
     uint64_t lanes = x->is_special ? UINT64_MAX : y->special;
     if (block->odd[m]) lanes |= odd_lanes(c, block->lowest);
     const int is_empty = x->top == -127 * 128 || !y->high;
     if (is_empty && !lanes) return;
     __m512i gap = _mm512_set1_epi8(-1);
-    for (int k = 0; k < count; k++)
-        gap = _mm512_min_epu8(gap, _mm512_adds_epu8(_mm512_set1_epi8((char)x->term[k].gap),
-                                                    _mm512_load_si512(y->k[k].gap)));
+#define RAISE(k)                                                                                   \
+    gap = _mm512_min_epu8(gap, _mm512_adds_epu8(_mm512_set1_epi8((char)x->term[k].gap),            \
+                                                _mm512_load_si512(y->k[k].gap)))
+    if (terms)
+        UNROLLED for (int k = 0; k < terms; k++) RAISE(k);
+    else
+        for (int k = 0; k < count; k++) RAISE(k);
     const __m512i zero = _mm512_setzero_si512();
     const __m512i least = _mm512_set1_epi16((short)((align + 1) * 128));
     __m512 sums[4];
@@ -301,15 +262,16 @@ INLINE void add_converted_row(struct block *block, int64_t m, const struct conve
                         : _mm512_cvttps_epi32(scaled);
         if (late) whole[q] = zero;
     }
-    for (int k = 0; k < count; k += flush) {
+    if (terms) {
         __m512i some[4] = {zero, zero, zero, zero};
-        add_converted(some, x, y, diff, k, k + flush < count ? k + flush : count, table, registers, wide, down);
-        UNROLLED for (int q = 0; q < 4; q++) {
-            const __m512i total = _mm512_add_epi32(whole[q], some[q]);
-            /* both of one sign, their sum of the other */
-            const __m512i over = _mm512_ternarylogic_epi32(whole[q], some[q], total, 0x42);
-            lanes |= (uint64_t)_mm512_movepi32_mask(over) << (16 * q);
-            whole[q] = total;
+        UNROLLED for (int k = 0; k < terms; k++) add_converted_term(some, x, y, diff, k, table, registers, wide, down);
+        lanes |= add_whole(whole, some, (terms << (align + 2)) + (2 << align) < 0);
+    } else {
+        for (int from = 0; from < count; from += flush) {
+            __m512i some[4] = {zero, zero, zero, zero};
+            for (int k = from; k < count && k < from + flush; k++)
+                add_converted_term(some, x, y, diff, k, table, registers, wide, down);
+            lanes |= add_whole(whole, some, 1);
         }
     }
     if (__builtin_expect(lanes != 0, 0)) memcpy(before, c, sizeof before);
@@ -321,10 +283,10 @@ INLINE void add_converted_row(struct block *block, int64_t m, const struct conve
     if (__builtin_expect(lanes != 0, 0)) add_lanes(block, m, lanes, before);
 }
 
-#define CONVERTED(registers, wide, down)                                                           \
+#define CONVERTED(terms, registers, wide, down)                                                    \
     for (int64_t m = 0; m < count; m++)                                                            \
     add_converted_row(block, m, (const void *)((const char *)rows + m * size), block->packed, table, \
-                      registers, wide, down)
+                      terms, registers, wide, down)
 
 static int64_t converted_row_size(const struct task *task) {
     return (int64_t)sizeof(struct converted_row) + (sum_of(task)->terms + 7) / 8 * 8 * 8;
@@ -334,21 +296,16 @@ static void add_converted_rows(struct block *block, const void *rows, int64_t co
     const struct task *task = block->task;
     const uint8_t *table = (const uint8_t *)task->table + planes_at(task->fraction_bits);
     const int64_t size = converted_row_size(task);
-    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2;
-    if (sum_of(task)->down) {
-        if (one && wide) CONVERTED(1, 1, 1);
-        else if (one) CONVERTED(1, 0, 1);
-        else if (wide) CONVERTED(2, 1, 1);
-        else CONVERTED(2, 0, 1);
-    } else if (one && wide) CONVERTED(1, 1, 0);
-    else if (one) CONVERTED(1, 0, 0);
-    else if (wide) CONVERTED(2, 1, 0);
-    else CONVERTED(2, 0, 0);
-}
-
-static int takes_converted(const struct sum *sum) {
-    const int fits = sum->kind == SUM_FLOAT && sum->exponent_bits == 8 && sum->align >= 0 && sum->align <= 28;
-    return fits && (!sum->nearest || sum->register_bits != 22) && (!sum->late || sum->register_bits == 23);
+    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2, is_short = sum_of(task)->align <= 25;
+#define CONVERTED_OF(registers, wide)                                                              \
+    if (sum_of(task)->down) CONVERTED(0, registers, wide, 1);                                      \
+    else if (block->count == 16 && is_short) CONVERTED(16, registers, wide, 0);                    \
+    else if (block->count == 8 && is_short) CONVERTED(8, registers, wide, 0);                      \
+    else CONVERTED(0, registers, wide, 0)
+    if (one && wide) { CONVERTED_OF(1, 1); }
+    else if (one) { CONVERTED_OF(1, 0); }
+    else if (wide) { CONVERTED_OF(2, 1); }
+    else { CONVERTED_OF(2, 0); }
 }
 
 static struct way converted_way(const struct task *task) {
@@ -362,3 +319,5 @@ static struct way converted_way(const struct task *task) {
         .add = add_converted_rows,
     };
 }
+
+#endif

@@ -12,6 +12,11 @@
  * Operations per 64 columns and two k: 2 for M, 2 additions, 4 look-ups, 4 unpacks, 4 products,
  * 4 additions, 2 signs.
  */
+#ifndef AXDSE_SUMS_JOINT_H
+#define AXDSE_SUMS_JOINT_H
+
+#include "sums_converted.h"
+
 enum { JOINT_ROW = 192, JOINT_TERMS = 32, JOINT_FRACTIONS = 8, LEAST_JOINT_TOP = 45, JOINT_GAPS = 16 };
 
 /* Of N terms gaps of a byte, offsets of table rows, and signs, 0 or -2, of pairs: `data` in this order. */
@@ -111,7 +116,7 @@ static __attribute__((noinline)) void convert_row(struct block *block, int64_t m
         pack_converted_columns(block->spare, (const code(*)[SPAN])block->codes, block->count, task);
     block->has_spare = 1;
     add_converted_row(block, m, (const void *)row, block->spare,
-                      (const uint8_t *)task->table + planes_at(task->fraction_bits), 1, 0, 0);
+                      (const uint8_t *)task->table + planes_at(task->fraction_bits), 0, 1, 0, 0);
 #pragma omp atomic
     careful_blocks++;
 }
@@ -196,7 +201,8 @@ INLINE void add_joint_row(struct block *block, int64_t m, const struct joint_row
         const __m512i pairs = q % 2 ? _mm512_unpackhi_epi16(low[h], high[h]) : _mm512_unpacklo_epi16(low[h], high[h]);
         const __m512i own = _mm512_cvttps_epi32(_mm512_mul_ps(sums[q], as_floats(down, q % 2)));
         const __m512 whole = _mm512_cvtepi32_ps(add_joined(own, pairs)); /* of 21 bits */
-        _mm512_storeu_ps(c + 16 * q, _mm512_mul_ps(cut_word(whole, r, nearest), as_floats(up, q % 2)));
+        const __m512 near = nearest ? to_nearest(whole, kept_bits(r), half_of(r)) : to_zero(whole, kept_bits(r));
+        _mm512_storeu_ps(c + 16 * q, _mm512_mul_ps(near, as_floats(up, q % 2)));
     }
 }
 
@@ -212,7 +218,7 @@ static int64_t joint_row_size(const struct task *task) {
 static void add_joint_rows(struct block *block, const void *rows, int64_t count) {
     const struct task *task = block->task;
     const struct sum *sum = sum_of(task);
-    const uint8_t *table = (const uint8_t *)task->table + joint_at(task->fraction_bits, task->entry_bytes);
+    const uint8_t *table = (const uint8_t *)task->table + rows_size(task->fraction_bits, task->entry_bytes);
     const int64_t size = joint_row_size(task);
     const int terms = joint_terms(sum);
     if (sum->nearest) {
@@ -224,7 +230,6 @@ static void add_joint_rows(struct block *block, const void *rows, int64_t count)
     else JOINT(0, 32);
 }
 
-/* Of those that sums_converted.h takes, too. */
 static int takes_joint(const struct sum *sum, int fraction_bits) {
     const int is_short = sum->align < FRACTION && sum->terms <= JOINT_TERMS && fraction_bits <= 3;
     return is_short && !sum->down && !sum->late;
@@ -242,3 +247,5 @@ static struct way joint_way(const struct task *task) {
         .add = add_joint_rows,
     };
 }
+
+#endif

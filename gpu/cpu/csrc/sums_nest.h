@@ -9,9 +9,12 @@
  * `lowest` .. HIGHEST, which its own steps give, too. The model may give others; their row is `odd`
  * then, and `odd_lanes` tells which they are.
  */
-#include <stdlib.h>
+#ifndef AXDSE_SUMS_NEST_H
+#define AXDSE_SUMS_NEST_H
 
-enum { SPAN = 64, HIGHEST = 227, MOST_ROWS = 1024, MOST_DEPTH = 1 << 24 };
+#include "sums_task.h"
+
+enum { SPAN = 64, HIGHEST = 227, MOST_ROWS = 1024 };
 
 /* Blocks of rows, or lanes of them, that were not added the fast way, of any task; tests look at it. */
 int64_t careful_blocks;
@@ -53,7 +56,7 @@ static float add_by_model(const struct block *block, const code *row, int lane, 
     return sum_end(sum, &now);
 }
 
-static uint64_t odd_lanes(const float *c, int lowest) {
+static __attribute__((noinline)) uint64_t odd_lanes(const float *c, int lowest) {
     uint64_t lanes = 0;
     for (int n = 0; n < SPAN; n++) {
         const uint32_t word = sum_word(c[n]), field = word >> 23 & 255;
@@ -220,3 +223,5 @@ static int multiply_by(const struct way *way, const struct task *task) {
     free(packed);
     return failed;
 }
+
+#endif

@@ -10,7 +10,14 @@
  * their last place is a bit of the word, too. What exceeds it is noticed by the largest word of a tile.
  *
  * Blocks whose sums might leave the normal numbers of FP32 go to the model, and special values.
+ * Without AVX-512 VBMI it is kernel_sums.c.
  */
+#ifndef __AVX512VBMI__
+#include "kernel_sums.c"
+#else
+#include "sums_lanes.h"
+#include "sums_nest.h"
+
 enum { SINGLE_DEPTH = 128, SINGLE_ROWS = 4, LEAST_SUM = -95 };
 
 enum rounding { TO_ZERO, TO_FP32, TO_NEAREST, TO_BF16, TO_FP16, BY_ODD };
@@ -32,7 +39,7 @@ struct single_columns {
 
 static enum rounding rounding_of(const struct task *task) {
     const struct sum *sum = sum_of(task);
-    const int r = sum->register_bits, once = r <= 10 && head_of(task)->product_bits <= r + 1;
+    const int r = sum->register_bits, once = r <= 10 && ((const struct head *)task->table)->product_bits <= r + 1;
     const int is_narrow = task->entry_bytes == 1;
     if (!sum->nearest) return TO_ZERO;
     if (r == 23) return TO_FP32;
@@ -149,29 +156,23 @@ INLINE __m512 product_to_odd(__m512 c, __m512 x, __m512 y) {
     return _mm512_mask_mov_ps(above, is_odd, below);
 }
 
-/* To nearest even, where a tie is one: half a unit is added, and a last bit that it left alone cleared. */
-INLINE __m512 to_nearest(__m512 x, const struct register_form *form) {
-    const __m512i up = _mm512_add_epi32(_mm512_castps_si512(x), form->half);
-    const __mmask16 tie = _mm512_testn_epi32_mask(up, _mm512_xor_si512(form->keep, _mm512_set1_epi32(-1)));
-    const __m512i kept = _mm512_and_si512(up, form->keep);
-    return _mm512_castsi512_ps(_mm512_mask_and_epi32(kept, tie, kept, _mm512_slli_epi32(form->keep, 1)));
-}
-
 INLINE __m512 to_register(__m512 x, const struct register_form *form, enum rounding rounding) {
-    if (rounding == TO_ZERO) return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), form->keep));
+    if (rounding == TO_ZERO) return to_zero(x, form->keep);
 #ifdef __AVX512BF16__
     if (rounding == TO_BF16) {
-        const __m512i words = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
-        return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+        static const uint16_t up[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  0, 5,  0, 6,  0, 7,
+                                        0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
+        const __m512i words = _mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh(x));
+        return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, _mm512_loadu_si512(up), words));
     }
 #endif
     if (rounding == TO_FP16)
         return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    return rounding == TO_FP32 ? x : to_nearest(x, form);
+    return rounding == TO_FP32 ? x : to_nearest(x, form->keep, form->half);
 }
 
 INLINE __m512 one_added(__m512 c, __m512 x, __m512 y, const struct register_form *form, enum rounding rounding) {
-    if (rounding == BY_ODD) return to_nearest(product_to_odd(c, x, y), form);
+    if (rounding == BY_ODD) return to_nearest(product_to_odd(c, x, y), form->keep, form->half);
     return to_register(product_added(c, x, y, rounding), form, rounding);
 }
 
@@ -192,8 +193,8 @@ static struct register_form form_of_register(const struct task *task) {
     const struct shifts shifts = shifts_of(task);
     const int r = sum->register_bits, bias = (1 << (sum->exponent_bits - 1)) - 1;
     return (struct register_form){
-        .keep = _mm512_set1_epi32(-(1 << (23 - r))),
-        .half = _mm512_set1_epi32(r < 23 ? 1 << (22 - r) : 0),
+        .keep = kept_bits(r),
+        .half = half_of(r),
         .beyond = _mm512_set1_epi32((bias + 128 - shifts.a - shifts.b) << 23),
         .down = _mm512_set1_ps((float)power_of_two(-shifts.a - shifts.b)),
         .up = _mm512_set1_ps((float)power_of_two(shifts.a + shifts.b)),
@@ -214,12 +215,6 @@ static int is_single_far(const struct task *task, const struct single_row *x, co
 
 #define FOR_TILE UNROLLED for (int t = 0; t < SINGLE_ROWS; t++)
 #define FOR_QUARTERS_OF_SPAN UNROLLED for (int q = 0; q < 4; q++)
-
-INLINE __m512i looked_up_masked(__mmask64 mask, const uint8_t *row, __m512i index, int registers) {
-    return registers == 1 ? _mm512_maskz_permutexvar_epi8(mask, index, _mm512_load_si512(row))
-                          : _mm512_maskz_permutex2var_epi8(mask, _mm512_load_si512(row), index,
-                                                           _mm512_load_si512(row + 64));
-}
 
 /* The larger magnitude. */
 INLINE __m512i peak_of(__m512i peak, __m512 x) {
@@ -349,12 +344,6 @@ static void add_single_rows(struct block *block, const void *rows, int64_t count
     else { NARROW_SINGLES(TO_BF16, 0) }
 }
 
-static int takes_single(const struct sum *sum) {
-    const int r = sum->register_bits, is_exact = sum->kind == SUM_FLOAT && sum->align < 0;
-    if (!is_exact || sum->terms != 1 || sum->late) return 0;
-    return sum->exponent_bits < 8 ? r <= 21 : r != 22 || !sum->nearest;
-}
-
 static struct way single_way(const struct task *task) {
     return (struct way){
         .deep = (int)single_depth(task),
@@ -366,3 +355,16 @@ static struct way single_way(const struct task *task) {
         .add = add_single_rows,
     };
 }
+
+int64_t table_size(int fraction_bits, int entry_bytes) { return rows_size(fraction_bits, entry_bytes); }
+
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    prepare_rows(table, entries, fraction_bits, entry_bytes);
+}
+
+/* Returns 0, or 1 if there is no memory. */
+int multiply_task(const struct task *task) {
+    const struct way way = single_way(task);
+    return multiply_by(&way, task);
+}
+#endif
