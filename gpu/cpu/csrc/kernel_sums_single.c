@@ -78,20 +78,32 @@ INLINE int adds_pairs(enum rounding rounding, int limited) {
 
 static void pack_single_row(void *packed, const code *codes, int count, const struct task *task) {
     struct single_row *row = packed;
-    const int pairs = adds_pairs(rounding_of(task), is_limited(task)), bits = task->fraction_bits;
-    const uint32_t down = (uint32_t)shifts_of(task).a << 7;
-    const uint32_t stride = (uint32_t)plane_row(bits, task->entry_bytes);
-    uint16_t low = 255, high = 0, special = 0;
-    for (int k = 0; k < count; k++) {
-        const uint16_t x = codes[k], e = (uint16_t)exponent_of(x), is = e == 255, there = e && !is;
-        special |= is;
-        low = there && e < low ? e : low;
-        high = there && e > high ? e : high;
-        const uint32_t scale = there ? scale_of(x) - down : 0;
-        row->term[k].scale = pairs && k % 2 == 0 ? scale : scale << 16;
-        row->term[k].at = index_of(x, bits) * stride;
+    const int pairs = adds_pairs(rounding_of(task), is_limited(task));
+    const __m512i stride = _mm512_set1_epi32(plane_row(task->fraction_bits, task->entry_bytes));
+    const __m512i down = _mm512_set1_epi32(shifts_of(task).a << 7), ends = _mm512_set1_epi32(255);
+    const __m512i halves = pairs ? _mm512_set1_epi64(16ll << 32) : _mm512_set1_epi32(16);
+    const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    __m512i low = ends, high = _mm512_setzero_si512();
+    __mmask16 special = 0;
+    for (int k = 0; k < count; k += 16) {
+        const __mmask16 there = count - k < 16 ? (__mmask16)((1 << (count - k)) - 1) : 0xffff;
+        const __m512i x = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, codes + k));
+        const __m512i e = _mm512_and_si512(_mm512_srli_epi32(x, 7), ends);
+        const __mmask16 odd = _mm512_cmpeq_epi32_mask(e, ends), some = _mm512_test_epi32_mask(e, e) & ~odd;
+        special |= odd;
+        low = _mm512_mask_min_epu32(low, some, low, e);
+        high = _mm512_mask_max_epu32(high, some, high, e);
+        const __m512i scale = _mm512_and_si512(x, _mm512_set1_epi32(0xff80));
+        const __m512i placed = _mm512_sllv_epi32(_mm512_maskz_sub_epi32(some, scale, down), halves);
+        const __m512i index = _mm512_srl_epi32(_mm512_and_si512(x, _mm512_set1_epi32(127)), drop);
+        const __m512i at = _mm512_mullo_epi32(index, stride);
+        const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+        _mm512_storeu_si512(row->term + k, _mm512_permutex2var_epi32(placed, first, at));
+        _mm512_storeu_si512(row->term + k + 8, _mm512_permutex2var_epi32(placed, second, at));
     }
-    row->low = (int16_t)low, row->high = (int16_t)high, row->is_special = (int16_t)special;
+    row->low = (int16_t)_mm512_reduce_min_epu32(low), row->high = (int16_t)_mm512_reduce_max_epu32(high);
+    row->is_special = special != 0;
 }
 
 /* Words of two k side by side, 16 columns from 16 h on. */
@@ -306,7 +318,7 @@ static int64_t single_depth(const struct task *task) {
 }
 
 static int64_t single_row_size(const struct task *task) {
-    return (int64_t)sizeof(struct single_row) + 8 * single_depth(task);
+    return (int64_t)sizeof(struct single_row) + 8 * ((single_depth(task) + 15) / 16 * 16);
 }
 
 #define SINGLE(registers, wide, rounding, limited)                                                         \

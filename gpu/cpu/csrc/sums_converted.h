@@ -44,43 +44,44 @@ struct converted_columns {
     uint64_t special;
 };
 
+INLINE __mmask32 first_lanes(int count) { return count < 32 ? (1u << count) - 1 : ~0u; }
+
 static void pack_converted_row(void *packed, const code *codes, int count, const struct task *task) {
     struct converted_row *row = packed;
-    const __m512i special = _mm512_set1_epi16(255), lowest = _mm512_set1_epi16(MOST_GAP);
+    const __m512i ends = _mm512_set1_epi16(NO_GAP), lowest = _mm512_set1_epi16(MOST_GAP);
     const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
-    __m512i most = _mm512_setzero_si512();
-    row->is_special = 0;
-    memset(row->some, 0, sizeof row->some);
-    for (int k = 0; k < count; k += 32) {
-        const __m512i e = exponents_of_codes(_mm512_loadu_si512(codes + k));
-        const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, special);
-        const __mmask32 some = _mm512_test_epi16_mask(e, e) & ~odd;
-        row->is_special |= odd != 0;
-        memcpy(row->some + k / 16, &some, sizeof some);
-        most = _mm512_mask_max_epu16(most, some, most, e);
+    const __m512i stride = _mm512_set1_epi16((short)plane_row(task->fraction_bits, task->entry_bytes));
+    __mmask32 some[WORDS / 2] = {0, 0}, odd = 0;
+    __m512i x[WORDS / 2], e[WORDS / 2], most = _mm512_setzero_si512();
+    for (int k = 0, w = 0; k < count; k += 32, w++) {
+        x[w] = _mm512_maskz_loadu_epi16(first_lanes(count - k), codes + k);
+        e[w] = exponents_of_codes(x[w]);
+        const __mmask32 are_odd = _mm512_cmpeq_epi16_mask(e[w], ends);
+        odd |= are_odd;
+        some[w] = _mm512_test_epi16_mask(e[w], e[w]) & ~are_odd;
+        most = _mm512_mask_max_epu16(most, some[w], most, e[w]);
     }
     const int top = largest_word(most);
     row->top = (int16_t)((top - 127) * 128);
-    for (int k = 0; k < count; k += 32) {
-        uint32_t some;
-        memcpy(&some, row->some + k / 16, sizeof some);
-        const __m512i x = _mm512_loadu_si512(codes + k), e = exponents_of_codes(x);
-        const __m512i gap = _mm512_mask_sub_epi16(special, some, _mm512_set1_epi16((short)top), e);
-        const __m512i sign = _mm512_and_si512(x, _mm512_set1_epi16(INT16_MIN));
-        const __m512i place = _mm512_slli_epi16(_mm512_min_epu16(gap, lowest), 7);
-        const __m512i exponent = _mm512_sub_epi16(sign, place);
-        const __m512i index = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
-        const __m512i at = _mm512_mullo_epi16(index, _mm512_set1_epi16((short)plane_row(task->fraction_bits, task->entry_bytes)));
-        uint16_t words[3][32];
-        _mm512_storeu_si512(words[0], exponent);
-        _mm512_storeu_si512(words[1], at);
-        _mm512_storeu_si512(words[2], gap);
-        for (int i = 0; i < 32 && k + i < count; i += 8) {
-            const __m512i low = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[0] + i)));
-            const __m512i middle = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[1] + i)));
-            const __m512i high = _mm512_cvtepu16_epi64(_mm_loadu_si128((void *)(words[2] + i)));
-            const __m512i rest = _mm512_or_si512(_mm512_slli_epi64(middle, 16), _mm512_slli_epi64(high, 32));
-            _mm512_storeu_si512(row->term + k + i, _mm512_or_si512(low, rest));
+    row->is_special = odd != 0;
+    memcpy(row->some, some, sizeof some);
+    for (int k = 0, w = 0; k < count; k += 32, w++) {
+        const __m512i gap = _mm512_mask_sub_epi16(ends, some[w], _mm512_set1_epi16((short)top), e[w]);
+        const __m512i sign = _mm512_and_si512(x[w], _mm512_set1_epi16(INT16_MIN));
+        const __m512i exponent = _mm512_sub_epi16(sign, _mm512_slli_epi16(_mm512_min_epu16(gap, lowest), 7));
+        const __m512i index = _mm512_srl_epi16(_mm512_and_si512(x[w], _mm512_set1_epi16(127)), drop);
+        const __m512i at = _mm512_mullo_epi16(index, stride);
+        /* Lanes of 128 bits hold terms 0, 8, 16, 24 and on. */
+        const __m512i low = _mm512_unpacklo_epi16(exponent, at), high = _mm512_unpackhi_epi16(exponent, at);
+        const __m512i zero = _mm512_setzero_si512();
+        const __m512i low_gap = _mm512_unpacklo_epi16(gap, zero), high_gap = _mm512_unpackhi_epi16(gap, zero);
+        const __m512i parts[4] = {_mm512_unpacklo_epi32(low, low_gap), _mm512_unpackhi_epi32(low, low_gap),
+                                  _mm512_unpacklo_epi32(high, high_gap), _mm512_unpackhi_epi32(high, high_gap)};
+        for (int i = 0; i < 4; i++) {
+            _mm_storeu_si128((void *)(row->term + k + 2 * i), _mm512_castsi512_si128(parts[i]));
+            if (count - k > 8) _mm_storeu_si128((void *)(row->term + k + 8 + 2 * i), _mm512_extracti32x4_epi32(parts[i], 1));
+            if (count - k > 16) _mm_storeu_si128((void *)(row->term + k + 16 + 2 * i), _mm512_extracti32x4_epi32(parts[i], 2));
+            if (count - k > 24) _mm_storeu_si128((void *)(row->term + k + 24 + 2 * i), _mm512_extracti32x4_epi32(parts[i], 3));
         }
     }
 }

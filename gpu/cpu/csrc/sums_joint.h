@@ -53,10 +53,10 @@ static void pack_joint_row(void *packed, const code *codes, int count, const str
     uint8_t *gap = row->data;
     uint16_t *at = (uint16_t *)(gap + terms);
     int8_t *sign = (int8_t *)(at + terms);
-    const __m512i x = _mm512_loadu_si512(codes), e = exponents_of_codes(x), ends = _mm512_set1_epi16(255);
+    const __m512i x = _mm512_maskz_loadu_epi16(first_lanes(count), codes), ends = _mm512_set1_epi16(255);
+    const __m512i e = exponents_of_codes(x);
     const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, ends), some = _mm512_test_epi16_mask(e, e) & ~odd;
     const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
-    (void)count;
     const int top = largest_word(_mm512_maskz_mov_epi16(some, e));
     row->top = (int16_t)((top - 127) * 128);
     row->is_special = odd != 0;
@@ -109,7 +109,7 @@ static __attribute__((noinline)) void convert_row(struct block *block, int64_t m
     const struct task *task = block->task;
     const code *a = block->a + task->a.outer[block->first + m];
     _Alignas(64) char row[sizeof(struct converted_row) + 8 * JOINT_TERMS];
-    code codes[JOINT_TERMS] = {0};
+    code codes[JOINT_TERMS];
     for (int k = 0; k < block->count; k++) codes[k] = a[task->a.inner[block->k + k]];
     pack_converted_row(row, codes, block->count, task);
     if (!block->has_spare)

@@ -31,7 +31,6 @@ struct block {
     int64_t first;
 };
 
-/* `codes` of a row end with zeros up to a multiple of 32. */
 struct way {
     int deep;   /* k of a block at most */
     int lowest; /* exponent field of a register */
@@ -173,14 +172,13 @@ static void multiply_span(struct workspace *own, const struct way *way, const ch
 
 static void pack_piece(char *packed, const struct way *way, const struct task *task, const code *a,
                        const struct piece *piece) {
-    const int deep = (way->deep + 31) / 32 * 32;
     struct run runs[way->deep];
-    code codes[deep];
+    code codes[way->deep];
     const int count = find_runs(runs, task->a.inner + piece->k, piece->count);
-    memset(codes, 0, sizeof codes);
     for (int64_t m = 0; m < task->rows; m++) {
-        copy_codes(codes, a + task->a.outer[m], runs, count);
-        way->pack_row(packed + m * way->row_size, codes, piece->count, task);
+        const code *from = a + task->a.outer[m];
+        if (count > 1) copy_codes(codes, from, runs, count);
+        way->pack_row(packed + m * way->row_size, count > 1 ? codes : from + runs[0].offset, piece->count, task);
     }
 }
 
