@@ -147,9 +147,11 @@ class Kernel:
 
 
 def _source_of_sum(total: Sum) -> str:
-    """What the heads of these files say that they take."""
+    """What the heads of these files say that they take; two are of AVX-512."""
     held = total.register
-    if not isinstance(held, FloatRegister) or (held.fraction_bits, total.rounding) == (22, "rne"):
+    if not (cpu_flags() >= VBMI.needs and isinstance(held, FloatRegister)):
+        return "kernel_sums.c"
+    if (held.fraction_bits, total.rounding) == (22, "rne"):
         return "kernel_sums.c"
     is_wide, is_late = held.exponent_bits == 8, total.carry == "late"
     if total.align is None:

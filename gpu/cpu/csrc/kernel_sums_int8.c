@@ -157,11 +157,8 @@ static const __m512i *row_at(const struct task *task, const code *a, int64_t k) 
     return (const __m512i *)(table + a[task->a.inner[k]] * row_stride());
 }
 
-/* In 16 bits, for registers of no more: what saturates those is beyond W bits, too. */
-INLINE void add_narrow(sum *total, const struct task *task, const code *a, const struct lanes *panel,
-                       int width) {
-    const __m512i most = _mm512_set1_epi16((int16_t)((1 << (width - 1)) - 1));
-    const __m512i least = _mm512_xor_si512(most, _mm512_set1_epi16(-1));
+/* In 16 bits, for a register of so many and steps of one product. */
+INLINE void add_narrow(sum *total, const struct task *task, const code *a, const struct lanes *panel) {
     __m512i t[2 * HALVES], p[2];
     for (int q = 0; q < 2 * HALVES; q++) t[q] = _mm512_setzero_si512();
     for (int64_t k = 0; k < task->depth; k++) {
@@ -169,7 +166,6 @@ INLINE void add_narrow(sum *total, const struct task *task, const code *a, const
         for (int q = 0; q < 2 * HALVES; q++) {
             if (q % 2 == 0) products_at(p, row, panel + k, q / 2);
             t[q] = _mm512_adds_epi16(t[q], p[q % 2]);
-            if (width < 16) t[q] = _mm512_max_epi16(_mm512_min_epi16(t[q], most), least);
         }
     }
     for (int q = 0; q < 2 * HALVES; q++, total += 32) {
@@ -216,8 +212,7 @@ INLINE void add_wide(sum *total, const struct task *task, const code *a, const s
 
 static void in_order(sum *total, const struct task *task, const code *a, const struct lanes *panel) {
     const int width = head_of(task)->sum.width, terms = head_of(task)->sum.terms;
-    if (terms == 1 && width == 16) add_narrow(total, task, a, panel, 16);
-    else if (terms == 1 && width < 16) add_narrow(total, task, a, panel, width);
+    if (width == 16) add_narrow(total, task, a, panel);
     else if (width == 32) add_wide(total, task, a, panel, terms, 32);
     else if (terms == 1) add_wide(total, task, a, panel, 1, width);
     else add_wide(total, task, a, panel, terms, width);
