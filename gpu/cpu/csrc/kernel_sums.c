@@ -12,6 +12,14 @@
 #else
 #define AXDSE_PERMUTES 0
 #endif
+#if defined(__AVX2__) && !AXDSE_PERMUTES && !defined(AXDSE_CAREFUL)
+#include <immintrin.h>
+#define AXDSE_SHUFFLES 1
+typedef uint8_t place;
+#else
+#define AXDSE_SHUFFLES 0
+typedef uint16_t place;
+#endif
 
 enum {
     LANES = 32,
@@ -29,7 +37,8 @@ struct left {
 /* LANES columns of b at one k. */
 struct right {
     int16_t exponent[LANES];
-    uint16_t index[LANES], sign[LANES], code[LANES];
+    uint16_t sign[LANES], code[LANES];
+    place index[LANES]; /* in the order of look_up() */
 };
 
 /* Bounds of the exponents of what is not zero, infinities and NaN being the highest. */
@@ -57,6 +66,19 @@ static struct reach pack_row(struct left *row, const struct task *task, const co
     return reach;
 }
 
+/* In-lane unpacks of bytes give words in the order of columns if the middle quarters are swapped. */
+static inline void order_for_look_up(place *index) {
+#if AXDSE_SHUFFLES
+    uint64_t quarters[4];
+    memcpy(quarters, index, sizeof quarters);
+    const uint64_t second = quarters[1];
+    quarters[1] = quarters[2], quarters[2] = second;
+    memcpy(index, quarters, sizeof quarters);
+#else
+    (void)index;
+#endif
+}
+
 static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
                         const int64_t *outer, int width) {
     struct run runs[LANES];
@@ -72,9 +94,10 @@ static struct reach pack_columns(struct right *panel, const struct task *task, c
             low = there < low ? there : low;
             high = exponent > high ? exponent : high;
             at->exponent[n] = (int16_t)(exponent ? (int)exponent - 127 : ABSENT);
-            at->index[n] = (uint16_t)index_of(x, task->fraction_bits);
+            at->index[n] = (place)index_of(x, task->fraction_bits);
             at->sign[n] = (uint16_t)((int16_t)x >> 15);
         }
+        order_for_look_up(at->index);
     }
     return (struct reach){low, high};
 }
@@ -114,7 +137,7 @@ static float careful(const struct task *task, const struct left *row, const stru
 #if AXDSE_PERMUTES
 /* table[row + index] of each lane; `bits` is m. */
 static inline __attribute__((always_inline)) __m512i looked_up(const uint16_t *row,
-                                                               const uint16_t *index, int bits) {
+                                                               const place *index, int bits) {
     const __m512i at = _mm512_loadu_si512(index);
     if (bits <= 5) return _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
     const __m512i low = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at,
@@ -206,12 +229,42 @@ static inline __attribute__((always_inline)) __m512 cut_word(__m512 odd, int r, 
 
 #endif
 
-/* The same in an array, on any CPU. */
+#if AXDSE_SHUFFLES
+/* One plane of bytes: vpshufb gives 0 where bit 7 of the index is set. Slices of 16 entries hold their
+ * difference from the last, so that all those that are not beyond the index make the entry. */
+static inline __attribute__((always_inline)) __m256i shuffled(const uint8_t *plane, __m256i index,
+                                                              int slices) {
+    __m256i bytes = _mm256_setzero_si256();
+    for (int s = 0; s < slices; s++) {
+        const __m128i slice = _mm_load_si128((const __m128i *)(plane + 16 * s));
+        const __m256i found = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(slice), index);
+        bytes = _mm256_xor_si256(bytes, found);
+        index = _mm256_subs_epi8(index, _mm256_set1_epi8(16));
+    }
+    return bytes;
+}
+#endif
+
+/* Where look_up() finds rows: significands, or slices of their bytes in rows as long. */
+static const uint16_t *looked_table(const struct task *task) {
+    const int64_t slices = rows_size(task->fraction_bits, task->entry_bytes);
+    return AXDSE_SHUFFLES ? (const uint16_t *)((const char *)task->table + slices) : table_of(task);
+}
+
+/* Significands of LANES columns; `bits` is m, or more. */
 static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out,
                                                           const uint16_t *row,
-                                                          const uint16_t *index, int bits) {
+                                                          const place *index, int bits) {
 #if AXDSE_PERMUTES
     _mm512_storeu_si512(out, looked_up(row, index, bits));
+#elif AXDSE_SHUFFLES
+    const int slices = bits <= 4 ? 1 : 1 << (bits - 4);
+    const uint8_t *plane = (const uint8_t *)row;
+    const __m256i at = _mm256_loadu_si256((const __m256i *)index);
+    const __m256i low = shuffled(plane, at, slices);
+    const __m256i high = shuffled(plane + row_stride(bits), at, slices);
+    _mm256_storeu_si256((__m256i *)out, _mm256_unpacklo_epi8(low, high));
+    _mm256_storeu_si256((__m256i *)(out + 16), _mm256_unpackhi_epi8(low, high));
 #else
     (void)bits;
     for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
@@ -367,7 +420,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
     float *restrict result, const struct task *task, const struct left *row,
     const struct right *panel, int bits, int down, int nearest, int late) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
+    const uint16_t *table = looked_table(task);
     const int align = sum->align, r = sum->register_bits;
     /* So many terms stay below 2^30. */
     const int flush = 1 << (28 - align);
@@ -404,8 +457,41 @@ static inline __attribute__((always_inline)) int fast_aligned(
     return over;
 }
 
-/* One product to each of c, rounded to odd in FP64, then once. */
+/* One product to each of c. Its rounding error says, unless it is `once`, in which direction a sum in
+ * FP32 has been rounded: so it is cut, or rounded to odd, and then to r bits, r = 23 or up to 21. */
 static inline __attribute__((always_inline)) void add_product(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest, int once) {
+    uint16_t found[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    const uint32_t keep = ~0u << (23 - r), half = r < 23 ? 1u << (22 - r) : 0;
+    for (int n = 0; n < LANES; n++) {
+        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
+        const int16_t field = exponent > LOWEST ? (int16_t)(exponent - FRACTION + 127) : 0;
+        const uint16_t minus = (uint16_t)(x->sign ^ y->sign[n]) & 0x8000;
+        /* a zero's scale is zero */
+        const float scale = sum_float((uint32_t)(uint16_t)((field << 7) | minus) << 16);
+        const float p = (float)found[n] * scale, s = c[n] + p;
+        uint32_t word = sum_word(s);
+        if (!once) {
+            const float part = s - c[n], lost = (c[n] - (s - part)) + (p - part);
+            const uint32_t is_lost = lost != 0, inward = (sum_word(lost) ^ word) >> 31;
+            word = (word - (is_lost & inward)) | (nearest ? is_lost : 0);
+        }
+        if (nearest && r < 23) {
+            const uint32_t up = word + half, tie = (up & ~keep) == 0;
+            word = up & keep & ~(tie << (23 - r));
+        } else if (!nearest) {
+            word &= keep;
+        }
+        c[n] = sum_float(word);
+    }
+}
+
+/* The same by way of FP64, for r = 22. */
+static inline __attribute__((always_inline)) void add_product_by_odd(float *restrict c,
                                                               const struct left *x,
                                                               const struct right *y,
                                                               const uint16_t *table, int bits,
@@ -436,14 +522,18 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
                                                             const struct right *panel, int bits,
                                                             int nearest) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
-    const int r = sum->register_bits;
+    const uint16_t *table = looked_table(task);
+    const int r = sum->register_bits, bits_of_products = ((const struct head *)task->table)->product_bits;
+    /* kernel_sums_single.c says why */
+    const int once = nearest && (r == 23 || (r <= 10 && bits_of_products <= r + 1));
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
         for (int64_t k = from; k < last; k++)
-            add_product(c, row + k, panel + k, table, bits, r, nearest);
+            if (nearest && r == 22) add_product_by_odd(c, row + k, panel + k, table, bits, r, 1);
+            else if (once) add_product(c, row + k, panel + k, table, bits, r, nearest, 1);
+            else add_product(c, row + k, panel + k, table, bits, r, nearest, 0);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
@@ -458,7 +548,7 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
                                                            const struct right *panel, int bits,
                                                            int down, int nearest) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
+    const uint16_t *table = looked_table(task);
     const int align = sum->align, spare = 32 - sum->width;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
@@ -544,10 +634,23 @@ static void multiply_rows(const struct task *task, const struct left *rows,
     }
 }
 
-int64_t table_size(int fraction_bits, int entry_bytes) { return rows_size(fraction_bits, entry_bytes); }
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    const int64_t slices = (int64_t)row_stride(fraction_bits) * (int64_t)sizeof(uint16_t) << fraction_bits;
+    return rows_size(fraction_bits, entry_bytes) + (AXDSE_SHUFFLES ? slices : 0);
+}
 
 void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
     prepare_rows(table, entries, fraction_bits, entry_bytes);
+    if (!AXDSE_SHUFFLES) return;
+    const int stride = row_stride(fraction_bits);
+    const uint16_t *from = (const uint16_t *)(table + TABLE_AT);
+    uint8_t *plane = table + rows_size(fraction_bits, entry_bytes);
+    for (int x = 0; x < 1 << fraction_bits; x++, from += stride, plane += 2 * stride)
+        for (int y = 0; y < 1 << fraction_bits; y++) {
+            const int change = from[y] ^ (y < 16 ? 0 : from[y - 16]);
+            plane[y] = (uint8_t)change;
+            plane[stride + y] = (uint8_t)(change >> 8);
+        }
 }
 
 enum { SERIAL_PRODUCTS = 1 << 15 };
