@@ -26,6 +26,7 @@ enum {
     ABSENT = -9000, /* exponent of a zero */
     LOWEST = -8000, /* below the exponents of all products, above those with a zero */
     MOST_SHIFT = 31,
+    FEW_BITS = AXDSE_SHUFFLES ? 4 : 5, /* of a table row in one register */
 };
 
 /* What k of a row of a is: exponent, place of its table row, sign as a mask. */
@@ -217,16 +218,6 @@ static inline __attribute__((always_inline)) void add_long_terms(
     add_in_order(t, low, high);
 }
 
-/* Its upper r fraction bits, toward zero or to nearest even. */
-static inline __attribute__((always_inline)) __m512 cut_word(__m512 odd, int r, int nearest) {
-    __m512i word = _mm512_castps_si512(odd);
-    if (nearest) {
-        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
-        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
-    }
-    return _mm512_castsi512_ps(_mm512_and_si512(word, _mm512_set1_epi32(-(1 << (23 - r)))));
-}
-
 #endif
 
 #if AXDSE_SHUFFLES
@@ -309,6 +300,43 @@ static inline __attribute__((always_inline)) void raise_top(int16_t *restrict to
 #endif
 }
 
+#if AXDSE_SHUFFLES
+/* As add_long_terms(): words unpack to columns 0..3 and 8..11, then 4..7 and 12..15. */
+static inline __attribute__((always_inline)) void add_shuffled_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+    __m256i sums[4] = {zero, zero, zero, zero};
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t found[LANES];
+        look_up(found, table + x[i].at, y[i].index, bits);
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            const __m256i places = _mm256_loadu_si256((const __m256i *)(top + 16 * h));
+            const __m256i own = _mm256_loadu_si256((const __m256i *)(y[i].exponent + 16 * h));
+            const __m256i minus = _mm256_loadu_si256((const __m256i *)(y[i].sign + 16 * h));
+            const __m256i size = _mm256_loadu_si256((const __m256i *)(found + 16 * h));
+            const int16_t from = (int16_t)(16 + FRACTION - align - x[i].exponent);
+            const __m256i gap = _mm256_sub_epi16(_mm256_add_epi16(places, _mm256_set1_epi16(from)), own);
+            const __m256i sign = _mm256_xor_si256(_mm256_set1_epi16((int16_t)x[i].sign), minus);
+            const __m256i low = _mm256_srlv_epi32(_mm256_unpacklo_epi16(zero, size), _mm256_unpacklo_epi16(gap, zero));
+            const __m256i high = _mm256_srlv_epi32(_mm256_unpackhi_epi16(zero, size), _mm256_unpackhi_epi16(gap, zero));
+            const __m256i first = _mm256_sign_epi32(low, _mm256_unpacklo_epi16(one, sign));
+            const __m256i second = _mm256_sign_epi32(high, _mm256_unpackhi_epi16(one, sign));
+            sums[2 * h] = _mm256_add_epi32(sums[2 * h], first);
+            sums[2 * h + 1] = _mm256_add_epi32(sums[2 * h + 1], second);
+        }
+    }
+    for (int q = 0; q < 4; q++) {
+        __m256i *to = (__m256i *)(t + 8 * q);
+        const __m256i low = sums[q / 2 * 2], high = sums[q / 2 * 2 + 1];
+        const __m256i some = q % 2 ? _mm256_permute2x128_si256(low, high, 0x31)
+                                   : _mm256_permute2x128_si256(low, high, 0x20);
+        _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), some));
+    }
+}
+#endif
+
 /* `count` terms cut and added to t, in units of 2^(top - align): so few that 32 bits hold them. */
 static inline __attribute__((always_inline)) void add_terms(
     int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
@@ -320,6 +348,11 @@ static inline __attribute__((always_inline)) void add_terms(
     }
     if (!down) {
         add_long_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+#elif AXDSE_SHUFFLES
+    if (!down) {
+        add_shuffled_terms(t, top, x, y, count, table, bits, align);
         return;
     }
 #endif
@@ -376,43 +409,39 @@ static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
     return over < 0;
 }
 
-/* t 2^(top - align) rounded. Returns 1 if one is no normal number of FP32, or 0. */
+/* t 2^(top - align) rounded. Returns 1 if one is no normal number of FP32, or near 2^31. */
 static inline __attribute__((always_inline)) int close_step(float *restrict c,
                                                             const int32_t *restrict t,
                                                             const int16_t *restrict top, int align,
                                                             int r, int nearest) {
-#if AXDSE_PERMUTES
-    if (!nearest || r != 22) {
-        __mmask16 beyond = 0;
-        for (int n = 0; n < LANES; n += 16) {
-            const __m512i whole = _mm512_loadu_si512(t + n);
-            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
-            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
-            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
-            __m512 near = _mm512_cvtepi32_ps(whole);
-            if (!nearest || r < 23) {
-                near = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-                if (nearest) { /* to odd first */
-                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(near), whole);
-                    const __m512i cut = _mm512_castps_si512(near);
-                    near = _mm512_castsi512_ps(_mm512_mask_or_epi32(cut, lost, cut, _mm512_set1_epi32(1)));
-                }
-                near = cut_word(near, r, nearest);
-            }
-            __m512i word = _mm512_castps_si512(near);
-            const __m512i field = _mm512_srli_epi32(_mm512_slli_epi32(word, 1), 24);
-            const __m512i above = _mm512_sub_epi32(_mm512_add_epi32(field, unit), _mm512_set1_epi32(1));
-            beyond |= _mm512_mask_cmpgt_epu32_mask(some, above, _mm512_set1_epi32(253));
-            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
-            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
-        }
-        return beyond != 0;
+    if (nearest && r == 22) {
+        double total[LANES];
+        for (int n = 0; n < LANES; n++)
+            total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+        return round_all(c, total, r, 1);
     }
-#endif
-    double total[LANES];
-    for (int n = 0; n < LANES; n++)
-        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
-    return round_all(c, total, r, nearest);
+    const uint32_t keep = ~0u << (23 - r), half = r < 23 ? 1u << (22 - r) : 0;
+    uint32_t beyond = 0;
+    for (int n = 0; n < LANES; n++) {
+        const int32_t whole = t[n], unit = top[n] - align;
+        const float near = (float)whole;
+        uint32_t word = sum_word(near);
+        if (!nearest || r < 23) { /* cut, or to odd first */
+            const int32_t back = (int32_t)(near < 0x1p31f ? near : 0);
+            const uint32_t is_lost = back != whole, outward = (uint32_t)((whole - back) ^ whole) >> 31;
+            word = (word - (is_lost & outward)) | (nearest ? is_lost : 0);
+        }
+        if (nearest && r < 23) {
+            const uint32_t up = word + half, tie = (up & ~keep) == 0;
+            word = up & keep & ~(tie << (23 - r));
+        } else if (!nearest) {
+            word &= keep;
+        }
+        const uint32_t some = whole != 0, above = (word >> 23 & 255) + (uint32_t)unit - 1;
+        beyond |= (some & (above > 253)) | (near >= 0x1p31f);
+        c[n] = sum_float(some ? word + ((uint32_t)unit << 23) : 0);
+    }
+    return beyond != 0;
 }
 
 /* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
@@ -609,8 +638,8 @@ static int fast(float *c, const struct task *task, const struct left *row,
                 const struct right *panel, int form) {
     const struct sum *sum = sum_of(task);
     const int down = sum->down, nearest = sum->nearest, late = sum->late;
-    if (task->fraction_bits <= 5) {
-        FORMS(5);
+    if (task->fraction_bits <= FEW_BITS) {
+        FORMS(FEW_BITS);
     }
     FORMS(7);
 }

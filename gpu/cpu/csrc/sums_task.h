@@ -1,7 +1,7 @@
 /* What the kernels of float sums share: their table, and the products of a step for the model.
  *
  * A table begins with its recipe, TABLE_AT bytes. Significands follow, of FRACTION bits behind the
- * point, 2^m rows; then the same as rows of bytes {carry, fraction}, and of the fraction's rest if an
+ * point, 2^m rows of 32 or 128; then the same as rows of bytes {carry, fraction}, and of the fraction's rest if an
  * entry has two bytes, 64 or 128 of each.
  */
 #ifndef AXDSE_SUMS_TASK_H
@@ -14,7 +14,6 @@
 
 enum {
     TABLE_AT = 64,
-    ROW_ENTRIES = 32, /* of a row of significands at least */
     FRACTION = 14,
 };
 
@@ -28,9 +27,7 @@ static const struct sum *sum_of(const struct task *task) { return task->table; }
 static const uint16_t *table_of(const struct task *task) {
     return (const uint16_t *)((const char *)task->table + TABLE_AT);
 }
-static int row_stride(int fraction_bits) {
-    return 1 << fraction_bits > ROW_ENTRIES ? 1 << fraction_bits : ROW_ENTRIES;
-}
+static inline int row_stride(int fraction_bits) { return fraction_bits > 5 ? 128 : 32; }
 
 static int plane_row(int fraction_bits, int entry_bytes) {
     return (fraction_bits < 7 ? 64 : 128) * entry_bytes;

@@ -322,7 +322,7 @@ def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPat
         cached.cache_clear()
     try:
         for text in FLOAT_SUMS:
-            assert_gemm(SUMS, text, spread_operands, ("float(8,3)", "bf16"))
+            assert_gemm(SUMS, text, spread_operands, ("float(8,3)", "bf16", FORMATS["wide of 6 bits"]))
         for text in INT_SUMS:
             test_int8_gemm(text)
     finally:
