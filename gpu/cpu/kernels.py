@@ -176,9 +176,7 @@ INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
 SUMS = Kernel(
     "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), recipe_source=_source_of_sum
 )
-CAREFUL_SUMS = Kernel(
-    "careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset()
-)
+CAREFUL_SUMS = Kernel("careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset())
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

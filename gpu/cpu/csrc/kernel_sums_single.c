@@ -33,6 +33,7 @@ struct single_columns {
     _Alignas(64) uint8_t index[SINGLE_DEPTH][SPAN];
     uint16_t scale[SINGLE_DEPTH / 2][4][32]; /* pairs of k of 16 columns; two k of 32 with two bytes */
     uint64_t some[SINGLE_DEPTH];
+    uint16_t lows[SPAN], highs[SPAN]; /* exponents of a column, and of all */
     int low, high;
     uint64_t special;
 };
@@ -120,7 +121,7 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
     const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
     const __m512i down = _mm512_set1_epi16((short)(shifts_of(task).b * 128));
     const int wide = task->entry_bytes == 2;
-    __m512i low = ends, high = zero, even[2] = {zero, zero};
+    __m512i low[2] = {ends, ends}, high[2] = {zero, zero}, even[2] = {zero, zero};
     to->special = 0;
     for (int k = 0; k < (count + 1) / 2 * 2; k++) {
         __m512i index[2], scale[2];
@@ -130,8 +131,8 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
             const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, ends), is = _mm512_test_epi16_mask(e, e) & ~odd;
             to->special |= (uint64_t)odd << (32 * h);
             some |= (uint64_t)is << (32 * h);
-            low = _mm512_mask_min_epu16(low, is, low, e);
-            high = _mm512_mask_max_epu16(high, is, high, e);
+            low[h] = _mm512_mask_min_epu16(low[h], is, low[h], e);
+            high[h] = _mm512_mask_max_epu16(high[h], is, high[h], e);
             index[h] = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
             scale[h] = _mm512_and_si512(x, _mm512_set1_epi16((short)0xff80));
             scale[h] = _mm512_maskz_sub_epi16(is, scale[h], down);
@@ -145,8 +146,12 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
             even[h] = scale[h];
         }
     }
-    to->low = smallest_word(low);
-    to->high = largest_word(high);
+    for (int h = 0; h < 2; h++) {
+        _mm512_storeu_si512(to->lows + 32 * h, low[h]);
+        _mm512_storeu_si512(to->highs + 32 * h, high[h]);
+    }
+    to->low = smallest_word(_mm512_min_epu16(low[0], low[1]));
+    to->high = largest_word(_mm512_max_epu16(high[0], high[1]));
 }
 
 /* What rounding takes; `beyond` is what a register of E < 8 does not hold. */
@@ -216,13 +221,21 @@ static struct register_form form_of_register(const struct task *task) {
 /* Whether an operand is too small to be scaled, or a product or a sum might leave the normal numbers of
  * FP32, which those that are scaled may: sums are multiples of the smallest unit of a term, and
  * grow by at most twice a term. */
-static int is_single_far(const struct task *task, const struct single_row *x, const struct single_columns *y) {
-    if (!x->high || !y->high) return 0;
+static int are_far(const struct task *task, const struct single_row *x, int y_low, int y_high) {
+    if (!x->high || !y_high) return 0;
     const struct shifts shifts = shifts_of(task);
     const int bits = 64 - __builtin_clzll((uint64_t)task->depth);
-    const int low = x->low + y->low - 254, high = x->high + y->high - 254;
-    const int is_small = shifts.b ? x->low <= shifts.a || y->low <= shifts.b : low < LEAST_SUM;
-    return is_small || high + bits + 4 > 126 || y->high == 254;
+    const int low = x->low + y_low - 254, high = x->high + y_high - 254;
+    const int is_small = shifts.b ? x->low <= shifts.a || y_low <= shifts.b : low < LEAST_SUM;
+    return is_small || high + bits + 4 > 126 || y_high == 254;
+}
+
+static __attribute__((noinline)) uint64_t far_lanes(const struct task *task, const struct single_row *x,
+                                                    const struct single_columns *y) {
+    uint64_t lanes = 0;
+    for (int n = 0; n < SPAN; n++)
+        lanes |= (uint64_t)are_far(task, x, y->lows[n], y->highs[n]) << n;
+    return lanes;
 }
 
 #define FOR_TILE UNROLLED for (int t = 0; t < SINGLE_ROWS; t++)
@@ -301,7 +314,8 @@ INLINE void add_tile_of_rows(struct block *block, int64_t m, int tall, const str
         FOR_QUARTERS_OF_SPAN beyond |= (uint64_t)_mm512_cmpge_epu32_mask(peaks[q], form->beyond) << (16 * q);
     FOR_TILE if (t < tall) {
         float *c = block->c[m + t], before[SPAN];
-        uint64_t lanes = x[t]->is_special || is_single_far(block->task, x[t], y) ? UINT64_MAX : y->special | beyond;
+        uint64_t lanes = x[t]->is_special ? UINT64_MAX : y->special | beyond;
+        if (are_far(block->task, x[t], y->low, y->high)) lanes |= far_lanes(block->task, x[t], y);
         if (block->odd[m + t]) lanes |= odd_lanes(c, block->lowest);
         /* -0 is what rounded to it, but also that plus -0, which should be +0 */
         if (ends_negative) FOR_QUARTERS_OF_SPAN

@@ -148,6 +148,14 @@ static void pack_converted_columns(void *packed, const code (*codes)[SPAN], int 
     }
 }
 
+/* Lanes of columns from those of two such registers. */
+static uint64_t columns_of(__mmask32 first, __mmask32 second) {
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    const __mmask32 low = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(first)));
+    const __mmask32 high = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(second)));
+    return (uint64_t)high << 32 | low;
+}
+
 /* Term k in units of 2^(M - F), added to `sums`. */
 INLINE void add_converted_term(__m512i *sums, const struct converted_row *x, const struct converted_columns *y,
                                const __m512i *diff, int k, const uint8_t *table, int registers, int wide, int down) {

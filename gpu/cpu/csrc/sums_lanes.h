@@ -28,14 +28,6 @@ INLINE __m512i words_in_lookup_order(__m512i words) {
     return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), words);
 }
 
-/* Lanes of columns from those of two such registers. */
-static uint64_t columns_of(__mmask32 first, __mmask32 second) {
-    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-    const __mmask32 low = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(first)));
-    const __mmask32 high = _mm512_movepi16_mask(_mm512_permutexvar_epi64(order, _mm512_movm_epi16(second)));
-    return (uint64_t)high << 32 | low;
-}
-
 /* The upper words of two registers of FP32, in that order. */
 INLINE __m512i upper_words(__m512 first, __m512 second) {
     static const uint16_t pick[32] = {1,  3,  5,  7,  33, 35, 37, 39, 9,  11, 13, 15, 41, 43, 45, 47,

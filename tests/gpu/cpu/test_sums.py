@@ -129,7 +129,7 @@ def sparse_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor
 def operands_with_special_lanes(count: int, number_format: FloatFormat, seed: int) -> Tensor:
     """Ordinary operands, and columns of b (rows of a, less often) of infinities and NaN."""
     x = operands(count, number_format, seed)
-    x[7 :: COLUMNS] = torch.inf
+    x[7::COLUMNS] = torch.inf
     x[11 :: 2 * COLUMNS] = torch.nan
     x[64 :: 3 * COLUMNS] = -torch.inf
     return x
@@ -322,7 +322,9 @@ def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPat
         cached.cache_clear()
     try:
         for text in FLOAT_SUMS:
-            assert_gemm(SUMS, text, spread_operands, ("float(8,3)", "bf16", FORMATS["wide of 6 bits"]))
+            assert_gemm(
+                SUMS, text, spread_operands, ("float(8,3)", "bf16", FORMATS["wide of 6 bits"])
+            )
         for text in INT_SUMS:
             test_int8_gemm(text)
     finally:
