@@ -216,12 +216,14 @@ INLINE uint64_t add_whole(__m512i *whole, const __m512i *some, int may_exceed) {
     return lanes;
 }
 
-/* One row; `terms` 0: as many as the block has, else so many, unrolled, whose sum 32 bits hold. */
+/* One row; `terms` 0: as many as the block has, else so many, unrolled, whose sum 32 bits hold, and which
+ * are rounded toward zero with c among them. */
 INLINE void add_converted_row(struct block *block, int64_t m, const struct converted_row *x,
                               const struct converted_columns *y, const uint8_t *table, int terms, int registers,
                               int wide, int down) {
     const struct sum *sum = sum_of(block->task);
-    const int align = sum->align, r = sum->register_bits, late = sum->late, nearest = sum->nearest;
+    const int align = sum->align, r = sum->register_bits;
+    const int late = terms ? 0 : sum->late, nearest = terms ? 0 : sum->nearest;
     const int deepest = MOST_GAP - 2 - align, flush = 1 << (29 - align);
     const int count = terms ? terms : block->count;
     float *c = block->c[m], before[SPAN];
@@ -254,7 +256,7 @@ INLINE void add_converted_row(struct block *block, int64_t m, const struct conve
         most[h] = _mm512_max_epi16(own, _mm512_mask_sub_epi16(least, some, top, back));
         const __m512i above = _mm512_sub_epi16(top, most[h]);
         far[h] = _mm512_mask_cmpgt_epi16_mask(some, above, _mm512_set1_epi16((short)(deepest * 128)));
-        if (is_extreme) {
+        if (__builtin_expect(is_extreme, 0)) {
             far[h] |= _mm512_mask_cmplt_epi16_mask(some, top, _mm512_set1_epi16(LEAST_TOP * 128));
             far[h] |= _mm512_mask_cmpgt_epi16_mask(some, top, _mm512_set1_epi16(MOST_TOP * 128));
         }
@@ -262,7 +264,7 @@ INLINE void add_converted_row(struct block *block, int64_t m, const struct conve
         diff[h] = _mm512_min_epi16(_mm512_max_epi16(above, _mm512_set1_epi16((short)(-(align + 2) * 128))),
                                    _mm512_set1_epi16((short)(deepest * 128)));
     }
-    if (far[0] | far[1]) lanes |= columns_of(far[0], far[1]);
+    if (__builtin_expect((far[0] | far[1]) != 0, 0)) lanes |= columns_of(far[0], far[1]);
     __m512i whole[4];
     UNROLLED for (int q = 0; q < 4; q++) {
         const __m512i unit = _mm512_sub_epi16(_mm512_set1_epi16((short)((254 + align) * 128)), most[q / 2]);
@@ -305,11 +307,11 @@ static void add_converted_rows(struct block *block, const void *rows, int64_t co
     const struct task *task = block->task;
     const uint8_t *table = (const uint8_t *)task->table + planes_at(task->fraction_bits);
     const int64_t size = converted_row_size(task);
-    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2, is_short = sum_of(task)->align <= 25;
+    const int one = task->fraction_bits < 7, wide = task->entry_bytes == 2, is_plain = sum_of(task)->align <= 25 && !sum_of(task)->late && !sum_of(task)->nearest;
 #define CONVERTED_OF(registers, wide)                                                              \
     if (sum_of(task)->down) CONVERTED(0, registers, wide, 1);                                      \
-    else if (block->count == 16 && is_short) CONVERTED(16, registers, wide, 0);                    \
-    else if (block->count == 8 && is_short) CONVERTED(8, registers, wide, 0);                      \
+    else if (block->count == 16 && is_plain) CONVERTED(16, registers, wide, 0);                    \
+    else if (block->count == 8 && is_plain) CONVERTED(8, registers, wide, 0);                      \
     else CONVERTED(0, registers, wide, 0)
     if (one && wide) { CONVERTED_OF(1, 1); }
     else if (one) { CONVERTED_OF(1, 0); }
