@@ -16,12 +16,13 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.sum_model import sum_task
+from axdse.multipliers.sums.recipe import FloatRegister, Sum
 from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
 MISSING = 1  # float_codes.h
 _ALIGNMENT = 64
-_TABLE_AT, _ROW_ENTRIES, _FRACTION_BITS = 64, 32, 14  # kernel_sums.c
+_FRACTION_BITS = 14  # kernel_sums.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +66,12 @@ Build = Callable[["Kernel", Multiplication, bool], Engine]
 
 
 def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    """The table of a kernel that adds by a recipe begins with its `struct sum`."""
     assert isinstance(known.table, Lut)
     entries = known.table.entries.T if columns_first else known.table.entries
     stored = known.table.format
     number_format = stored if isinstance(stored, FloatFormat) else None
-    library = load_kernel(kernel.float_source if number_format else kernel.int8_source)
+    library = load_kernel(kernel.source(known))
     fraction_bits, entry_bytes = 0, 2
     if number_format:
         kept = number_format.product_fraction_bits
@@ -77,6 +79,9 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
         entries = entries.astype(np.uint16) << (15 - kept)
     entries = np.ascontiguousarray(entries).view(np.uint16)
     rows = _aligned(library.table_size(fraction_bits, entry_bytes))
+    if known.sum is not None:
+        recipe = sum_task(known.sum, _FRACTION_BITS if number_format else 0)
+        rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
     addresses = (ctypes.c_void_p(array.ctypes.data) for array in (rows, entries))
     library.prepare_table(*addresses, fraction_bits, entry_bytes)
     return Engine(
@@ -88,39 +93,6 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
         fraction_bits=fraction_bits,
         entry_bytes=entry_bytes,
         nearest=number_format is not None and number_format.rounding == "nearest",
-    )
-
-
-def _summed(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
-    """Rows begin with `struct sum`, significands follow."""
-    assert isinstance(known.table, Lut)
-    assert known.sum is not None
-    total, number_format = known.sum, known.table.format
-    entries = known.table.entries.T if columns_first else known.table.entries
-    is_float = isinstance(number_format, FloatFormat)
-    fraction_bits, recipe = 0, sum_task(total, 0)
-    rows = _aligned(_TABLE_AT)
-    if isinstance(number_format, FloatFormat):
-        fraction_bits, kept = number_format.fraction_bits, number_format.product_fraction_bits
-        wide = entries.astype(np.int64)
-        size = (1 << kept | (wide & ((1 << kept) - 1))) << (wide >> kept)
-        # A wide one's last bit is 0: of 2m + 1 there are 2m, and 16 bits hold them all.
-        size = size << (_FRACTION_BITS - kept) if kept <= _FRACTION_BITS else size >> 1
-        recipe = sum_task(total, _FRACTION_BITS)
-        stride = max(_ROW_ENTRIES, 1 << fraction_bits)
-        rows = _aligned(_TABLE_AT + 2 * stride * len(size))
-        table = rows[_TABLE_AT:].view(np.uint16).reshape(len(size), stride)
-        table[:, : size.shape[1]] = size
-    rows[: ctypes.sizeof(recipe)] = np.frombuffer(bytes(recipe), np.uint8)
-    return Engine(
-        load_kernel(kernel.float_source if is_float else kernel.int8_source),
-        rows,
-        np.ascontiguousarray(entries).view(np.uint16),
-        is_float=is_float,
-        is_inlined=False,
-        fraction_bits=fraction_bits,
-        entry_bytes=2,
-        nearest=isinstance(number_format, FloatFormat) and number_format.rounding == "nearest",
     )
 
 
@@ -156,6 +128,8 @@ class Kernel:
         needs: CPU flags without which it cannot run.
         build: makes an engine of it, a multiplication that has the form it wants, and whether
             the columns of the GEMM are the first operand.
+        recipe_source: of a kernel that adds by recipes, the source for one of a float format;
+            its tables begin with the recipe.
     """
 
     name: str
@@ -163,6 +137,28 @@ class Kernel:
     int8_source: str
     needs: frozenset[str]
     build: Build = _looked_up
+    recipe_source: Callable[[Sum], str] | None = None
+
+    def source(self, known: Multiplication) -> str:
+        """Which of its sources computes a multiplication."""
+        if known.sum is not None and self.recipe_source and not known.sum.is_integer:
+            return self.recipe_source(known.sum)
+        return self.float_source if isinstance(known.format, FloatFormat) else self.int8_source
+
+
+def _source_of_sum(total: Sum) -> str:
+    """What the heads of these files say that they take; two are of AVX-512."""
+    held = total.register
+    if not (cpu_flags() >= VBMI.needs and isinstance(held, FloatRegister)):
+        return "kernel_sums.c"
+    if (held.fraction_bits, total.rounding) == (22, "rne"):
+        return "kernel_sums.c"
+    is_wide, is_late = held.exponent_bits == 8, total.carry == "late"
+    if total.align is None:
+        is_single = total.terms == 1 and not is_late and (is_wide or held.fraction_bits <= 21)
+        return "kernel_sums_single.c" if is_single else "kernel_sums.c"
+    is_aligned = is_wide and total.align <= 28 and (not is_late or held.fraction_bits == 23)
+    return "kernel_sums_aligned.c" if is_aligned else "kernel_sums.c"
 
 
 VBMI = Kernel(
@@ -177,10 +173,10 @@ PORTABLE = Kernel("portable", "kernel_portable.c", "kernel_portable_int8.c", fro
 KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
 # Those that add by a recipe; the second is the model of the sum alone, to compare with.
-SUMS = Kernel("sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), _summed)
-CAREFUL_SUMS = Kernel(
-    "careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset(), _summed
+SUMS = Kernel(
+    "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), recipe_source=_source_of_sum
 )
+CAREFUL_SUMS = Kernel("careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset())
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

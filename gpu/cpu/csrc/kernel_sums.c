@@ -3,27 +3,30 @@
  * LANES columns at a time; k is never split. Where no product and no sum can leave the normal
  * numbers of FP32, steps are vectors of integers (`fast_*`); anything else, and any sum that has
  * no such form, goes through sum.h, one output at a time (`careful`). Both give the same
- * bits. With AXDSE_CAREFUL all is careful. The table begins with its `struct sum`.
+ * bits. With AXDSE_CAREFUL all is careful.
  */
-#include <stdlib.h>
-
-#include "float_codes.h"
-#include "sum.h"
+#include "sums_task.h"
 #if defined(__AVX512BW__) && !defined(AXDSE_CAREFUL)
 #include <immintrin.h>
 #define AXDSE_PERMUTES 1
 #else
 #define AXDSE_PERMUTES 0
 #endif
+#if defined(__AVX2__) && !AXDSE_PERMUTES && !defined(AXDSE_CAREFUL)
+#include <immintrin.h>
+#define AXDSE_SHUFFLES 1
+typedef uint8_t place;
+#else
+#define AXDSE_SHUFFLES 0
+typedef uint16_t place;
+#endif
 
 enum {
     LANES = 32,
     ABSENT = -9000, /* exponent of a zero */
     LOWEST = -8000, /* below the exponents of all products, above those with a zero */
-    TABLE_AT = 64,    /* bytes before the table */
-    ROW_ENTRIES = 32, /* of a row at least */
-    FRACTION = 14,    /* bits behind the point of its significands, which take 16 */
     MOST_SHIFT = 31,
+    FEW_BITS = AXDSE_SHUFFLES ? 4 : 5, /* of a table row in one register */
 };
 
 /* What k of a row of a is: exponent, place of its table row, sign as a mask. */
@@ -35,18 +38,9 @@ struct left {
 /* LANES columns of b at one k. */
 struct right {
     int16_t exponent[LANES];
-    uint16_t index[LANES], sign[LANES], code[LANES];
+    uint16_t sign[LANES], code[LANES];
+    place index[LANES]; /* in the order of look_up() */
 };
-
-static const struct sum *sum_of(const struct task *task) { return task->table; }
-static const uint16_t *table_of(const struct task *task) {
-    return (const uint16_t *)((const char *)task->table + TABLE_AT);
-}
-static int row_stride(const struct task *task) {
-    return 1 << task->fraction_bits > ROW_ENTRIES ? 1 << task->fraction_bits : ROW_ENTRIES;
-}
-
-static int is_special(code x) { return exponent_of(x) == 255; }
 
 /* Bounds of the exponents of what is not zero, infinities and NaN being the highest. */
 struct reach {
@@ -61,7 +55,7 @@ static struct reach with(struct reach reach, int exponent) {
 
 static struct reach pack_row(struct left *row, const struct task *task, const code *a) {
     struct reach reach = {255, 0};
-    const int stride = row_stride(task);
+    const int stride = row_stride(task->fraction_bits);
     for (int64_t k = 0; k < task->depth; k++) {
         const code x = a[task->a.inner[k]];
         row[k].exponent = (int16_t)(exponent_of(x) ? exponent_of(x) - 127 : ABSENT);
@@ -71,6 +65,19 @@ static struct reach pack_row(struct left *row, const struct task *task, const co
         reach = with(reach, exponent_of(x));
     }
     return reach;
+}
+
+/* In-lane unpacks of bytes give words in the order of columns if the middle quarters are swapped. */
+static inline void order_for_look_up(place *index) {
+#if AXDSE_SHUFFLES
+    uint64_t quarters[4];
+    memcpy(quarters, index, sizeof quarters);
+    const uint64_t second = quarters[1];
+    quarters[1] = quarters[2], quarters[2] = second;
+    memcpy(index, quarters, sizeof quarters);
+#else
+    (void)index;
+#endif
 }
 
 static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
@@ -88,9 +95,10 @@ static struct reach pack_columns(struct right *panel, const struct task *task, c
             low = there < low ? there : low;
             high = exponent > high ? exponent : high;
             at->exponent[n] = (int16_t)(exponent ? (int)exponent - 127 : ABSENT);
-            at->index[n] = (uint16_t)index_of(x, task->fraction_bits);
+            at->index[n] = (place)index_of(x, task->fraction_bits);
             at->sign[n] = (uint16_t)((int16_t)x >> 15);
         }
+        order_for_look_up(at->index);
     }
     return (struct reach){low, high};
 }
@@ -109,7 +117,6 @@ static int is_in_reach(const struct task *task, struct reach a, struct reach b, 
 static float careful(const struct task *task, const struct left *row, const struct right *panel,
                      int lane) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float outer = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
@@ -117,22 +124,11 @@ static float careful(const struct task *task, const struct left *row, const stru
         struct running now;
         sum_clear(sum, &now, 0);
         for (int64_t k = from; k < end; k += sum->terms) {
-            int32_t exponent[SUM_MOST_TERMS];
-            int64_t significand[SUM_MOST_TERMS];
+            struct terms terms;
             const int count = (int)min64(sum->terms, end - k);
-            float special = 0;
-            for (int i = 0; i < count; i++) {
-                const struct left *x = row + k + i;
-                const struct right *y = panel + k + i;
-                const code b = y->code[lane];
-                const int odd = (is_special(x->code) || is_special(b)) && b != MISSING;
-                const int none = odd || !exponent_of(x->code) || !exponent_of(b);
-                const int64_t size = none ? 0 : table[x->at + y->index[lane]];
-                special += odd ? value_of(x->code) * value_of(b) : 0;
-                exponent[i] = none ? 0 : x->exponent + y->exponent[lane];
-                significand[i] = (x->code ^ b) >> 15 ? -size : size;
-            }
-            sum_step(sum, &now, exponent, significand, count, special);
+            for (int i = 0; i < count; i++)
+                set_term(&terms, i, row[k + i].code, panel[k + i].code[lane], task);
+            sum_step(sum, &now, terms.exponent, terms.significand, count, terms.special);
         }
         outer = sum->chunk ? outer + sum_end(sum, &now) : sum_end(sum, &now);
     }
@@ -142,7 +138,7 @@ static float careful(const struct task *task, const struct left *row, const stru
 #if AXDSE_PERMUTES
 /* table[row + index] of each lane; `bits` is m. */
 static inline __attribute__((always_inline)) __m512i looked_up(const uint16_t *row,
-                                                               const uint16_t *index, int bits) {
+                                                               const place *index, int bits) {
     const __m512i at = _mm512_loadu_si512(index);
     if (bits <= 5) return _mm512_permutexvar_epi16(at, _mm512_loadu_si512(row));
     const __m512i low = _mm512_permutex2var_epi16(_mm512_loadu_si512(row), at,
@@ -222,46 +218,48 @@ static inline __attribute__((always_inline)) void add_long_terms(
     add_in_order(t, low, high);
 }
 
-/* c + p toward zero or, before a rounding to nearest of at most 21 bits, to odd. */
-static inline __attribute__((always_inline)) __m512 to_odd(__m512 c, __m512 p, int nearest) {
-    const __m512 cut = _mm512_add_round_ps(c, p, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    if (!nearest) return cut;
-    const __m512 below = _mm512_add_round_ps(c, p, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    const __m512 above = _mm512_add_round_ps(c, p, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-    const __mmask16 lost = _mm512_cmp_ps_mask(below, above, _CMP_NEQ_OQ);
-    const __m512i word = _mm512_castps_si512(cut);
-    return _mm512_castsi512_ps(_mm512_mask_or_epi32(word, lost, word, _mm512_set1_epi32(1)));
-}
-
-/* Its upper r fraction bits, toward zero or to nearest even. */
-static inline __attribute__((always_inline)) __m512 cut_word(__m512 odd, int r, int nearest) {
-    __m512i word = _mm512_castps_si512(odd);
-    if (nearest) {
-        const __m512i last = _mm512_and_si512(_mm512_srli_epi32(word, (unsigned)(23 - r)), _mm512_set1_epi32(1));
-        word = _mm512_add_epi32(word, _mm512_add_epi32(last, _mm512_set1_epi32((1 << (22 - r)) - 1)));
-    }
-    return _mm512_castsi512_ps(_mm512_and_si512(word, _mm512_set1_epi32(-(1 << (23 - r)))));
-}
-
 #endif
 
-/* The same in an array, on any CPU. */
+#if AXDSE_SHUFFLES
+/* One plane of bytes: vpshufb gives 0 where bit 7 of the index is set. Slices of 16 entries hold their
+ * difference from the last, so that all those that are not beyond the index make the entry. */
+static inline __attribute__((always_inline)) __m256i shuffled(const uint8_t *plane, __m256i index,
+                                                              int slices) {
+    __m256i bytes = _mm256_setzero_si256();
+    for (int s = 0; s < slices; s++) {
+        const __m128i slice = _mm_load_si128((const __m128i *)(plane + 16 * s));
+        const __m256i found = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(slice), index);
+        bytes = _mm256_xor_si256(bytes, found);
+        index = _mm256_subs_epi8(index, _mm256_set1_epi8(16));
+    }
+    return bytes;
+}
+#endif
+
+/* Where look_up() finds rows: significands, or slices of their bytes in rows as long. */
+static const uint16_t *looked_table(const struct task *task) {
+    const int64_t slices = rows_size(task->fraction_bits, task->entry_bytes);
+    return AXDSE_SHUFFLES ? (const uint16_t *)((const char *)task->table + slices) : table_of(task);
+}
+
+/* Significands of LANES columns; `bits` is m, or more. */
 static inline __attribute__((always_inline)) void look_up(uint16_t *restrict out,
                                                           const uint16_t *row,
-                                                          const uint16_t *index, int bits) {
+                                                          const place *index, int bits) {
 #if AXDSE_PERMUTES
     _mm512_storeu_si512(out, looked_up(row, index, bits));
+#elif AXDSE_SHUFFLES
+    const int slices = bits <= 4 ? 1 : 1 << (bits - 4);
+    const uint8_t *plane = (const uint8_t *)row;
+    const __m256i at = _mm256_loadu_si256((const __m256i *)index);
+    const __m256i low = shuffled(plane, at, slices);
+    const __m256i high = shuffled(plane + row_stride(bits), at, slices);
+    _mm256_storeu_si256((__m256i *)out, _mm256_unpacklo_epi8(low, high));
+    _mm256_storeu_si256((__m256i *)(out + 16), _mm256_unpackhi_epi8(low, high));
 #else
     (void)bits;
     for (int n = 0; n < LANES; n++) out[n] = row[index[n]];
 #endif
-}
-
-static inline double power_of_two(int64_t exponent) {
-    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
 }
 
 /* Exact doubles rounded to r fraction bits. Returns 1 if one is no normal number of FP32, or 0. */
@@ -302,6 +300,43 @@ static inline __attribute__((always_inline)) void raise_top(int16_t *restrict to
 #endif
 }
 
+#if AXDSE_SHUFFLES
+/* As add_long_terms(): words unpack to columns 0..3 and 8..11, then 4..7 and 12..15. */
+static inline __attribute__((always_inline)) void add_shuffled_terms(
+    int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
+    int64_t count, const uint16_t *table, int bits, int align) {
+    const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi16(1);
+    __m256i sums[4] = {zero, zero, zero, zero};
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t found[LANES];
+        look_up(found, table + x[i].at, y[i].index, bits);
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            const __m256i places = _mm256_loadu_si256((const __m256i *)(top + 16 * h));
+            const __m256i own = _mm256_loadu_si256((const __m256i *)(y[i].exponent + 16 * h));
+            const __m256i minus = _mm256_loadu_si256((const __m256i *)(y[i].sign + 16 * h));
+            const __m256i size = _mm256_loadu_si256((const __m256i *)(found + 16 * h));
+            const int16_t from = (int16_t)(16 + FRACTION - align - x[i].exponent);
+            const __m256i gap = _mm256_sub_epi16(_mm256_add_epi16(places, _mm256_set1_epi16(from)), own);
+            const __m256i sign = _mm256_xor_si256(_mm256_set1_epi16((int16_t)x[i].sign), minus);
+            const __m256i low = _mm256_srlv_epi32(_mm256_unpacklo_epi16(zero, size), _mm256_unpacklo_epi16(gap, zero));
+            const __m256i high = _mm256_srlv_epi32(_mm256_unpackhi_epi16(zero, size), _mm256_unpackhi_epi16(gap, zero));
+            const __m256i first = _mm256_sign_epi32(low, _mm256_unpacklo_epi16(one, sign));
+            const __m256i second = _mm256_sign_epi32(high, _mm256_unpackhi_epi16(one, sign));
+            sums[2 * h] = _mm256_add_epi32(sums[2 * h], first);
+            sums[2 * h + 1] = _mm256_add_epi32(sums[2 * h + 1], second);
+        }
+    }
+    for (int q = 0; q < 4; q++) {
+        __m256i *to = (__m256i *)(t + 8 * q);
+        const __m256i low = sums[q / 2 * 2], high = sums[q / 2 * 2 + 1];
+        const __m256i some = q % 2 ? _mm256_permute2x128_si256(low, high, 0x31)
+                                   : _mm256_permute2x128_si256(low, high, 0x20);
+        _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), some));
+    }
+}
+#endif
+
 /* `count` terms cut and added to t, in units of 2^(top - align): so few that 32 bits hold them. */
 static inline __attribute__((always_inline)) void add_terms(
     int32_t *restrict t, const int16_t *restrict top, const struct left *x, const struct right *y,
@@ -313,6 +348,11 @@ static inline __attribute__((always_inline)) void add_terms(
     }
     if (!down) {
         add_long_terms(t, top, x, y, count, table, bits, align);
+        return;
+    }
+#elif AXDSE_SHUFFLES
+    if (!down) {
+        add_shuffled_terms(t, top, x, y, count, table, bits, align);
         return;
     }
 #endif
@@ -369,43 +409,39 @@ static inline __attribute__((always_inline)) int add_all(int32_t *restrict t,
     return over < 0;
 }
 
-/* t 2^(top - align) rounded. Returns 1 if one is no normal number of FP32, or 0. */
+/* t 2^(top - align) rounded. Returns 1 if one is no normal number of FP32, or near 2^31. */
 static inline __attribute__((always_inline)) int close_step(float *restrict c,
                                                             const int32_t *restrict t,
                                                             const int16_t *restrict top, int align,
                                                             int r, int nearest) {
-#if AXDSE_PERMUTES
-    if (!nearest || r != 22) {
-        __mmask16 beyond = 0;
-        for (int n = 0; n < LANES; n += 16) {
-            const __m512i whole = _mm512_loadu_si512(t + n);
-            const __m256i place = _mm256_loadu_si256((const __m256i *)(top + n));
-            const __m512i unit = _mm512_sub_epi32(_mm512_cvtepi16_epi32(place), _mm512_set1_epi32(align));
-            const __mmask16 some = _mm512_test_epi32_mask(whole, whole);
-            __m512 near = _mm512_cvtepi32_ps(whole);
-            if (!nearest || r < 23) {
-                near = _mm512_cvt_roundepi32_ps(whole, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-                if (nearest) { /* to odd first */
-                    const __mmask16 lost = _mm512_cmpneq_epi32_mask(_mm512_cvttps_epi32(near), whole);
-                    const __m512i cut = _mm512_castps_si512(near);
-                    near = _mm512_castsi512_ps(_mm512_mask_or_epi32(cut, lost, cut, _mm512_set1_epi32(1)));
-                }
-                near = cut_word(near, r, nearest);
-            }
-            __m512i word = _mm512_castps_si512(near);
-            const __m512i field = _mm512_srli_epi32(_mm512_slli_epi32(word, 1), 24);
-            const __m512i above = _mm512_sub_epi32(_mm512_add_epi32(field, unit), _mm512_set1_epi32(1));
-            beyond |= _mm512_mask_cmpgt_epu32_mask(some, above, _mm512_set1_epi32(253));
-            word = _mm512_maskz_add_epi32(some, word, _mm512_slli_epi32(unit, 23));
-            _mm512_storeu_ps(c + n, _mm512_castsi512_ps(word));
-        }
-        return beyond != 0;
+    if (nearest && r == 22) {
+        double total[LANES];
+        for (int n = 0; n < LANES; n++)
+            total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
+        return round_all(c, total, r, 1);
     }
-#endif
-    double total[LANES];
-    for (int n = 0; n < LANES; n++)
-        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - align);
-    return round_all(c, total, r, nearest);
+    const uint32_t keep = ~0u << (23 - r), half = r < 23 ? 1u << (22 - r) : 0;
+    uint32_t beyond = 0;
+    for (int n = 0; n < LANES; n++) {
+        const int32_t whole = t[n], unit = top[n] - align;
+        const float near = (float)whole;
+        uint32_t word = sum_word(near);
+        if (!nearest || r < 23) { /* cut, or to odd first */
+            const int32_t back = (int32_t)(near < 0x1p31f ? near : 0);
+            const uint32_t is_lost = back != whole, outward = (uint32_t)((whole - back) ^ whole) >> 31;
+            word = (word - (is_lost & outward)) | (nearest ? is_lost : 0);
+        }
+        if (nearest && r < 23) {
+            const uint32_t up = word + half, tie = (up & ~keep) == 0;
+            word = up & keep & ~(tie << (23 - r));
+        } else if (!nearest) {
+            word &= keep;
+        }
+        const uint32_t some = whole != 0, above = (word >> 23 & 255) + (uint32_t)unit - 1;
+        beyond |= (some & (above > 253)) | (near >= 0x1p31f);
+        c[n] = sum_float(some ? word + ((uint32_t)unit << 23) : 0);
+    }
+    return beyond != 0;
 }
 
 /* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
@@ -413,7 +449,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
     float *restrict result, const struct task *task, const struct left *row,
     const struct right *panel, int bits, int down, int nearest, int late) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
+    const uint16_t *table = looked_table(task);
     const int align = sum->align, r = sum->register_bits;
     /* So many terms stay below 2^30. */
     const int flush = 1 << (28 - align);
@@ -450,81 +486,41 @@ static inline __attribute__((always_inline)) int fast_aligned(
     return over;
 }
 
-#if AXDSE_PERMUTES
-/* 16 products as FP32 words: significands as words of 16 bits, exponents, signs. */
-static inline __attribute__((always_inline)) __m512 products_of(__m256i size, __m256i exponent,
-                                                                __m256i sign) {
-    const __m512i whole = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(size)));
-    const __m512i wide = _mm512_cvtepi16_epi32(exponent);
-    const __mmask16 there = _mm512_cmpgt_epi32_mask(wide, _mm512_set1_epi32(LOWEST));
-    const __m512i unit = _mm512_slli_epi32(_mm512_sub_epi32(wide, _mm512_set1_epi32(FRACTION)), 23);
-    const __m512i word = _mm512_maskz_add_epi32(there, whole, unit);
-    const __m512i signs = _mm512_slli_epi32(_mm512_cvtepu16_epi32(sign), 31);
-    return _mm512_castsi512_ps(_mm512_or_si512(word, signs));
-}
-
-/* c + p, exactly, rounded once to r fraction bits; r = 22 to nearest even is not among them. */
-static inline __attribute__((always_inline)) __m512 added(__m512 c, __m512 p, int r, int nearest) {
-    if (nearest && r == 23) return _mm512_add_ps(c, p);
-    return cut_word(to_odd(c, p, nearest), r, nearest);
-}
-
-/* A register narrower than FP32's exponent: what is below its smallest normal number is rounded to
- * its last place, and `over` tells what is beyond its largest. `odd` is the sum, rounded to odd or
- * toward zero; `word` the same rounded to r bits. */
-struct limits {
-    __m512 smallest, beyond, last;
-};
-
-static inline __attribute__((always_inline)) __m512 limited(__m512 word, __m512 odd, int nearest,
-                                                            const struct limits *limits,
-                                                            __mmask16 *over) {
-    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(odd), _mm512_set1_epi32(INT32_MIN));
-    const __m512 size = _mm512_abs_ps(odd);
-    const __mmask16 below = _mm512_cmp_ps_mask(size, limits->smallest, _CMP_LT_OQ);
-    __m512 rounded = nearest ? _mm512_add_ps(size, limits->last)
-                             : _mm512_add_round_ps(size, limits->last, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    rounded = _mm512_sub_ps(rounded, limits->last);
-    const __m512i signs = _mm512_or_si512(_mm512_castps_si512(rounded), sign);
-    word = _mm512_mask_mov_ps(word, below, _mm512_castsi512_ps(signs));
-    *over |= _mm512_cmp_ps_mask(_mm512_abs_ps(word), limits->beyond, _CMP_GE_OQ);
-    return word;
-}
-
-/* Returns 1 if any sum has left a register narrower than FP32's exponent. */
-static inline __attribute__((always_inline)) int add_exactly(
-    float *restrict c, const struct left *x, const struct right *y, int64_t count,
-    const uint16_t *table, int bits, int r, int nearest, int e) {
-    const int bias = (1 << (e - 1)) - 1;
-    const struct limits limits = {_mm512_set1_ps((float)power_of_two(1 - bias)),
-                                  _mm512_set1_ps((float)power_of_two(e < 8 ? bias + 1 : 127)),
-                                  _mm512_set1_ps((float)power_of_two(1 - bias - r + 23))};
-    __m512 sums[2] = {_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16)};
-    __mmask16 over = 0;
-    for (int64_t k = 0; k < count; k++) {
-        const __m512i size = looked_up(table + x[k].at, y[k].index, bits);
-        const __m512i exponent = exponents_of(x + k, y + k);
-        const __m512i sign = _mm512_xor_si512(_mm512_set1_epi16((int16_t)x[k].sign), _mm512_loadu_si512(y[k].sign));
-        const __m512 products[2] = {
-            products_of(_mm512_castsi512_si256(size), _mm512_castsi512_si256(exponent), _mm512_castsi512_si256(sign)),
-            products_of(_mm512_extracti64x4_epi64(size, 1), _mm512_extracti64x4_epi64(exponent, 1), _mm512_extracti64x4_epi64(sign, 1))};
-        for (int h = 0; h < 2; h++) {
-            if (e == 8) {
-                sums[h] = added(sums[h], products[h], r, nearest);
-                continue;
-            }
-            const __m512 odd = to_odd(sums[h], products[h], nearest);
-            sums[h] = limited(cut_word(odd, r, nearest), odd, nearest, &limits, &over);
-        }
-    }
-    _mm512_storeu_ps(c, sums[0]);
-    _mm512_storeu_ps(c + 16, sums[1]);
-    return over != 0;
-}
-#endif
-
-/* One product to each of c, rounded to odd in FP64, then once. */
+/* One product to each of c. Its rounding error says, unless it is `once`, in which direction a sum in
+ * FP32 has been rounded: so it is cut, or rounded to odd, and then to r bits, r = 23 or up to 21. */
 static inline __attribute__((always_inline)) void add_product(float *restrict c,
+                                                              const struct left *x,
+                                                              const struct right *y,
+                                                              const uint16_t *table, int bits,
+                                                              int r, int nearest, int once) {
+    uint16_t found[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    const uint32_t keep = ~0u << (23 - r), half = r < 23 ? 1u << (22 - r) : 0;
+    for (int n = 0; n < LANES; n++) {
+        const int16_t exponent = (int16_t)(x->exponent + y->exponent[n]);
+        const int16_t field = exponent > LOWEST ? (int16_t)(exponent - FRACTION + 127) : 0;
+        const uint16_t minus = (uint16_t)(x->sign ^ y->sign[n]) & 0x8000;
+        /* a zero's scale is zero */
+        const float scale = sum_float((uint32_t)(uint16_t)((field << 7) | minus) << 16);
+        const float p = (float)found[n] * scale, s = c[n] + p;
+        uint32_t word = sum_word(s);
+        if (!once) {
+            const float part = s - c[n], lost = (c[n] - (s - part)) + (p - part);
+            const uint32_t is_lost = lost != 0, inward = (sum_word(lost) ^ word) >> 31;
+            word = (word - (is_lost & inward)) | (nearest ? is_lost : 0);
+        }
+        if (nearest && r < 23) {
+            const uint32_t up = word + half, tie = (up & ~keep) == 0;
+            word = up & keep & ~(tie << (23 - r));
+        } else if (!nearest) {
+            word &= keep;
+        }
+        c[n] = sum_float(word);
+    }
+}
+
+/* The same by way of FP64, for r = 22. */
+static inline __attribute__((always_inline)) void add_product_by_odd(float *restrict c,
                                                               const struct left *x,
                                                               const struct right *y,
                                                               const uint16_t *table, int bits,
@@ -555,32 +551,23 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
                                                             const struct right *panel, int bits,
                                                             int nearest) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
-    const int r = sum->register_bits;
+    const uint16_t *table = looked_table(task);
+    const int r = sum->register_bits, bits_of_products = ((const struct head *)task->table)->product_bits;
+    /* kernel_sums_single.c says why */
+    const int once = nearest && (r == 23 || (r <= 10 && bits_of_products <= r + 1));
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
-    int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
-#if AXDSE_PERMUTES
-        const int e = sum->exponent_bits;
-        const struct left *x = row + from;
-        const struct right *y = panel + from;
-        if (e < 8)
-            over |= add_exactly(c, x, y, last - from, table, bits, r, nearest, e);
-        else if (nearest && r == 23)
-            add_exactly(c, x, y, last - from, table, bits, 23, 1, 8);
-        else if (!nearest || r != 22)
-            add_exactly(c, x, y, last - from, table, bits, r, nearest, 8);
-        else
-#endif
-            for (int64_t k = from; k < last; k++)
-                add_product(c, row + k, panel + k, table, bits, r, nearest);
+        for (int64_t k = from; k < last; k++)
+            if (nearest && r == 22) add_product_by_odd(c, row + k, panel + k, table, bits, r, 1);
+            else if (once) add_product(c, row + k, panel + k, table, bits, r, nearest, 1);
+            else add_product(c, row + k, panel + k, table, bits, r, nearest, 0);
         if (sum->chunk)
             for (int n = 0; n < LANES; n++) outer[n] += c[n], c[n] = 0;
     }
     for (int n = 0; n < LANES; n++) result[n] = sum->chunk ? outer[n] : c[n];
-    return over;
+    return 0;
 }
 
 /* A lazy register of at most 30 bits. */
@@ -590,7 +577,7 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
                                                            const struct right *panel, int bits,
                                                            int down, int nearest) {
     const struct sum *sum = sum_of(task);
-    const uint16_t *table = table_of(task);
+    const uint16_t *table = looked_table(task);
     const int align = sum->align, spare = 32 - sum->width;
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
     float c[LANES] = {0}, outer[LANES] = {0};
@@ -627,8 +614,7 @@ static int form_of(const struct sum *sum) {
     return 0;
 #else
     const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
-    const int is_small = AXDSE_PERMUTES && sum->kind == SUM_FLOAT && sum->register_bits <= 21;
-    if ((is_float || is_small) && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
+    if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
     if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
         return 2;
     if (sum->kind == SUM_LAZY && sum->width <= 30) return 3; /* so align <= 27 */
@@ -652,8 +638,8 @@ static int fast(float *c, const struct task *task, const struct left *row,
                 const struct right *panel, int form) {
     const struct sum *sum = sum_of(task);
     const int down = sum->down, nearest = sum->nearest, late = sum->late;
-    if (task->fraction_bits <= 5) {
-        FORMS(5);
+    if (task->fraction_bits <= FEW_BITS) {
+        FORMS(FEW_BITS);
     }
     FORMS(7);
 }
@@ -675,6 +661,25 @@ static void multiply_rows(const struct task *task, const struct left *rows,
             for (int n = 0; n < width; n++) result[n] = careful(task, row, panel, n);
         for (int n = 0; n < width; n++) c[task->c_row[m] + columns[n]] = result[n];
     }
+}
+
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    const int64_t slices = (int64_t)row_stride(fraction_bits) * (int64_t)sizeof(uint16_t) << fraction_bits;
+    return rows_size(fraction_bits, entry_bytes) + (AXDSE_SHUFFLES ? slices : 0);
+}
+
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    prepare_rows(table, entries, fraction_bits, entry_bytes);
+    if (!AXDSE_SHUFFLES) return;
+    const int stride = row_stride(fraction_bits);
+    const uint16_t *from = (const uint16_t *)(table + TABLE_AT);
+    uint8_t *plane = table + rows_size(fraction_bits, entry_bytes);
+    for (int x = 0; x < 1 << fraction_bits; x++, from += stride, plane += 2 * stride)
+        for (int y = 0; y < 1 << fraction_bits; y++) {
+            const int change = from[y] ^ (y < 16 ? 0 : from[y - 16]);
+            plane[y] = (uint8_t)change;
+            plane[stride + y] = (uint8_t)(change >> 8);
+        }
 }
 
 enum { SERIAL_PRODUCTS = 1 << 15 };

@@ -1,10 +1,11 @@
 """Do kernels that add by a recipe give the reference's bits, whatever operator and threads?"""
 
 import contextlib
+import ctypes
 import os
 import pickle
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 import axdse
 from axdse.gpu import reference
 from axdse.gpu.cpu import compile as cpu_compile
+from axdse.gpu.cpu import kernels
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import (
@@ -49,6 +51,8 @@ FORMATS = {
 FLOAT_SUMS = (
     "dot(terms=16,align=13)",
     "dot(terms=16,align=13,cut=down,round=rne)",
+    "dot(terms=8,align=12,acc=float(8,7),round=rne)",
+    "hopper_fp8",
     "hopper",
     "ampere",
     "dot(terms=4,align=28,acc=float(8,20),round=rne)",
@@ -58,6 +62,8 @@ FLOAT_SUMS = (
     "dot(terms=3,align=9,chunk=6)",
     "dot(terms=4,align=30)",  # too wide for the vectors
     "float(8,7)",
+    "float(8,9)",
+    "float(8,22)",
     "float(8,23)",
     "float(8,10,round=rz,chunk=8)",
     "ibm(chunk=16)",
@@ -70,7 +76,14 @@ FLOAT_SUMS = (
     "fixed(40,-30)",
     "dot(terms=4,acc=fixed(20,-10),overflow=saturate)",
 )
-INT_SUMS = ("int(24)", "int(16,overflow=saturate)", "dot(terms=5,acc=int(19),overflow=saturate)")
+INT_SUMS = (
+    "int(24)",
+    "int(16,overflow=saturate)",
+    "int(24,overflow=saturate)",
+    "int(32,overflow=saturate)",
+    "dot(terms=4,acc=int(32))",
+    "dot(terms=5,acc=int(19),overflow=saturate)",
+)
 RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
 Operands = Callable[[int, FloatFormat, int], Tensor]
@@ -105,29 +118,107 @@ def ends_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
     return x * torch.where(high, 2.0 ** (62 + seed % 2), 2.0 ** -(60 + 4 * (seed % 2)))
 
 
+def sparse_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """One in ten not zero, over 24 binades."""
+    x = operands(count, number_format, seed)
+    generator = torch.Generator().manual_seed(seed)
+    scale = torch.exp2(torch.randint(-12, 13, (count,), generator=generator).float())
+    return torch.where(torch.rand(count, generator=generator) < 0.1, x * scale, 0.0)
+
+
+def operands_with_special_lanes(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """Ordinary operands, and columns of b (rows of a, less often) of infinities and NaN."""
+    x = operands(count, number_format, seed)
+    x[7::COLUMNS] = torch.inf
+    x[11 :: 2 * COLUMNS] = torch.nan
+    x[64 :: 3 * COLUMNS] = -torch.inf
+    return x
+
+
 MAKERS: dict[str, Operands] = {
     "ordinary": operands,
     "ends of the range": ends_operands,
     "spread": spread_operands,
     "mixed": mixed_operands,
     "wild": wild_operands,
+    "sparse": sparse_operands,
+    "lanes of specials": operands_with_special_lanes,
 }
+ROWS, DEPTH, COLUMNS = 5, 37, 67  # more than a tile of rows and a register of columns
 
 
-@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-@pytest.mark.parametrize("text", FLOAT_SUMS)
-def test_gemm(text: str, make: Operands, kernel: Kernel) -> None:
-    for number, name in enumerate(FORMATS.values()):
+def assert_gemm(kernel: Kernel, text: str, make: Operands, names: tuple[str, ...]) -> None:
+    for number, name in enumerate(names):
         number_format = parse_format(name)
         assert isinstance(number_format, FloatFormat)
         multiplication, swap = known(text, name), number % 2 == 1
-        a = make(2 * 3 * 37, number_format, 1).reshape(2, 3, 37)
-        b = make(2 * 37 * 35, number_format, 2).reshape(2, 37, 35)
+        a = make(ROWS * DEPTH, number_format, 1).reshape(1, ROWS, DEPTH)
+        b = make(DEPTH * COLUMNS, number_format, 2).reshape(1, DEPTH, COLUMNS)
         expected = reference.gemm_reference(a, b, multiplication, swap)
         assert_same_bits(cpu_ops.gemm_cpu(kernel, a, b, multiplication, swap), expected)
         turned = a.mT.contiguous().mT
         assert_same_bits(cpu_ops.gemm_cpu(kernel, turned, b, multiplication, swap), expected)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("text", FLOAT_SUMS)
+def test_gemm(text: str, make: Operands) -> None:
+    assert_gemm(SUMS, text, make, tuple(FORMATS.values()))
+
+
+@pytest.mark.parametrize("text", FLOAT_SUMS)
+def test_gemm_by_the_model(text: str) -> None:
+    assert_gemm(CAREFUL_SUMS, text, mixed_operands, ("bf16", "float(8,3)"))
+
+
+@contextlib.contextmanager
+def careful_blocks(multiplication: str) -> Iterator[Callable[[], int]]:
+    """How many blocks a kernel has not added the fast way since it was entered."""
+    library = engine_for(SUMS, multiplication, False).library
+    count = ctypes.c_int64.in_dll(library, "careful_blocks")
+    before = count.value
+    yield lambda: count.value - before
+
+
+@pytest.mark.skipif(not VBMI.needs <= cpu_flags(), reason="the fast ways are of AVX-512")
+@pytest.mark.parametrize("odd", [torch.inf, 2.0**-120, 2.0**120], ids=["inf", "small", "large"])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("dot(terms=16,align=13)", "float(8,3)"),
+        ("hopper", "bf16"),
+        ("blackwell_fp8", "approxtrain"),
+        ("float(8,10)", "float(8,3)"),
+        ("float(5,10)", "approxtrain"),
+        ("float(6,9)", "bf16"),
+    ],
+)
+def test_both_ways_are_taken_and_agree(text: str, name: str, odd: float) -> None:
+    multiplication, number_format = known(text, name), parse_format(name)
+    a = operands(ROWS * 64, number_format, 1).reshape(1, ROWS, 64)
+    b = operands(64 * COLUMNS, number_format, 2).reshape(1, 64, COLUMNS)
+    with careful_blocks(multiplication) as careful:
+        cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
+        assert careful() == 0
+        b[0, 32:, 5] = odd
+        found = cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
+        # At most twice each: by the next way and, lanes of it, by the model.
+        assert 0 < careful() <= 8 * ROWS
+    assert_same_bits(found, reference.gemm_reference(a, b, multiplication, False))
+
+
+def test_both_ways_of_saturating_are_taken_and_agree() -> None:
+    multiplication = known("int(20,overflow=saturate)", "int8", "exact")
+    a, b = (operands(n, parse_format("int8"), n) for n in (ROWS * 300, 300 * COLUMNS))
+    a, b = a.reshape(1, ROWS, 300), b.reshape(1, 300, COLUMNS)
+    with careful_blocks(multiplication) as careful:
+        cpu_ops.gemm_cpu(SUMS, a // 8, b, multiplication, False)
+        assert careful() == 0
+        a[0, 2] = torch.where(torch.arange(300) < 150, 127, -128)
+        b[0, :, 3] = 127
+        found = cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
+        assert 0 < careful() < 2 * ROWS
+    assert_same_bits(found, reference.gemm_reference(a, b, multiplication, False))
 
 
 @pytest.mark.parametrize("text", INT_SUMS)
@@ -158,12 +249,17 @@ WINDOWS = {
     "odd, in groups": Window((2, 1), (1, 2), (1, 2), 2),
     "larger than its kernel": Window((4, 3), (0, 1), (1, 1), 2),
 }
-CONV_SUMS = ("dot(terms=4,align=13)", "dot(terms=3,align=9,cut=down,chunk=6)", "lazy(9,20)")
+CONV_SUMS = (
+    "dot(terms=4,align=13)",
+    "dot(terms=3,align=9,cut=down,chunk=6)",
+    "float(6,9,chunk=5)",
+    "lazy(9,20)",
+)
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 @pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
-@pytest.mark.parametrize("text", [*CONV_SUMS, "int(24)", INT_SUMS[2]])
+@pytest.mark.parametrize("text", [*CONV_SUMS, "int(24)", INT_SUMS[-1]])
 def test_convolutions(text: str, window: Window, kernel: Kernel) -> None:
     number_format = parse_format("int8" if "int" in text else "float(8,3)")
     multiplication = known(text, number_format.name)
@@ -218,21 +314,19 @@ def test_threads_change_no_bit(text: str) -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
-@pytest.mark.parametrize("flag", ["-mno-avx512f", "-march=x86-64"])
+@pytest.mark.parametrize("flag", ["-mno-avx512vbmi", "-mno-avx512f", "-march=x86-64"])
 def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
+    monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset[str]())
     for cached in (cpu_compile.load_kernel, engine_for):
         cached.cache_clear()
     try:
-        for name in ("float(8,3)", "bf16"):
-            number_format = parse_format(name)
-            assert isinstance(number_format, FloatFormat)
-            a = spread_operands(3 * 37, number_format, 1).reshape(1, 3, 37)
-            b = spread_operands(37 * 35, number_format, 2).reshape(1, 37, 35)
-            for text in FLOAT_SUMS:
-                found = cpu_ops.gemm_cpu(SUMS, a, b, known(text, name), False)
-                expected = reference.gemm_reference(a, b, known(text, name), False)
-                assert_same_bits(found, expected)
+        for text in FLOAT_SUMS:
+            assert_gemm(
+                SUMS, text, spread_operands, ("float(8,3)", "bf16", FORMATS["wide of 6 bits"])
+            )
+        for text in INT_SUMS:
+            test_int8_gemm(text)
     finally:
         for cached in (cpu_compile.load_kernel, engine_for):
             cached.cache_clear()

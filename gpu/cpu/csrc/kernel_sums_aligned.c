@@ -1,0 +1,28 @@
+/* Sums whose steps align their terms to the largest exponent: registers float(8,R), align=F <= 28, any
+ * table of m <= 7, but R = 22 to nearest even and late carries of R < 23. With AVX-512 VBMI in one of
+ * two ways, the narrower of which leaves to the other what it cannot do; without it is kernel_sums.c.
+ */
+#ifdef __AVX512VBMI__
+#include "sums_joint.h"
+
+int64_t table_size(int fraction_bits, int entry_bytes) {
+    return rows_size(fraction_bits, entry_bytes) + (fraction_bits <= 3 ? JOINT_ROW << fraction_bits : 0);
+}
+
+void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
+    const struct sum *sum = (const struct sum *)table;
+    prepare_rows(table, entries, fraction_bits, entry_bytes);
+    if (takes_joint(sum, fraction_bits))
+        prepare_joint(table + rows_size(fraction_bits, entry_bytes), (const uint16_t *)(table + TABLE_AT),
+                      row_stride(fraction_bits), fraction_bits, sum->align);
+}
+
+/* Returns 0, or 1 if there is no memory. */
+int multiply_task(const struct task *task) {
+    const int is_joint = takes_joint(sum_of(task), task->fraction_bits);
+    const struct way way = is_joint ? joint_way(task) : converted_way(task);
+    return multiply_by(&way, task);
+}
+#else
+#include "kernel_sums.c"
+#endif
