@@ -1,4 +1,4 @@
-"""How a NETWORK computes with a candidate: ops, gradients, layers (CPU and GPU)."""
+"""How does a network compute with a candidate? Operators, gradients, layers, on a CPU or GPU."""
 
 from typing import TYPE_CHECKING
 

@@ -96,5 +96,7 @@ def evaluate(
             for row in rows
         ],
     )
+    if finetune:
+        say(f"fine-tuned: epochs: {finetune}; the fp32 that all are compared with is not")
     for name in dict.fromkeys(name for row in rows for name in row.dynamic):
         say(f"{name}: its scales depend on the batch")

@@ -224,5 +224,5 @@ device_option = click.option(
 
 def figure(goal: Goal, score: float, *, signed: bool = False) -> str:
     """The metric of a score, or the difference of two, for people."""
-    sign = "+" if signed else ""
+    sign = "+z" if signed else "z"  # z: no negative zero, as 0 negated is
     return f"{goal.shown(score):{sign}.{4 if goal.unit else 2}f} {goal.symbol}"

@@ -49,5 +49,5 @@ def _table(plan: Plan) -> Table:
 
 def _row(plan: Plan, realisation: Realisation) -> tuple[str, ...]:
     mark = " *" if realisation.name == plan.choice else ""
-    time = "-" if realisation.time is None else f"{realisation.time:.2g}"
+    time = "-" if realisation.time is None else f"{realisation.time:.1f}"
     return realisation.name + mark, time, realisation.why

@@ -38,8 +38,9 @@ def search(
 ) -> None:
     """Search for the multipliers that trade accuracy against silicon best.
 
-    Options override the configuration. Ctrl-C and kill lose at most the running trials; the
-    same command with --resume goes on.
+    CONFIG.yaml needs a workload and formats; SearchConfig in dse/run/config.py has every key,
+    examples/quick.yaml is one. Options override the configuration. Ctrl-C and kill lose at most
+    the running trials; the same command with --resume goes on.
     """
     # torch and optuna take seconds to import.
     from axdse.dse.search.search import run_search
@@ -65,7 +66,8 @@ def search(
         )
     results = run.results()
     front = [point for point in results.front if point.on_front]
-    say(f"{run_path}: {len(results.evaluations)} trials, {len(front)} designs on the front")
+    say(f"{run_path}: trials: {len(results.evaluations)}, designs on the front: {len(front)}")
+    say(f"'axdse export {run_path} -o FOLDER' writes them and a report")
 
 
 @click.command(short_help="Export the front of a run.")
@@ -80,7 +82,7 @@ def export(run_path: Path, output: Path, overwrite: bool) -> None:
     from axdse.dse.report.export import export_run
 
     exported = export_run(RunDir(run_path), output, overwrite=overwrite)
-    say(f"{exported.folder}: {len(exported.designs)} designs; see report.html")
+    say(f"{exported.folder}: designs: {len(exported.designs)}; see report.html")
 
 
 COMMANDS = (search, export)

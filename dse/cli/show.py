@@ -170,7 +170,7 @@ def _facts(description: Description) -> list[tuple[str, str]]:
     family, paper = description.family, description.family.paper
     rows = [("title", family.title), ("kind", family.kind)]
     if paper:
-        source = f"{paper.authors}: {paper.title}, {paper.venue}, {paper.year} {paper.doi}"
+        source = f"{paper.authors}: {paper.title}, {paper.venue}, {paper.year}, doi {paper.doi}"
         rows.append(("paper", source.strip()))
     rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
     metrics = dataclasses.asdict(description.error)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,8 +121,10 @@ def train(
     WORKLOAD is a task that ships, such as teacher, lenet-5 or 'lenet-5(dataset=mnist-5k)', or
     'package.module:factory' of your own, found from the working folder ('axdse init workload').
     DESIGN is a core, to which --format and --sum give the rest; a MAC, 'drum(n=8,k=4) in bf16' or
-    'drum(n=4,k=3) in float(8,3) sum hopper_fp8'; places with
-    MACs, 'fc1=fp32; *=exact(n=8) in bf16'; or fp32. Designs are compared with the first one.
+    'drum(n=4,k=3) in float(8,3) sum hopper_fp8'; places with MACs, 'fc1=fp32; *=exact(n=8) in
+    bf16', where a place is a pattern of layers, perhaps with one of their products, 'fc*:forward',
+    'fc*:input_gradient' or 'fc*:weight_gradient', and what has none is fp32; a YAML file of
+    these; or fp32. Designs are compared with the first one.
     'axdse show SPEC --operands FILE.npz' measures a design over the operands that --record wrote.
     """
     # torch takes a second to import.
@@ -145,12 +148,6 @@ def train(
     recording, courses = None, []
     with ends, ProgressBars() as bars:
         bars.begin("epochs", settings.epochs * seeds * len(designs), 0)
-
-        def watch(epoch: Epoch) -> bool:
-            score = figure(task.metric.goal, epoch.validation_score)
-            bars.advance(f"{epoch.epoch} done: validation {score}")
-            return True
-
         for point in designs:
             native = point == DesignPoint.uniform(None)
             histories = []
@@ -160,7 +157,7 @@ def train(
                     assignment=None if native else point,
                     settings=settings,
                     seed=own,
-                    on_epoch=watch,
+                    on_epoch=_watch(bars, task.metric.goal, f"{point.name}, seed {own}"),
                     checkpoint=checkpoint,
                     record_every=every,
                     device=on,
@@ -174,6 +171,17 @@ def train(
         _print(tuple(courses))
     if record:
         _save(recording, record)
+
+
+def _watch(bars: ProgressBars, goal: Goal, training: str) -> Callable[[Epoch], bool]:
+    """Tell of each epoch of a training; go on."""
+
+    def watch(epoch: Epoch) -> bool:
+        score = figure(goal, epoch.validation_score)
+        bars.advance(f"{training}, epoch {epoch.epoch}: validation {score}")
+        return True
+
+    return watch
 
 
 def _asked(
@@ -260,7 +268,9 @@ def _print(courses: tuple[Course, ...]) -> None:
         rows = [_epoch_row(h, epoch, first.goal) for h in first.histories for epoch in h.epochs]
         print_table(f"{first.design}: {title}", EPOCHS, rows)
     summary = [_row(course, first) for course in courses]
-    compared = (f"to {first.design}", "95 % interval", "status")
+    # A design may be long, and stands in the first row.
+    other = first.design if first.design == NATIVE else "the first"
+    compared = (f"to {other}", "95 % interval", "status")
     columns = ("design", f"{first.goal.name}, mean", *compared)
     print_table(title if len(courses) > 1 else "", columns, summary)
     if len(first.histories) == 1:

@@ -111,9 +111,11 @@ def _floor(marks: Sequence[Mark], bands: Sequence[Band], goal: Goal, largest_los
     best = max([m.score for m in marks] + [b.score for b in bands])
     main = [m.score - m.interval for m in marks if m.role != "trial"]
     main += [b.score - b.interval for b in bands]
-    shown = [low for low in main if low > best - DEPTH * largest_loss]
-    floor = min(shown) - max(0.12 * (best - min(shown)), 0.4 * goal.resolution)
-    return floor if goal.unit else max(0.0, floor)
+    depth = best - DEPTH * largest_loss
+    lowest = min((low for low in main if low > depth), default=depth)
+    floor = lowest - max(0.12 * (best - lowest), 0.4 * goal.resolution)
+    # A fraction ends at 0 %: at the bottom where higher is better, and else at the top.
+    return floor if goal.unit or goal.direction == "lower" else max(0.0, floor)
 
 
 def _draw_bands(axes: Axes, bands: Sequence[Band], goal: Goal) -> None:

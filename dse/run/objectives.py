@@ -19,7 +19,7 @@ class Measured:
     """What is known of a design point when it is judged.
 
     Attributes:
-        score: 0..1.
+        score: of the trained network; higher is better, whatever the metric.
         cost: of its units.
     """
 
@@ -38,7 +38,8 @@ class Objective:
         level: whose figure it is: of the trained network, of the multiplier units, of the whole
             MACs, or of an array of them.
         direction: which way is better.
-        of: its value; NaN, which dominates nothing, where it is not known.
+        of: its value, by a function with a name in a module, as workers are told of it by that
+            name; NaN, which dominates nothing, where it is not known.
         least: what the best design is called, such as "smallest".
         less: what a better one needs, such as "less area".
         more: what a worse one is, such as "larger".

@@ -101,7 +101,7 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
         with torch.serialization.safe_globals([Epoch]):
             state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except UNLOADABLE as error:
-        raise file.refusal("no dict of tensors") from error
+        raise file.refusal("no dict of tensors; save model.state_dict()") from error
     named = state.get("workload") if isinstance(state, dict) else None
     if workload is None and not isinstance(named, str):
         raise file.refusal("it names no workload")

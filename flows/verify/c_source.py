@@ -95,7 +95,7 @@ def _chosen(path: Path, text: str, function: str) -> Prototype:
         if len(choice) == 1:
             return choice[0]
     raise AxdseError(
-        f"{path.name} defines uint64_t {wanted}(uint64_t a, uint64_t b), or just one such",
+        f"{path.name} defines {wanted}(a, b) of two integers, or just one such",
         ", ".join(p.function for p in public) or "none found",
         "name it with --function" if public else "rename the file or the function",
     )

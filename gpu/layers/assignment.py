@@ -16,7 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from torch import nn
+
 from axdse.gpu.multiplication.handles import Call, Design, handle, resolve
+from axdse.multipliers.designs.design_point import NATIVE as FP32
 from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, ProductName
 from axdse.multipliers.sums.recipe import Sum
 
@@ -61,6 +64,14 @@ class Product:
         """Spec of the core, or the file of a table; empty for native FP32."""
         return resolve(self.call.handle).multiplier if self.design else ""
 
+    @property
+    def name(self) -> str:
+        """As a design point writes it, such as `drum(n=8,k=4) in bf16 sum hopper`; or fp32."""
+        if not self.design:
+            return FP32
+        total = f" sum {self.sum.name}" if self.sum else ""
+        return f"{self.multiplier} in {self.design.format.name}{total}"
+
 
 NATIVE = Product()
 
@@ -78,6 +89,28 @@ class LayerProducts:
         """The same design, and sum, in all three."""
         product = Product(design, sum=total)
         return cls(product, product, product)
+
+    @property
+    def name(self) -> str:
+        """What multiplies, once where it is the same in all three."""
+        names = (self.forward.name, self.input_gradient.name, self.weight_gradient.name)
+        if len(set(names)) == 1:
+            return names[0]
+        return "; ".join(f"{each}={name}" for each, name in zip(PRODUCTS, names, strict=True))
+
+
+class ApproxLayer(nn.Module):
+    """A layer of torch with approximate products: a base beside that of torch.
+
+    Attributes:
+        products: the multiplications of its products.
+    """
+
+    products: LayerProducts = LayerProducts()
+
+    def extra_repr(self) -> str:
+        """What torch says of the layer, and what multiplies in it."""
+        return ", ".join(filter(None, (super().extra_repr(), self.products.name)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.gpu.layers.assignment import LayerProducts
+from axdse.gpu.layers.assignment import ApproxLayer, LayerProducts
 from axdse.gpu.layers.autograd import approx_linear, approx_matmul
 from axdse.gpu.recording.probes import SILENT, LayerProbes
 from axdse.gpu.recording.recorder import probes_of
@@ -83,14 +83,12 @@ def _softmax(scores: Tensor, may_hide_all: bool) -> Tensor:
     return scores.masked_fill(hidden, 0).softmax(-1).masked_fill(hidden, 0)
 
 
-class ApproxMultiheadAttention(nn.MultiheadAttention):
+class ApproxMultiheadAttention(ApproxLayer, nn.MultiheadAttention):
     """`nn.MultiheadAttention` with approximate products; never on torch's fused fast path.
 
     Attributes:
         products: the multiplications of its projections and of its attention.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(
         self,

@@ -7,20 +7,18 @@ let `convert` do it.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axdse.gpu.layers.assignment import LayerProducts
+from axdse.gpu.layers.assignment import ApproxLayer
 from axdse.gpu.layers.autograd import approx_conv2d, approx_conv_transpose2d
 from axdse.gpu.operands.convolution import Window
 from axdse.gpu.recording.recorder import probes_of
 
 
-class ApproxConv2d(nn.Conv2d):
+class ApproxConv2d(ApproxLayer, nn.Conv2d):
     """`nn.Conv2d` with approximate products: every stride, padding, dilation and group.
 
     Attributes:
         products: the multiplications of its three products.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32."""
@@ -31,14 +29,12 @@ class ApproxConv2d(nn.Conv2d):
         return output if self.bias is None else output + self.bias[:, None, None]
 
 
-class ApproxConv1d(nn.Conv1d):
+class ApproxConv1d(ApproxLayer, nn.Conv1d):
     """`nn.Conv1d` with approximate products.
 
     Attributes:
         products: the multiplications of its three products.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32."""
@@ -52,14 +48,12 @@ class ApproxConv1d(nn.Conv1d):
         return output if self.bias is None else output + self.bias[:, None]
 
 
-class ApproxConvTranspose2d(nn.ConvTranspose2d):
+class ApproxConvTranspose2d(ApproxLayer, nn.ConvTranspose2d):
     """`nn.ConvTranspose2d` with approximate products.
 
     Attributes:
         products: the multiplications of its three products.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32; sizes as in torch."""
@@ -70,14 +64,12 @@ class ApproxConvTranspose2d(nn.ConvTranspose2d):
         return output if self.bias is None else output + self.bias[:, None, None]
 
 
-class ApproxConvTranspose1d(nn.ConvTranspose1d):
+class ApproxConvTranspose1d(ApproxLayer, nn.ConvTranspose1d):
     """`nn.ConvTranspose1d` with approximate products.
 
     Attributes:
         products: the multiplications of its three products.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32; sizes as in torch."""

@@ -6,19 +6,17 @@ let `convert` do it.
 
 from torch import Tensor, nn
 
-from axdse.gpu.layers.assignment import LayerProducts
+from axdse.gpu.layers.assignment import ApproxLayer
 from axdse.gpu.layers.autograd import approx_linear
 from axdse.gpu.recording.recorder import probes_of
 
 
-class ApproxLinear(nn.Linear):
+class ApproxLinear(ApproxLayer, nn.Linear):
     """`nn.Linear` over inputs [..., in_features] with approximate products.
 
     Attributes:
         products: the multiplications of its three products.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [..., in_features] to [..., out_features], FP32."""

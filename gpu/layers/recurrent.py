@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from axdse.gpu.layers.assignment import LayerProducts
+from axdse.gpu.layers.assignment import ApproxLayer, LayerProducts
 from axdse.gpu.layers.autograd import approx_linear
 from axdse.gpu.recording.probes import LayerProbes
 from axdse.gpu.recording.recorder import probes_of
@@ -44,14 +44,12 @@ def _product(
     return result if bias is None else result + bias
 
 
-class ApproxLSTMCell(nn.LSTMCell):
+class ApproxLSTMCell(ApproxLayer, nn.LSTMCell):
     """`nn.LSTMCell` with approximate products.
 
     Attributes:
         products: the multiplications of the products with both weight matrices.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(
         self,
@@ -70,14 +68,12 @@ class ApproxLSTMCell(nn.LSTMCell):
         return h, c
 
 
-class ApproxGRUCell(nn.GRUCell):
+class ApproxGRUCell(ApproxLayer, nn.GRUCell):
     """`nn.GRUCell` with approximate products.
 
     Attributes:
         products: the multiplications of the products with both weight matrices.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:  # noqa: A002
         """One step: [B, I] (or [I]) and h to h."""
@@ -99,14 +95,12 @@ def _cell_products(
     )
 
 
-class ApproxLSTM(nn.LSTM):
+class ApproxLSTM(ApproxLayer, nn.LSTM):
     """`nn.LSTM` with approximate products; no packed sequences.
 
     Attributes:
         products: the multiplications of the products with all weight matrices.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(  # type: ignore[override]
         self,
@@ -118,14 +112,12 @@ class ApproxLSTM(nn.LSTM):
         return output, (h, c)
 
 
-class ApproxGRU(nn.GRU):
+class ApproxGRU(ApproxLayer, nn.GRU):
     """`nn.GRU` with approximate products; no packed sequences.
 
     Attributes:
         products: the multiplications of the products with all weight matrices.
     """
-
-    products: LayerProducts = LayerProducts()
 
     def forward(  # type: ignore[override]
         self,

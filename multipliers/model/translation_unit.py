@@ -40,7 +40,10 @@ _TYPES = (
     "long long",
 )
 _BITS = (8, 16, 32, 64, 64, 108, 116, 132, 164, 164)  # plus 100 if signed
-_SIGNATURE = "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b)"
+_SIGNATURE = (
+    "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b), "
+    "or with other integers, the same for a and b"
+)
 _FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
 # Comes before what the preprocessor leaves: macros may stand for its elements.
 PARAMETERS = "extern const int axdse_parameter[];\n"

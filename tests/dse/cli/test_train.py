@@ -134,6 +134,15 @@ def test_a_regression_from_a_stream_is_trained(capsys: pytest.CaptureFixture[str
     assert "±" in rows[2][3]
 
 
+def test_a_long_design_heads_no_column(capsys: pytest.CaptureFixture[str]) -> None:
+    designs = (BF16, "fp32")
+    assert run(["train", "own.tasks:sums", *designs, "--epochs", "1"]) == 0
+    shown, told = capsys.readouterr()
+    assert "to the first" in shown
+    assert "-0.0000" not in shown
+    assert "fp32, seed 0, epoch 1: validation" in told
+
+
 def test_places_of_a_design_are_trained(capsys: pytest.CaptureFixture[str]) -> None:
     (course,) = trained(capsys, "own.tasks:colours", f"0=fp32; *:forward={BF16}; *=fp32")
     assert str(course["design"]).startswith("0=fp32; *:forward=exact(n=8)")

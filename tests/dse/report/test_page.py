@@ -6,19 +6,21 @@ import math
 import struct
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from axdse.dse.report.error_maps import unit_map
+from axdse.dse.report.front_plot import front_figure
 from axdse.dse.report.page import finalists_of, front_picture, front_png, render
 from axdse.dse.report.plot_labels import Box, Label, place
-from axdse.dse.report.plot_points import marks
+from axdse.dse.report.plot_points import Mark, marks
 from axdse.dse.report.recommendation import find_answer
 from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
 from axdse.dse.run.config import dump_config, parse_config
 from axdse.dse.run.evaluation import Estimate, FrontPoint
-from axdse.dse.run.objectives import OBJECTIVES, Measured, Objective
+from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.dse.training.records import Goal
 from axdse.multipliers.designs.candidate import Candidate
@@ -410,6 +412,24 @@ def test_a_collapsed_trial_does_not_flatten_the_picture(
     )
     (mark,) = (m for m in marks([collapsed], finalists, COSTS) if m.role == "trial")
     assert mark.score == 0.1
+
+
+@pytest.mark.parametrize(
+    ("direction", "score", "interval", "bottom"),
+    [
+        ("higher", 0.15, 0.01, 0.0),
+        ("lower", -0.15, 0.01, -0.2),
+        ("lower", -0.15, 5.0, -0.3),  # an interval as wide as few seeds may have
+    ],
+)
+def test_marks_are_within_the_picture(
+    direction: Literal["higher", "lower"], score: float, interval: float, bottom: float
+) -> None:
+    goal = Goal("a fraction", direction=direction)
+    mark = Mark("m", "f", "front", (1.0,), score, interval, on_front=True)
+    figure = front_figure("title", "subtitle", [mark], [], [AREA], 1.0, goal, 0.1)
+    low = goal.score(figure.axes[0].get_ylim()[0] / 100)
+    assert bottom <= low < score
 
 
 def test_labels_of_crowded_points_do_not_overlap() -> None:

@@ -9,6 +9,7 @@ from axdse.gpu.layers.conv import ApproxConv2d
 from axdse.gpu.layers.convert import convert
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.testing.gemm import table
+from axdse.multipliers.designs.design_point import PointText
 from axdse.multipliers.errors import AxdseError
 
 LUT = table("exact", "float(8,4,round=nearest,product=narrow)")
@@ -33,6 +34,23 @@ def test_lists_every_module_with_parameters() -> None:
         ("2", "Doubled may compute something else than the layer it derives from"),
         ("3", "its weights are torch.float64, not FP32"),
     )
+
+
+@pytest.mark.parametrize(
+    ("point", "shown"),
+    [
+        ("exact(n=4) in float(8,3)", "exact(n=4) in float(8,3)"),
+        ("exact(n=4) in float(8,3) sum float(8,3)", "exact(n=4) in float(8,3) sum float(8,3)"),
+        (
+            {"1": {"forward": "drum(n=4,k=3) in float(8,3)"}, "*": "exact(n=4) in float(8,3)"},
+            "forward=drum(n=4,k=3) in float(8,3); input_gradient=exact(n=4) in float(8,3); "
+            "weight_gradient=exact(n=4) in float(8,3)",
+        ),
+    ],
+)
+def test_a_printed_layer_says_what_multiplies(point: PointText, shown: str) -> None:
+    layer = convert(network(), point).model[1]
+    assert repr(layer) == f"ApproxLinear(in_features=144, out_features=10, bias=True, {shown})"
 
 
 def test_the_model_itself_is_left_alone() -> None:
