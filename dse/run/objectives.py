@@ -143,7 +143,7 @@ ENERGY = Objective(
 OBJECTIVES = {each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY)}
 
 
-def find_objective(name: str) -> Objective:
+def find_objective(name: object) -> Objective:
     """Return an objective by name.
 
     Raises:
@@ -151,7 +151,7 @@ def find_objective(name: str) -> Objective:
     """
     if name == "score":  # what accuracy is of a task that has none
         return ACCURACY
-    if name not in OBJECTIVES:
+    if not isinstance(name, str) or name not in OBJECTIVES:  # of YAML it may be anything
         raise ValueError(f"no objective; {did_you_mean(str(name), OBJECTIVES)}")
     return OBJECTIVES[name]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -23,7 +22,7 @@ from axdse.dse.training.examples import (
     check_labels,
     check_numbers,
 )
-from axdse.dse.training.records import Epoch, History, TrainSettings
+from axdse.dse.training.records import UNLOADABLE, Epoch, History, TrainSettings
 from axdse.dse.training.task import Made, Task, make, require
 from axdse.dse.training.workloads import Workload
 from axdse.gpu.layers.assignment import Assignment
@@ -40,8 +39,6 @@ CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
 CPU = torch.device("cpu")
 Design = Assignment | DesignPoint
-# What torch raises of a file that holds something else, or was damaged.
-UNLOADABLE = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +82,7 @@ def train(
         device: where it is trained.
 
     Raises:
-        AxdseError: a task that is none, or whose code fails; or a checkpoint that is damaged,
-            unwritable or another training's.
+        AxdseError: a task that fails; a checkpoint that is damaged, unwritable or another's.
     """
     made = make(workload)
     settings = settings or made.task.settings
