@@ -31,7 +31,7 @@ from axdse.dse.training.examples import (
     check_labels,
 )
 from axdse.dse.training.records import Goal, TrainSettings
-from axdse.dse.training.workloads import Workload
+from axdse.dse.training.workloads import Workload, check_value
 from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
@@ -380,6 +380,8 @@ def _check_arguments(workload: Workload, factory: Callable[..., object]) -> None
         if key not in known:
             rule = f"unknown argument of {workload.name}"
             raise AxdseError(rule, key, did_you_mean(key, known))
+        if workload.ships:
+            check_value(key, workload, known[key].default)
     for key, parameter in known.items():
         named = parameter.kind is not parameter.VAR_POSITIONAL
         if named and parameter.default is parameter.empty and key not in given:

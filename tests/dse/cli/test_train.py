@@ -167,6 +167,43 @@ def test_the_template_runs(
     assert "not overwritten" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "class.py",
+        "\u00fcber.py",
+        "json.py",
+        "torch.py",
+        "a-b/task.py",
+        "x" * 300 + ".py",
+        "a\0b.py",
+    ],
+)
+def test_a_name_that_no_command_would_find_is_not_written(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "workload", name]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["below/my_task.py", "../my_task.py"])
+def test_the_command_for_a_new_task_says_where(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(["init", "workload", place]) == 0
+    module = "below.my_task:task" if place.startswith("below") else "my_task:task"
+    said = capsys.readouterr().out
+    assert f"train {module} fp32" in said
+    assert said.rstrip().endswith(" in ..") == place.startswith("..")
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("trained") / "colours.ckpt"
