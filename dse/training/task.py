@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -268,7 +268,8 @@ class UserCode:
     """A context manager: an exception of the user's code becomes one line that says where.
 
     Anything may be raised there; errors of axdse and failures of the machine stay what they are,
-    and so does whatever comes of axdse's own code.
+    and so does whatever comes of axdse's own code. What is printed there goes to stderr, as stdout
+    may have to be JSON.
 
     Args:
         file: of the user's factory; None: the factory is one of axdse, and nothing is changed.
@@ -278,9 +279,10 @@ class UserCode:
 
     def __init__(self, file: Path | None, line: int, doing: str) -> None:
         self.file, self.line, self.doing = file, line, doing
+        self._printing = redirect_stdout(sys.stderr) if file else nullcontext()
 
     def __enter__(self) -> None:
-        pass
+        self._printing.__enter__()
 
     def __exit__(
         self,
@@ -288,6 +290,7 @@ class UserCode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._printing.__exit__(kind, error, trace)
         # sys.exit() there would end the command as if all were well.
         if not isinstance(error, Exception | SystemExit) or isinstance(error, MachineError):
             return

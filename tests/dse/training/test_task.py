@@ -1,6 +1,7 @@
 """Factories of users: each way to go wrong is one line that names their file, and where."""
 
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -299,6 +300,16 @@ def test_a_network_that_a_factory_keeps_starts_anew_each_time(write: Callable[[s
     workload = find_workload(f"{name}:f")
     first, second = (train(workload, None, None, seed=1) for _ in range(2))
     assert first.history.epochs[0].train_loss == second.history.epochs[0].train_loss
+
+
+def test_what_a_user_prints_is_no_part_of_the_json(
+    write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write("print('at import')\ndef f():\n    print('in f')\n    return task()\n")
+    assert run(["train", f"{name}:f", "fp32", "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert json.loads(out)
+    assert error.startswith("at import\nin f\n")
 
 
 def test_the_file_is_part_of_what_a_task_is(write: Callable[[str], str]) -> None:
