@@ -154,7 +154,8 @@ def open_npy(file: InputFile) -> np.ndarray:
         if dtype.kind == "U" or size != os.fstat(stream.fileno()).st_size - length or not size:
             raise file.refusal("it is not as large as its header says, or is text, or empty")
         order: Literal["F", "C"] = "F" if fortran else "C"
-        return np.memmap(stream, dtype, mode="r", offset=length, shape=shape, order=order)
+        # Copied where it is written to: torch warns of arrays that cannot be.
+        return np.memmap(stream, dtype, mode="c", offset=length, shape=shape, order=order)
 
 
 def _header(

@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         return _report(f"{error.format_message()} See '{path} --help'.", debug)
     except click.Abort as abort:
         raise abort.__cause__ or abort from None
-    except (OSError, MemoryError) as error:  # no room for the output, say
+    except (OSError, MemoryError, RuntimeError) as error:  # no room for the output, or of torch
         if not (failure := machine_failure(error)):
             raise
         return _report(str(failure), debug)

@@ -2,6 +2,10 @@
 
 import contextlib
 import dataclasses
+import keyword
+import os
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +43,9 @@ from axdse.multipliers.operands.recording_file import save_recording
 
 DEFAULT = "lenet-300-100"
 EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+LONGEST_NAME = 200  # characters of a file
+TAKEN = ("axdse", "numpy", "torch")  # what the template imports
 TEMPLATE = Path(__file__).parents[1] / "training" / "data" / "workload.py.txt"
 
 
@@ -312,12 +319,19 @@ def init() -> None:
 @click.argument("path", type=PATH, metavar="FILE.py")
 def workload(path: Path) -> None:
     """Write a task that runs, to be changed: 'axdse train FILE:task fp32'."""
-    if path.suffix != ".py" or not path.stem.isidentifier():
-        rule = "a workload is a Python module"
+    # What 'axdse train' could not find, or would find elsewhere, is of no use.
+    below = () if path.is_absolute() or ".." in path.parts else path.parts[:-1]
+    module = ".".join((*below, path.stem))
+    name = module.split(".")[0]
+    if path.suffix != ".py" or not _MODULE.fullmatch(module) or len(path.name) > LONGEST_NAME:
+        rule = "a workload is a Python module, its name of letters, digits and _"
         raise AxdseError(rule, path, "choose a name such as my_task.py")
-    if path.exists():
+    if keyword.iskeyword(path.stem) or name in {*sys.stdlib_module_names, *TAKEN}:
+        rule = "a workload has a name that Python does not use"
+        raise AxdseError(rule, path, "choose a name such as my_task.py")
+    if os.path.lexists(path):
         raise AxdseError("an existing file is not overwritten", path, "choose another name")
     write_output(path, TEMPLATE.read_bytes())
-    name = ".".join(path.with_suffix("").parts)
-    module = path.stem if path.is_absolute() else name
-    say(f"{path}: change it, and try 'axdse train {module}:task fp32 \"exact(n=8) in bf16\"'")
+    where = "" if module.count(".") == len(path.parts) - 1 else f" in {path.parent}"
+    command = f'axdse train {module}:task fp32 "exact(n=8) in bf16"'
+    say(f"{path}: change it, and try '{command}'{where}")

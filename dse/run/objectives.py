@@ -196,7 +196,7 @@ OBJECTIVES = {
 }
 
 
-def find_objective(name: str) -> Objective:
+def find_objective(name: object) -> Objective:
     """Return an objective by name.
 
     Raises:
@@ -204,7 +204,7 @@ def find_objective(name: str) -> Objective:
     """
     if name == "score":  # what accuracy is of a task that has none
         return ACCURACY
-    if name not in OBJECTIVES:
+    if not isinstance(name, str) or name not in OBJECTIVES:  # of YAML it may be anything
         raise ValueError(f"no objective; {did_you_mean(str(name), OBJECTIVES)}")
     return OBJECTIVES[name]
 

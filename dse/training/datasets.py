@@ -125,7 +125,8 @@ def read_mnist_files(folder: Path, ending: str) -> Splits[Split]:
         for prefix in ("train", "t10k")
     )
     for part in (train, test):
-        if len(part.images) != len(part.labels) or part.images.ndim != 3:
+        ranks = (part.images.ndim, part.labels.ndim)
+        if len(part.images) != len(part.labels) or ranks != (3, 1):
             raise AxdseError("IDX files have a label for each image", folder, "check the files")
     return divided(train, test)
 

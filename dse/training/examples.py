@@ -20,6 +20,7 @@ from axdse.multipliers.errors import AxdseError
 Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 Batch: TypeAlias = tuple[Inputs, Tensor]
 SHUFFLED = 4_096  # examples of a stream that are in memory, from which the next one is drawn
+MOST_CLASSES = 1 << 24  # of labels: a network has an output for each
 AHEAD = 2  # batches of a dataset that are made before they are asked for
 
 
@@ -240,7 +241,32 @@ def _arrays(inputs: Any, targets: Any, name: str) -> Arrays:
 
 def _labels(targets: Tensor) -> Tensor:
     """Integers as int64, which losses take."""
-    return targets if targets.is_floating_point() else targets.long()
+    plain = targets.is_floating_point() or targets.is_complex()
+    return targets if plain else targets.long()
+
+
+def check_count(found: int, examples: Examples, most: int | None = None) -> None:
+    """Look whether a pass gave all examples.
+
+    Raises:
+        AxdseError: it did not: a stream ended early, or can be read once only.
+    """
+    said = min(len(examples), most or len(examples))
+    if found != said:
+        rule = "a stream gives as many examples as its length says, each time"
+        raise AxdseError(rule, f"{found} of {said}", "count them, and start anew in __iter__")
+
+
+def check_numbers(batch: Batch) -> None:
+    """Look for NaN in a batch whose loss is none: it is no design that diverged.
+
+    Raises:
+        AxdseError: there is one.
+    """
+    inputs, targets = batch
+    several = (inputs,) if isinstance(inputs, Tensor) else inputs
+    if any(each.isnan().any() for each in (*several, targets)):
+        raise AxdseError("examples are numbers", "NaN", "clean the data, or leave them out")
 
 
 def check_labels(targets: Tensor, classes: int, where: str) -> None:
@@ -249,7 +275,9 @@ def check_labels(targets: Tensor, classes: int, where: str) -> None:
     Raises:
         AxdseError: there is one.
     """
-    low, high = int(targets.min()), int(targets.max())
-    if low < 0 or high >= classes:
-        rule = f"labels of {classes} classes are 0..{classes - 1}"
-        raise AxdseError(rule, f"{where}: {low if low < 0 else high}", "count classes from 0")
+    rule = f"labels of {classes} classes are 0..{classes - 1}"
+    if targets.is_complex():
+        raise AxdseError(rule, f"{where}: {targets.dtype}", "make them integers")
+    low, high = targets.min().item(), targets.max().item()
+    if not (low >= 0 and high < classes):  # NaN is neither
+        raise AxdseError(rule, f"{where}: {high if low >= 0 else low}", "count classes from 0")

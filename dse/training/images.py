@@ -23,6 +23,8 @@ from axdse.dse.training.readers import read_cifar_batch, read_npz
 from axdse.multipliers.cores import cores
 from axdse.multipliers.errors import AxdseError
 
+MOST_CLASSES = 1 << 17  # a network has an output for each
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -61,7 +63,7 @@ def images(source: str, size: int = 64) -> Images:
         AxdseError: it is neither, or not as laid out.
     """
     if source in DATASETS:
-        return _in_memory(load(source), 10)
+        return _in_memory(source, load(source), 10)
     path = Path(source)
     if not (path.exists() or "/" in source or source.endswith(".npz")):
         check_name(source)
@@ -75,16 +77,22 @@ def images(source: str, size: int = 64) -> Images:
         return _cifar(path, ["train"], "test", "fine_labels", 100)
     for ending in ("", ".gz"):
         if (path / f"train-images-idx3-ubyte{ending}").exists():
-            return _in_memory(read_mnist_files(path, ending))
+            return _in_memory(source, read_mnist_files(path, ending))
     rule = "images are those of a dataset, or a folder or .npz of a known layout"
     raise AxdseError(rule, source, f"choose from {', '.join(sorted(DATASETS))}, or a path")
 
 
-def _in_memory(splits: Splits[Split], classes: int | None = None) -> Images:
+def _in_memory(source: object, splits: Splits[Split], classes: int | None = None) -> Images:
     train = splits.train
     if not len(train.images):
-        raise AxdseError("images are trained on", "none", "check the dataset")
+        raise AxdseError("images are trained on", f"{source} has none", "check the dataset")
     shape = train.images.shape[1:]
+    if not all(shape):
+        raise AxdseError("images have pixels", f"{source}: {shape}", "check the dataset")
+    for part in (splits.validation, splits.test):
+        if part.images.shape[1:] != shape:
+            value = f"{source}: {shape} and {part.images.shape[1:]}"
+            raise AxdseError("images of all splits have one size", value, "bring them to one")
     channels = int(shape[0]) if len(shape) == 3 else 1
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -94,7 +102,11 @@ def _in_memory(splits: Splits[Split], classes: int | None = None) -> Images:
     else:
         mean = tuple(float(train.images[:, c].mean()) for c in range(channels))
         deviation = tuple(float(train.images[:, c].std()) for c in range(channels))
+    deviation = tuple(each or 1.0 for each in deviation)  # a channel of one value has none
     known = classes or int(train.labels.max()) + 1
+    if known > MOST_CLASSES:
+        rule = f"labels are 0..{MOST_CLASSES - 1} at most"
+        raise AxdseError(rule, f"{source}: {known - 1}", "count classes from 0")
     pairs = ((part.images, part.labels) for part in (train, splits.validation, splits.test))
     return Images(
         Splits(*pairs), known, (channels, int(shape[-2]), int(shape[-1])), mean, deviation
@@ -104,7 +116,8 @@ def _in_memory(splits: Splits[Split], classes: int | None = None) -> Images:
 def _cifar(folder: Path, names: list[str], test: str, labels: str, classes: int) -> Images:
     batches = [read_cifar_batch(folder / name, labels) for name in names]
     train = Split(*(np.concatenate(each) for each in zip(*batches, strict=True)))
-    return _in_memory(divided(train, Split(*read_cifar_batch(folder / test, labels))), classes)
+    parts = divided(train, Split(*read_cifar_batch(folder / test, labels)))
+    return _in_memory(folder, parts, classes)
 
 
 def _npz(path: Path) -> Images:
@@ -125,10 +138,10 @@ def _npz(path: Path) -> Images:
         raise AxdseError(rule, f"{path} has {', '.join(sorted(arrays)) or 'none'}", "name them so")
     if "validation" in parts:
         validation = parts["validation"]
-        return _in_memory(Splits(parts["train"], validation, parts.get("test", validation)))
+        return _in_memory(path, Splits(parts["train"], validation, parts.get("test", validation)))
     parted = divided(parts["train"], parts.get("test", parts["train"]))
     test = parts.get("test", parted.validation)
-    return _in_memory(Splits(parted.train, parted.validation, test))
+    return _in_memory(path, Splits(parted.train, parted.validation, test))
 
 
 def _folder(path: Path, size: int) -> Images:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from axdse.dse.training.examples import Batch, Examples
-from axdse.dse.training.records import Epoch
+from axdse.dse.training.records import UNLOADABLE, Epoch
 from axdse.dse.training.task import Made, make
 from axdse.dse.training.train import (
     CHECKPOINT,
     CPU,
     LARGEST_CHECKPOINT,
-    UNLOADABLE,
     Run,
     Score,
     measure,
@@ -61,7 +61,7 @@ class Inference:
         loss: the task's.
         difference: the metric's, to native FP32.
         half: half width of the 95 % interval of the difference over the examples; NaN where the
-            metric is a logarithm.
+            metric is a logarithm, or of one example.
         dynamic: layers whose scales depend on the batch.
     """
 
@@ -98,7 +98,8 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
                 "no checkpoint of axdse, or damaged; else give --workload"
             ) from error
     try:
-        with torch.serialization.safe_globals([Epoch]):
+        # What torch warns of in a strange file would be a second line.
+        with torch.serialization.safe_globals([Epoch]), warnings.catch_warnings(action="ignore"):
             state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except UNLOADABLE as error:
         raise file.refusal("no dict of tensors; save model.state_dict()") from error
@@ -107,24 +108,37 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
         raise file.refusal("it names no workload")
     made = make(workload or find_workload(str(named)))
     model = made.build(0)
-    _fill(model, state, file)
+    _fill(made, model, state, file)
     return Pretrained(made, model)
 
 
-def _fill(model: nn.Module, state: Any, file: InputFile) -> None:
+def _fill(made: Made, model: nn.Module, state: Any, file: InputFile) -> None:
     for key in ("model", "state_dict"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     own = model.state_dict()
     given = state if isinstance(state, dict) else {}
     for name in own.keys() | given.keys():
-        mine, theirs = own.get(name), given.get(name)
-        shapes = [tuple(x.shape) if isinstance(x, Tensor) else None for x in (mine, theirs)]
-        if shapes[0] != shapes[1]:
+        mine, theirs = (_kind(each[name]) if name in each else "" for each in (own, given))
+        if mine != theirs:
             rule = "a checkpoint has the weights of its network"
-            value = f"{file.path}: {name} is {shapes[1] or 'missing'}, not {shapes[0] or 'known'}"
+            value = f"{file.path}: {name} is {theirs or 'missing'}, not {mine or 'known'}"
             raise AxdseError(rule, value, "choose the workload that it was trained on")
-    model.load_state_dict(given)
+    with made.guarded("load_state_dict"):
+        model.load_state_dict(given)
+
+
+def _kind(value: object) -> str:
+    """Shape of a tensor, and what keeps it from being copied into another one."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    strange = {
+        "sparse": value.layout != torch.strided,
+        "meta": value.is_meta,
+        "quantised": value.is_quantized,
+        "complex": value.is_complex(),
+    }
+    return " ".join([str(tuple(value.shape)), *(word for word, is_so in strange.items() if is_so)])
 
 
 def infer(
@@ -163,7 +177,8 @@ def infer(
         dynamic = _calibrate(made, model, calibrated, device) if calibrated else ()
         found = _measured(made, model, examples, device)
         half = math.nan
-        if not made.task.metric.log10 and found.values.shape == native.values.shape:
+        same = found.values.shape == native.values.shape
+        if not made.task.metric.log10 and same and len(native.values) > 1:
             apart = found.values - native.values
             half = NORMAL * float(apart.std()) / len(apart) ** 0.5
         difference = found.metric - native.metric

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from axdse.dse.training.resnet import imagenet_resnet, resnet
 from axdse.dse.training.transformer import VisionTransformer
+from axdse.multipliers.errors import AxdseError
 
 CLASSES = 10
 Layers = OrderedDict[str, nn.Module]
@@ -62,8 +63,14 @@ def lenet_300_100(channels: int, size: int, classes: int) -> Layers:
 
 
 def lenet_5(channels: int, size: int, classes: int) -> Layers:
-    """LeCun et al., 1998; with ReLU and max pooling."""
+    """LeCun et al., 1998; with ReLU and max pooling.
+
+    Raises:
+        AxdseError: the images are so small that nothing of them would be left.
+    """
     side = (size // 2 - 4) // 2
+    if side < 1:
+        raise AxdseError("images for lenet-5 have 12 x 12 pixels or more", size, "enlarge them")
     return OrderedDict(
         conv1=nn.Conv2d(channels, 6, 5, padding=2),
         relu1=nn.ReLU(),

@@ -40,7 +40,8 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(data[4:start], dtype=">u4").tolist()) if len(data) >= start else ()
     if data[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(data) - start:
         raise file.refusal("not as large as its header says")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
+    # A copy: torch warns of arrays that cannot be written to.
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape).copy()
 
 
 def unpacked(file: InputFile, data: bytes) -> bytes:

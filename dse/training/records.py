@@ -1,13 +1,21 @@
 """How was a network trained, and what came of it? Settings and course; no torch."""
 
 import math
+import struct
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as strict_dataclass
 
 from axdse.dse.limits import LARGEST_BATCH, MOST_EPOCHS, MOST_IMAGES
+
+# What torch raises of a file that holds something else, or was damaged.
+UNLOADABLE = (
+    *(EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError),
+    *(AttributeError, AssertionError, struct.error),
+)
 
 
 @strict_dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))

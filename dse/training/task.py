@@ -4,6 +4,7 @@ A workload is a factory that returns a `Task`; `axdse init workload FILE.py` wri
 from. Whatever of it fails is one line that names file, function and line of the user's.
 """
 
+import copy
 import functools
 import importlib.util
 import inspect
@@ -12,7 +13,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -22,15 +23,23 @@ import torch
 from torch import Tensor, nn
 
 from axdse.dse.training.datasets import Splits
-from axdse.dse.training.examples import Arrays, Examples, as_examples, check_labels
+from axdse.dse.training.examples import (
+    MOST_CLASSES,
+    Arrays,
+    Examples,
+    as_examples,
+    check_labels,
+)
 from axdse.dse.training.records import Goal, TrainSettings
-from axdse.dse.training.workloads import Workload
+from axdse.dse.training.workloads import Workload, check_value
 from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.machine import machine_failure
 
 SMALLEST = 1e-30  # of a mean whose logarithm is the metric
+MOST_THREADS = 1_024
+TEMPLATE = "see 'axdse init workload'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +54,9 @@ class Metric:
         of: outputs and targets of a batch -> one value for each of what is counted (images,
             tokens, numbers), any shape, bool or float.
         log10: the metric is the decimal logarithm of the mean.
+
+    Raises:
+        AxdseError: an attribute is something else.
     """
 
     name: str
@@ -54,10 +66,34 @@ class Metric:
     of: Callable[[Any, Any], Tensor]
     log10: bool = False
 
+    def __post_init__(self) -> None:
+        resolution: object = self.resolution
+        number = isinstance(resolution, int | float) and math.isfinite(resolution)
+        require("name of a metric is a text", isinstance(self.name, str), self.name)
+        require("unit of a metric is a text", isinstance(self.unit, str), self.unit)
+        known = self.direction in ("higher", "lower")
+        require("direction of a metric is 'higher' or 'lower'", known, self.direction)
+        positive = number and self.resolution > 0
+        require("resolution of a metric is a number above 0", positive, resolution)
+        require("of, of a metric, is a function", callable(self.of), self.of)
+
     @property
     def goal(self) -> Goal:
         """The same without its function."""
         return Goal(self.name, self.unit, self.direction, self.resolution)
+
+    def values(self, outputs: Any, targets: Tensor) -> Tensor:
+        """One value for each of what is counted in a batch.
+
+        Raises:
+            AxdseError: they are no tensor; or the mean of a batch, of which the last is smaller.
+        """
+        values: object = self.of(outputs, targets)
+        rule = "a metric gives a tensor: one value for each of what is counted, not their mean"
+        require(rule, isinstance(values, Tensor), values)
+        assert isinstance(values, Tensor)
+        require(rule, bool(values.ndim) or len(targets) < 2, f"one for {len(targets)} examples")
+        return values
 
     def value(self, mean: float) -> float:
         """The metric where `of` has this mean."""
@@ -79,6 +115,9 @@ class Task:
         optimiser: network -> its optimiser; None: the one that the settings name.
         threads: of the CPU. A small network trains fastest with one, and gives the same bits on
             any machine; None: what torch, or the worker of a search, has.
+
+    Raises:
+        AxdseError: an attribute is something else.
     """
 
     model: Callable[[int], nn.Module]
@@ -90,6 +129,33 @@ class Task:
     augment: Callable[[Any, torch.Generator], Any] | None = None
     optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        functions = ("model", "splits", "loss", "augment", "optimiser")
+        for name in functions:
+            given = getattr(self, name)
+            left_out = given is None and name in functions[3:]
+            require(f"{name} of a task is a function", left_out or callable(given), given)
+        require("metric of a task is a Metric", isinstance(self.metric, Metric), self.metric)
+        is_settings = isinstance(self.settings, TrainSettings)
+        require("settings of a task are TrainSettings", is_settings, self.settings)
+        for name, most in (("classes", MOST_CLASSES), ("threads", MOST_THREADS)):
+            number = getattr(self, name)
+            whole = (
+                isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= most
+            )
+            require(f"{name} of a task are a number 1..{most}", number is None or whole, number)
+
+
+def require(rule: str, kept: bool, value: object) -> None:
+    """Look whether what a user's code gives keeps a rule; mypy does not read their file.
+
+    Raises:
+        AxdseError: it does not.
+    """
+    if not kept:
+        plain = value is None or isinstance(value, str | int | float)
+        raise AxdseError(rule, repr(value) if plain else type(value).__name__, TEMPLATE)
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -167,8 +233,12 @@ class Made:
         with torch.random.fork_rng(devices=[]), self.guarded("model"), self.threads():
             torch.manual_seed(seed)
             model = self.task.model(seed)
+            # One that the factory keeps would go on from where the last training left it.
+            model = copy.deepcopy(model)
         if not isinstance(model, nn.Module):
             raise self.refusal("model returns an nn.Module", type(model).__name__)
+        if any(each.is_meta for each in model.parameters()):
+            raise self.refusal("a network has weights", "some are on the device meta")
         return model
 
     @functools.cached_property
@@ -180,28 +250,26 @@ class Made:
         """
         with self.guarded("splits"), self.threads():
             given = self.task.splits()
-        if not isinstance(given, Splits):
-            raise self.refusal("splits returns Splits", type(given).__name__)
-        names = ("train", "validation", "test")
-        parts = {name: as_examples(getattr(given, name), self._at(name)) for name in names}
-        for name, part in parts.items():
-            if self.task.classes and isinstance(part, Arrays):
-                check_labels(part.targets, self.task.classes, self._at(name))
+            require("splits returns Splits", isinstance(given, Splits), given)
+            names = ("train", "validation", "test")
+            # Lengths and types of what is given are code of the user's too.
+            parts = {name: as_examples(getattr(given, name), name) for name in names}
+            for name, part in parts.items():
+                if self.task.classes and isinstance(part, Arrays):
+                    check_labels(part.targets, self.task.classes, name)
         return Splits(**parts)
 
     def refusal(self, rule: str, value: str) -> AxdseError:
         """The error of a task that is not what it must be."""
-        return AxdseError(rule, f"{self.file}: {value}", "see 'axdse init workload'")
-
-    def _at(self, name: str) -> str:
-        return name if self.workload.ships else f"{self.file}: {name}"
+        return AxdseError(rule, f"{self.file}: {value}", TEMPLATE)
 
 
 class UserCode:
     """A context manager: an exception of the user's code becomes one line that says where.
 
     Anything may be raised there; errors of axdse and failures of the machine stay what they are,
-    and so does whatever comes of axdse's own code.
+    and so does whatever comes of axdse's own code. What is printed there goes to stderr, as stdout
+    may have to be JSON.
 
     Args:
         file: of the user's factory; None: the factory is one of axdse, and nothing is changed.
@@ -211,9 +279,10 @@ class UserCode:
 
     def __init__(self, file: Path | None, line: int, doing: str) -> None:
         self.file, self.line, self.doing = file, line, doing
+        self._printing = redirect_stdout(sys.stderr) if file else nullcontext()
 
     def __enter__(self) -> None:
-        pass
+        self._printing.__enter__()
 
     def __exit__(
         self,
@@ -221,7 +290,11 @@ class UserCode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not isinstance(error, Exception) or isinstance(error, MachineError) or not self.file:
+        self._printing.__exit__(kind, error, trace)
+        # sys.exit() there would end the command as if all were well.
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, MachineError):
+            return
+        if not self.file:
             return
         if isinstance(error, OSError | MemoryError) and machine_failure(error):
             return
@@ -259,12 +332,15 @@ def make(workload: Workload) -> Made:
     module_name, _, name = workload.factory.partition(":")
     module = _imported(module_name)
     factory = getattr(module, name, None)
-    file = Path(module.__file__ or module_name)
+    file = Path(getattr(module, "__file__", None) or module_name)
     if not callable(factory):
         own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         raise AxdseError(
             "a workload is a function", f"{file} has no {name}", did_you_mean(name, own)
         )
+    if not file.is_file():
+        rule = "a workload is a function of a module that has a file"
+        raise AxdseError(rule, f"{module_name} has none", TEMPLATE)
     source = file.read_bytes()
     line = getattr(getattr(factory, "__code__", None), "co_firstlineno", 1)
     _check_arguments(workload, factory)
@@ -273,7 +349,7 @@ def make(workload: Workload) -> Made:
     if not isinstance(task, Task):
         rule = "the factory of a workload returns a Task"
         value = f"{file}, line {line}, in {name}: {type(task).__name__}"
-        raise AxdseError(rule, value, "see 'axdse init workload'")
+        raise AxdseError(rule, value, TEMPLATE)
     return Made(workload, task, file, source, line)
 
 
@@ -283,7 +359,10 @@ def _imported(name: str) -> ModuleType:
     if here not in sys.path:
         sys.path.insert(0, here)
     top = name.partition(".")[0]
-    found = importlib.util.find_spec(top)
+    try:
+        found = importlib.util.find_spec(top)
+    except ValueError:  # __main__, and modules made by hand
+        found = None
     if found is None:
         rule = "the module of a workload can be imported"
         raise AxdseError(rule, f"{name}: not in {here}", "work in its folder, or install it")
@@ -293,7 +372,10 @@ def _imported(name: str) -> ModuleType:
 
 
 def _check_arguments(workload: Workload, factory: Callable[..., object]) -> None:
-    known = inspect.signature(factory).parameters
+    try:
+        known = inspect.signature(factory).parameters
+    except ValueError:  # one that is not of Python does not say what it takes
+        return
     if any(each.kind is each.VAR_KEYWORD for each in known.values()):
         return
     given = [key for key, _ in workload.arguments]
@@ -301,7 +383,10 @@ def _check_arguments(workload: Workload, factory: Callable[..., object]) -> None
         if key not in known:
             rule = f"unknown argument of {workload.name}"
             raise AxdseError(rule, key, did_you_mean(key, known))
+        if workload.ships:
+            check_value(key, workload, known[key].default)
     for key, parameter in known.items():
-        if parameter.default is parameter.empty and key not in given:
+        named = parameter.kind is not parameter.VAR_POSITIONAL
+        if named and parameter.default is parameter.empty and key not in given:
             rule = f"{workload.name} takes {key}"
             raise AxdseError(rule, "none given", f"write {workload.name}({key}=...)")

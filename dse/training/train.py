@@ -7,16 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from axdse.dse.training.examples import Arrays, Batch, Examples, Inputs, check_labels
-from axdse.dse.training.records import Epoch, History, TrainSettings
-from axdse.dse.training.task import Made, make
+from axdse.dse.training.examples import (
+    Arrays,
+    Batch,
+    Examples,
+    Inputs,
+    check_count,
+    check_labels,
+    check_numbers,
+)
+from axdse.dse.training.records import UNLOADABLE, Epoch, History, TrainSettings
+from axdse.dse.training.task import Made, Task, make, require
 from axdse.dse.training.workloads import Workload
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
@@ -32,8 +39,6 @@ CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
 CPU = torch.device("cpu")
 Design = Assignment | DesignPoint
-# What torch raises of a file that holds something else, or was damaged.
-UNLOADABLE = (EOFError, LookupError, TypeError, ValueError, RuntimeError, UnpicklingError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +82,7 @@ def train(
         device: where it is trained.
 
     Raises:
-        AxdseError: a task that is none, or whose code fails; or a checkpoint that is damaged,
-            unwritable or another training's.
+        AxdseError: a task that fails; a checkpoint that is damaged, unwritable or another's.
     """
     made = make(workload)
     settings = settings or made.task.settings
@@ -147,12 +151,12 @@ def measure(
     """Measure a network, in evaluation mode, on examples that it was not trained on.
 
     Raises:
-        AxdseError: the metric is NaN where the network's outputs are not; the user's code fails.
+        AxdseError: the metric is NaN where the outputs are not, or of nothing; user code fails.
     """
     task = made.task
     with made.guarded("metric"), made.threads():
-        found = _scores(model, examples, task.metric.of, batch, device, task.loss)
-    if not found.sound:
+        found = _scores(task, model, examples, batch, device)
+    if not (found.sound and found.counted):
         rule = "a metric is finite where the outputs of the network are"
         raise made.refusal(rule, f"{task.metric.name} is {found.mean}")
     return Score(task.metric.value(found.mean), found.loss, torch.cat(found.values))
@@ -189,24 +193,24 @@ class _Means:
 
 @torch.no_grad()
 def _scores(
-    model: nn.Module,
-    examples: Examples,
-    metric: Callable[[Any, Any], Tensor],
-    batch: int,
-    device: torch.device,
-    loss: Callable[[Any, Any], Tensor],
+    task: Task, model: nn.Module, examples: Examples, batch: int, device: torch.device
 ) -> _Means:
     was_training = model.training
     model.eval()
     means = _Means()
     with _chance(0, 0, device):
         for inputs, targets in examples.batches(batch):
+            if task.classes and not isinstance(examples, Arrays):
+                check_labels(targets, task.classes, "examples")
             there = _moved(targets, device)
             outputs = _called(model, _moved(inputs, device))
-            lost = float(loss(outputs, there))
-            values = metric(outputs, there)
+            lost = float(task.loss(outputs, there))
+            if math.isnan(lost):
+                check_numbers((inputs, targets))
+            values = task.metric.values(outputs, there)
             means.add(outputs, values, lost, len(targets))
             means.values.append(values.flatten().double().cpu())
+    check_count(means.examples, examples)
     model.train(was_training)
     return means
 
@@ -272,6 +276,8 @@ class Run:
         self.splits = made.splits
         with made.guarded("optimiser"):
             self.optimizer = _optimiser(made, model, settings)
+            found = self.optimizer
+            require("optimiser returns one", isinstance(found, torch.optim.Optimizer), found)
         count = len(self.splits.train)
         self.images = min(count, settings.train_images or count)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -321,6 +327,7 @@ class Run:
             loss = task.loss(outputs, targets)
             lost = float(loss.detach())
             if not math.isfinite(lost):
+                check_numbers((inputs, targets))
                 means.losses = math.nan
                 break
             self.optimizer.zero_grad()
@@ -329,11 +336,9 @@ class Run:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
             self.optimizer.step()
             with torch.no_grad():
-                means.add(outputs, task.metric.of(outputs, targets), lost, len(targets))
+                means.add(outputs, task.metric.values(outputs, targets), lost, len(targets))
         else:
-            if means.examples != self.images:
-                rule = "a stream gives as many examples as its length says"
-                raise AxdseError(rule, f"{means.examples} of {self.images}", "count them")
+            check_count(means.examples, self.splits.train, self.images)
         return means
 
     def save(self, path: Path, identity: str, epochs: list[Epoch]) -> None:

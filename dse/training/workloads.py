@@ -29,6 +29,7 @@ WORKLOADS = {
     "depthwise-cnn": f"{IMAGES}:depthwise_cnn",
 }
 LONGEST = 2_000  # characters
+LARGEST_SIZE = 1 << 20  # of what an argument of a task that ships counts: widths, blocks, pixels
 _CALL = re.compile(r"(?P<name>[^()]*)(?:\((?P<arguments>.*)\))?", re.DOTALL)
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _ARGUMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=(.*)", re.ASCII | re.DOTALL)
@@ -95,6 +96,27 @@ def find_workload(text: str) -> Workload:
             remedy = f"write it as a module: {name.replace('.py:', ':').replace('/', '.')}"
         raise AxdseError("unknown workload", name, remedy)
     return Workload(name, tuple(_arguments(match["arguments"] or "")))
+
+
+def check_value(key: str, workload: Workload, default: object) -> None:
+    """Look whether an argument of a workload that ships is of the type of its default.
+
+    Raises:
+        AxdseError: it is not, or counts less than one, or beyond all machines.
+    """
+    value = dict(workload.arguments)[key]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, bool | str):
+        kind = "a text" if isinstance(default, str) else "True or False"
+        fits = isinstance(value, type(default))
+    elif isinstance(default, int):
+        kind = f"a whole number 1..{LARGEST_SIZE}"
+        fits = number and isinstance(value, int) and 1 <= value <= LARGEST_SIZE
+    else:
+        kind, fits = "a number", number
+    if not fits:
+        rule = f"{key} of {workload.name} is {kind}"
+        raise AxdseError(rule, repr(value), f"the default is {default!r}")
 
 
 def _arguments(text: str) -> Iterator[tuple[str, Value]]:

@@ -57,8 +57,15 @@ def g2p(width: int = 64) -> Task:
     """A GRU reads the letters of a word, another one says its phonemes: nats a phoneme.
 
     Args:
-        width: of both.
+        width: of both, at least 2.
+
+    Raises:
+        AxdseError: it is less.
     """
+    if width < 2:
+        raise AxdseError(
+            "half of the width of g2p is that of its letters", width, "choose 64, say"
+        )
     words = _words()
     return Task(
         model=lambda seed: Speller(words.letters, words.phonemes, width),
@@ -132,8 +139,14 @@ def charlm(
         context: characters that it sees.
         width: of its stream.
         depth: blocks.
-        heads: of attention.
+        heads: of attention; they share the width equally.
+
+    Raises:
+        AxdseError: they cannot; or the text cannot be read, or is too short.
     """
+    if width % heads:
+        rule = "heads of attention share its width equally"
+        raise AxdseError(rule, f"{heads} of {width}", "choose 4 of 64, say")
     text = _text(file)
     points, alphabet = characters(text)
     codes = torch.from_numpy(points)

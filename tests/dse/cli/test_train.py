@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import torch
 
 from axdse.dse.cli import run
 from axdse.dse.testing.workload import WorkloadContract
+from axdse.dse.training.task import make
+from axdse.dse.training.workloads import find_workload
 
 MBM = "mbm(m=7) in float(8,7)"
 BF16 = "exact(n=8) in bf16"
@@ -173,6 +176,43 @@ def test_the_template_runs(
     assert "not overwritten" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "class.py",
+        "\u00fcber.py",
+        "json.py",
+        "torch.py",
+        "a-b/task.py",
+        "x" * 300 + ".py",
+        "a\0b.py",
+    ],
+)
+def test_a_name_that_no_command_would_find_is_not_written(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "workload", name]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["below/my_task.py", "../my_task.py"])
+def test_the_command_for_a_new_task_says_where(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run(["init", "workload", place]) == 0
+    module = "below.my_task:task" if place.startswith("below") else "my_task:task"
+    said = capsys.readouterr().out
+    assert f"train {module} fp32" in said
+    assert said.rstrip().endswith(" in ..") == place.startswith("..")
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tasks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("trained") / "colours.ckpt"
@@ -254,6 +294,52 @@ def test_another_checkpoint_is_one_line(
     error = capsys.readouterr().err
     assert expected in error
     assert file.name in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (lambda weight: weight.to_sparse(), "sparse, not (2, 4)"),
+        (lambda weight: weight.to("meta"), "meta, not (2, 4)"),
+        (lambda weight: weight * 1j, "complex, not (2, 4)"),
+        (lambda weight: b"no tensor", "bytes, not (2, 4)"),
+        (lambda weight: torch.ones(()), "is (), not (2, 4)"),
+    ],
+)
+def test_weights_of_another_kind_are_one_line(
+    changed: Callable[[torch.Tensor], object],
+    expected: str,
+    tasks: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "weights.pt"
+    weights = make(find_workload("own.tasks:sums")).build(0).state_dict()
+    name, weight = next((n, w) for n, w in weights.items() if w.ndim == 2)
+    torch.save(weights | {name: changed(weight)}, file)
+    assert run(["evaluate", str(file), BF16, "--workload", "own.tasks:sums"]) == 2
+    error = capsys.readouterr().err
+    assert expected.replace("(2, 4)", str(tuple(weight.shape))) in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("position", "changed"), [(18, b""), (28, b""), (240, b"#")])
+def test_a_damaged_state_dict_is_one_line(
+    position: int,
+    changed: bytes,
+    tasks: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Cut in a number of two bytes, or of four; the key of a storage that is none."""
+    file = tmp_path / "weights.pt"
+    torch.save({"weight": torch.ones(3)}, file, _use_new_zipfile_serialization=False)
+    data = file.read_bytes()
+    file.write_bytes(data[:position] + changed + (data[position + 1 :] if changed else b""))
+    assert run(["evaluate", str(file), BF16, "--workload", "own.tasks:sums"]) == 2
+    error = capsys.readouterr().err
+    assert "no dict of tensors" in error
     assert error.count("\n") == 1
 
 

@@ -74,6 +74,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
             "accuracy and at least one of area, delay, energy, mac.area",
         ),
         ("objectives: [accuracy, area, area]", "each objective stands once"),
+        ("objectives: [accuracy, {area: 1}]", "schema: objectives.1 is {'area': 1}"),
         ("objectives: [accuracy, power]", "schema: objectives.1 is 'power'"),
         ("ranges: {drum: {k: 4}}", "belong to a family of the search: drum"),
         ("ranges: {drun: {k: 4}}", "unknown family: drun; did you mean 'drum'"),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from axdse.dse.training.images import images
 from axdse.dse.training.pictures import ImageFolder, read_picture
 from axdse.dse.training.readers import characters, map_npy, read_cifar_batch, read_idx, read_npz
+from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import make
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import find_workload
@@ -279,6 +281,65 @@ def test_an_npz_of_images(tmp_path: Path) -> None:
     np.savez(path.with_name("c.npz"), x=pixels)
     with pytest.raises(AxdseError, match="has x"):
         images(str(path.with_name("c.npz")))
+
+
+PIXELS, LABELS = np.arange(24 * 64, dtype=np.uint8).reshape(24, 8, 8), np.arange(24) % 3
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"validation_images": PIXELS[:, 1:, 1:]}, r"one size: .*\(8, 8\) and \(7, 7\)"),
+        ({"validation_images": PIXELS[:, None].repeat(3, 1)}, "one size"),
+        ({"test_images": PIXELS[:, 1:, 1:]}, "one size"),
+        ({"train_images": PIXELS[:, :0, :0]}, r"images have pixels: .*\(0, 0\)"),
+        ({"train_labels": LABELS + (1 << 40)}, r"labels are 0\.\.131071 at most: .*own\.npz"),
+        ({"train_images": PIXELS[:1], "train_labels": LABELS[:1]}, "own.npz has none"),
+    ],
+)
+def test_images_that_no_network_takes_are_one_line(
+    given: dict[str, np.ndarray], expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.npz"
+    whole = {"train_images": PIXELS, "train_labels": LABELS} | given
+    whole |= {
+        name.replace("images", "labels"): LABELS for name in given if not name.startswith("train")
+    }
+    np.savez(path, **whole)  # type: ignore[arg-type]
+    with pytest.raises(AxdseError, match=expected):
+        images(str(path))
+
+
+def test_images_of_one_value_can_be_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, train_images=np.full((24, 12, 12), 7, np.uint8), train_labels=LABELS)
+    workload = find_workload(f"lenet-300-100(dataset='{path}')")
+    assert train(workload, None, TrainSettings(epochs=1), 0).history.status == "finished"
+
+
+def test_images_too_small_for_a_network_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    np.savez(path, train_images=PIXELS, train_labels=LABELS)
+    with pytest.raises(AxdseError, match="images for lenet-5 have 12 x 12 pixels or more: 8"):
+        make(find_workload(f"lenet-5(dataset='{path}')")).build(0)
+
+
+def test_labels_of_idx_are_a_row(tmp_path: Path) -> None:
+    for prefix in ("train", "t10k"):
+        (tmp_path / f"{prefix}-images-idx3-ubyte").write_bytes(idx(PIXELS))
+        (tmp_path / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(LABELS.astype("u1")[:, None]))
+    with pytest.raises(AxdseError, match="a label for each image"):
+        images(str(tmp_path))
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_of_files_are_tensors_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "images").write_bytes(idx(PIXELS))
+    np.save(tmp_path / "mapped.npy", PIXELS)
+    for array in (read_idx(tmp_path / "images"), map_npy(tmp_path / "mapped.npy")):
+        tensor = torch.as_tensor(array)
+        tensor += 1
+    assert (np.load(tmp_path / "mapped.npy") == PIXELS).all()  # the file is left alone
 
 
 @pytest.mark.parametrize("source", ["/nowhere", "./nothing", "x.npz"])

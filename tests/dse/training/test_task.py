@@ -1,6 +1,7 @@
 """Factories of users: each way to go wrong is one line that names their file, and where."""
 
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from axdse.dse.cli import run
 from axdse.dse.training.task import make
+from axdse.dse.training.train import train
 from axdse.dse.training.workloads import find_workload
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError
@@ -62,7 +64,92 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return error
 
 
+ONCE = (
+    "class Some:\n    def __init__(self, given, said):\n"
+    "        self.pairs, self.said = iter([(torch.ones(3), 0)] * given), said\n"
+    "    def __len__(self):\n        return self.said\n"
+    "    def __iter__(self):\n        return self.pairs\n"
+)
+PAIRS = "def f():\n    return task(splits=lambda: Splits(points(), ({}), points()), {})"
+FIELD = "def f():\n    return task({})"
+MEASURED = "def f():\n    return task(metric=Metric('m', '', {}))"
+NAN = "torch.full((40, 3), float('nan'))"
 BAD = {
+    "model is no function": (FIELD.format("model=3"), "model of a task is a function: .*: 3"),
+    "no metric": (FIELD.format("metric=None"), "metric of a task is a Metric: .*None"),
+    "settings are a dict": (
+        "def f():\n    return Task(network, splits, nn.MSELoss(), METRIC, {'epochs': 1})",
+        "settings of a task are TrainSettings: .*line 23, in f: dict",
+    ),
+    "classes are a text": (FIELD.format("classes='2'"), "classes of a task .*'2'"),
+    "threads beyond all machines": (
+        FIELD.format("threads=10**9"),
+        "threads of a task .* 1000000000",
+    ),
+    "no threads": (FIELD.format("threads=0"), "threads of a task .*: 0"),
+    "direction is neither": (MEASURED.format("'lowest', 0.1, right"), "direction .*'lowest'"),
+    "resolution is NaN": (MEASURED.format("'lower', float('nan'), right"), "resolution .*: nan"),
+    "resolution is negative": (MEASURED.format("'lower', -0.1, right"), "resolution .*: -0.1"),
+    "metric is of no function": (MEASURED.format("'lower', 0.1, None"), "of, of a metric"),
+    "metric is a mean": (
+        MEASURED.format("'higher', 0.1, lambda a, b: right(a, b).float().mean()"),
+        "one value for each .*one for 20 examples",
+    ),
+    "metric is a float": (
+        MEASURED.format("'higher', 0.1, lambda a, b: 0.5"),
+        "one value for .*0.5",
+    ),
+    "metric counts nothing": (
+        MEASURED.format("'higher', 0.1, lambda a, b: torch.zeros(0)"),
+        "a metric is finite .*m is nan",
+    ),
+    "optimiser returns none": (
+        FIELD.format("optimiser=lambda model: None"),
+        "optimiser returns one: .*None",
+    ),
+    "model without memory": (
+        FIELD.format("model=lambda seed: nn.Linear(3, 2, device='meta')"),
+        "a network has weights",
+    ),
+    "it ends the process": ("def f():\n    raise SystemExit(0)", "line 23, in f: SystemExit: 0"),
+    "arrays of objects": (
+        "import numpy as np\n" + PAIRS.format("np.array([[None]] * 40), np.zeros(40)", ""),
+        "in splits: TypeError: can't convert np.ndarray of type numpy.object_",
+    ),
+    "labels are NaN": (
+        PAIRS.format("torch.ones(40, 3), torch.full((40,), float('nan'))", "classes=2"),
+        "labels of 2 classes .*validation: nan",
+    ),
+    "labels are complex": (
+        PAIRS.format("torch.ones(40, 3), torch.ones(40) * 1j", "classes=2"),
+        "labels of 2 classes .*complex64",
+    ),
+    "labels of a validation set": (
+        PAIRS.format("[(torch.ones(3), -100)] * 40", "classes=2"),
+        "labels of 2 classes .*: -100",
+    ),
+    "length raises": (
+        "class Some:\n    def __len__(self):\n        return 1 / 0\n"
+        "    def __iter__(self):\n        return iter(())\n" + PAIRS.format("Some()", ""),
+        "line 24, in __len__: ZeroDivisionError",
+    ),
+    "inputs to train are NaN": (
+        "def f():\n    return task(splits=lambda: "
+        f"Splits(({NAN}, points()[1]), points(), points()))",
+        "examples are numbers: .*in training: NaN",
+    ),
+    "inputs to validate are NaN": (
+        PAIRS.format(f"{NAN}, points()[1]", ""),
+        "examples are numbers: .*in metric: NaN",
+    ),
+    "a validation stream that ends early": (
+        ONCE + PAIRS.format("Some(10, 40)", ""),
+        "as many examples as its length says, each time: .*10 of 40",
+    ),
+    "a validation stream that gives nothing": (
+        ONCE + PAIRS.format("Some(0, 40)", ""),
+        "as many examples as its length says, each time: .*0 of 40",
+    ),
     "raises": ("def f():\n    raise KeyError('where')", r"in f: KeyError: 'where'"),
     "returns a dict": ("def f():\n    return {}", "returns a Task: .*in f: dict"),
     "no model": ("def f():\n    return task(model=lambda seed: 3)", "nn.Module: .*int"),
@@ -136,7 +223,7 @@ BAD = {
         "class Few:\n    def __len__(self):\n        return 50\n    def __iter__(self):\n"
         "        return iter([(torch.ones(3), 0)] * 30)\n"
         "def f():\n    return task(splits=lambda: Splits(Few(), points(), points()))",
-        "as many examples as its length says: .*30 of 50",
+        "as many examples as its length says, each time: .*30 of 50",
     ),
     "outputs of another shape": (
         "from axdse.dse.training.task import log10_mse\n"
@@ -175,11 +262,24 @@ def test_a_module_that_does_not_import_is_one_line(
     ("workload", "expected"),
     [
         ("no_module_of_that_name:f", "the module of a workload can be imported"),
+        ("sys:exit", "a workload is a function of a module that has a file: sys"),
         ("{}:tusk", "did you mean 'task'"),
         ("{}:METRIC", "a workload is a function"),
         ("{}:sized(widht=3)", "unknown argument of .*did you mean 'width'"),
         ("{}:sized", "takes width: none given"),
         ("teacher(widht=3)", "did you mean 'width'"),
+        ("lenet-5(dataset=3)", "dataset of lenet-5 is a text: 3; the default is"),
+        ("lenet-5(score=None)", "score of lenet-5 is a text: None"),
+        ("resnet-8(label_smoothing=x)", "label_smoothing of resnet-8 is a number: 'x'"),
+        ("resnet-8(augment=yes)", "augment of resnet-8 is True or False: 'yes'"),
+        ("teacher(width=0)", r"width of teacher is a whole number 1\.\.\d+: 0"),
+        ("teacher(blocks=-1)", "blocks of teacher is a whole number .*: -1"),
+        ("charlm(context=x)", "context of charlm is a whole number .*: 'x'"),
+        ("charlm(depth=2.5)", "depth of charlm is a whole number .*: 2.5"),
+        ("charlm(heads=3)", "heads of attention share its width equally: 3 of 64"),
+        ("autoenc(code=True)", "code of autoenc is a whole number .*: True"),
+        ("g2p(width=1)", "half of the width"),
+        ("g2p(width=100000000000)", "width of g2p is a whole number"),
         ("teacher(dataset=mnist-5k)", "unknown argument of teacher"),
     ],
 )
@@ -188,6 +288,28 @@ def test_a_factory_that_is_missing_is_one_line(
 ) -> None:
     name = write("def sized(width):\n    return task()\n")
     assert re.search(expected, refused(["train", workload.format(name), "fp32"], capsys))
+
+
+def test_a_factory_may_take_any_arguments(write: Callable[[str], str]) -> None:
+    name = write("def f(*sizes, width=2):\n    return task()\n")
+    assert make(find_workload(f"{name}:f")).task.threads is None
+
+
+def test_a_network_that_a_factory_keeps_starts_anew_each_time(write: Callable[[str], str]) -> None:
+    name = write("NET = nn.Linear(3, 2)\ndef f():\n    return task(model=lambda seed: NET)\n")
+    workload = find_workload(f"{name}:f")
+    first, second = (train(workload, None, None, seed=1) for _ in range(2))
+    assert first.history.epochs[0].train_loss == second.history.epochs[0].train_loss
+
+
+def test_what_a_user_prints_is_no_part_of_the_json(
+    write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write("print('at import')\ndef f():\n    print('in f')\n    return task()\n")
+    assert run(["train", f"{name}:f", "fp32", "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert json.loads(out)
+    assert error.startswith("at import\nin f\n")
 
 
 def test_the_file_is_part_of_what_a_task_is(write: Callable[[str], str]) -> None:
