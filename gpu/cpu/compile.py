@@ -28,7 +28,7 @@ _MODEL = (
     *("--param=max-completely-peeled-insns=2000", "--param=max-completely-peel-times=24"),
     *("-fno-thread-jumps", "-fno-loop-unroll-and-jam"),
 )
-_MODEL_LIMIT_S = 120
+_LIMIT_S = 120
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -59,6 +59,7 @@ def compile_kernel(source: str) -> Path:
         link=("-shared",),
         name=f"the kernel {source}",
         remedy=OUR_C,
+        limit_s=_LIMIT_S,
     )
     return build_cached(FOLDER / source, recipe, (SUM_MODEL.read_bytes(), *_cpu()), [folder])
 
@@ -86,7 +87,7 @@ def compile_inlined(inlined: Inlined, swap: bool) -> Path:
         link=("-shared", "-lm"),
         name=f"the kernel of {inlined.candidate.name}",
         remedy="use a table, m <= 7, or a newer gcc",
-        limit_s=_MODEL_LIMIT_S,
+        limit_s=_LIMIT_S,
     )
     model = inlined.candidate.multiplier.family.model
     depends = (inlined.digest, str(inlined.proof.lane_bits), str(swap), UNIT_MODEL.read_bytes())

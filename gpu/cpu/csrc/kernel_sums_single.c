@@ -291,14 +291,39 @@ INLINE void add_wide(__m512 (*sums)[4], __m512i *peaks, const struct single_row 
     }
 }
 
+/* The sums of a tile to their rows, and to the model what it must do: `beyond` are lanes that any row of
+ * it has left, `has_minus` says that -0 is either what has rounded to it or that plus -0, which is +0. */
+static __attribute__((noinline)) void close_tile(struct block *block, int64_t m, int tall,
+                                                 const struct single_row *const *x, const float (*tile)[SPAN],
+                                                 uint64_t beyond, int has_minus) {
+    const struct single_columns *y = block->packed;
+    for (int t = 0; t < tall; t++) {
+        float *c = block->c[m + t], before[SPAN];
+        uint64_t lanes = x[t]->is_special ? UINT64_MAX : y->special | beyond;
+        if (are_far(block->task, x[t], y->low, y->high)) lanes |= far_lanes(block->task, x[t], y);
+        if (block->odd[m + t]) lanes |= odd_lanes(c, block->lowest);
+        if (has_minus)
+            for (int q = 0; q < 4; q++) {
+                const __m512i words = _mm512_loadu_si512(tile[t] + 16 * q), minus = _mm512_set1_epi32(INT32_MIN);
+                lanes |= (uint64_t)_mm512_cmpeq_epi32_mask(words, minus) << (16 * q);
+            }
+        if (lanes) memcpy(before, c, sizeof before);
+        memcpy(c, tile[t], sizeof tile[t]);
+        if (lanes) add_lanes(block, m + t, lanes, before);
+    }
+}
+
 INLINE void add_tile_of_rows(struct block *block, int64_t m, int tall, const struct single_row *const *x,
                              const uint8_t *table, const struct register_form *form, int registers, int wide,
                              enum rounding rounding, int limited) {
     const struct single_columns *y = block->packed;
-    const int count = block->count, ends_negative = sum_of(block->task)->exponent_bits < 8;
-    const __m512i zero = _mm512_setzero_si512(), minus = _mm512_set1_epi32(INT32_MIN);
+    /* Registers of E < 8 round to -0, which another zero would make +0: k is not padded then. */
+    const int has_minus = limited || rounding == TO_FP16, count = block->count;
+    const int paired = has_minus ? count / 2 * 2 : count;
+    const __m512i zero = _mm512_setzero_si512();
     __m512i peaks[4] = {zero, zero, zero, zero};
     __m512 sums[SINGLE_ROWS][4];
+    float tile[SINGLE_ROWS][SPAN];
     FOR_TILE FOR_QUARTERS_OF_SPAN {
         sums[t][q] = _mm512_loadu_ps(block->c[m + (t < tall ? t : 0)] + 16 * q);
         if (limited) sums[t][q] = _mm512_mul_ps(sums[t][q], form->down);
@@ -306,24 +331,16 @@ INLINE void add_tile_of_rows(struct block *block, int64_t m, int tall, const str
     if (wide)
         for (int k = 0; k < count; k++) add_wide(sums, peaks, x, y, k, table, registers, form, rounding, limited);
     else
-        for (int k = 0; k + 2 <= count; k += 2)
+        for (int k = 0; k < paired; k += 2)
             add_two(sums, peaks, x, y, k, 1, table, registers, form, rounding, limited);
-    if (!wide && count % 2) add_two(sums, peaks, x, y, count - 1, 0, table, registers, form, rounding, limited);
+    if (!wide && has_minus && count % 2)
+        add_two(sums, peaks, x, y, count - 1, 0, table, registers, form, rounding, limited);
     uint64_t beyond = 0;
     if (limited)
         FOR_QUARTERS_OF_SPAN beyond |= (uint64_t)_mm512_cmpge_epu32_mask(peaks[q], form->beyond) << (16 * q);
-    FOR_TILE if (t < tall) {
-        float *c = block->c[m + t], before[SPAN];
-        uint64_t lanes = x[t]->is_special ? UINT64_MAX : y->special | beyond;
-        if (are_far(block->task, x[t], y->low, y->high)) lanes |= far_lanes(block->task, x[t], y);
-        if (block->odd[m + t]) lanes |= odd_lanes(c, block->lowest);
-        /* -0 is what rounded to it, but also that plus -0, which should be +0 */
-        if (ends_negative) FOR_QUARTERS_OF_SPAN
-            lanes |= (uint64_t)_mm512_cmpeq_epi32_mask(_mm512_castps_si512(sums[t][q]), minus) << (16 * q);
-        if (__builtin_expect(lanes != 0, 0)) memcpy(before, c, sizeof before);
-        FOR_QUARTERS_OF_SPAN _mm512_storeu_ps(c + 16 * q, limited ? _mm512_mul_ps(sums[t][q], form->up) : sums[t][q]);
-        if (__builtin_expect(lanes != 0, 0)) add_lanes(block, m + t, lanes, before);
-    }
+    FOR_TILE FOR_QUARTERS_OF_SPAN _mm512_storeu_ps(tile[t] + 16 * q, limited ? _mm512_mul_ps(sums[t][q], form->up)
+                                                                             : sums[t][q]);
+    close_tile(block, m, tall, x, (const float(*)[SPAN])tile, beyond, has_minus);
 }
 
 static int64_t single_depth(const struct task *task) {
