@@ -40,7 +40,8 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(data[4:start], dtype=">u4").tolist()) if len(data) >= start else ()
     if data[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(data) - start:
         raise file.refusal("not as large as its header says")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
+    # A copy, as torch warns of arrays that cannot be written.
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape).copy()
 
 
 def unpacked(file: InputFile, data: bytes) -> bytes:
@@ -200,7 +201,7 @@ def _array(value: object) -> np.ndarray | None:
     plain = isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)
     if not plain or math.prod(shape) != len(content):
         return None
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

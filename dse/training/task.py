@@ -79,6 +79,8 @@ class Task:
         optimiser: network -> its optimiser; None: the one that the settings name.
         threads: of the CPU. A small network trains fastest with one, and gives the same bits on
             any machine; None: what torch, or the worker of a search, has.
+        loss_is_metric: the loss of a batch is the mean of the metric's `of` over it, which is then
+            not computed a second time while training.
     """
 
     model: Callable[[int], nn.Module]
@@ -90,6 +92,7 @@ class Task:
     augment: Callable[[Any, torch.Generator], Any] | None = None
     optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None
     threads: int | None = None
+    loss_is_metric: bool = False
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:

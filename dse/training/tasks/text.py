@@ -67,6 +67,7 @@ def g2p(width: int = 64) -> Task:
         metric=Metric("cross entropy", "nats", "lower", 0.02, nats),
         settings=SPELLING,
         threads=1,
+        loss_is_metric=True,
     )
 
 
@@ -159,6 +160,7 @@ def charlm(
         metric=Metric("cross entropy", "nats", "lower", 0.01, nats),
         settings=WRITING,
         threads=1,
+        loss_is_metric=True,
     )
 
 
