@@ -99,6 +99,16 @@ class WorkloadContract:
         assert total == pytest.approx(float(whole.sum()), rel=1e-5)
         assert sum(part.numel() for part in parts) == whole.numel()
 
+    def test_a_loss_said_to_be_the_metric_is_it(self) -> None:
+        task, model = self.made.task, self.made.build(0).eval()
+        if not task.loss_is_metric:
+            return
+        inputs, targets = self.batch("validation", 6)
+        with torch.no_grad():
+            outputs = _outputs(model, inputs)
+            loss, values = task.loss(outputs, targets), task.metric.of(outputs, targets)
+        assert float(loss) == pytest.approx(float(values.double().mean()), rel=1e-5)
+
     def test_a_metric_says_what_it_is(self) -> None:
         metric = self.made.task.metric
         assert metric.name

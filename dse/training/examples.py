@@ -21,6 +21,7 @@ Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 Batch: TypeAlias = tuple[Inputs, Tensor]
 SHUFFLED = 4_096  # examples of a stream that are in memory, from which the next one is drawn
 MOST_CLASSES = 1 << 24  # of labels: a network has an output for each
+GATHERED = 1 << 20  # bytes of the batches of arrays that are gathered at once
 AHEAD = 2  # batches of a dataset that are made before they are asked for
 
 
@@ -67,18 +68,40 @@ class Arrays:
         """As `Examples.batches`."""
         count = min(len(self), most or len(self))
         if order is None:
-            for start in range(0, count, size):
-                yield self._at(slice(start, min(start + size, count)))
+            yield from self._in_order(size, count)
             return
         # With fewer than all asked for, it is the first so many that are trained on.
         among = count if self.drawn is None else len(self.targets)
-        for indices in torch.split(torch.from_numpy(order.permutation(among)[:count]), size):
-            yield self._at(indices)
+        drawn = torch.from_numpy(order.permutation(among)[:count])
+        # Small batches are gathered several at once: a call for each of them would find its code
+        # out of the caches.
+        several = size * max(1, GATHERED // (size * self._example_bytes))
+        for indices in torch.split(drawn, several):
+            yield from self._taken(indices)._in_order(size, len(indices))
 
-    def _at(self, where: Any) -> Batch:
-        if isinstance(self.inputs, Tensor):
-            return self.inputs[where], self.targets[where]
-        return tuple(each[where] for each in self.inputs), self.targets[where]
+    def _in_order(self, size: int, count: int) -> Iterator[Batch]:
+        for start in range(0, count, size):
+            part = slice(start, min(start + size, count))
+            if isinstance(self.inputs, Tensor):
+                yield self.inputs[part], self.targets[part]
+            else:
+                yield tuple(each[part] for each in self.inputs), self.targets[part]
+
+    def _taken(self, indices: Tensor) -> "Arrays":
+        # A fifth of the time that indexing takes.
+        inputs, targets = (
+            tuple(x.index_select(0, indices.to(x.device)) for x in tensors)
+            for tensors in (self._inputs, (self.targets,))
+        )
+        return Arrays(inputs[0] if isinstance(self.inputs, Tensor) else inputs, targets[0])
+
+    @property
+    def _inputs(self) -> tuple[Tensor, ...]:
+        return (self.inputs,) if isinstance(self.inputs, Tensor) else self.inputs
+
+    @property
+    def _example_bytes(self) -> int:
+        return max(1, sum(x[:1].nbytes for x in (*self._inputs, self.targets)))
 
 
 class Sized(Protocol):

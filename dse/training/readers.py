@@ -201,7 +201,7 @@ def _array(value: object) -> np.ndarray | None:
     plain = isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)
     if not plain or math.prod(shape) != len(content):
         return None
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

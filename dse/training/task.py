@@ -115,6 +115,8 @@ class Task:
         optimiser: network -> its optimiser; None: the one that the settings name.
         threads: of the CPU. A small network trains fastest with one, and gives the same bits on
             any machine; None: what torch, or the worker of a search, has.
+        loss_is_metric: the loss of a batch is the mean of the metric's `of` over it, which is then
+            not computed a second time while training.
 
     Raises:
         AxdseError: an attribute is something else.
@@ -129,6 +131,7 @@ class Task:
     augment: Callable[[Any, torch.Generator], Any] | None = None
     optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None
     threads: int | None = None
+    loss_is_metric: bool = False
 
     def __post_init__(self) -> None:
         functions = ("model", "splits", "loss", "augment", "optimiser")

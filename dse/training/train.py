@@ -22,6 +22,7 @@ from axdse.dse.training.examples import (
     check_labels,
     check_numbers,
 )
+from axdse.dse.training.means import Means
 from axdse.dse.training.records import UNLOADABLE, Epoch, History, TrainSettings
 from axdse.dse.training.task import Made, Task, make, require
 from axdse.dse.training.workloads import Workload
@@ -35,6 +36,7 @@ from axdse.multipliers.files import MIB, InputFile
 from axdse.multipliers.operands.recording import Recording
 
 EVALUATION_BATCH = 1_000
+HELD = 16  # batches of a training whose metric is computed at a time
 CHECKPOINT = "checkpoint"  # what its seal says it is
 LARGEST_CHECKPOINT = 1024 * MIB
 CPU = torch.device("cpu")
@@ -155,49 +157,20 @@ def measure(
     """
     task = made.task
     with made.guarded("metric"), made.threads():
-        found = _scores(task, model, examples, batch, device)
+        found, values = _scores(task, model, examples, batch, device)
     if not (found.sound and found.counted):
         rule = "a metric is finite where the outputs of the network are"
         raise made.refusal(rule, f"{task.metric.name} is {found.mean}")
-    return Score(task.metric.value(found.mean), found.loss, torch.cat(found.values))
-
-
-class _Means:
-    """The mean of a metric, over what it counts, and of a loss, over examples."""
-
-    def __init__(self) -> None:
-        self.total, self.losses, self.counted, self.examples = 0.0, 0.0, 0, 0
-        self.values: list[Tensor] = []
-        self.sound = True  # no value was lost although the outputs were there
-
-    def add(self, outputs: Any, values: Tensor, loss: float, examples: int) -> None:
-        """Count a batch."""
-        total = float(values.sum(dtype=torch.float64))
-        self.examples += examples
-        self.losses += loss * examples
-        if not math.isfinite(total) and isinstance(outputs, Tensor):
-            self.sound = self.sound and not bool(outputs.isfinite().all())
-        self.total += total
-        self.counted += values.numel()
-
-    @property
-    def mean(self) -> float:
-        """Of the metric."""
-        return self.total / self.counted if self.counted else math.nan
-
-    @property
-    def loss(self) -> float:
-        """Of the losses."""
-        return self.losses / self.examples if self.examples else math.nan
+    return Score(task.metric.value(found.mean), found.loss, torch.cat(values))
 
 
 @torch.no_grad()
 def _scores(
     task: Task, model: nn.Module, examples: Examples, batch: int, device: torch.device
-) -> _Means:
+) -> tuple[Means, list[Tensor]]:
     was_training = model.training
     model.eval()
-    means = _Means()
+    means, values = Means(task.metric.values), []
     with _chance(0, 0, device):
         for inputs, targets in examples.batches(batch):
             if task.classes and not isinstance(examples, Arrays):
@@ -207,12 +180,11 @@ def _scores(
             lost = float(task.loss(outputs, there))
             if math.isnan(lost):
                 check_numbers((inputs, targets))
-            values = task.metric.values(outputs, there)
-            means.add(outputs, values, lost, len(targets))
-            means.values.append(values.flatten().double().cpu())
+            found = means.add(outputs, there, lost)
+            values += [each.flatten().double().cpu() for each in found]
     check_count(means.examples, examples)
     model.train(was_training)
-    return means
+    return means, values
 
 
 def _called(model: nn.Module, inputs: Inputs) -> Any:
@@ -241,7 +213,9 @@ def _seeded(seed: int, epoch: int) -> int:
 def _chance(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     """Within, stochastic rounding depends on seed and epoch alone; the global generator stays."""
     with torch.random.fork_rng(devices=() if device.type == "cpu" else (device,)):
-        torch.manual_seed(_seeded(seed, epoch))
+        # torch.manual_seed notes a traceback for each kind of GPU, which takes half a millisecond.
+        seeds = torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed
+        seeds(_seeded(seed, epoch))
         yield
 
 
@@ -297,8 +271,9 @@ class Run:
         with recorder or nullcontext(), chance, threads, doing:
             means = self._pass(number)
         reached = measure(self.made, self.model, self.splits.validation, batch, device)
-        metric = self.made.task.metric
-        trained, validated = map(metric.goal.score, (metric.value(means.mean), reached.metric))
+        task, metric = self.made.task, self.made.task.metric
+        trained = metric.value(means.loss if task.loss_is_metric else means.mean)
+        trained, validated = map(metric.goal.score, (trained, reached.metric))
         seconds = time.monotonic() - start
         return Epoch(number, means.loss, trained, validated, seconds, reached.loss)
 
@@ -313,33 +288,43 @@ class Run:
             augmented = task.augment(inputs, chance) if task.augment else inputs
             yield _moved(augmented, self.device), _moved(targets, self.device)
 
-    def _pass(self, number: int) -> _Means:
+    def _pass(self, number: int) -> Means:
         """Train on all examples once; return the means on the way."""
-        task, means = self.made.task, _Means()
+        task = self.made.task
+        means = Means(None if task.loss_is_metric else task.metric.values, HELD)
         self.model.train()
         steps = math.ceil(self.images / self.settings.batch_size)
-        first, last = (number - 1) * steps, steps * self.settings.epochs
+        first, last, lost = (number - 1) * steps, steps * self.settings.epochs, 0.0
         for step, (inputs, targets) in enumerate(self._batches(number), first):
             # torch's schedulers take longer for it than small networks for a step.
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * self.settings.rate(step, last)
-            outputs = _called(self.model, inputs)
-            loss = task.loss(outputs, targets)
-            lost = float(loss.detach())
+            outputs, lost = self.step(inputs, targets)
             if not math.isfinite(lost):
                 check_numbers((inputs, targets))
                 means.losses = math.nan
                 break
+            means.add(outputs, targets, lost)
+        else:
+            check_count(means.examples, self.splits.train, self.images)
+        means.settle()
+        return means
+
+    def step(self, inputs: Inputs, targets: Tensor) -> tuple[Any, float]:
+        """Forward, backward, optimiser; a loss that is not finite ends it after the first.
+
+        What autograd kept is freed on return: outputs come without it.
+        """
+        outputs = _called(self.model, inputs)
+        loss = self.made.task.loss(outputs, targets)
+        lost = float(loss.detach())
+        if math.isfinite(lost):
             self.optimizer.zero_grad()
             torch.autograd.backward(loss)
             if self.settings.clip:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
             self.optimizer.step()
-            with torch.no_grad():
-                means.add(outputs, task.metric.values(outputs, targets), lost, len(targets))
-        else:
-            check_count(means.examples, self.splits.train, self.images)
-        return means
+        return outputs.detach() if isinstance(outputs, Tensor) else outputs, lost
 
     def save(self, path: Path, identity: str, epochs: list[Epoch]) -> None:
         """Write all of the state, in one piece."""

@@ -2,14 +2,17 @@
 
 import functools
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axdse.dse.training.datasets import Splits, load
+from axdse.dse.training.examples import Arrays, Batch
 from axdse.dse.training.images import images
 from axdse.dse.training.networks import NETWORKS, Network, Normalise
 from axdse.dse.training.records import TrainSettings
@@ -84,6 +87,7 @@ def classification(
         classes=given.classes,
         augment=shifted if augment else None,
         threads=threads,
+        loss_is_metric=score == "loss" and not label_smoothing,
     )
 
 
@@ -142,6 +146,25 @@ depthwise_cnn = _factory("depthwise-cnn", SGD)
 AUTOENCODED = 4_000  # images that are trained on
 
 
+@dataclass(frozen=True, eq=False)
+class Itself:
+    """Inputs [n, ...] that are their own targets: a batch is gathered once, and is both."""
+
+    inputs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batches(
+        self, size: int, order: np.random.Generator | None = None, most: int | None = None
+    ) -> Iterator[Batch]:
+        """As `Examples.batches`."""
+        none = torch.empty(len(self), 0)
+        for batch, _ in Arrays(self.inputs, none).batches(size, order, most):
+            assert isinstance(batch, Tensor)
+            yield batch, batch
+
+
 def autoenc(dataset: str = DEFAULT, code: int = 32) -> Task:
     """An autoencoder, 784-128-code-128-784 with ReLU: the variance that it loses, log10.
 
@@ -152,14 +175,13 @@ def autoenc(dataset: str = DEFAULT, code: int = 32) -> Task:
     given = load(dataset)
     mean, deviation = float(given.train.images.mean()), float(given.train.images.std())
 
-    def pair(pictures: Any) -> tuple[Tensor, Tensor]:
+    def scaled(pictures: np.ndarray) -> Itself:
         flat = torch.from_numpy(pictures).flatten(1)
-        scaled = (flat.float() - mean) / deviation
-        return scaled, scaled
+        return Itself((flat.float() - mean) / deviation)
 
     train = given.train.images[:AUTOENCODED]
-    splits: Splits[Any] = Splits(*map(pair, (train, given.validation.images, given.test.images)))
-    pixels = splits.train[0].shape[1]
+    splits = Splits(*map(scaled, (train, given.validation.images, given.test.images)))
+    pixels = splits.train.inputs.shape[1]
     return Task(
         model=lambda seed: nn.Sequential(
             OrderedDict(
@@ -178,4 +200,5 @@ def autoenc(dataset: str = DEFAULT, code: int = 32) -> Task:
             epochs=6, batch_size=100, learning_rate=1e-3, weight_decay=0.0, optimiser="adam"
         ),
         threads=1,
+        loss_is_metric=True,
     )

@@ -42,6 +42,7 @@ def teacher(width: int = 64, blocks: int = 2) -> Task:
         metric=log10_mse(resolution=0.04),
         settings=SETTINGS,
         threads=1,
+        loss_is_metric=True,
     )
 
 
@@ -85,7 +86,7 @@ class Target:
     def points(self, count: int, seed: int) -> Batch:
         """Inputs [count, 16], normal, and targets [count, 8]."""
         x = torch.randn(count, INPUTS, generator=torch.Generator().manual_seed(seed))
-        return x, (self._raw(x) - self.mean) / self.deviation
+        return x, self._raw(x).sub_(self.mean).div_(self.deviation)
 
 
 class Fresh:

@@ -74,6 +74,7 @@ def g2p(width: int = 64) -> Task:
         metric=Metric("cross entropy", "nats", "lower", 0.02, nats),
         settings=SPELLING,
         threads=1,
+        loss_is_metric=True,
     )
 
 
@@ -172,6 +173,7 @@ def charlm(
         metric=Metric("cross entropy", "nats", "lower", 0.01, nats),
         settings=WRITING,
         threads=1,
+        loss_is_metric=True,
     )
 
 

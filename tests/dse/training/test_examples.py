@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
+from axdse.dse.training import examples as module
 from axdse.dse.training.examples import Arrays, Examples, Indexed, Stream, as_examples
 from axdse.multipliers.errors import AxdseError
 
@@ -72,6 +73,22 @@ def test_some_of_many_are_drawn_anew() -> None:
     passes = [numbers(examples, order=order) for _ in range(20)]
     assert {len(each) for each in passes} == {len(examples)} == {6}
     assert {each for one in passes for each in one} == set(range(COUNT))
+
+
+@pytest.mark.parametrize("gathered", [1, 100, 1 << 20])
+def test_however_many_batches_are_gathered_they_are_the_same(
+    gathered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHERED", gathered)
+    order = np.random.default_rng(5).permutation(COUNT)
+    arrays = Arrays((NUMBERS, 2 * NUMBERS), 3 * NUMBERS)
+    batches = list(arrays.batches(4, np.random.default_rng(5)))
+    assert [len(targets) for _, targets in batches] == [4, 4, 4, 4, 4, 3]
+    for i, part in enumerate((0, 1)):
+        assert torch.cat([inputs[part] for inputs, _ in batches]).tolist() == [
+            (i + 1) * n for n in order
+        ]
+    assert torch.cat([targets for _, targets in batches]).tolist() == (3 * order).tolist()
 
 
 def test_several_inputs() -> None:

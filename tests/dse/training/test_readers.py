@@ -58,6 +58,7 @@ def test_cifar(pack: Callable[[np.ndarray, list[int]], bytes], tmp_path: Path) -
     assert pixels.shape == (20, 3, 32, 32)
     assert np.array_equal(pixels.reshape(20, -1), data)
     assert found.tolist() == labels.tolist()
+    assert pixels.flags.writeable  # torch warns users of others
 
 
 class Opener:
@@ -266,7 +267,9 @@ def test_idx_files_by_their_folder(tmp_path: Path) -> None:
         (tmp_path / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
     found = images(str(tmp_path))
     assert (found.classes, found.shape, len(found.splits.validation[1])) == (7, (1, 28, 28), 10)
-    assert read_idx(tmp_path / "t10k-labels-idx1-ubyte").tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
+    read = read_idx(tmp_path / "t10k-labels-idx1-ubyte")
+    assert read.tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
+    assert read.flags.writeable  # torch warns users of others
 
 
 def test_an_npz_of_images(tmp_path: Path) -> None:
