@@ -185,7 +185,6 @@ def test_the_template_runs(
         "torch.py",
         "a-b/task.py",
         "x" * 300 + ".py",
-        "a\0b.py",
     ],
 )
 def test_a_name_that_no_command_would_find_is_not_written(
