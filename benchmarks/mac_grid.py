@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from axdse.flows.accelerator.mac import MacCost, Shares, mac_cost
+from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.accelerator.network import recorded_sums
+from axdse.flows.accelerator.record import MacCost, Shares
 from axdse.gpu.cpu.compile import cpu_name
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.operands.recording import Recording

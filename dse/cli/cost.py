@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from axdse.dse.cli.cost_mac import cost_macs
+from axdse.dse.cli.energy import cost_macs
 from axdse.dse.cli.options import (
     PATH,
     candidate_of,

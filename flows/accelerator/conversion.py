@@ -13,16 +13,18 @@ from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import power_of
-from axdse.multipliers.designs.sum_rtl import conversion_module
+from axdse.multipliers.designs.datapath import Module
+from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, identifier
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.sum_unit import converted
-from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister
+from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, LazyRegister
 
 DEPTH = 256  # products of a sum for which a converter is shared
 COLUMN = 16  # elements that share one at most
 SAMPLE = 1 << 14  # sums with which an adder is compared with its model
 SEED = 0
+FP32_FRACTION = 23
 
 
 @dataclass(frozen=True)
@@ -142,3 +144,41 @@ def _refuse(netlist: Netlist, found: tuple[int, int, int, int] | None) -> None:
             f"{a:#x}, {b:#x} gives {got:#x}, not {expected:#x}",
             "report it: the synthesis is at fault",
         )
+
+
+def conversion_module(shape: SumShape) -> Module:
+    """What makes FP32 of a register that is not a float, once per output: ports `c`, `on` and `d`.
+
+    `on` has no effect: a module has two inputs.
+
+    Raises:
+        AxdseError: the register needs none.
+    """
+    held = shape.sum.register
+    if not isinstance(held, LazyRegister | FixedRegister):
+        rule = "lazy and fixed-point sums are converted once per output"
+        raise AxdseError(rule, shape.sum.name, "there is nothing to convert")
+    v, x, top = held.width, shape.exponent_bits, shape.register_bits - 1
+    if isinstance(held, LazyRegister):
+        keep, offset, exponent = shape.keep, shape.bias - 127, f"c[{v + x - 1}:{v}]"
+        is_deep = v - shape.keep - offset < 0  # a term's smallest exponent is 2
+    else:
+        keep, offset, exponent = 0, -held.lowest - 127, f"{x}'d0"
+        is_deep = v - 1 - offset < 1
+    nearest = int(shape.sum.rounding == "rne")
+    # The smallest number takes a bit more as a magnitude; the normaliser gives the bits of FP32.
+    below = max(0, FP32_FRACTION + 2 - v)
+    zeros = f", {below}'d0" if below else ""
+    total = f"{{c[{v - 1}], c[{v - 1}:0]{zeros}}}"
+    body = (
+        f"  wire [1:0] special = c[{top}:{top - 1}];\n"
+        f"  sum_round #(.W({v + 1 + below}), .KEEP({keep + below}), .X({x}), .OFFSET({offset}),\n"
+        f"      .E(8), .R(23), .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (\n"
+        f"      .total({total}),\n"
+        f"      .largest({exponent}), .nan(&special), .plus(special[0]), .minus(special[1]),\n"
+        "      .d(d));\n"
+    )
+    name = f"convert_{shape.format_word}_{identifier(shape.sum.name)}"
+    inputs = (("c", shape.register_bits), ("on", 1))
+    files = (UNIT_FOLDER / "sum_round.v",)
+    return Module(name, inputs, (("d", 32),), body, files, adds=False)

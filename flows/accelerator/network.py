@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from axdse.flows.accelerator.mac import MacCost, mac_cost
+from axdse.flows.accelerator.mac import mac_cost
+from axdse.flows.accelerator.record import MacCost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
 from axdse.flows.cost.point import required_mac
 from axdse.flows.power.activity_source import COUNT

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axdse.flows.accelerator.mac import MacCost, MacEnergy, ModuleCost
+from axdse.flows.accelerator.record import MacCost, MacEnergy, ModuleCost
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Dataflow
 

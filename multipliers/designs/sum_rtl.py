@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.carry_save import Row, Rows, saturated, tree
 from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, whole
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, identifier, unit_of
 from axdse.multipliers.designs.sum_shape import SumShape
-from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -21,6 +20,8 @@ from axdse.multipliers.sums.recipe import (
     LazyRegister,
     Sum,
 )
+
+Pins = tuple[tuple[str, Slice], ...]
 
 
 def sum_rtl(candidate: Candidate, total: Sum) -> Rtl:
@@ -54,9 +55,8 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
         if total.carry == "late":
             stage += (("c", shape.register_bits),)
     family = candidate.multiplier.family
-    top = (
-        f"sum_{identifier(candidate.multiplier.spec)}_{_form(shape)}_{identifier(shape.sum.name)}"
-    )
+    core, recipe = identifier(candidate.multiplier.spec), identifier(shape.sum.name)
+    top = f"sum_{core}_{shape.format_word}_{recipe}"
     return Datapath(
         top,
         blocks,
@@ -66,55 +66,6 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
         family.module or family.name,
         family.rtl,
     )
-
-
-def conversion_module(shape: SumShape) -> Module:
-    """What makes FP32 of a register that is not a float, once per output: ports `c`, `on` and `d`.
-
-    `on` has no effect: a module has two inputs.
-
-    Raises:
-        AxdseError: the register needs none.
-    """
-    held = shape.sum.register
-    if not isinstance(held, LazyRegister | FixedRegister):
-        rule = "lazy and fixed-point sums are converted once per output"
-        raise AxdseError(rule, shape.sum.name, "there is nothing to convert")
-    v, x, top = held.width, shape.exponent_bits, shape.register_bits - 1
-    if isinstance(held, LazyRegister):
-        keep, offset, exponent = shape.keep, shape.bias - 127, f"c[{v + x - 1}:{v}]"
-        is_deep = v - shape.keep - offset < 0  # a term's smallest exponent is 2
-    else:
-        keep, offset, exponent = 0, -held.lowest - 127, f"{x}'d0"
-        is_deep = v - 1 - offset < 1
-    nearest = int(shape.sum.rounding == "rne")
-    # The smallest number takes a bit more as a magnitude; the normaliser gives the bits of FP32.
-    below = max(0, FP32_FRACTION + 2 - v)
-    zeros = f", {below}'d0" if below else ""
-    total = f"{{c[{v - 1}], c[{v - 1}:0]{zeros}}}"
-    body = (
-        f"  wire [1:0] special = c[{top}:{top - 1}];\n"
-        f"  sum_round #(.W({v + 1 + below}), .KEEP({keep + below}), .X({x}), .OFFSET({offset}),\n"
-        f"      .E(8), .R(23), .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (\n"
-        f"      .total({total}),\n"
-        f"      .largest({exponent}), .nan(&special), .plus(special[0]), .minus(special[1]),\n"
-        "      .d(d));\n"
-    )
-    name = f"convert_{_form(shape)}_{identifier(shape.sum.name)}"
-    inputs = (("c", shape.register_bits), ("on", 1))
-    files = (UNIT_FOLDER / "sum_round.v",)
-    return Module(name, inputs, (("d", 32),), body, files, adds=False)
-
-
-def _form(shape: SumShape) -> str:
-    form = shape.candidate.format
-    if not isinstance(form, FloatFormat):
-        return form.unit.name
-    return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
-
-
-FP32_FRACTION = 23
-Pins = tuple[tuple[str, Slice], ...]
 
 
 @dataclass(frozen=True)
@@ -136,7 +87,7 @@ class _Parts:
         part, _, rest = name.partition(" ")
         own = rest or identifier(replace(self.shape.sum, stages=0).name)
         module = Module(
-            f"sum_{part}_{_form(self.shape)}_{own}",
+            f"sum_{part}_{self.shape.format_word}_{own}",
             tuple((port, slice_.width) for port, slice_ in inputs),
             tuple((port, slice_.width) for port, slice_ in outputs),
             "".join(f"  {line}\n" for line in body),
@@ -190,12 +141,12 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
         inputs += (largest, exponent_c) if with_c else (largest,)
     if not isinstance(held, FloatRegister):
         d = (("d", whole("d", shape.register_bits)),)
-        body = (*_lazy_register(shape), *_tree(shape.width, _rows(shape)), *_plain_result(shape))
+        body = (*_lazy_register(shape), *tree(shape.width, _rows(shape)), *_plain_result(shape))
         yield make.block("sum", "add", inputs, d, iter(body))
         return
     flags = tuple((name, whole(name, 1)) for name in ("nan", "plus", "minus"))
     total = ("total", whole("total", shape.width))
-    body = (*_float_register(shape), *_tree(shape.width, _rows(shape)), *_specials(shape))
+    body = (*_float_register(shape), *tree(shape.width, _rows(shape)), *_specials(shape))
     yield make.block("sum", "add", inputs, (total, *flags), iter(body), ("sum_align.v",))
     late = () if with_c else (c,)
     inputs = (total, largest, *flags, *late)
@@ -380,54 +331,8 @@ def _float_register(shape: SumShape) -> Iterator[str]:
     yield "    .aligned(aligned_c));"
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A summand: a vector of W bits, and a bit that is added at its last place."""
-
-    text: str
-    carry: str = "1'b0"
-
-
-class _Rows:
-    """Summands whose signs are inverted, not extended, and a constant that makes up for it."""
-
-    def __init__(self, width: int) -> None:
-        self._width, self._constant = width, 0
-        self._rows: list[_Row] = []
-
-    def magnitude(self, name: str, bits: int, negative: str) -> None:
-        """A magnitude of so many bits, negated where it is negative."""
-        own = min(bits, self._width)
-        text = f"{name}[{own - 1}:0] ^ {{{own}{{{negative}}}}}"
-        if own < self._width:
-            self._constant -= 1 << own
-            text = f"{self._zeros(own + 1)}~{negative}, {text}"
-        self._rows.append(_Row(f"{{{text}}}", negative))
-
-    def signed(self, name: str, bits: int) -> None:
-        """A number of so many bits in two's complement."""
-        if bits >= self._width:
-            self._rows.append(_Row(f"{name}[{self._width - 1}:0]"))
-            return
-        self._constant -= 1 << (bits - 1)
-        text = f"{self._zeros(bits)}~{name}[{bits - 1}]"
-        self._rows.append(_Row(f"{{{text}, {name}[{bits - 2}:0]}}"))
-
-    def plain(self, name: str, carry: str = "1'b0") -> None:
-        """W bits, and a carry."""
-        self._rows.append(_Row(name, carry))
-
-    def all(self) -> list[_Row]:
-        """With the constant."""
-        constant = f"{self._width}'d{self._constant % (1 << self._width)}"
-        return [*self._rows, _Row(constant)]
-
-    def _zeros(self, taken: int) -> str:
-        return f"{self._width - taken}'d0, " if taken < self._width else ""
-
-
-def _rows(shape: SumShape) -> list[_Row]:
-    rows, down, held = _Rows(shape.width), shape.sum.cut == "down", shape.sum.register
+def _rows(shape: SumShape) -> list[Row]:
+    rows, down, held = Rows(shape.width), shape.sum.cut == "down", shape.sum.register
     bits = _term_width(shape)
     for i in range(shape.sum.terms):
         if down or (isinstance(held, FixedRegister) and held.overflow == "saturate"):
@@ -444,36 +349,6 @@ def _rows(shape: SumShape) -> list[_Row]:
         else:
             rows.magnitude("aligned_c", shape.keep + 1, "negative_c")
     return rows.all()
-
-
-def _tree(w: int, given: list[_Row]) -> Iterator[str]:
-    """Rows to two by carry-save adders, then one addition: wire `added`."""
-    rows, carries = [], [row.carry for row in given if row.carry != "1'b0"]
-    for number, row in enumerate(given):
-        yield f"wire [{w - 1}:0] row{number} = {row.text};"
-        rows.append(f"row{number}")
-    # The constant's last bit is 0, as a carry's is.
-    if carries:
-        yield f"wire [{w - 1}:0] last = {{{rows[-1]}[{w - 1}:1], {carries.pop()}}};"
-        rows[-1] = "last"
-    number = 0
-    while len(rows) > 2:
-        taken = [rows[at : at + 3] for at in range(0, len(rows), 3)]
-        rows = []
-        for group in taken:
-            if len(group) < 3:
-                rows += group
-                continue
-            a, b, c = group
-            yield f"wire [{w - 1}:0] half{number} = {a} ^ {b} ^ {c};"
-            yield f"wire [{w - 1}:0] most{number} = {a} & {b} | {a} & {c} | {b} & {c};"
-            carry = carries.pop() if carries else "1'b0"
-            yield f"wire [{w - 1}:0] carry{number} = {{most{number}[{w - 2}:0], {carry}}};"
-            rows += [f"half{number}", f"carry{number}"]
-            number += 1
-    into = carries.pop() if carries else "1'b0"
-    assert not carries
-    yield f"wire [{w - 1}:0] added = {rows[0]} + {rows[1]} + {{{w - 1}'d0, {into}}};"
 
 
 def _specials(shape: SumShape) -> Iterator[str]:
@@ -504,18 +379,10 @@ def _plain_result(shape: SumShape) -> Iterator[str]:
     yield f"wire odd = {odd} | special == 2'd3 | (plus & minus);"
     sum_ = "added"
     if isinstance(held, FixedRegister) and held.overflow == "saturate":
-        yield from _saturated(shape.width, held.width)
+        yield from saturated(shape.width, held.width)
         sum_ = "kept"
     parts = (*(("largest",) if isinstance(held, LazyRegister) else ()), sum_)
     yield f"assign d = {{odd ? 2'd3 : {{minus, plus}}, {', '.join(parts)}}};"
-
-
-def _saturated(w: int, kept: int) -> Iterator[str]:
-    """W bits of two's complement, limited to fewer: wire `kept`."""
-    high = f"added[{w - 1}:{kept - 1}]"
-    yield f"wire out = (|{high}) & ~(&{high});"
-    limit = f"{{added[{w - 1}], {{{kept - 1}{{~added[{w - 1}]}}}}}}"
-    yield f"wire [{kept - 1}:0] kept = out ? {limit} : added[{kept - 1}:0];"
 
 
 def _rounded(shape: SumShape) -> Iterator[str]:
@@ -547,13 +414,13 @@ def _integer_blocks(shape: SumShape) -> Iterator[Block]:
         a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
         products.append((f"p{i}", whole(f"p{i}", 2 * pins)))
         yield Block("multiplier", unit, (("a", a), ("b", b), ("p", products[-1][1])))
-    rows = _Rows(shape.width)
+    rows = Rows(shape.width)
     for i in range(n):
         rows.signed(f"p{i}", 2 * pins)
     rows.signed("c", held.width)
-    body = list(_tree(shape.width, rows.all()))
+    body = list(tree(shape.width, rows.all()))
     if held.overflow == "saturate":
-        body += [*_saturated(shape.width, held.width), "assign d = kept;"]
+        body += [*saturated(shape.width, held.width), "assign d = kept;"]
     else:
         body.append("assign d = added;")
     c, d = (name_and_bus(name, held.width) for name in "cd")

@@ -41,6 +41,14 @@ class SumShape:
         return self.candidate.format
 
     @property
+    def format_word(self) -> str:
+        """The format in names of modules."""
+        form = self.candidate.format
+        if not isinstance(form, FloatFormat):
+            return form.unit.name
+        return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
+
+    @property
     def operand_bits(self) -> int:
         """Width of one operand."""
         if isinstance(self.candidate.format, IntFormat):

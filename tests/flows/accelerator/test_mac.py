@@ -9,10 +9,11 @@ from mac_recordings import rows, trace
 
 from axdse.flows.accelerator import mac_netlists
 from axdse.flows.accelerator.conversion import conversion_of
-from axdse.flows.accelerator.mac import MacCost, mac_cost
+from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.accelerator.mac_activity import uniform_stream
 from axdse.flows.accelerator.mac_netlists import mapped_unit
 from axdse.flows.accelerator.mac_unit import MacUnit
+from axdse.flows.accelerator.record import MacCost
 from axdse.flows.liberty.library import OSU018, read_library
 from axdse.flows.netlist.mapped import mapped_ways
 from axdse.flows.netlist.netlist import Port
