@@ -95,8 +95,9 @@ static void pack_single_row(void *packed, const code *codes, int count, const st
         special |= odd;
         low = _mm512_mask_min_epu32(low, some, low, e);
         high = _mm512_mask_max_epu32(high, some, high, e);
-        const __m512i scale = _mm512_and_si512(x, _mm512_set1_epi32(0xff80));
-        const __m512i placed = _mm512_sllv_epi32(_mm512_maskz_sub_epi32(some, scale, down), halves);
+        const __m512i scale = _mm512_and_si512(x, _mm512_set1_epi32(0x7f80));
+        const __mmask16 kept = _mm512_mask_cmplt_epi32_mask(some, down, scale);
+        const __m512i placed = _mm512_sllv_epi32(_mm512_maskz_sub_epi32(kept, _mm512_and_si512(x, _mm512_set1_epi32(0xff80)), down), halves);
         const __m512i index = _mm512_srl_epi32(_mm512_and_si512(x, _mm512_set1_epi32(127)), drop);
         const __m512i at = _mm512_mullo_epi32(index, stride);
         const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
@@ -119,7 +120,8 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
     struct single_columns *to = packed;
     const __m512i ends = _mm512_set1_epi16(255), zero = _mm512_setzero_si512();
     const __m128i drop = _mm_cvtsi32_si128(7 - task->fraction_bits);
-    const __m512i down = _mm512_set1_epi16((short)(shifts_of(task).b * 128));
+    const __m512i least = _mm512_set1_epi16((short)shifts_of(task).b);
+    const __m512i down = _mm512_slli_epi16(least, 7);
     const int wide = task->entry_bytes == 2;
     __m512i low[2] = {ends, ends}, high[2] = {zero, zero}, even[2] = {zero, zero};
     to->special = 0;
@@ -130,12 +132,14 @@ static void pack_single_columns(void *packed, const code (*codes)[SPAN], int cou
             const __m512i x = k < count ? _mm512_loadu_si512(codes[k] + 32 * h) : zero, e = exponents_of_codes(x);
             const __mmask32 odd = _mm512_cmpeq_epi16_mask(e, ends), is = _mm512_test_epi16_mask(e, e) & ~odd;
             to->special |= (uint64_t)odd << (32 * h);
-            some |= (uint64_t)is << (32 * h);
+            /* What cannot be scaled is 0: the model has its products, but with a zero it has none. */
+            const __mmask32 kept = _mm512_mask_cmplt_epi16_mask(is, least, e) & _mm512_cmplt_epi16_mask(e, _mm512_set1_epi16(254));
+            some |= (uint64_t)kept << (32 * h);
             low[h] = _mm512_mask_min_epu16(low[h], is, low[h], e);
             high[h] = _mm512_mask_max_epu16(high[h], is, high[h], e);
             index[h] = _mm512_srl_epi16(_mm512_and_si512(x, _mm512_set1_epi16(127)), drop);
             scale[h] = _mm512_and_si512(x, _mm512_set1_epi16((short)0xff80));
-            scale[h] = _mm512_maskz_sub_epi16(is, scale[h], down);
+            scale[h] = _mm512_maskz_sub_epi16(kept, scale[h], down);
         }
         _mm512_store_si512(to->index[k], in_lookup_order(join_bytes(index[0], index[1])));
         to->some[k] = _mm512_movepi8_mask(in_lookup_order(_mm512_movm_epi8(some)));

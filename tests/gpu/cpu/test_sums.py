@@ -207,6 +207,19 @@ def test_both_ways_are_taken_and_agree(text: str, name: str, odd: float) -> None
     assert_same_bits(found, reference.gemm_reference(a, b, multiplication, False))
 
 
+@pytest.mark.parametrize("text", ["float(6,9,round=rz)", "float(8,10)", "hopper"])
+@pytest.mark.parametrize("extreme", [2.0**-80, 2.0**127])
+def test_extreme_operands_and_zeros_have_no_products(extreme: float, text: str) -> None:
+    number_format = parse_format("float(8,3)")
+    a, b = (operands(n, number_format, n) for n in (ROWS * DEPTH, DEPTH * COLUMNS))
+    a, b = a.reshape(1, ROWS, DEPTH), b.reshape(1, DEPTH, COLUMNS)
+    a[0, 1], a[0, 2] = 0.0, extreme
+    b[0, :, 3], b[0, :, 4] = 0.0, extreme
+    multiplication = known(text, number_format.name)
+    expected = reference.gemm_reference(a, b, multiplication, False)
+    assert_same_bits(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False), expected)
+
+
 def test_both_ways_of_saturating_are_taken_and_agree() -> None:
     multiplication = known("int(20,overflow=saturate)", "int8", "exact")
     a, b = (operands(n, parse_format("int8"), n) for n in (ROWS * 300, 300 * COLUMNS))
