@@ -159,9 +159,9 @@ def main() -> None:
     for task in options.tasks or WORKLOADS:
         rows.append(measured(task))
         print(rows[-1], flush=True)
+        if not options.tasks:
+            write(rows, load)
     print(shown(rows))
-    if not options.tasks:
-        write(rows, load)
 
 
 def write(rows: list[dict[str, object]], load: float) -> None:
