@@ -315,7 +315,7 @@ def test_another_objective_is_one_entry(
     shown = Page(render(run, results, ranked, b"")).text
     assert "fewer cells" in shown
     assert "Ranked by unit cells" in shown
-    with pytest.raises(AxdseError, match="mac.delay, mac.energy and cells"):
+    with pytest.raises(AxdseError, match=r"mac\.delay, mac\.energy and cells"):
         parse_config(text.replace("[accuracy, cells]", "[accuracy]"), Path("config.yaml"))
 
 
