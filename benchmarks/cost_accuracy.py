@@ -23,9 +23,8 @@ from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
-from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.delays import critical_path_ns, delays_of
 from axdse.flows.netlist.synthesis import synthesise
-from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import simulate
 from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.gate_simulation import gate_toggles

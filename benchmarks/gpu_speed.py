@@ -27,8 +27,8 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.encode import float_codes, float_values
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import IntFormat, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
 from axdse.multipliers.tables.lut import Lut, build_lut

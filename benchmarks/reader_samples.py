@@ -26,9 +26,8 @@ from axdse.flows.verify.certificate import read_certificate, write_certificate
 from axdse.flows.verify.check import check
 from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.multipliers.cache import seal, unseal
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import HERE, Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import parse_design_point
+from axdse.multipliers.designs.design_point import Candidate, parse_design_point
 from axdse.multipliers.designs.family import evaluate
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import OperandHistogram, OperandTrace, Recording

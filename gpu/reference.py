@@ -21,7 +21,7 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution, unfold
 from axdse.gpu.operands.encode import add_rounded, float_codes, float_values, round_float
 from axdse.gpu.operands.shapes import Operation
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.model.unit_oracle import significand_products, unit_products
 from axdse.multipliers.sums.reference import Terms, add_up, add_up_integers, format_terms

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from axdse.multipliers.reexports import lazily
 
 if TYPE_CHECKING:
-    from axdse.multipliers.designs.candidate import Candidate
     from axdse.multipliers.designs.catalog import Catalog, builtin_catalog, full_catalog
     from axdse.multipliers.designs.design_point import (
+        Candidate,
         DesignPoint,
         Mac,
         Place,
@@ -48,7 +48,7 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "AxdseError": "axdse.multipliers.errors",
-        "Candidate": "axdse.multipliers.designs.candidate",
+        "Candidate": "axdse.multipliers.designs.design_point",
         **dict.fromkeys(
             ("Catalog", "builtin_catalog", "full_catalog"), "axdse.multipliers.designs.catalog"
         ),

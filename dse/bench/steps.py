@@ -17,8 +17,8 @@ from axdse.gpu.bench.gemm import lacks
 from axdse.gpu.cpu.kernels import KERNELS, PORTABLE, Kernel, available_kernels, use_kernel
 from axdse.gpu.layers.assignment import Assignment
 from axdse.gpu.layers.convert import convert
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import parse_format
 
 DESIGN, FORMAT = "mbm(m=7)", "float(8,7,product=narrow)"

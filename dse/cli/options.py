@@ -26,10 +26,10 @@ from rich.text import Text
 
 from axdse.dse.limits import LARGEST_SEED
 from axdse.dse.training.records import Goal
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.design_point import (
     NATIVE,
+    Candidate,
     DesignPoint,
     Mac,
     load_design_point,

@@ -6,7 +6,7 @@ import torch
 
 from axdse.dse.cli.show import Description, Table
 from axdse.gpu.ops.plan import Plan, Realisation, explain
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 
 COLUMNS = ("realisation", "time / FP32", "why, or what is missing")
 

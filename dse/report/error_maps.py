@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from axdse.dse.report.front_plot import STYLE
 from axdse.dse.report.plot_points import GREY
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.cmodel import tabulate

@@ -20,8 +20,7 @@ from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
 from axdse.flows.verify.certificate import write_certificate
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import LONGEST, NATIVE, DesignPoint
+from axdse.multipliers.designs.design_point import LONGEST, NATIVE, Candidate, DesignPoint
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_files, unit_rtl
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat

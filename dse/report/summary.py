@@ -11,8 +11,7 @@ from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
 from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
 from axdse.flows.evidence.report import RtlReport
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import NATIVE, DesignPoint, Mac
+from axdse.multipliers.designs.design_point import NATIVE, Candidate, DesignPoint, Mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics

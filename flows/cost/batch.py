@@ -9,7 +9,7 @@ from axdse.flows.cost.record import Cost
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.cores import cores
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 
 

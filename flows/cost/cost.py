@@ -10,7 +10,7 @@ from pathlib import Path
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.check import check_design
-from axdse.flows.netlist.delays import Delays, delays_of
+from axdse.flows.netlist.delays import Delays, critical_path_ns, delays_of, timing_script
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import (
     scripts_for,
@@ -18,14 +18,13 @@ from axdse.flows.netlist.synthesis import (
     synthesise_for,
     timed_scripts,
 )
-from axdse.flows.netlist.timing import critical_path_ns, timing_script
 from axdse.flows.power.activity import simulate
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design, Uniform
 from axdse.flows.power.power import power_of
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.model.cmodel import model_digest

@@ -17,7 +17,7 @@ from axdse.flows.power.activity_source import (
     joined,
 )
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.operands.recording import OperandHistogram, Recording, code_bits

@@ -8,7 +8,7 @@ import numpy as np
 from axdse.flows.power.activity import Transitions
 from axdse.flows.power.activity_source import COUNT, Design, core_codes, joined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.operands.encoding import operand_codes

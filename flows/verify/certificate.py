@@ -8,8 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.cache import digest, write_output
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import Mac
+from axdse.multipliers.designs.design_point import Candidate, Mac
 from axdse.multipliers.designs.family import MOST_BITS, Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, unit_rtl
 from axdse.multipliers.designs.sum_rtl import sum_rtl

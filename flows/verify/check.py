@@ -25,7 +25,7 @@ from axdse.flows.verilog.conditionals import ICARUS, VERILATOR
 from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
 from axdse.multipliers.cores import cores
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError

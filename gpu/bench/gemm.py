@@ -17,8 +17,8 @@ from axdse.gpu.cpu.kernels import KERNELS, Kernel, use_kernel
 from axdse.gpu.factors import ops as factors_ops
 from axdse.gpu.multiplication.handles import Form, handle
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat, parse_format
 from axdse.multipliers.tables.lut import build_lut

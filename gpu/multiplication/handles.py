@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import check_feeds
+from axdse.multipliers.designs.design_point import Candidate, check_feeds
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format
 from axdse.multipliers.model.cmodel import model_digest

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.cache import cached, digest, temporary_folder
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat

@@ -28,7 +28,7 @@ from axdse.gpu.testing.gemm import (
     values,
     wild_operands,
 )
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
 

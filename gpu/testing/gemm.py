@@ -10,8 +10,8 @@ from torch import Tensor
 
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands.encode import float_codes, float_values
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Family, Parameter
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.model.unit_oracle import corner_operands, unit_products

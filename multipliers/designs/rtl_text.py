@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments

@@ -8,9 +8,9 @@ operands and a shifter; a tournament for the largest exponent, a carry-save tree
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.carry_save import Row, Rows, saturated, tree
 from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, whole
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, identifier, unit_of
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.sums.recipe import (

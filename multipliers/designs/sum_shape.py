@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.sums.recipe import (

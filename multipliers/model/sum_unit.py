@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.model.sum_model import (

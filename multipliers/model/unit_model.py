@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Family
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat

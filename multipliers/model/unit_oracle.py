@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat

@@ -7,8 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.candidate import Candidate
-from axdse.multipliers.designs.design_point import ProductName
+from axdse.multipliers.designs.design_point import Candidate, ProductName
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.cache import digest, write_output
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import MIB, InputFile

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
+from axdse.multipliers.designs.design_point import PRODUCTS, Candidate, ProductName
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.operands.recording import Dataflow, OperandRows, OperandTrace, Recording
 

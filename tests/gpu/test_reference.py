@@ -25,8 +25,8 @@ from axdse.gpu.testing.gemm import (
     values,
     wild_operands,
 )
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import (
     PRODUCTS,
+    Candidate,
     DesignPoint,
     Mac,
     Place,

@@ -30,7 +30,7 @@ from axdse.flows.power.activity_source import Design
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import digest, load, store, temporary_folder
 from axdse.multipliers.cores import cores
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.cmodel import model_digest, table_of

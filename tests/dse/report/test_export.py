@@ -22,8 +22,8 @@ from axdse.dse.report.export_folder import SUMS
 from axdse.dse.run.run_dir import RunDir
 from axdse.flows.verify.certificate import read_certificate
 from axdse.flows.verilog.devices import modules
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format

@@ -23,9 +23,8 @@ from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.dse.training.records import Goal
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.designs.design_point import parse_design_point
+from axdse.multipliers.designs.design_point import Candidate, parse_design_point
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.error_metrics import error_metrics

@@ -17,8 +17,8 @@ from axdse.dse.training.task import make
 from axdse.dse.training.train import measure, train
 from axdse.dse.training.workloads import find_workload
 from axdse.gpu.layers.assignment import Assignment
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.lut import build_lut

@@ -21,10 +21,10 @@ from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.cost import core_cost, unit_cost
 from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist import check as netlist_check
-from axdse.flows.netlist import synthesis, timing
+from axdse.flows.netlist import delays, synthesis
 from axdse.flows.power.activity_source import Trace
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
@@ -312,7 +312,7 @@ def ends_soon(process: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("module", "name"), [(yosys, "yosys"), (timing, "sta")])
+@pytest.mark.parametrize(("module", "name"), [(yosys, "yosys"), (delays, "sta")])
 def test_a_hanging_tool_is_killed(
     module: ModuleType,
     name: str,

@@ -20,8 +20,8 @@ from axdse.flows.netlist.check import (
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise, timed_scripts
 from axdse.flows.power.activity_source import Design
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier, Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError

@@ -11,11 +11,10 @@ import pytest
 from axdse.flows.cost.cost import core_cost
 from axdse.flows.cost.record import Cost
 from axdse.flows.liberty.library import read_library
-from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.delays import critical_path_ns, delays_of
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.netlist.synthesis import synthesise
-from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.activity_source import Trace
 from axdse.flows.power.gate_simulation import gate_toggles

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.netlist.delays import critical_path_ns
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
-from axdse.flows.netlist.timing import critical_path_ns
 from axdse.multipliers.errors import AxdseError
 
 

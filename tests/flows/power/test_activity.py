@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.netlist.delays import delays_of
+from axdse.flows.netlist.delays import critical_path_ns, delays_of
 from axdse.flows.netlist.netlist import Instance, Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise
-from axdse.flows.netlist.timing import critical_path_ns
 from axdse.flows.power.activity import Activity, Transitions, simulate
 from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.gate_simulation import gate_toggles

@@ -9,8 +9,8 @@ from axdse.flows.power.activity_file import read_source
 from axdse.flows.power.activity_source import Trace, Uniform
 from axdse.flows.power.histogram_source import Independent
 from axdse.flows.power.recorded_source import Recorded
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format

@@ -13,8 +13,8 @@ from axdse.flows.verify.certificate import (
     write_certificate,
 )
 from axdse.flows.verify.check import check
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError

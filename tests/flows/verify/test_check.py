@@ -14,8 +14,8 @@ from axdse.flows.verify import check as check_module
 from axdse.flows.verify import verdict
 from axdse.flows.verify.check import check, check_all, check_unit
 from axdse.multipliers.designs import rtl_text as verilog
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format

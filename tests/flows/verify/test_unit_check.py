@@ -7,8 +7,8 @@ import pytest
 
 from axdse.flows.verify.check import check_unit
 from axdse.multipliers.designs import rtl_text as verilog
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import parse_format
 
 

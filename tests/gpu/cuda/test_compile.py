@@ -10,8 +10,8 @@ from axdse.gpu.cuda.arithmetic import inlined_arithmetic
 from axdse.gpu.cuda.task import INLINED, INT8, NARROW, SUM_BF16, SUM_FP16, SUM_FP32, WIDE, Program
 from axdse.gpu.cuda.tiles import Shape, plan
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import parse_format
 
 # One generation in every run, the others in the slow one: NVRTC takes seconds a kernel.

@@ -11,7 +11,7 @@ from torch import Tensor
 from axdse.gpu.cuda import gemms
 from axdse.gpu.operands.convolution import Convolution, Window
 from axdse.gpu.testing.gemm import FLOATS, assert_sums, candidate, codes, operands, table, values
-from axdse.multipliers.designs.candidate import Candidate
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.model.unit_oracle import unit_products
 
 FORMATS = (FLOATS[0], "int8")

@@ -18,8 +18,8 @@ from axdse.gpu.testing.gemm import (
     operands,
     wild_operands,
 )
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import parse_format
 
 CASES = (

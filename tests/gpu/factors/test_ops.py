@@ -16,8 +16,8 @@ from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.operands import shapes
 from axdse.gpu.operands.encode import round_float
 from axdse.gpu.reference import float_products, int_products
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.tables.lut import Lut, build_lut
 

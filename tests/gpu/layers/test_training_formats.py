@@ -9,8 +9,8 @@ from axdse.gpu.layers.convert import convert
 from axdse.gpu.multiplication.handles import Multiplication, handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.reference import gemm_reference
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS, build_lut
 

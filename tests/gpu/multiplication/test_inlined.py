@@ -18,8 +18,8 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.encode import float_values
 from axdse.gpu.testing import gemm as testing
 from axdse.gpu.testing.gemm import SHAPES, all_products, assert_same_bits, assert_sums
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Family, Parameter
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format

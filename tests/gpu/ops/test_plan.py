@@ -12,8 +12,8 @@ from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.ops import plan as planner
 from axdse.gpu.ops.plan import Operation, Plan, explain, plan
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.lut import Lut, build_lut

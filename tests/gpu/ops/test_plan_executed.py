@@ -20,8 +20,8 @@ from axdse.gpu.operands.shapes import Operation
 from axdse.gpu.ops import schema
 from axdse.gpu.ops.plan import explain, plan
 from axdse.gpu.testing.gemm import FLOATS, operands, table
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import Format, parse_format
 from axdse.multipliers.tables.lut import build_lut
 

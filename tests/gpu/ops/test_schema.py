@@ -16,8 +16,8 @@ from axdse.gpu.operands import shapes
 from axdse.gpu.ops.schema import lut_gemm
 from axdse.gpu.testing.conv import ConvContract
 from axdse.gpu.testing.gemm import FLOATS, GemmContract, assert_same_bits, operands, table
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from axdse.gpu.operands.encode import float_codes
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.unit_oracle import unit_products
 

@@ -1,7 +1,7 @@
 import pytest
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format

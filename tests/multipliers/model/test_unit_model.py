@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from axdse.flows.evidence.stimulus import unit_stimulus
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.model import unit_model

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
 from axdse.multipliers.model.unit_oracle import corner_operands, unit_products

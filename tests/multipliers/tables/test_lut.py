@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.tables.lut import (
@@ -134,7 +134,7 @@ def test_equal_tables_of_different_rounding_differ():
 
 def test_a_digest_is_the_same_in_another_process():
     code = (
-        "from axdse.multipliers.designs.candidate import Candidate\n"
+        "from axdse.multipliers.designs.design_point import Candidate\n"
         "from axdse.multipliers.designs.catalog import builtin_catalog\n"
         "from axdse.multipliers.formats import parse_format\n"
         "from axdse.multipliers.tables.lut import build_lut\n"

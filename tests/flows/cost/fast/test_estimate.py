@@ -16,8 +16,8 @@ from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.record import FastCost
 from axdse.flows.liberty.library import read_library
 from axdse.flows.tools import find_tool
-from axdse.multipliers.designs.candidate import Candidate
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier, Pipeline
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
