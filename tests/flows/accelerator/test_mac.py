@@ -33,7 +33,7 @@ SUMS = (
     f"{FP4} sum dot(terms=2,acc=lazy(3,9))",
     f"{FP4} sum dot(terms=2,acc=fixed(8,-3),overflow=saturate)",
     f"{FP4} sum dot(terms=2,acc=lazy(3,9),chunk=4)",
-    f"{FP4} sum float(3,3,chunk=2)",
+    pytest.param(f"{FP4} sum float(3,3,chunk=2)", marks=pytest.mark.slow),
     "exact(n=8) in int8 sum dot(terms=2,acc=int(20),overflow=saturate)",
 )
 

@@ -43,11 +43,19 @@ SMALL = (
 )
 REAL = (
     "exact(n=4) in float(8,3) sum dot(terms=4,align=13)",
-    "exact(n=8) in bf16 sum dot(terms=2,align=25,acc=float(8,23),carry=late,round=rne)",
+    pytest.param(
+        "exact(n=8) in bf16 sum dot(terms=2,align=25,acc=float(8,23),carry=late,round=rne)",
+        marks=pytest.mark.slow,
+    ),
     "exact(n=8) in bf16 sum float(8,7)",
     "drum(n=4,k=3) in fp8_e4m3 sum dot(terms=4,acc=lazy(10,24))",
-    "exact(n=4) in float(8,3) sum dot(terms=2,align=13,acc=float(8,13),carry=late,stages=1)",
-    "exact(n=4) in fp8_e4m3 sum dot(terms=4,acc=fixed(40,-20))",
+    pytest.param(
+        "exact(n=4) in float(8,3) sum dot(terms=2,align=13,acc=float(8,13),carry=late,stages=1)",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(
+        "exact(n=4) in fp8_e4m3 sum dot(terms=4,acc=fixed(40,-20))", marks=pytest.mark.slow
+    ),
     "exact(n=4) in fp8_e4m3 sum ibm",  # of a chunk its steps
     "exact(n=8) in int8 sum int(17,overflow=saturate)",
     "exact(n=8) in int8 sum dot(terms=4,acc=int(24))",

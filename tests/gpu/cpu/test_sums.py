@@ -327,7 +327,14 @@ def test_threads_change_no_bit(text: str) -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
-@pytest.mark.parametrize("flag", ["-mno-avx512vbmi", "-mno-avx512f", "-march=x86-64"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        pytest.param("-mno-avx512vbmi", marks=pytest.mark.slow),
+        "-mno-avx512f",
+        "-march=x86-64",
+    ],
+)
 def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
     monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset[str]())
