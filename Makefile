@@ -19,11 +19,12 @@ search: setup
 	$(BIN)/axdse search examples/quick.yaml --run $(RUN) --resume
 	$(BIN)/axdse export $(RUN) -o $(RUN)/export --overwrite
 
+# In the order of folders: files of few tests are the long ones, and would all come last.
 test: lint types imports
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: setup-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow
 
 lint: setup-dev
 	$(BIN)/ruff format --check .

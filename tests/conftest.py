@@ -15,7 +15,13 @@ sys.path.insert(0, str(Path(__file__).parent / "contracts"))
 
 # What a compiler makes of a text, and what a library says, is the same in every test.
 SHARED_CACHE = cache_root()
+LONGEST = ("test_docs.py", "test_mac.py", "test_inlined.py", "test_check.py", "test_sums.py")
 COMPILED = ("cmodel", "confine", "harness", "liberty", "library", "native")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: at the end the other processes would wait for them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")
