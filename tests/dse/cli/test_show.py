@@ -21,7 +21,8 @@ training: {epochs: 2, train_images: 300}
 trials: 1
 """
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
-CONV1_MACS = 300 * 6 * 28 * 28 * 25
+CONV1_IMAGES = 100  # few: each of its products is recorded
+CONV1_MACS = CONV1_IMAGES * 6 * 28 * 28 * 25
 FC1_MACS_PER_IMAGE = 784 * 300
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -29,7 +30,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("config") / "short.yaml"
-    path.write_text(SHORT)
+    path.write_text(SHORT.replace("300", str(CONV1_IMAGES)))
     return str(path)
 
 
