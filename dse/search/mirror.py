@@ -7,7 +7,8 @@ a database only what it lacks is written. optuna-dashboard opens both.
 
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,8 +62,14 @@ def open_database(url: str) -> Database:
     Raises:
         AxdseError: it is not there, or no database, or its driver is missing.
     """
-    try:
+    with _refused():
         return Database(get_storage(url), make_url(url).render_as_string(hide_password=True))
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except FAILURES as error:
         rule = "a mirror is a database that Optuna can write"
         reason = " ".join(str(error).split())[:200]
@@ -79,7 +86,7 @@ class Mirror:
         database: to show them in, beside the run's own journal.
 
     Raises:
-        AxdseError: the database holds another run's study of that name.
+        AxdseError: the database cannot be written, or holds another run's study of that name.
     """
 
     def __init__(self, run: RunDir, space: Space, database: Database | None = None) -> None:
@@ -87,25 +94,32 @@ class Mirror:
         self._distributions = _distributions(space)
         journal = run.path / JOURNAL
         journal.unlink(missing_ok=True)
-        self._studies = [self._study(run, JournalStorage(JournalFileBackend(str(journal))))]
+        # Each with the numbers of the trials in it.
+        own = self._study(run, JournalStorage(JournalFileBackend(str(journal))))
+        self._studies: dict[Study, set[int]] = {own: set()}
         if database:
-            study = self._study(run, database.storage)
-            if study.user_attrs["created"] != run.info.date:
+            with _refused():
+                study = self._study(run, database.storage)
+                made = study.user_attrs.get("created")
+                trials = study.get_trials(deepcopy=False)
+            if made != run.info.date:
                 rule = "a study of a mirror is of one run"
                 what = f"{study.study_name} in {database.url} is of another"
                 raise AxdseError(rule, what, "rename the run folder, or give another database")
-            self._studies.append(study)
+            # Others may have added some of their own, which have none.
+            self._studies[study] = {trial.user_attrs.get("number", -1) for trial in trials}
 
     def show(self, evaluations: Iterable[Evaluation]) -> None:
         """Write trials that are not there yet; a storage that fails is left alone from then on."""
         told = tuple(evaluations)
-        for study in tuple(self._studies):
+        for study, shown in tuple(self._studies.items()):
+            new = [each for each in told if each.number not in shown]
             try:
-                shown = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
-                study.add_trials([self._trial(e) for e in told if e.number not in shown])
+                study.add_trials([self._trial(each) for each in new])
             except FAILURES as error:
                 log.warning("not mirrored any more: %s", " ".join(str(error).split()))
-                self._studies.remove(study)
+                del self._studies[study]
+            shown |= {each.number for each in new}
 
     def _study(self, run: RunDir, storage: BaseStorage) -> Study:
         directions = [_direction(each, self._goal) for each in self._objectives]

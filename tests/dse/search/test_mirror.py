@@ -113,6 +113,15 @@ def test_what_is_no_database_is_refused_before_anything_is_made(
     assert "secret" not in str(error.value)
 
 
+def test_a_database_that_cannot_be_written_is_one_line(run: RunDir, tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/study.db")
+    with sqlite3.connect(tmp_path / "study.db") as opened:
+        opened.execute("DROP TABLE studies")
+    with pytest.raises(AxdseError, match="a mirror is a database that Optuna can write") as error:
+        Mirror(run, space_of(run.config), database)
+    assert "\n" not in str(error.value)
+
+
 def test_a_database_that_goes_away_stops_nothing(
     run: RunDir,
     evaluations: tuple[Evaluation, ...],
