@@ -5,7 +5,7 @@ Configuration, hurdles, ranks, pictures and report ask it: another one is an ent
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from axdse.flows.cost.point import PointCost
@@ -156,40 +156,15 @@ ENERGY = Objective(
     more="more",
     needs_power=True,
 )
-MAC_AREA = Objective(
-    name="mac.area",
-    label="MAC area per product",
-    unit="um2",
-    level="mac",
-    direction="minimise",
-    of=_mac_area,
-    least="smallest",
-    less="less area",
-    more="larger",
-)
-MAC_DELAY = Objective(
-    name="mac.delay",
-    label="MAC period",
-    unit="ns",
-    level="mac",
-    direction="minimise",
-    of=_mac_delay,
-    least="fastest",
-    less="less delay",
-    more="slower",
-    digits=2,
-)
-MAC_ENERGY = Objective(
+MAC_AREA = replace(AREA, name="mac.area", label="MAC area per product", level="mac", of=_mac_area)
+MAC_DELAY = replace(DELAY, name="mac.delay", label="MAC period", level="mac", of=_mac_delay)
+MAC_ENERGY = replace(
+    ENERGY,
     name="mac.energy",
     label="MAC energy per product",
-    unit="fJ",
     level="mac",
-    direction="minimise",
     of=_mac_energy,
-    least="most frugal",
     less="less energy per product",
-    more="more",
-    needs_power=True,
 )
 OBJECTIVES = {
     each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY, MAC_AREA, MAC_DELAY, MAC_ENERGY)

@@ -109,9 +109,9 @@ class Space:
 
     def _point(self, macs: Sequence[Mac]) -> DesignPoint:
         """In the shortest text: of passes those that differ from the commonest MAC are named."""
-        point = DesignPoint(tuple(zip(self.places, macs, strict=True)))
         if len({*macs}) == 1:
             return DesignPoint.uniform(macs[0])
+        point = DesignPoint(tuple(zip(self.places, macs, strict=True)))
         if not self._of_passes:
             return point
         by_product = {product: point.mac("", product) for product in PRODUCTS}

@@ -15,14 +15,7 @@ from torch import Tensor, nn
 from axdse.dse.training.examples import Batch, Examples
 from axdse.dse.training.records import UNLOADABLE, Epoch
 from axdse.dse.training.task import Made, make
-from axdse.dse.training.train import (
-    CHECKPOINT,
-    CPU,
-    LARGEST_CHECKPOINT,
-    Run,
-    Score,
-    measure,
-)
+from axdse.dse.training.train import CHECKPOINT, CPU, LARGEST_CHECKPOINT, Run, Score, measure
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.gpu.layers.calibrate import calibrate
 from axdse.gpu.layers.convert import convert

@@ -294,7 +294,7 @@ class Run:
         means = Means(None if task.loss_is_metric else task.metric.values, HELD)
         self.model.train()
         steps = math.ceil(self.images / self.settings.batch_size)
-        first, last, lost = (number - 1) * steps, steps * self.settings.epochs, 0.0
+        first, last = (number - 1) * steps, steps * self.settings.epochs
         for step, (inputs, targets) in enumerate(self._batches(number), first):
             # torch's schedulers take longer for it than small networks for a step.
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):

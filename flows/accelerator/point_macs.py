@@ -22,7 +22,6 @@ def whole_macs(
         AxdseError: as `Demand.portions` and `mac_cost`.
     """
     portions, costs = demand.portions(point), []
-    energy: float | None = 0.0
     for portion in portions:
         source = portion.source
         met = (
@@ -30,15 +29,17 @@ def whole_macs(
             if isinstance(source, Recorded)
             else ()
         )
-        cost = mac_cost(portion.mac, library, met, clock_ns)
-        costs.append(cost)
-        known = cost.recorded or cost.uniform
-        if energy is not None:
-            energy = energy + portion.share * known.timed.element_fj if known else None
+        costs.append(mac_cost(portion.mac, library, met, clock_ns))
+    energies = [cost.recorded or cost.uniform for cost in costs]
+    shares = [
+        portion.share * energy.timed.element_fj
+        for portion, energy in zip(portions, energies, strict=True)
+        if energy
+    ]
     element = array_cost(costs, Array(1, 1))
     return WholeMacs(
         area_um2=element.area_um2 / max(cost.terms for cost in costs),
-        energy_fj=energy,
+        energy_fj=sum(shares) if len(shares) == len(costs) else None,
         delay_ns=element.delay_ns,
         basis=mac_basis(library, clock_ns),
     )
