@@ -16,7 +16,7 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.sum_model import sum_task
-from axdse.multipliers.sums.recipe import FloatRegister, Sum
+from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister, Sum
 from axdse.multipliers.tables.lut import Lut
 
 VOID = 256  # gemm_int8.h
@@ -147,9 +147,13 @@ class Kernel:
 
 
 def _source_of_sum(total: Sum) -> str:
-    """What the heads of these files say that they take; two are of AVX-512."""
+    """What the heads of these files say that they take; three are of AVX-512."""
     held = total.register
-    if not (cpu_flags() >= VBMI.needs and isinstance(held, FloatRegister)):
+    if not cpu_flags() >= VBMI.needs:
+        return "kernel_sums.c"
+    if isinstance(held, LazyRegister):
+        return "kernel_sums_lazy.c" if held.width <= 32 else "kernel_sums.c"
+    if not isinstance(held, FloatRegister):
         return "kernel_sums.c"
     if (held.fraction_bits, total.rounding) == (22, "rne"):
         return "kernel_sums.c"

@@ -5,16 +5,11 @@
 #ifdef __AVX512VBMI__
 #include "sums_joint.h"
 
-int64_t table_size(int fraction_bits, int entry_bytes) {
-    return rows_size(fraction_bits, entry_bytes) + (fraction_bits <= 3 ? JOINT_ROW << fraction_bits : 0);
-}
+int64_t table_size(int fraction_bits, int entry_bytes) { return joint_table_size(fraction_bits, entry_bytes); }
 
 void prepare_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes) {
-    const struct sum *sum = (const struct sum *)table;
-    prepare_rows(table, entries, fraction_bits, entry_bytes);
-    if (takes_joint(sum, fraction_bits))
-        prepare_joint(table + rows_size(fraction_bits, entry_bytes), (const uint16_t *)(table + TABLE_AT),
-                      row_stride(fraction_bits), fraction_bits, sum->align);
+    const int is_joint = takes_joint((const struct sum *)table, fraction_bits);
+    prepare_joint_table(table, entries, fraction_bits, entry_bytes, is_joint);
 }
 
 /* Returns 0, or 1 if there is no memory. */

@@ -47,9 +47,20 @@ static void prepare_joint(uint8_t *table, const uint16_t *significands, int stri
         }
 }
 
-static void pack_joint_row(void *packed, const code *codes, int count, const struct task *task) {
-    struct joint_row *row = packed;
-    const int terms = joint_terms(sum_of(task));
+static int64_t joint_table_size(int fraction_bits, int entry_bytes) {
+    return rows_size(fraction_bits, entry_bytes) + (fraction_bits <= 3 ? JOINT_ROW << fraction_bits : 0);
+}
+
+static void prepare_joint_table(uint8_t *table, const uint16_t *entries, int fraction_bits, int entry_bytes,
+                                int is_joint) {
+    prepare_rows(table, entries, fraction_bits, entry_bytes);
+    if (is_joint)
+        prepare_joint(table + rows_size(fraction_bits, entry_bytes), (const uint16_t *)(table + TABLE_AT),
+                      row_stride(fraction_bits), fraction_bits, ((const struct sum *)table)->align);
+}
+
+static void pack_joint_terms(struct joint_row *row, const code *codes, int count, int terms,
+                             const struct task *task) {
     uint8_t *gap = row->data;
     uint16_t *at = (uint16_t *)(gap + terms);
     int8_t *sign = (int8_t *)(at + terms);
@@ -71,11 +82,13 @@ static void pack_joint_row(void *packed, const code *codes, int count, const str
     _mm512_mask_cvtepi16_storeu_epi8(sign, kept, signs);
 }
 
-static void pack_joint_columns(void *packed, const code (*codes)[SPAN], int count, const struct task *task) {
-    struct joint_columns *to = packed;
+static void pack_joint_row(void *packed, const code *codes, int count, const struct task *task) {
+    pack_joint_terms(packed, codes, count, joint_terms(sum_of(task)), task);
+}
+
+static void pack_joint_block(struct joint_columns *to, const code (*codes)[SPAN], int count, int terms) {
     const struct column_bounds bounds = bound_columns(codes, count, to->some);
     const __m512i ends = _mm512_set1_epi16(255), zero = _mm512_setzero_si512();
-    const int terms = joint_terms(sum_of(task));
     to->low = bounds.low, to->high = bounds.high, to->special = bounds.special;
     for (int h = 0; h < 2; h++) {
         _mm512_store_si512(to->top[h], words_in_lookup_order(_mm512_slli_epi16(bounds.top[h], 7)));
@@ -103,6 +116,10 @@ static void pack_joint_columns(void *packed, const code (*codes)[SPAN], int coun
         }
         before = sign;
     }
+}
+
+static void pack_joint_columns(void *packed, const code (*codes)[SPAN], int count, const struct task *task) {
+    pack_joint_block(packed, codes, count, joint_terms(sum_of(task)));
 }
 
 static __attribute__((noinline)) void convert_row(struct block *block, int64_t m) {

@@ -1,4 +1,4 @@
-/* The loop nest of sums whose register is an FP32 number, for kernels that add SPAN columns at once.
+/* The loop nest of float sums, for kernels that add SPAN columns at once.
  *
  * k is cut into blocks that end where chunks end: a step of the sum each, or several. A `way`
  * packs rows of a, all at once, and SPAN columns of b, block by block, and adds a block to the
@@ -8,13 +8,16 @@
  * What a way takes is up to it, but for registers: those that are 0 or have an exponent of
  * `lowest` .. HIGHEST, which its own steps give, too. The model may give others; their row is `odd`
  * then, and `odd_lanes` tells which they are.
+ *
+ * A lazy register (sums_lazy.h) is an integer in the place of the number, with a raw exponent beside
+ * it; its way says what sum that is.
  */
 #ifndef AXDSE_SUMS_NEST_H
 #define AXDSE_SUMS_NEST_H
 
 #include "sums_task.h"
 
-enum { SPAN = 64, HIGHEST = 227, MOST_ROWS = 1024 };
+enum { SPAN = 64, HIGHEST = 227, MOST_ROWS = 1024, EMPTY = -(1 << 14) };
 
 /* Blocks of rows, or lanes of them, that were not added the fast way, of any task; tests look at it. */
 int64_t careful_blocks;
@@ -27,6 +30,7 @@ struct block {
     code (*codes)[SPAN];
     void *packed, *spare; /* columns, and the same for another way */
     float (*c)[SPAN];     /* registers of rows from the first on */
+    int16_t (*raised)[SPAN]; /* exponents of lazy ones, EMPTY to begin with */
     uint8_t *odd;
     int64_t first;
 };
@@ -38,6 +42,7 @@ struct way {
     void (*pack_row)(void *row, const code *codes, int count, const struct task *task);
     void (*pack_columns)(void *columns, const code (*codes)[SPAN], int count, const struct task *task);
     void (*add)(struct block *block, const void *rows, int64_t count);
+    void (*sums_of)(const struct block *block, int64_t m, float *sums); /* of lazy registers, else 0 */
 };
 
 /* One lane of one row of a block, by the model of the sum. */
@@ -113,7 +118,8 @@ static int open_workspace(struct workspace *own, const struct task *task, const 
     const int64_t codes = padded((int64_t)way->deep * SPAN * (int64_t)sizeof(code));
     const int64_t registers = rows * SPAN * (int64_t)sizeof(float);
     const int64_t block = padded(way->block_size), spare = padded(way->spare_size);
-    char *memory = aligned_alloc(64, (size_t)(codes + block + spare + 2 * registers + padded(rows)));
+    const int64_t raised = way->sums_of ? registers / 2 : 0;
+    char *memory = aligned_alloc(64, (size_t)(codes + block + spare + 2 * registers + raised + padded(rows)));
     *own = (struct workspace){.memory = memory};
     if (!memory) return 1;
     own->block = (struct block){.task = task, .lowest = way->lowest};
@@ -122,7 +128,8 @@ static int open_workspace(struct workspace *own, const struct task *task, const 
     own->block.spare = memory += block;
     own->block.c = (void *)(memory += spare);
     own->outer = (void *)(memory += registers);
-    own->block.odd = (uint8_t *)(memory + registers);
+    own->block.raised = (void *)(memory += registers);
+    own->block.odd = (uint8_t *)(memory + raised);
     return 0;
 }
 
@@ -134,10 +141,19 @@ static void load_block(struct block *block, const struct piece *piece, const cod
         copy_codes(block->codes[k], b + block->task->b.inner[piece->k + k], runs, runs_count);
 }
 
-static void end_chunk(struct workspace *own, int64_t rows) {
-    float *c = *own->block.c, *outer = *own->outer;
-    for (int64_t i = 0; i < rows * SPAN; i++) outer[i] += c[i], c[i] = 0;
-    memset(own->block.odd, 0, (size_t)rows);
+static void clear(struct block *block, const struct way *way, int64_t rows) {
+    memset(block->c, 0, (size_t)rows * sizeof *block->c);
+    memset(block->odd, 0, (size_t)rows);
+    for (int64_t i = 0; way->sums_of && i < rows * SPAN; i++) (*block->raised)[i] = EMPTY;
+}
+
+static void end_chunk(struct workspace *own, const struct way *way, int64_t rows) {
+    for (int64_t m = 0; m < rows; m++) {
+        float *c = own->block.c[m], *outer = own->outer[m];
+        if (way->sums_of) way->sums_of(&own->block, m, c);
+        for (int n = 0; n < SPAN; n++) outer[n] += c[n];
+    }
+    clear(&own->block, way, rows);
 }
 
 /* `packed` rows [first, last) of a problem times SPAN columns from n on. */
@@ -151,18 +167,18 @@ static void multiply_span(struct workspace *own, const struct way *way, const ch
     struct run runs[SPAN];
     int count = find_runs(runs, task->b.outer + n, width);
     memset(block->codes, 0, (size_t)way->deep * sizeof *block->codes);
-    memset(block->c, 0, (size_t)rows * sizeof *block->c);
     memset(own->outer, 0, chunk ? (size_t)rows * sizeof *own->outer : 0);
-    memset(block->odd, 0, (size_t)rows);
+    clear(block, way, rows);
     for (int64_t i = 0; i < piece_count; i++) {
         load_block(block, pieces + i, b, runs, count);
         way->pack_columns(block->packed, (const code(*)[SPAN])block->codes, block->count, task);
         way->add(block, packed + (i * task->rows + block->first) * way->row_size, rows);
-        if (chunk && pieces[i].ends) end_chunk(own, rows);
+        if (chunk && pieces[i].ends) end_chunk(own, way, rows);
     }
     count = find_runs(runs, task->c_column + n, width);
     for (int64_t m = 0; m < rows; m++) {
         float *from = chunk ? own->outer[m] : block->c[m];
+        if (way->sums_of && !chunk) way->sums_of(block, m, from);
         for (int l = 0; l < SPAN; l++) from[l] = sum_plain(from[l]);
         for (int i = 0; i < count; i++)
             memcpy(c + task->c_row[block->first + m] + runs[i].offset + runs[i].first,

@@ -72,7 +72,9 @@ FLOAT_SUMS = (
     "float(5,10)",
     "dot(terms=4,acc=lazy(10,24))",
     "dot(terms=4,acc=lazy(10,18),cut=down,round=rne,chunk=16)",
-    "dot(terms=5,acc=lazy(20,40))",
+    "dot(terms=5,acc=lazy(13,32),chunk=35)",
+    "lazy(25,31,round=rne)",
+    "dot(terms=5,acc=lazy(20,40))",  # too wide for the vectors
     "fixed(40,-30)",
     "dot(terms=4,acc=fixed(20,-10),overflow=saturate)",
 )
@@ -204,6 +206,25 @@ def test_both_ways_are_taken_and_agree(text: str, name: str, odd: float) -> None
         found = cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
         # At most twice each: by the next way and, lanes of it, by the model.
         assert 0 < careful() <= 8 * ROWS
+    assert_same_bits(found, reference.gemm_reference(a, b, multiplication, False))
+
+
+@pytest.mark.skipif(not VBMI.needs <= cpu_flags(), reason="the fast ways are of AVX-512")
+@pytest.mark.parametrize("name", ["float(8,3)", "bf16"])
+def test_lazy_sums_whose_first_products_lie_deep_below_the_largest(name: str) -> None:
+    """Both ways agree, and the careful one is taken where it must be."""
+    number_format = parse_format(name)
+    multiplication = known("dot(terms=4,acc=lazy(10,24))", name)
+    a = operands(ROWS * 64, number_format, 1).reshape(1, ROWS, 64)
+    b = operands(64 * COLUMNS, number_format, 2).reshape(1, 64, COLUMNS)
+    with careful_blocks(multiplication) as careful:
+        cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
+        assert careful() == 0
+        a[0, 1, 9], b[0, 9, 5] = 2.0**60, 0.0
+        b[0, 20, 7] = -torch.inf
+        found = cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False)
+        # Of one row the first block, of all of them those from the infinity on.
+        assert ROWS < careful() <= 5 * ROWS
     assert_same_bits(found, reference.gemm_reference(a, b, multiplication, False))
 
 
