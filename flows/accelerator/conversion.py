@@ -11,7 +11,7 @@ from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.check import first_difference
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.netlist import Netlist
-from axdse.flows.power.activity import Transitions, simulate
+from axdse.flows.power.activity import Transitions, timed_and_still
 from axdse.flows.power.power import power_of
 from axdse.multipliers.designs.datapath import Module
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, identifier
@@ -85,8 +85,8 @@ class Converter:
     def _energy(self, netlist: Netlist, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         delays, given = delays_of(netlist), Transitions(a[:-1], b[:-1], a[1:], b[1:])
         timed, still = (
-            power_of(netlist, delays, simulate(netlist, arcs, given), self.library).energy_fj
-            for arcs in (delays, delays.without_time)
+            power_of(netlist, delays, activity, self.library).energy_fj
+            for activity in timed_and_still(netlist, delays, given)
         )
         return timed, still
 

@@ -24,7 +24,7 @@ from axdse.flows.cost.cost import cost_basis, tools_in_use
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.registers import FlipFlop, flip_flop, setup_ns
-from axdse.flows.power.activity import Activity, simulate
+from axdse.flows.power.activity import Activity, timed_and_still
 from axdse.flows.power.activity_source import COUNT
 from axdse.flows.power.power import Part, Power, power_of
 from axdse.multipliers.cache import cached, digest
@@ -178,9 +178,7 @@ class _Measured:
 
     def simulated(self, stream: Stream) -> tuple[Activity, Activity]:
         """With and without glitches."""
-        netlist, given = self.netlist.composed.netlist, stream.transitions
-        timed = simulate(netlist, self.delays, given)
-        return timed, simulate(netlist, self.delays.without_time, given)
+        return timed_and_still(self.netlist.composed.netlist, self.delays, stream.transitions)
 
     def energy(
         self, stream: Stream, text: str, timed: Activity, still: Activity, depth: float

@@ -1,6 +1,6 @@
 """Is the netlist of a MAC right? Its modules, each mapped in the better way, put together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -107,9 +107,8 @@ def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transi
     """What the first block of each module meets, from one settled state to the next."""
     every = stream.transitions
     here = np.s_[:CHOSEN_BY]
-    still = replace(whole.netlist, latency=0)
     before, after = (
-        still.waves(*sides)
+        whole.netlist.waves(*sides)
         for sides in ((every.a[here], every.b[here]), (every.next_a[here], every.next_b[here]))
     )
     count, met = len(every.a[here]), {}
@@ -120,11 +119,10 @@ def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transi
     return met
 
 
-def _codes(waves: dict[int, np.ndarray], nets: tuple[int, ...], count: int) -> np.ndarray:
+def _codes(waves: np.ndarray, nets: tuple[int, ...], count: int) -> np.ndarray:
     """Codes of nets, uint64 [count], or [count, words] of more than 64 bits."""
-    bits = np.stack(
-        [np.unpackbits(waves[n].view(np.uint8), bitorder="little")[:count] for n in nets]
-    )
+    octets = np.ascontiguousarray(waves[list(nets)]).view(np.uint8)
+    bits = np.unpackbits(octets, axis=1, count=count, bitorder="little")
     lanes = np.packbits(bits.T, axis=1, bitorder="little")
     words = np.pad(lanes, ((0, 0), (0, -lanes.shape[1] % 8)))
     codes = np.ascontiguousarray(words).view(np.uint64)

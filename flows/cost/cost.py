@@ -18,7 +18,7 @@ from axdse.flows.netlist.synthesis import (
     synthesise_for,
     timed_scripts,
 )
-from axdse.flows.power.activity import simulate
+from axdse.flows.power.activity import timed_and_still
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design, Uniform
 from axdse.flows.power.power import power_of
@@ -190,8 +190,7 @@ def _energy(
     netlist: Netlist, delays: Delays, library: Library, source: Source, design: Design
 ) -> Energy:
     transitions = source.transitions(design)
-    timed = simulate(netlist, delays, transitions)
-    still = simulate(netlist, delays.without_time, transitions)
+    timed, still = timed_and_still(netlist, delays, transitions)
     power = power_of(netlist, delays, timed, library)
     return Energy(
         activity=source.text,

@@ -18,7 +18,8 @@ from axdse.flows.formal.bitslice import sweep
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import ALWAYS_BITS, same_function
 from axdse.flows.liberty.cells import Gate
-from axdse.flows.netlist.netlist import MOST_STAGES, Instance, Netlist
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import MOST_STAGES, Netlist
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import Rtl, core_rtl, unit_rtl

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from axdse.flows.liberty.flop import Flop
-from axdse.flows.netlist.netlist import Instance, Netlist, Port, Register, in_order
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port, Register, in_order
 from axdse.multipliers.designs.datapath import CLOCK, Block, Datapath, Role, then
 from axdse.multipliers.errors import AxdseError
 

@@ -1,14 +1,18 @@
 """How is a module mapped, with and without full adders, each way proved to be its RTL?"""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from axdse.flows.formal.aig import Aig
 from axdse.flows.formal.gates import WORDS, read_gates
 from axdse.flows.formal.proof import same_function
 from axdse.flows.liberty.library import Library
 from axdse.flows.netlist.adders import EVERY, Adders, adders_of, rules
 from axdse.flows.netlist.check import CEC_LIMIT_S, netlist_gates
-from axdse.flows.netlist.netlist import Instance, Netlist, Port
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port
 from axdse.flows.netlist.synthesis import scripts_for, synthesis_script, synthesise_for
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
@@ -61,11 +65,18 @@ def mapped_ways(module: Module, library: Library, clock_ns: float | None) -> tup
         AxdseError: a tool fails, or the mapping without full adders is not its RTL.
     """
     rtl, kinds = module.rtl, adders_of(library) if module.adds else EVERY[:1]
-    ways = (_mapped(rtl, library, clock_ns, adders) for adders in kinds)
+    gates = functools.cache(lambda: read_gates(rtl, WORDS))
+    ways = (_mapped(rtl, gates, library, clock_ns, adders) for adders in kinds)
     return tuple(way for way in ways if way)
 
 
-def _mapped(rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders) -> Mapped | None:
+def _mapped(
+    rtl: Rtl,
+    gates: Callable[[], Aig],
+    library: Library,
+    clock_ns: float | None,
+    adders: Adders,
+) -> Mapped | None:
     scripts = scripts_for(rtl, library, clock_ns)
     recipes = [synthesis_script(rtl.top, script=script, adders=adders) for script in scripts]
     key = digest(
@@ -76,9 +87,8 @@ def _mapped(rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders) 
 
     def compute() -> _Stored:
         netlist, _ = synthesise_for(rtl, library, clock_ns, adders)
-        gates = read_gates(rtl, WORDS)
         limit_s = CEC_LIMIT_S if adders == "none" else ADDERS_LIMIT_S
-        verdict = same_function(netlist_gates(netlist), gates, limit_s).verdict
+        verdict = same_function(netlist_gates(netlist), gates(), limit_s).verdict
         if verdict == "different" and adders == "none":
             rule = f"the mapped netlist of {rtl.top} must compute what the RTL does"
             raise AxdseError(rule, "ABC shows a difference", "the synthesis is at fault")

@@ -1,28 +1,21 @@
 """What is a mapped netlist, and what does it compute, on many vectors at once?"""
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
 from axdse.flows.formal.aig import codes_of, lanes_of
-from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.flop import Flop
+from axdse.flows.netlist.flat import BLOCK, Flat, Instance
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 
 LANES = 64
 MOST_STAGES = 64  # of a pipeline
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One cell in the netlist; `pins` are (pin, net) pairs, nets are numbers."""
-
-    cell: Cell
-    pins: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -112,8 +105,8 @@ class Netlist:
         codes = codes_of([nets[net] for net in self.product.nets], cycles)[self.latency :]
         return codes if len(self.a.nets) > LANES else codes.reshape(a.shape)
 
-    def waves(self, a: np.ndarray, b: np.ndarray) -> dict[int, np.ndarray]:
-        """Return the values of all nets in each cycle, as `lanes_of` packs them.
+    def waves(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the values of all nets in each cycle, as `lanes_of` packs them: [nets, words].
 
         Registers begin with 0. Each pass gives one more stage of a pipeline what it loads, until
         no stage changes any more: the outcome is exact for any netlist for which there is one.
@@ -125,41 +118,44 @@ class Netlist:
         Raises:
             AxdseError: a pipeline has feedback.
         """
-        still = {0: np.zeros(-(-len(a) // LANES), dtype=np.uint64)}
-        still[1] = ~still[0]
+        words = -(-len(a) // LANES)
+        planes = np.zeros((self.nets, words + -words % BLOCK), dtype=np.uint64)
+        planes[1] = ~planes[0]
         for port, codes in ((self.a, a), (self.b, b)):
-            still.update(zip(port.nets, lanes_of(codes, len(port.nets)), strict=True))
-        still.update((net, still[held.level]) for held in self.held for net in held.port.nets)
-        shown = {net: still[flip] for reg in self.registers for net, flip in reg.outputs}
+            planes[list(port.nets), :words] = lanes_of(codes, len(port.nets))
+        for held in self.held:
+            planes[list(held.port.nets)] = planes[held.level]
+        outputs = [(reg.data, net, flip) for reg in self.registers for net, flip in reg.outputs]
+        data, nets, flips = ([row[at] for row in outputs] for at in range(3))
+        inverted = planes[np.array(flips, np.int64)]
+        planes[nets] = inverted
         for _ in range(MOST_STAGES + 1):
-            nets = self._settled(still | shown)
-            after = dict(self._shown(nets))
-            if all(np.array_equal(shown[net], lanes) for net, lanes in after.items()):
-                return nets
-            shown = after
+            self.flat.values(planes)
+            late = planes[data] << np.uint64(1)
+            late[:, 1:] |= planes[data, :-1] >> np.uint64(LANES - 1)
+            late ^= inverted
+            if np.array_equal(planes[nets, :words], late[:, :words]):
+                return planes[:, :words]
+            planes[nets] = late
         raise AxdseError(
             f"{self.top} must be a pipeline without feedback",
             f"its registers depend on more than {MOST_STAGES} earlier cycles",
             "accumulators and sequential multipliers have no cost",
         )
 
-    def _settled(self, nets: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-        for instance in self.instances:
-            pins = dict(instance.pins)
-            operands = {pin: nets[pins[pin]] for pin, _ in instance.cell.inputs}
-            for pin, value in instance.cell.evaluate(operands).items():
-                if pin in pins:
-                    nets[pins[pin]] = value
-        return nets
+    @functools.cached_property
+    def flat(self) -> Flat:
+        """Its combinational cells in arrays."""
+        return Flat(self.instances, self.nets)
 
-    def _shown(self, nets: dict[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """The outputs of the registers, one cycle after their data."""
-        for register in self.registers:
-            lanes = nets[register.data]
-            late = lanes << np.uint64(1)
-            late[1:] |= lanes[:-1] >> np.uint64(LANES - 1)
-            for net, flip in register.outputs:
-                yield net, ~late if flip else late
+    @functools.cached_property
+    def nets(self) -> int:
+        """Highest net number + 1."""
+        ports = [self.a, self.b, self.product, *(held.port for held in self.held)]
+        used = [net for port in ports for net in port.nets]
+        used += [net for instance in self.instances for _, net in instance.pins]
+        used += [net for register in self.registers for _, net in register.pins]
+        return max([1, *used]) + 1
 
     def verilog(self) -> str:
         """Structural Verilog with one assignment for each bit, as OpenSTA 2.0 demands."""

@@ -11,7 +11,8 @@ from axdse.flows.netlist.adders import FILE as ADDER_RULES
 from axdse.flows.netlist.adders import Adders, rules
 from axdse.flows.netlist.adders import steps as adder_steps
 from axdse.flows.netlist.delays import delays_of
-from axdse.flows.netlist.netlist import Held, Instance, Netlist, Port, Register, in_order
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Held, Netlist, Port, Register, in_order
 from axdse.flows.netlist.pipeline_check import checked
 from axdse.flows.netlist.registers import flip_flop
 from axdse.flows.scripts import is_plain, program_word, script_word, write_rtl

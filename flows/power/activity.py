@@ -8,14 +8,14 @@ and after it with the last one, so that every stage meets each transition exactl
 """
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from axdse.flows.formal.aig import codes_of, lanes_of
+from axdse.flows.formal.aig import lanes_of
 from axdse.flows.netlist.delays import Delays
+from axdse.flows.netlist.flat import Flat
 from axdse.flows.netlist.netlist import Netlist
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.sandbox.compiler import native
@@ -59,10 +59,10 @@ class Activity:
         toggles: int64 [nets], glitches included.
         steady: int64 [nets], without any delay: no glitches.
         ones: int64 [nets], cycles before which the net is 1.
-        caused: for each instance, int64 [outputs, inputs, states]: toggles of an output, by the
-            input that caused it and the state that the input's change led to.
-        moved: for each instance, int64 [inputs, states]: toggles of an input, likewise.
-        rests: for each instance, int64 [states]: cycles before which it is in that state.
+        caused: int64, of each instance [outputs, inputs, states]: toggles of an output, by the
+            input that caused it and the state that the input's change led to; see `Flat.of`.
+        moved: int64, of each instance [inputs, states]: toggles of an input, likewise.
+        rests: int64, of each instance [states]: cycles before which it is in that state.
         loaded: int64 [registers, 2, 2, 2], see `Cycles`.
     """
 
@@ -71,9 +71,9 @@ class Activity:
     toggles: np.ndarray
     steady: np.ndarray
     ones: np.ndarray
-    caused: tuple[np.ndarray, ...]
-    moved: tuple[np.ndarray, ...]
-    rests: tuple[np.ndarray, ...]
+    caused: np.ndarray
+    moved: np.ndarray
+    rests: np.ndarray
     loaded: np.ndarray
 
     @property
@@ -89,19 +89,42 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
         AxdseError: there is no transition, operands are wider than the netlist's, it has
             millions of glitches in one transition, or a pipeline has feedback.
     """
+    return _counted(netlist, delays, transitions, _cycles_of(netlist, transitions))
+
+
+def timed_and_still(
+    netlist: Netlist, delays: Delays, transitions: Transitions
+) -> tuple[Activity, Activity]:
+    """Count toggles with and without glitches.
+
+    Raises:
+        AxdseError: as `simulate`.
+    """
+    cycles = _cycles_of(netlist, transitions)
+    timed = _counted(netlist, delays, transitions, cycles)
+    return timed, _counted(netlist, delays.without_time, transitions, cycles)
+
+
+def _cycles_of(netlist: Netlist, transitions: Transitions) -> "Cycles":
     _check(netlist, transitions)
-    flat = _Flat(netlist, delays)
-    cycles = cycles_of(
-        netlist, transitions.a, transitions.b, transitions.next_a, transitions.next_b
-    )
+    before, after = (transitions.a, transitions.b), (transitions.next_a, transitions.next_b)
+    return cycles_of(netlist, *before, *after)
+
+
+def _counted(
+    netlist: Netlist, delays: Delays, transitions: Transitions, cycles: "Cycles"
+) -> Activity:
+    flat = netlist.flat
     # Operands come with the clock's edge, outputs of registers when their tables say.
     starts = _femtoseconds(delays.arrival_ns[cycles.nets])
     toggles, steady, ones = np.zeros((3, delays.nets), dtype=np.int64)
-    counts = [np.zeros(size, dtype=np.int64) for size in flat.sizes]
+    counts = [np.zeros(size, dtype=np.int64) for size in flat.at[-1]]
+    arcs = np.where(np.isfinite(delays.arcs_ns), _femtoseconds(delays.arcs_ns), -1)
+    cells = _cells(flat)
     failed = native(SOURCE).axdse_activity(
         ctypes.c_int32(delays.nets),
         ctypes.c_int32(len(netlist.instances)),
-        *map(_pointer, (flat.cells, flat.nets, flat.truths, flat.delays)),
+        *map(_pointer, (cells, flat.pins, flat.library.truths, arcs)),
         ctypes.c_int32(cycles.nets.size),
         _pointer(cycles.nets),
         _pointer(starts),
@@ -114,9 +137,7 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
     if failed:
         rule = f"one multiplication in {netlist.top} makes fewer than {EVENT_LIMIT} toggles"
         raise AxdseError(rule, "more", "look for a far smaller design")
-    caused, moved, rests = (
-        _unflatten(count, shapes) for count, shapes in zip(counts, flat.shapes, strict=True)
-    )
+    caused, moved, rests = counts
     return Activity(
         transitions.count,
         len(cycles.before),
@@ -128,6 +149,17 @@ def simulate(netlist: Netlist, delays: Delays, transitions: Transitions) -> Acti
         rests,
         cycles.loaded,
     )
+
+
+def _cells(flat: Flat) -> np.ndarray:
+    """The instances as `activity.c` takes them."""
+    shapes = np.array([kind.number.shape[:2] for kind in flat.library.kinds], np.int64)
+    outputs, inputs = shapes.reshape(-1, 2)[flat.kinds].T
+    cells = np.empty(flat.kinds.size, CELL)
+    columns = (inputs, outputs, flat.pins_at[:-1], flat.library.truth_at[flat.kinds])
+    for name, column in zip(FIELDS, (*columns, *flat.at[:-1].T), strict=True):
+        cells[name] = column
+    return cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,36 +199,33 @@ def cycles_of(
     states = [net for register in netlist.registers for net, _ in register.outputs]
     held = [net for control in netlist.held for net in control.port.nets]
     nets = [*netlist.a.nets, *netlist.b.nets, *states, *held]
-    bits = np.stack([_bits(waves[net], counted.size) for net in nets], axis=1)
-    now = np.flatnonzero(counted)
-    loaded = [_loaded(_bits(waves[reg.data], counted.size), now) for reg in netlist.registers]
-    shape = (len(loaded), 2, 2, 2)
-    return _cycles(nets, bits[now - 1], bits[now], np.array(loaded, np.int64).reshape(shape))
+    bits, now = _bits(waves[nets], counted.size), np.flatnonzero(counted)
+    data = _bits(waves[[reg.data for reg in netlist.registers]], counted.size)
+    # What a register holds is the data of the cycle before.
+    kinds = data[:, now - 1] * 4 + data[:, now - 2] * 2 + data[:, now]
+    loaded = np.array([np.bincount(row, minlength=8) for row in kinds], np.int64)
+    return _cycles(nets, bits[:, now - 1], bits[:, now], loaded.reshape(-1, 2, 2, 2))
 
 
 def _cycles(nets: list[int], before: np.ndarray, after: np.ndarray, loaded: np.ndarray) -> Cycles:
-    old, new = (np.packbits(bits, axis=1, bitorder="little") for bits in (before, after))
+    """Bits are uint8 [nets, cycles]."""
+    rows = (np.ascontiguousarray(bits.T) for bits in (before, after))  # as C takes them
+    old, new = (np.packbits(each, axis=1, bitorder="little") for each in rows)
     return Cycles(np.array(nets, dtype=np.int32), old, new, loaded)
 
 
 def _operand_bits(netlist: Netlist, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Uint8 [lanes, bits]: those of a, then those of b."""
-    columns = [
-        _bits(plane, len(codes))
-        for port, codes in ((netlist.a, a), (netlist.b, b))
-        for plane in lanes_of(codes, len(port.nets))
-    ]
-    return np.stack(columns, axis=1)
+    """Uint8 [bits, lanes]: those of a, then those of b."""
+    sides = ((netlist.a, a), (netlist.b, b))
+    return _bits(
+        np.concatenate([lanes_of(codes, len(port.nets)) for port, codes in sides]), len(a)
+    )
 
 
 def _bits(lanes: np.ndarray, cycles: int) -> np.ndarray:
-    return codes_of([lanes], cycles).astype(np.uint8)
-
-
-def _loaded(data: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """Int64 [2, 2, 2]; what a register holds is the data of the cycle before."""
-    kinds = data[now - 1] * 4 + data[now - 2] * 2 + data[now]
-    return np.bincount(kinds, minlength=8).reshape(2, 2, 2)
+    """Uint8 [planes, cycles] of uint64 [planes, words]."""
+    octets = np.ascontiguousarray(lanes).view(np.uint8)
+    return np.unpackbits(octets, axis=1, count=cycles, bitorder="little")
 
 
 def _stream(
@@ -219,41 +248,6 @@ def _differ(codes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(different if different.ndim == 1 else different.any(axis=1))
 
 
-class _Flat:
-    """A netlist as arrays, as `activity.c` takes it."""
-
-    def __init__(self, netlist: Netlist, delays: Delays) -> None:
-        rows, nets, truths = [], [], []
-        offsets = dict.fromkeys(("pins", "truth", "delays", "events", "rests"), 0)
-        self.shapes: tuple[list[tuple[int, ...]], ...] = ([], [], [])
-        seen: dict[int, int] = {}
-        for instance in netlist.instances:
-            cell, pins = instance.cell, dict(instance.pins)
-            n, o, states = len(cell.inputs), len(cell.outputs), 1 << len(cell.inputs)
-            if id(cell) not in seen:
-                seen[id(cell)] = offsets["truth"]
-                truths.append(cell.truth.ravel())
-                offsets["truth"] += o * states
-            place = {**offsets, "truth": seen[id(cell)]}
-            rows.append((n, o, *place.values()))
-            nets += [pins[pin] for pin, _ in cell.inputs]
-            nets += [pins.get(pin, -1) for pin, _ in cell.outputs]
-            for shapes, shape in zip(
-                self.shapes, ((o, n, states), (n, states), (states,)), strict=True
-            ):
-                shapes.append(shape)
-            offsets["pins"] += n + o
-            offsets["delays"] += o * n * states
-            offsets["events"] += n * states
-            offsets["rests"] += states
-        self.cells = np.array(rows, dtype=CELL)
-        self.nets = np.array(nets, dtype=np.int32)
-        self.truths = np.concatenate([*truths, np.zeros(1, dtype=bool)]).astype(np.uint8)
-        ns = np.concatenate([*(arcs.ravel() for arcs in delays.arcs_ns), np.zeros(1)])
-        self.delays = np.where(np.isfinite(ns), _femtoseconds(ns), -1)
-        self.sizes = offsets["delays"], offsets["events"], offsets["rests"]
-
-
 def _check(netlist: Netlist, transitions: Transitions) -> None:
     if not transitions.count:
         raise AxdseError(
@@ -273,12 +267,6 @@ def _check(netlist: Netlist, transitions: Transitions) -> None:
 def _femtoseconds(ns: np.ndarray) -> np.ndarray:
     """Int64; what is unknown or before time 0 is at once."""
     return np.rint(np.where(np.isfinite(ns), np.maximum(ns, 0.0), 0.0) * FS).astype(np.int64)
-
-
-def _unflatten(counts: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, ...]:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    parts = np.split(counts, ends[:-1]) if len(shapes) else []
-    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
 
 
 def _pointer(array: np.ndarray) -> ctypes.c_void_p:

@@ -9,14 +9,15 @@ pipeline take in each cycle, their data being still; see `register_power` for th
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.flows.liberty.cells import Cell, leakage_nw, shares
+from axdse.flows.liberty.cells import leakage_nw, shares
 from axdse.flows.liberty.library import Library
 from axdse.flows.liberty.register_power import Loaded, RegisterPower, register_power
-from axdse.flows.netlist.delays import FALL, RISE, Delays, loads_pf
+from axdse.flows.netlist.delays import Delays, add_registers_pf
+from axdse.flows.netlist.flat import FALL, RISE, Flat, Kind
 from axdse.flows.netlist.netlist import Netlist, Register
 from axdse.flows.power.activity import Activity
 from axdse.multipliers.errors import AxdseError
@@ -80,21 +81,21 @@ def power_of(
             f"{library.path} lacks {library.lacks}",
             "choose another library; area and delay need none of them",
         )
-    chosen = part or Part(tuple(range(len(netlist.instances))), registers=True)
-    own = replace(
-        netlist,
-        instances=tuple(netlist.instances[number] for number in chosen.instances),
-        registers=netlist.registers if chosen.registers else (),
-    )
-    load = loads_pf(own, delays.nets)[:, 2]
+    every = part is None
+    chosen = np.arange(len(netlist.instances)) if part is None else np.array(part.instances, int)
+    flops = netlist.registers if part is None or part.registers else ()
+    loads = netlist.flat.loads_pf(chosen)
+    add_registers_pf(loads, flops)
+    load = loads[:, 2]
     joules = activity.toggles @ load * library.voltage_v**2 / 2 * FJ
-    here = load > 0 if part else np.s_[:]
+    here = np.s_[:] if every else load > 0
     internal, leakage = 0.0, 0.0
-    for cell, numbers in _by_cell(netlist, chosen.instances):
-        internal += math.fsum(_internal(cell, numbers, netlist, delays, activity))
-        leakage += leakage_nw(cell, np.sum([activity.rests[number] for number in numbers], axis=0))
-    registers = list(_registers(own, delays, activity))
-    charges = [reg.flop.capacitance_pf(reg.flop.clock) for reg in own.registers]
+    for kind, numbers in netlist.flat.by_kind(chosen):
+        internal += math.fsum(_internal(kind, numbers, netlist.flat, delays, activity))
+        rests = netlist.flat.of(activity.rests, numbers, 2).sum(axis=0)
+        leakage += leakage_nw(kind.cell, rests)
+    registers = list(_registers(flops, delays, activity))
+    charges = [reg.flop.capacitance_pf(reg.flop.clock) for reg in flops]
     charge = math.fsum(charges) * library.voltage_v**2 * FJ
     return Power(
         float(joules) / activity.transitions,
@@ -105,17 +106,19 @@ def power_of(
     )
 
 
-def _registers(netlist: Netlist, delays: Delays, activity: Activity) -> Iterator[RegisterPower]:
+def _registers(
+    registers: Sequence[Register], delays: Delays, activity: Activity
+) -> Iterator[RegisterPower]:
     """Those of one kind, with the same levels at set and reset, at a time."""
     groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    for number, register in enumerate(netlist.registers):
+    for number, register in enumerate(registers):
         flop, pins = register.flop, dict(register.pins)
         still = [pin not in (flop.data, flop.clock) for pin in flop.inputs]
         ones = [int(activity.ones[pins[pin]] > 0) for pin in flop.inputs]
         levels = tuple(one * known for one, known in zip(ones, still, strict=True))
         groups.setdefault((id(flop), levels), []).append(number)
     for (_, levels), numbers in groups.items():
-        chosen = [netlist.registers[number] for number in numbers]
+        chosen = [registers[number] for number in numbers]
         data = [register.data for register in chosen]
         flop = chosen[0].flop
         loads = [
@@ -137,33 +140,24 @@ def _sinks(register: Register) -> list[int]:
     return [pins.get(pin, -1) for pin, _ in register.flop.outputs]
 
 
-def _by_cell(netlist: Netlist, chosen: Sequence[int]) -> Iterator[tuple[Cell, list[int]]]:
-    groups: dict[int, list[int]] = {}
-    for number in chosen:
-        groups.setdefault(id(netlist.instances[number].cell), []).append(number)
-    for numbers in groups.values():
-        yield netlist.instances[numbers[0]].cell, numbers
-
-
 def _internal(
-    cell: Cell, numbers: list[int], netlist: Netlist, delays: Delays, activity: Activity
+    kind: Kind, numbers: np.ndarray, flat: Flat, delays: Delays, activity: Activity
 ) -> Iterator[float]:
     """Energies of all cells of one kind, fJ, over all transitions."""
-    nets = [dict(netlist.instances[number].pins) for number in numbers]
-    caused = np.stack([activity.caused[number] for number in numbers])
-    moved = np.stack([activity.moved[number] for number in numbers])
-    inputs, outputs = [pin for pin, _ in cell.inputs], [pin for pin, _ in cell.outputs]
+    cell, inputs, nets = kind.cell, kind.inputs, flat.pins_of(kind, numbers)
+    caused = flat.of(activity.caused, numbers, 0).reshape(-1, *kind.number.shape)
+    moved = flat.of(activity.moved, numbers, 1).reshape(-1, *kind.number.shape[1:])
     states = np.arange(1 << len(inputs))
     for i, pin in enumerate(inputs):
-        slews = delays.slew_ns[[pins[pin] for pins in nets]]
+        slews = delays.slew_ns[nets[:, i]]
         own = [arc for arc in cell.power if arc.pin == pin]
         edge = np.where(states >> i & 1, RISE, FALL)
         for side in (RISE, FALL):
             at = (slews[:, side], np.zeros(len(nets)))
             for weight, table in shares(cell, own, side, edge == side):
                 yield float(table.at(*at, beyond=False) @ (moved[:, i] @ weight))
-        for o, output in enumerate(outputs):
-            sinks = [pins.get(output, 0) for pins in nets]
+        for o, output in enumerate(kind.outputs):
+            sinks = np.maximum(nets[:, len(inputs) + o], 0)
             arcs = [a for a in cell.power if a.pin == output and a.input in ("", pin)]
             rises = np.where(cell.truth[o], RISE, FALL)
             for side in (RISE, FALL):

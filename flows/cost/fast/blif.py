@@ -5,7 +5,8 @@ from pathlib import Path
 
 from axdse.flows.liberty.cells import Cell
 from axdse.flows.liberty.library import Library
-from axdse.flows.netlist.netlist import Instance, Netlist, Port, in_order
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port, in_order
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 

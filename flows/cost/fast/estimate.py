@@ -18,12 +18,13 @@ from pathlib import Path
 from axdse.flows.cost.fast.abc_map import MAP, write_netlists
 from axdse.flows.cost.fast.blif import read_blif
 from axdse.flows.cost.fast.elaborate import GATES, WORDS, write_gates
-from axdse.flows.cost.fast.flat_netlist import FlatLibrary, Mapped, mapped
+from axdse.flows.cost.fast.flat_netlist import Mapped, mapped
 from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import FastCost
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
 from axdse.flows.liberty.library import Library, mappable, read_library
 from axdse.flows.netlist.check import NetlistProof, check_design
+from axdse.flows.netlist.flat import FlatLibrary
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import ABC_SCRIPT
 from axdse.flows.power.activity_source import Design
@@ -83,7 +84,7 @@ class _Flow:
 
     @cached_property
     def _flat(self) -> FlatLibrary:
-        return FlatLibrary(self.library)
+        return FlatLibrary(self.library.cells)
 
     @cached_property
     def basis(self) -> str:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from axdse.flows.liberty.library import OSU018, read_library
+from axdse.flows.formal.aig import Aig
+from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist import mapped
-from axdse.flows.netlist.adders import adders_of, rules
+from axdse.flows.netlist.adders import Adders, adders_of, rules
 from axdse.flows.netlist.mapped import mapped_ways
+from axdse.flows.netlist.netlist import Netlist
 from axdse.multipliers.designs.datapath import Module
+from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError
 
 # Three operands: a carry-save adder and an addition.
@@ -47,16 +50,22 @@ def test_a_way_that_is_not_its_rtl_is_left_out(
     fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Module("adds", ADDS.inputs, ADDS.outputs, BODY.replace("b[7:4]", "b[6:3]")).rtl
-    read = mapped.read_gates
-    calls: list[str] = []
+    map_to, read = mapped.synthesise_for, mapped.read_gates
+    reads: list[Rtl] = []
 
-    def read_wrongly(rtl: object, words: str) -> object:
-        calls.append("read")
-        return read(wrong if len(calls) > 1 else rtl, words)  # type: ignore[arg-type]
+    def map_wrongly(
+        rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders
+    ) -> tuple[Netlist, str]:
+        return map_to(rtl if adders == "none" else wrong, library, clock_ns, adders)
 
-    monkeypatch.setattr(mapped, "read_gates", read_wrongly)
+    def read_once(rtl: Rtl, words: str) -> Aig:
+        reads.append(rtl)
+        return read(rtl, words)
+
+    monkeypatch.setattr(mapped, "synthesise_for", map_wrongly)
+    monkeypatch.setattr(mapped, "read_gates", read_once)
     assert [way.adders for way in mapped_ways(ADDS, read_library(), None)] == ["none"]
-    assert len(calls) == 3
+    assert reads == [ADDS.rtl]
     assert len(list(fresh_cache.glob("mapped/*.json"))) == 3
 
 

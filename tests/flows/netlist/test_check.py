@@ -17,7 +17,8 @@ from axdse.flows.netlist.check import (
     is_mapped,
     netlist_gates,
 )
-from axdse.flows.netlist.netlist import Instance, Netlist, Port
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise, timed_scripts
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.designs.catalog import builtin_catalog

@@ -7,7 +7,8 @@ import pytest
 
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.delays import critical_path_ns
-from axdse.flows.netlist.netlist import Instance, Netlist, Port
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port
 from axdse.multipliers.errors import AxdseError
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.netlist.delays import critical_path_ns, delays_of
-from axdse.flows.netlist.netlist import Instance, Netlist, Port
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.power.activity import Activity, Transitions, simulate
 from axdse.flows.power.activity_source import Uniform
@@ -80,12 +81,17 @@ def test_every_count_adds_up() -> None:
     counts = run(netlist, Uniform(100).transitions(builtin_catalog().multiplier("drum(n=8,k=4)")))
     for number, instance in enumerate(netlist.instances):
         pins = dict(instance.pins)
+        kind = netlist.flat.library.kinds[netlist.flat.kinds[number]]
+        caused, moved, rests = (
+            netlist.flat.of(counted, np.array([number]), size)
+            for size, counted in enumerate((counts.caused, counts.moved, counts.rests))
+        )
         for o, (pin, _) in enumerate(instance.cell.outputs):
             if pin in pins:
-                assert counts.caused[number][o].sum() == counts.toggles[pins[pin]]
+                assert caused.reshape(kind.number.shape)[o].sum() == counts.toggles[pins[pin]]
         for i, (pin, _) in enumerate(instance.cell.inputs):
-            assert counts.moved[number][i].sum() == counts.toggles[pins[pin]]
-        assert counts.rests[number].sum() == 100
+            assert moved.reshape(kind.number.shape[1:])[i].sum() == counts.toggles[pins[pin]]
+        assert rests.sum() == 100
 
 
 @pytest.mark.parametrize("spec", ["exact(n=4)", "exact(n=8)", "drum(n=8,k=4)", "mitchell(m=7)"])

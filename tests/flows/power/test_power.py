@@ -9,7 +9,8 @@ from axdse.flows.liberty.cells import Cell, Leakage, PowerArc
 from axdse.flows.liberty.library import Library, read_library
 from axdse.flows.liberty.tables import Table
 from axdse.flows.netlist.delays import delays_of
-from axdse.flows.netlist.netlist import Instance, Netlist, Port
+from axdse.flows.netlist.flat import Instance
+from axdse.flows.netlist.netlist import Netlist, Port
 from axdse.flows.power.activity import Transitions, simulate
 from axdse.flows.power.power import Power, power_of
 from axdse.multipliers.errors import AxdseError

@@ -13,7 +13,7 @@ typedef uint64_t Word __attribute__((vector_size(16)));
 typedef struct {
     int32_t inputs, outputs;
     int32_t truth;        /* into `truths`: [outputs][states] */
-    int32_t capacitance;  /* into `capacitances`: [inputs][2], to a rise and to a fall */
+    int32_t capacitance;  /* into `capacitances`: [inputs][3], to a rise, to a fall, to either */
     int32_t step, steps;  /* into `steps` */
 } Kind;
 
@@ -146,29 +146,40 @@ static void raise_to(double *most, double value) {
     if (value > *most) *most = value;
 }
 
-/* load, slew, arrival [net_count][2], of a rise and of a fall; arrival is set at the operands. */
-void mapped_timing(const Library *library, const Netlist *netlist, double *load, double *slew,
-                   double *arrival) {
+/* load [net_count][3], to a rise, to a fall and to either, of the inputs of `chosen` cells. */
+void mapped_loads(const Library *library, const Netlist *netlist, const int32_t *chosen,
+                  int32_t count, double *load) {
+    const int32_t *pins = netlist->pins;
+    int32_t next = 0;
+    for (int32_t c = 0; c < netlist->cell_count && next < count; c++) {
+        const Kind *kind = library->kinds + netlist->cells[c];
+        if (chosen[next] == c) {
+            const double *own = library->capacitances + kind->capacitance;
+            for (int i = 0; i < 3 * kind->inputs; i++) load[3 * pins[i / 3] + i % 3] += own[i];
+            next++;
+        }
+        pins += kind->inputs + kind->outputs;
+    }
+}
+
+/* load [net_count][3] is given; slew, arrival [net_count][2], of a rise and of a fall: arrival is
+ * set at the operands. `delays`: of each step of each cell, if its output is connected. */
+void mapped_timing(const Library *library, const Netlist *netlist, const double *load,
+                   double *slew, double *arrival, double *delays) {
     const int32_t *pins = netlist->pins;
     for (int c = 0; c < netlist->cell_count; c++) {
         const Kind *kind = library->kinds + netlist->cells[c];
-        const double *capacitance = library->capacitances + kind->capacitance;
-        for (int i = 0; i < 2 * kind->inputs; i++) load[2 * pins[i / 2] + i % 2] += capacitance[i];
-        pins += kind->inputs + kind->outputs;
-    }
-    pins = netlist->pins;
-    for (int c = 0; c < netlist->cell_count; c++) {
-        const Kind *kind = library->kinds + netlist->cells[c];
-        for (int s = kind->step; s < kind->step + kind->steps; s++) {
+        for (int s = kind->step; s < kind->step + kind->steps; s++, delays++) {
             const Step *step = library->steps + s;
             int32_t net = pins[kind->inputs + step->output];
             if (net < 0) continue;
             int32_t from = 2 * pins[step->input] + step->input_edge;
             int32_t to = 2 * net + step->output_edge;
-            raise_to(arrival + to,
-                     arrival[from] + look_up(library, step->delay, slew[from], load[to]));
+            double loaded = load[3 * net + step->output_edge];
+            *delays = look_up(library, step->delay, slew[from], loaded);
+            raise_to(arrival + to, arrival[from] + *delays);
             if (step->slew >= 0)
-                raise_to(slew + to, look_up(library, step->slew, slew[from], load[to]));
+                raise_to(slew + to, look_up(library, step->slew, slew[from], loaded));
         }
         pins += kind->inputs + kind->outputs;
     }
