@@ -244,6 +244,10 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
         )
     if len(set(config.objectives)) != len(config.objectives):
         raise AxdseError("each objective stands once", given, "drop one")
+    counting = [objective.name for objective in config.costs if objective.needs_recording]
+    if counting and config.activity == "uniform":
+        rule = f"{counting[0]} is of the products that a recorded training makes"
+        raise AxdseError(rule, "activity: uniform", "leave activity out, or write mac.energy")
 
 
 def _check_format(text: str) -> None:

@@ -45,6 +45,7 @@ class Objective:
         more: what a worse one is, such as "larger".
         digits: decimals to show.
         needs_power: whether the library must have power tables.
+        needs_recording: whether the operands of a training must be recorded.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Objective:
     more: str
     digits: int = 0
     needs_power: bool = False
+    needs_recording: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -108,6 +110,11 @@ def _mac_delay(measured: Measured) -> float:
 def _mac_energy(measured: Measured) -> float:
     whole = measured.cost.whole
     return math.nan if whole is None or whole.energy_fj is None else whole.energy_fj
+
+
+def _array_energy(measured: Measured) -> float:
+    whole = measured.cost.whole
+    return math.nan if whole is None or whole.step_uj is None else whole.step_uj
 
 
 ACCURACY = Objective(
@@ -166,8 +173,23 @@ MAC_ENERGY = replace(
     of=_mac_energy,
     less="less energy per product",
 )
+ARRAY_ENERGY = replace(
+    ENERGY,
+    name="array.energy",
+    label="array energy per training step",
+    unit="uJ",
+    level="array",
+    of=_array_energy,
+    less="less energy per training step",
+    digits=3,
+    needs_recording=True,
+)
 OBJECTIVES = {
-    each.name: each for each in (ACCURACY, AREA, DELAY, ENERGY, MAC_AREA, MAC_DELAY, MAC_ENERGY)
+    each.name: each
+    for each in (
+        *(ACCURACY, AREA, DELAY, ENERGY),
+        *(MAC_AREA, MAC_DELAY, MAC_ENERGY, ARRAY_ENERGY),
+    )
 }
 
 

@@ -14,6 +14,7 @@ from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_wor
 from axdse.dse.training.records import Epoch, History
 from axdse.dse.training.train import train
 from axdse.flows.accelerator.point_macs import whole_macs
+from axdse.flows.accelerator.systolic_array import Array
 from axdse.flows.cost.point import Demand, PointCost, point_cost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check
@@ -171,12 +172,15 @@ def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCo
     cost = point_cost(point, demand, config.library, config.clock_ns)
     if not needs_macs(config):
         return cost
-    return replace(cost, whole=whole_macs(point, demand, config.library, config.clock_ns))
+    levels = {objective.level for objective in config.objectives}
+    array = Array(dataflow=demand.dataflow) if "array" in levels else None
+    macs = whole_macs(point, demand, config.library, config.clock_ns, array=array)
+    return replace(cost, whole=macs)
 
 
 def needs_macs(config: SearchConfig) -> bool:
-    """Whether an objective is of whole MACs."""
-    return any(objective.level == "mac" for objective in config.objectives)
+    """Whether an objective is of whole MACs, or of an array of them."""
+    return any(objective.level in ("mac", "array") for objective in config.objectives)
 
 
 def _counter_example(certificate: RtlReport) -> str:

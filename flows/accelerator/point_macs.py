@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from axdse.flows.accelerator.mac import mac_basis, mac_cost
-from axdse.flows.accelerator.network import recorded_sums
+from axdse.flows.accelerator.network import accelerator_cost, recorded_sums
 from axdse.flows.accelerator.systolic_array import Array, array_cost
 from axdse.flows.cost.point import Demand, WholeMacs
 from axdse.flows.power.recorded_source import Recorded
@@ -15,11 +15,21 @@ def whole_macs(
     demand: Demand,
     library: Path | None = None,
     clock_ns: float | None = None,
+    *,
+    array: Array | None = None,
 ) -> WholeMacs:
     """Area, energy and period of one processing element that holds all MACs of a point.
 
+    Args:
+        point: which MAC makes what.
+        demand: how much of it, with which operands.
+        library: a Liberty file; default: OSU 0.18 um.
+        clock_ns: see `mac_cost`.
+        array: of such elements, in the order of the demand, which makes a training step; None: its
+            energy is not asked for.
+
     Raises:
-        AxdseError: as `Demand.portions` and `mac_cost`.
+        AxdseError: as `Demand.portions`, `mac_cost` and `accelerator_cost`.
     """
     portions, costs = demand.portions(point), []
     for portion in portions:
@@ -36,10 +46,14 @@ def whole_macs(
         for portion, energy in zip(portions, energies, strict=True)
         if energy
     ]
-    element = array_cost(costs, Array(1, 1))
+    element, step_uj = array_cost(costs, Array(1, 1)), None
+    if array and demand.recorded and demand.recording and len(shares) == len(costs):
+        made = accelerator_cost(demand.recording, point, array, library, clock_ns=clock_ns)
+        step_uj = made.network.training_step_uj
     return WholeMacs(
         area_um2=element.area_um2 / max(cost.terms for cost in costs),
         energy_fj=sum(shares) if len(shares) == len(costs) else None,
         delay_ns=element.delay_ns,
         basis=mac_basis(library, clock_ns),
+        step_uj=step_uj,
     )

@@ -30,12 +30,15 @@ class WholeMacs:
             None: the library has no power tables.
         delay_ns: the shortest clock period.
         basis: SHA-256 (hex) of what it depends on beside the MACs and what was recorded.
+        step_uj: dynamic energy of a training step on an array of such elements, uJ; None: not
+            asked for, nothing was recorded, or the library has no power tables.
     """
 
     area_um2: float
     energy_fj: float | None
     delay_ns: float
     basis: str
+    step_uj: float | None = None
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,18 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("formats: [fp8_e4m3fn]", "fp8_e4m3fn for numbers.*choose fp8_e4m3,"),
         (
             "objectives: [accuracy]",
-            "accuracy and at least one of area, delay, energy, mac.area, mac.delay and mac.energy",
+            "accuracy and at least one of area, delay, energy, mac.area, mac.delay, mac.energy "
+            "and array.energy",
         ),
         (
             "objectives: [area, delay]",
             "accuracy and at least one of area, delay, energy, mac.area",
         ),
         ("objectives: [accuracy, area, area]", "each objective stands once"),
+        (
+            "objectives: [accuracy, array.energy]\nactivity: uniform",
+            "array.energy is of the products that a recorded training makes",
+        ),
         ("objectives: [accuracy, {area: 1}]", "schema: objectives.1 is {'area': 1}"),
         ("objectives: [accuracy, power]", "schema: objectives.1 is 'power'"),
         ("ranges: {drum: {k: 4}}", "belong to a family of the search: drum"),

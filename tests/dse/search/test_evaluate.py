@@ -18,7 +18,8 @@ from axdse.dse.training.examples import Examples
 from axdse.dse.training.records import Epoch
 from axdse.dse.training.task import Made
 from axdse.dse.training.train import Score, Trained, measure, train
-from axdse.flows.cost.point import Demand, PointCost
+from axdse.flows.accelerator.systolic_array import Array
+from axdse.flows.cost.point import Demand, PointCost, WholeMacs
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, parse_design_point
 from axdse.multipliers.designs.family import Multiplier
@@ -74,6 +75,26 @@ def test_whole_macs_are_costed_if_an_objective_is_of_them(tiny_config: Make) -> 
     accuracy, energy, area = losses(config.objectives, Measured(0.5, with_))
     assert (accuracy, energy, area) == (-0.5, with_.whole.energy_fj, with_.whole.area_um2)
     assert math.isnan(losses(config.objectives, Measured(0.5, without))[1])
+
+
+def test_an_array_is_asked_for_if_an_objective_is_of_it(
+    tiny_config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def whole(*_: object, array: Array | None = None) -> WholeMacs:
+        asked.append(array)
+        return WholeMacs(1.0, 2.0, 3.0, "basis", 4.0 if array else None)
+
+    monkeypatch.setattr("axdse.dse.search.evaluate.whole_macs", whole)
+    point = uniform("exact(n=4)")
+    for text in ("mac.energy", "array.energy"):
+        config = tiny_config(f"objectives: [accuracy, {text}]")
+        cost = evaluate(0, point, config, Demand(), lambda cost: CLOSED).cost
+        assert cost
+        (loss,) = losses(config.costs, Measured(0.5, cost))
+        assert loss == (4.0 if text == "array.energy" else 2.0)
+    assert asked == [None, Array(dataflow="output-stationary")]
 
 
 @pytest.mark.parametrize(("clock", "status"), [(1.7, "infeasible"), (4.0, "complete")])

@@ -6,6 +6,7 @@ import pytest
 from mac_recordings import recording, rows, trace
 
 from axdse.flows.accelerator.mac import mac_cost
+from axdse.flows.accelerator.network import accelerator_cost
 from axdse.flows.accelerator.point_macs import whole_macs
 from axdse.flows.accelerator.systolic_array import Array, array_cost
 from axdse.flows.cost.point import Demand
@@ -40,3 +41,17 @@ def test_several_share_an_element_and_weigh_with_their_products() -> None:
     assert got.energy_fj == pytest.approx(expected)
     assert got.area_um2 == pytest.approx(array_cost(costs, Array(1, 1)).area_um2)
     assert got.area_um2 < sum(cost.element_um2 for cost in costs)
+
+
+def test_an_array_takes_what_a_training_step_has() -> None:
+    traces = [trace(product="forward"), trace(product="input_gradient", multiplications=16_000)]
+    made = recording(traces)
+    point = parse_design_point(f"fc:forward={ROUGH}; *={EXACT}")
+    array = Array(4, 4)
+    got = whole_macs(point, Demand(made, "run.npz"), array=array)
+    assert got.step_uj == accelerator_cost(made, point, array).network.training_step_uj
+    assert whole_macs(point, Demand(made, "run.npz")).step_uj is None
+
+
+def test_nothing_recorded_has_no_training_step() -> None:
+    assert whole_macs(parse_design_point(EXACT), Demand(), array=Array()).step_uj is None
