@@ -23,12 +23,19 @@ from axdse.flows.liberty.library import NAMES
 from axdse.flows.liberty.syntax import library_file
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Place, parse_place
+from axdse.multipliers.designs.design_point import (
+    PRODUCTS,
+    DesignPoint,
+    Place,
+    parse_place,
+    parse_sum_name,
+)
 from axdse.multipliers.designs.family import LARGEST
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.operands.recording import Dataflow
+from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS
 
 REFERENCE = "exact"
@@ -79,6 +86,9 @@ class SearchConfig:
             of the three products of a training step; or a list of places such as
             [conv1, "*:forward", "*"], the first that fits counts.
         distinct: how many different MACs a chip has at most.
+        sums: how products are added: "fp32" (integers in int32), bf16 and fp16, or recipes such
+            as "dot(terms=4,align=13)" and hopper_fp8; each format is taken with each that can
+            add its products. With recipes costs are those of whole MACs: `mac.area`.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: by name; accuracy, or score, is one, whatever the metric; the others are
             costs, of which the first one ranks designs.
@@ -109,6 +119,7 @@ class SearchConfig:
     families: Names = (ALL,)
     places: Names = (UNIFORM,)
     distinct: Annotated[int, Field(ge=1, le=MOST_PLACES)] = 2
+    sums: Names = ("fp32",)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
     objectives: tuple[NamedObjective, ...] = (ACCURACY, AREA)
     trainings: Count = 50
@@ -223,7 +234,13 @@ def _canonical(config: SearchConfig) -> SearchConfig:
     formats = tuple(dict.fromkeys(parse_format(text).name for text in config.formats))
     families = tuple(dict.fromkeys((REFERENCE, *config.families)))
     families = (ALL,) if ALL in families else families
-    return dataclasses.replace(config, formats=formats, families=families)
+    sums = tuple(dict.fromkeys(map(_sum_text, config.sums)))
+    return dataclasses.replace(config, formats=formats, families=families, sums=sums)
+
+
+def _sum_text(text: str) -> str:
+    total = parse_sum_name(text)
+    return total.name if isinstance(total, Sum) else total
 
 
 def _check(config: SearchConfig, catalog: Catalog) -> None:
@@ -242,6 +259,12 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
             given or "none",
             "write objectives: [accuracy, area]",
         )
+    units = [objective for objective in config.costs if objective.level == "unit"]
+    recipes = [text for text in config.sums if isinstance(parse_sum_name(text), Sum)]
+    if units and recipes:
+        rule = "a sum of a recipe is costed in whole MACs"
+        what = f"objective {units[0].name}, sum {recipes[0]}"
+        raise AxdseError(rule, what, f"write mac.{units[0].name}")
     if len(set(config.objectives)) != len(config.objectives):
         raise AxdseError("each objective stands once", given, "drop one")
     counting = [objective.name for objective in config.costs if objective.needs_recording]

@@ -15,20 +15,21 @@ from axdse.dse.search.workers import Workers
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check_unit
+from axdse.flows.verify.sum_check import check_sum
 from axdse.multipliers.designs.design_point import DesignPoint, Mac
 
-Certificates = dict[str, RtlReport]  # by the name of the unit
+Certificates = dict[Mac, RtlReport]
 
 
 @dataclass(frozen=True)
 class Certification:
-    """The job of checking a whole unit against its model."""
+    """The job of checking a whole unit against its model, or a step of its sum, with the cores."""
 
     mac: Mac
 
     def run(self) -> RtlReport:
         """Simulate in a worker."""
-        return check_unit(self.mac.candidate)
+        return check_sum(self.mac) if self.mac.recipe else check_unit(self.mac.candidate)
 
 
 def finish(
@@ -98,16 +99,21 @@ def _is_reference(evaluation: Evaluation) -> bool:
 
 def _macs(chosen: Sequence[Evaluation]) -> tuple[Mac, ...]:
     """Those whose units finalists hold, each once."""
-    costed = {unit.design for e in chosen if e.cost for unit in e.cost.units}
-    macs = dict.fromkeys(mac for e in chosen for mac in e.point.macs)
-    return tuple(mac for mac in macs if mac.candidate.name in costed)
+    return tuple(dict.fromkeys(mac for e in chosen for mac in _costed(e)))
+
+
+def _costed(evaluation: Evaluation) -> tuple[Mac, ...]:
+    """Those that make a product, in the order of the cost."""
+    units = evaluation.cost.units if evaluation.cost else ()
+    named = {unit.design for unit in units}
+    return tuple(mac for mac in evaluation.point.macs if mac.candidate.name in named)
 
 
 def _certify(workers: Workers, macs: Sequence[Mac], progress: Progress) -> Certificates:
     jobs = [Certification(mac) for mac in macs]
     rule, certificates = "the unit of a finalist must simulate", {}
     for outcome in workers.results(jobs, rule, lambda job: job.mac.name):
-        certificates[outcome.job.mac.candidate.name] = outcome.result
+        certificates[outcome.job.mac] = outcome.result
         progress.advance(f"{outcome.job.mac.name}: unit {outcome.result.verdict}")
     return certificates
 
@@ -131,10 +137,9 @@ def _point(
     replicates: Replicates,
 ) -> FrontPoint:
     trained = replicates.of(evaluation.point)
-    units = evaluation.cost.units if evaluation.cost else ()
     return FrontPoint(
         evaluation=evaluation,
-        unit_certificates=tuple(certificates[unit.design] for unit in units),
+        unit_certificates=tuple(certificates[mac] for mac in _costed(evaluation)),
         on_front=False,
         seeds=replicate_seeds(config),
         validation=tuple(replicate.validation for replicate in trained),

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.space import Space
+from axdse.dse.search.space import Space, Summed
 from axdse.dse.search.study import open_study
 from axdse.dse.training.records import Goal
 from axdse.multipliers.errors import AxdseError
@@ -196,7 +196,7 @@ def _parameters(evaluation: Evaluation) -> dict[str, str | int]:
         for name, value in mac.multiplier.values
         if name != family.width
     }
-    return {"format": mac.candidate.format.name, "family": family.name, **free}
+    return {"format": Summed.of(mac).name, "family": family.name, **free}
 
 
 def _distributions(space: Space) -> dict[str, BaseDistribution]:

@@ -1,25 +1,60 @@
 """Which design points are there, and how does Optuna draw one?
 
 A chip has a few MACs, and each place of the network one of them. First it is drawn which places
-share a MAC, then of each MAC a format, a family that can serve it, and that family's parameters.
+share a MAC, then of each MAC a format with its sum, a family that can serve it, and that family's
+parameters.
 """
 
 import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import islice, permutations, product
 
 from optuna.trial import Trial
 
 from axdse.dse.run.config import ALL, REFERENCE, SearchConfig
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, Place
+from axdse.multipliers.designs.design_point import (
+    PRODUCTS,
+    DesignPoint,
+    Mac,
+    Place,
+    SumName,
+    parse_sum_name,
+)
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.sums.recipe import Sum
 
 Ranges = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Summed:
+    """A number format, and how its products are added.
+
+    Attributes:
+        format: of the operands and the product.
+        sum: as that of a `Mac`.
+    """
+
+    format: Format
+    sum: SumName | Sum
+
+    @classmethod
+    def of(cls, mac: Mac) -> "Summed":
+        """Those of a MAC."""
+        return cls(mac.format, mac.sum)
+
+    @property
+    def name(self) -> str:
+        """What follows `in` in the text of a MAC."""
+        if isinstance(self.sum, Sum):
+            return f"{self.format.name} sum {self.sum.name}"
+        plain = self.sum in ("fp32", "int32")
+        return self.format.name if plain else f"{self.format.name} sum {self.sum}"
 
 
 @dataclass(frozen=True)
@@ -27,14 +62,14 @@ class Space:
     """All design points of a search.
 
     Attributes:
-        formats: number formats.
+        formats: number formats, each with each sum that can add its products.
         families: families, the reference among them.
         ranges: per family name, narrower ranges of its parameters.
         places: that have a MAC of their own.
         distinct: how many different MACs a point has at most.
     """
 
-    formats: tuple[Format, ...]
+    formats: tuple[Summed, ...]
     families: tuple[Family, ...]
     ranges: dict[str, Ranges]
     places: tuple[Place, ...] = (Place(),)
@@ -55,8 +90,9 @@ class Space:
         return self._point([macs[which] for which in shared])
 
     def _suggest_mac(self, trial: Trial, prefix: str) -> Mac:
-        by_name = {number_format.name: number_format for number_format in self.formats}
-        number_format = by_name[trial.suggest_categorical(f"{prefix}format", list(by_name))]
+        by_name = {each.name: each for each in self.formats}
+        summed = by_name[trial.suggest_categorical(f"{prefix}format", list(by_name))]
+        number_format = summed.format
         serving = [f.name for f in self.families if self.serves(f, number_format)]
         name = trial.suggest_categorical(f"{prefix}family for {number_format.name}", serving)
         family = next(family for family in self.families if family.name == name)
@@ -66,7 +102,7 @@ class Space:
                 low, high = self._limits(family, parameter, values)
                 key = prefix + _key(family, parameter, values)
                 values[parameter] = trial.suggest_int(key, low, high) if low < high else low
-        return Mac(family.bind(values), number_format)
+        return Mac(family.bind(values), number_format, summed.sum)
 
     def parameters(self, point: DesignPoint) -> dict[str, str | int]:
         """What `suggest` would have to draw to give this point."""
@@ -83,10 +119,10 @@ class Space:
         return drawn
 
     def references(self) -> tuple[DesignPoint, ...]:
-        """The exact core in each format, everywhere."""
+        """The exact core in each format, with each sum, everywhere."""
         family = next(family for family in self.families if family.name == REFERENCE)
-        exact = [Mac(family.bind(_width(family, f)), f) for f in self.formats]
-        return tuple(map(DesignPoint.uniform, exact))
+        bound = [(family.bind(_width(family, each.format)), each) for each in self.formats]
+        return tuple(DesignPoint.uniform(Mac(core, f.format, f.sum)) for core, f in bound)
 
     def points(self) -> Iterator[DesignPoint]:
         """Every point, those with fewer MACs first."""
@@ -98,10 +134,10 @@ class Space:
 
     def macs(self) -> Iterator[Mac]:
         """Every MAC."""
-        for number_format in self.formats:
+        for each in self.formats:
             for family in self.families:
-                for multiplier in self._grid(family, number_format):
-                    yield Mac(multiplier, number_format)
+                for multiplier in self._grid(family, each.format):
+                    yield Mac(multiplier, each.format, each.sum)
 
     @property
     def _of_passes(self) -> bool:
@@ -163,16 +199,53 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     catalog = catalog or builtin_catalog()
     names = catalog.families if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
-    formats, places = tuple(map(parse_format, config.formats)), config.own_places
-    space = Space(formats, families, config.ranges, places, min(config.distinct, len(places)))
+    places, reference = config.own_places, catalog.family(REFERENCE)
+    distinct = min(config.distinct, len(places))
+    space = Space(_summed(config, reference), families, config.ranges, places, distinct)
     for name in config.families:
-        if name != ALL and not any(space.serves(catalog.family(name), f) for f in space.formats):
+        if name != ALL and not any(
+            space.serves(catalog.family(name), each.format) for each in space.formats
+        ):
             raise AxdseError(
                 "each family must be able to serve one of the formats",
                 f"{name} in {', '.join(config.formats)}",
                 "add a format, widen its ranges or drop the family",
             )
+    if len(places) > 1:
+        known = len(list(islice(space.macs(), distinct)))
+        if known < distinct:
+            rule = "a chip has no more different MACs than the space"
+            raise AxdseError(rule, f"distinct: {distinct} of {known}", f"write distinct: {known}")
     return space
+
+
+def _summed(config: SearchConfig, reference: Family) -> tuple[Summed, ...]:
+    """Each format with each sum that adds its products.
+
+    Raises:
+        AxdseError: a format has none, or a sum adds none of them.
+    """
+    found: dict[Summed, None] = {}
+    added = set()
+    for number_format in map(parse_format, config.formats):
+        refused = None
+        core = reference.bind(_width(reference, number_format))
+        for text in config.sums:
+            try:
+                summed = Summed.of(Mac(core, number_format, parse_sum_name(text)))
+            except AxdseError as error:
+                refused = refused or error
+            else:
+                found[summed] = None
+                added |= {text, number_format}
+        if number_format not in added and refused:
+            raise refused
+    for text in config.sums:
+        if text not in added:
+            rule = "each sum must add the products of one of the formats"
+            what = f"{text} behind {', '.join(config.formats)}"
+            raise AxdseError(rule, what, "add a format, or drop the sum")
+    return tuple(found)
 
 
 def _prefix(which: int) -> str:
@@ -180,11 +253,11 @@ def _prefix(which: int) -> str:
 
 
 def _mac_parameters(mac: Mac, prefix: str) -> dict[str, str | int]:
-    family, number_format = mac.multiplier.family, mac.candidate.format
+    family, number_format = mac.multiplier.family, mac.format
     width, bound = _width(family, number_format), dict(mac.multiplier.values)
     free = (parameter for parameter in family.parameters if parameter not in width)
     return {
-        f"{prefix}format": number_format.name,
+        f"{prefix}format": Summed.of(mac).name,
         f"{prefix}family for {number_format.name}": family.name,
         **{prefix + _key(family, name, bound): bound[name] for name in free},
     }

@@ -46,7 +46,8 @@ class PointCost:
     """What the units of a design point cost, if one chip holds each distinct one once.
 
     Attributes:
-        units: of each distinct MAC that makes a product, in the order of the point.
+        units: of each distinct MAC that makes a product, in the order of the point; of one with
+            a sum of a recipe as it would stand alone, before the sum of its format.
         shares: of the multiplications of a training step that each makes; they sum to 1.
         whole: its MACs with sums and registers; None: not asked for.
     """
@@ -155,7 +156,6 @@ class Demand:
             if point.uniform_mac is None:
                 rule = "the places of a design point are weighed by the products of a training"
                 raise AxdseError(rule, point.name, "give a recording of 'axdse train --record'")
-            _refuse_recipe(point.uniform_mac)
             return (Portion(point.uniform_mac, 1.0, Uniform()),)
         traces = [trace for trace in self.recording.traces if trace.dataflow == self.dataflow]
         if not traces:
@@ -165,7 +165,6 @@ class Demand:
         made: dict[Mac, int] = {}
         for trace in traces:
             mac = required_mac(point, trace.layer, trace.product)
-            _refuse_recipe(mac)
             made[mac] = made.get(mac, 0) + trace.multiplications
         total = sum(made.values())
         macs = [mac for mac in point.macs if mac in made]
@@ -199,14 +198,6 @@ def required_mac(point: DesignPoint, layer: str, product: ProductName) -> Mac:
         remedy = "give it one, such as '*=exact(n=8) in bf16'"
         raise AxdseError(rule, f"{layer}:{product} stays native FP32", remedy)
     return mac
-
-
-def _refuse_recipe(mac: Mac) -> None:
-    """Behind a tree of terms stands no unit: its normaliser is the sum's."""
-    if mac.recipe:
-        rule = "a unit alone has the sum of its format: fp32, bf16, fp16 or int32"
-        remedy = "cost the whole MAC, 'axdse cost --mac', or leave the sum out"
-        raise AxdseError(rule, f"sum {mac.recipe.name}", remedy)
 
 
 def point_cost(

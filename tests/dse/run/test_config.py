@@ -21,7 +21,8 @@ def test_example_loads_and_round_trips(path: Path) -> None:
 def test_everything_round_trips(tiny_config: Make, tmp_path: Path) -> None:
     config = tiny_config(
         "ranges: {truncated: {t: [1, 3], c: 1}}",
-        "objectives: [delay, accuracy, area]",
+        "objectives: [mac.delay, accuracy, mac.area]",
+        "sums: [bf16, fp32, hopper_fp8]",
         "resolution: 0.02",
         "library: cells.lib",
         "sampler: nsga2",
@@ -74,6 +75,11 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
             "objectives: [area, delay]",
             "accuracy and at least one of area, delay, energy, mac.area",
         ),
+        (
+            "sums: hopper_fp8",
+            "a sum of a recipe is costed in whole MACs: objective area, .*; write mac.area",
+        ),
+        ("sums: [bf17]", "sum"),
         ("objectives: [accuracy, area, area]", "each objective stands once"),
         (
             "objectives: [accuracy, array.energy]\nactivity: uniform",

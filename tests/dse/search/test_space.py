@@ -76,6 +76,51 @@ def test_a_named_family_must_serve_a_format(tiny_config: Make) -> None:
         space_of(tiny_config("families: [mitchell]", "formats: [int8]"))
 
 
+SUMS = ("families: [mitchell]", "objectives: [score, mac.area]")
+
+
+def test_each_format_is_taken_with_each_sum_that_adds_its_products(tiny_config: Make) -> None:
+    formats = 'formats: ["float(8,3)", int8]'
+    space = space_of(tiny_config(*SUMS, formats, 'sums: [fp32, bf16, hopper_fp8, "int(24)"]'))
+    assert [each.name for each in space.formats] == [
+        "float(8,3)",
+        "float(8,3) sum bf16",
+        "float(8,3) sum dot(terms=32,align=13,acc=float(8,13))",
+        "int8",
+        "int8 sum int(24)",
+    ]
+    assert [point.name for point in space.references()] == [
+        f"exact(n={8 if each.name.startswith('int8') else 4}) in {each.name}"
+        for each in space.formats
+    ]
+    points = list(space.points())
+    assert len(points) == 3 * 2 + 2
+    for point in points:
+        trial = optuna.trial.FixedTrial(space.parameters(point))
+        assert space.suggest(trial) == point  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            (*SUMS, 'sums: [fp32, "int(24)"]'),
+            r"each sum must add the products .*: int\(24\) behind",
+        ),
+        ((*SUMS, "formats: [int8]", "sums: hopper"), "int8 is summed in int"),
+        (
+            ("families: exact", 'formats: ["float(8,2)"]', "places: per-pass", "distinct: 3"),
+            "no more different MACs than the space: distinct: 3 of 1; write distinct: 1",
+        ),
+    ],
+)
+def test_what_has_no_sum_or_too_few_macs_is_refused(
+    tiny_config: Make, lines: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(AxdseError, match=message):
+        space_of(tiny_config(*lines))
+
+
 @pytest.fixture
 def by_pass(tiny_config: Make) -> Space:
     return space_of(

@@ -1,0 +1,113 @@
+"""How much will a MAC hurt a place? Guessed in milliseconds, from its table and what operands met.
+
+What arithmetic adds to a loss goes by the relative error of the sums that it makes, less any
+common gain, which training takes up. It is measured on the operands that the exact network met,
+rounded to the format, so that what underflows counts as what it is: lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from axdse.multipliers.designs.design_point import Mac, ProductName
+from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.operands.encoding import operand_codes, operand_scales
+from axdse.multipliers.operands.recording import OperandTrace
+from axdse.multipliers.tables.lut import Lut
+
+MOST_PRODUCTS = 4096  # of each layer and product; the error's own error is then some per cent
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What a MAC does to one product of one layer.
+
+    Attributes:
+        layer: name of the layer.
+        product: which of its three.
+        error: root mean square of the error of its sums, less a common gain, relative to the sums.
+        bias: mean error of a product, relative to the mean magnitude of products.
+        lost: share of the products, none of whose operands is zero, that are zero.
+    """
+
+    layer: str
+    product: ProductName
+    error: float
+    bias: float
+    lost: float
+
+
+def harms(mac: Mac, lut: Lut, traces: Sequence[OperandTrace]) -> tuple[Harm, ...]:
+    """What a MAC does to each product of each layer of a recording.
+
+    Args:
+        mac: whose products they are; how it adds them is not looked at.
+        lut: its table.
+        traces: of the operands of the exact network.
+    """
+    return tuple(_harm(lut, trace) for trace in traces)
+
+
+def _harm(lut: Lut, trace: OperandTrace) -> Harm:
+    rows = max(1, MOST_PRODUCTS // trace.a.shape[1])
+    a, b = trace.a[:rows], trace.b[:rows]
+    there = np.arange(a.shape[1]) < trace.lengths[:rows, None]
+    exact = np.where(there, a.astype(np.float64) * b, 0.0)
+    ours = products(lut, a, b, trace.a_peak[:rows, None], trace.b_peak[:rows, None])
+    ours = np.where(there, np.nan_to_num(ours, posinf=0.0, neginf=0.0), 0.0)
+    met = exact != 0
+    size = np.abs(exact).sum()
+    return Harm(
+        layer=trace.layer,
+        product=trace.product,
+        error=_unlike(exact.sum(1), ours.sum(1)),
+        bias=float((np.abs(ours) - np.abs(exact)).sum() / size) if size else 0.0,
+        lost=float((met & (ours == 0)).sum() / max(1, met.sum())),
+    )
+
+
+def _unlike(exact: np.ndarray, ours: np.ndarray) -> float:
+    """Smallest |g ours - exact| / |exact| over all gains g."""
+    sizes = float(exact @ exact) * float(ours @ ours)
+    if sizes == 0:
+        return float(np.any(exact))
+    return float(np.sqrt(max(0.0, 1.0 - float(exact @ ours) ** 2 / sizes)))
+
+
+def products(
+    lut: Lut, a: np.ndarray, b: np.ndarray, a_peak: np.ndarray, b_peak: np.ndarray
+) -> np.ndarray:
+    """The products of two arrays by a table, as numbers.
+
+    Args:
+        lut: of the core in its format.
+        a: float32, first operands before rounding.
+        b: likewise second ones, of the same shape.
+        a_peak: float32 that broadcasts to `a`: the largest magnitudes in the tensors.
+        b_peak: likewise.
+
+    Returns:
+        float64 of that shape; what is beyond the format is infinite.
+    """
+    number_format = lut.format
+    x, y = (operand_codes(v, p, number_format) for v, p in ((a, a_peak), (b, b_peak)))
+    scale = np.multiply(*(operand_scales(p, number_format).astype(float) for p in (a_peak, b_peak)))
+    if isinstance(number_format, IntFormat):
+        return np.asarray(lut.entries[x, y] * scale)
+    return np.asarray(_floats(lut, number_format, x.astype(np.int64), y.astype(np.int64)) * scale)
+
+
+def _floats(lut: Lut, form: FloatFormat, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    e, m = form.exponent_bits, form.fraction_bits
+    top, low = (1 << e) - 1, (1 << m) - 1
+    fields = [((code >> m) & top, code & low, code >> (e + m)) for code in (x, y)]
+    (a, a_fraction, a_sign), (b, b_fraction, b_sign) = fields
+    entries = lut.entries[a_fraction, b_fraction].astype(np.int64)
+    bits = 2 * m + 1 if form.product == "wide" else m
+    carry, fraction = entries >> bits, entries & ((1 << bits) - 1)
+    exponent = a + b - form.bias + carry
+    size = np.ldexp(1 + fraction / (1 << bits), (exponent - form.bias).astype(np.int32))
+    size = np.where((exponent < 1) | (a == 0) | (b == 0), 0.0, size)
+    size = np.where(exponent >= top, np.inf, size)
+    return np.asarray(np.where(a_sign == b_sign, size, -size))
