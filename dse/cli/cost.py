@@ -27,7 +27,7 @@ from axdse.dse.cli.options import (
 from axdse.flows.accelerator.mac_netlists import Aim
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.fast.estimate import fast_costs
-from axdse.flows.cost.point import Demand, PointCost, point_cost
+from axdse.flows.cost.point import Demand, PointCost, check_unit_sums, point_cost
 from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost, Energy, FastCost
 from axdse.flows.power.activity_file import Order, read_source
@@ -189,6 +189,8 @@ def _cost_points(
         rule = "a design point is costed as whole units, in full"
         raise AxdseError(rule, ", ".join(specs), "drop --core, --fast, --all and --against")
     points = [point_of(spec, format_text) for spec in specs]
+    for point in points:
+        check_unit_sums(point)
     source = read_source(activity, dataflow)
     if isinstance(source, Recorded):
         demand = Demand(source.recording, source.name, source.dataflow)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.multipliers.designs.design_point import Mac, ProductName
+from axdse.multipliers.designs.design_point import ProductName
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.operands.encoding import operand_codes, operand_scales
 from axdse.multipliers.operands.recording import OperandTrace
@@ -38,12 +38,11 @@ class Harm:
     lost: float
 
 
-def harms(mac: Mac, lut: Lut, traces: Sequence[OperandTrace]) -> tuple[Harm, ...]:
+def harms(lut: Lut, traces: Sequence[OperandTrace]) -> tuple[Harm, ...]:
     """What a MAC does to each product of each layer of a recording.
 
     Args:
-        mac: whose products they are; how it adds them is not looked at.
-        lut: its table.
+        lut: its table; how it adds is not looked at.
         traces: of the operands of the exact network.
     """
     return tuple(_harm(lut, trace) for trace in traces)
@@ -92,7 +91,9 @@ def products(
     """
     number_format = lut.format
     x, y = (operand_codes(v, p, number_format) for v, p in ((a, a_peak), (b, b_peak)))
-    scale = np.multiply(*(operand_scales(p, number_format).astype(float) for p in (a_peak, b_peak)))
+    scale = np.multiply(
+        *(operand_scales(p, number_format).astype(float) for p in (a_peak, b_peak))
+    )
     if isinstance(number_format, IntFormat):
         return np.asarray(lut.entries[x, y] * scale)
     return np.asarray(_floats(lut, number_format, x.astype(np.int64), y.astype(np.int64)) * scale)

@@ -87,7 +87,7 @@ class Space:
             one = len(others) == 1
             shared.append(0 if one else trial.suggest_categorical(f"MAC of {place.name}", others))
         macs = {which: self._suggest_mac(trial, _prefix(which)) for which in sorted({*shared})}
-        return self._point([macs[which] for which in shared])
+        return self.point([macs[which] for which in shared])
 
     def _suggest_mac(self, trial: Trial, prefix: str) -> Mac:
         by_name = {each.name: each for each in self.formats}
@@ -106,7 +106,7 @@ class Space:
 
     def parameters(self, point: DesignPoint) -> dict[str, str | int]:
         """What `suggest` would have to draw to give this point."""
-        own = self._macs_of(point)
+        own = self.macs_of(point)
         which = {mac: number for number, mac in enumerate(dict.fromkeys(own))}
         drawn: dict[str, str | int] = {
             f"MAC of {place.name}": which[mac]
@@ -130,7 +130,7 @@ class Space:
         for count in range(1, min(self.distinct, places) + 1):
             for shared in _sharings(places, count):
                 for chosen in permutations(macs, count):
-                    yield self._point([chosen[which] for which in shared])
+                    yield self.point([chosen[which] for which in shared])
 
     def macs(self) -> Iterator[Mac]:
         """Every MAC."""
@@ -143,7 +143,7 @@ class Space:
     def _of_passes(self) -> bool:
         return all(place.pattern == "*" for place in self.places)
 
-    def _point(self, macs: Sequence[Mac]) -> DesignPoint:
+    def point(self, macs: Sequence[Mac]) -> DesignPoint:
         """In the shortest text: of passes those that differ from the commonest MAC are named."""
         if len({*macs}) == 1:
             return DesignPoint.uniform(macs[0])
@@ -155,7 +155,7 @@ class Space:
         others = ((Place(product=p), mac) for p, mac in by_product.items() if mac != common)
         return DesignPoint((*others, (Place(), common)))
 
-    def _macs_of(self, point: DesignPoint) -> list[Mac | None]:
+    def macs_of(self, point: DesignPoint) -> list[Mac | None]:
         """Those of the space's places."""
         if uniform := point.uniform_mac:
             return [uniform] * len(self.places)

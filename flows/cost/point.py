@@ -17,7 +17,7 @@ from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, ProductName
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.operands.recording import Dataflow, Recording
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,12 @@ class Demand:
     dataflow: Dataflow = "output-stationary"
     recorded: bool = True
 
+    @property
+    def traces(self) -> tuple[OperandTrace, ...]:
+        """Those of the dataflow, one for each product of each layer."""
+        known = self.recording.traces if self.recording else ()
+        return tuple(trace for trace in known if trace.dataflow == self.dataflow)
+
     def portions(self, point: DesignPoint) -> tuple[Portion, ...]:
         """Who makes how much of it, each distinct MAC once.
 
@@ -157,7 +163,7 @@ class Demand:
                 rule = "the places of a design point are weighed by the products of a training"
                 raise AxdseError(rule, point.name, "give a recording of 'axdse train --record'")
             return (Portion(point.uniform_mac, 1.0, Uniform()),)
-        traces = [trace for trace in self.recording.traces if trace.dataflow == self.dataflow]
+        traces = self.traces
         if not traces:
             rule = f"products are counted in traces in {self.dataflow} order"
             raise AxdseError(rule, f"none in {self.name}", "record a run of at least one step")
@@ -198,6 +204,19 @@ def required_mac(point: DesignPoint, layer: str, product: ProductName) -> Mac:
         remedy = "give it one, such as '*=exact(n=8) in bf16'"
         raise AxdseError(rule, f"{layer}:{product} stays native FP32", remedy)
     return mac
+
+
+def check_unit_sums(point: DesignPoint) -> None:
+    """Look whether units alone are what a point is made of.
+
+    Raises:
+        AxdseError: a MAC has a sum of a recipe, which has the normaliser itself.
+    """
+    recipe = next((mac.recipe for mac in point.macs if mac.recipe), None)
+    if recipe:
+        rule = "a unit alone has the sum of its format: fp32, bf16, fp16 or int32"
+        remedy = "cost the whole MAC, 'axdse cost --mac', or leave the sum out"
+        raise AxdseError(rule, f"sum {recipe.name}", remedy)
 
 
 def point_cost(
