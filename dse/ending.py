@@ -33,6 +33,12 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
+def asked_to_end(error: BaseException) -> bool:
+    """Whether an exception is of a signal: code that runs in a command may raise the like."""
+    by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, Ended) or (by_default and isinstance(error, KeyboardInterrupt))
+
+
 class _Listener:
     """The handler of the signals: the first one counts."""
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-import types
 import typing
 from typing import Any, TypeVar
 
@@ -160,24 +159,32 @@ def _explain(error: ValidationError, result_type: type, where: str) -> AxdseErro
     first = next((e for e in errors if e["type"] == _UNKNOWN), errors[0])
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == _UNKNOWN:
-        key = str(first["loc"][-1])
-        return AxdseError(
-            f"unknown key in {where}", path, did_you_mean(key, _field_names(result_type))
-        )
+        return AxdseError(f"unknown key in {where}", path, _remedy(result_type, first["loc"]))
     if first["type"] in ("missing", "missing_argument"):
         return AxdseError(f"a key is missing in {where}", path, "add it")
     given = f"{path} is {first['input']!r}" if path else f"{first['input']!r}"
     return AxdseError(f"{where} must fit its schema", given, f"{first['msg'].lower()}")
 
 
-def _field_names(result_type: Any) -> set[str]:
-    """All keys that may occur anywhere in the schema, as choices for 'did you mean'."""
-    if isinstance(result_type, types.GenericAlias | types.UnionType) or typing.get_args(
-        result_type
-    ):
-        return set().union(*(_field_names(arg) for arg in typing.get_args(result_type)))
-    if not dataclasses.is_dataclass(result_type):
-        return set()
-    hints = typing.get_type_hints(result_type)
-    nested = (_field_names(hints[field.name]) for field in dataclasses.fields(result_type))
-    return set(hints).union(*nested)
+def _remedy(result_type: Any, path: tuple[int | str, ...]) -> str:
+    """What to write for an unknown key: where it is known, or the nearest of its own level."""
+    *outer, key = map(str, path)
+    levels = _levels(result_type)
+    for level, known in levels.items():
+        if key in known:
+            return f"write it under {level}" if level else "write it at the top level"
+    inmost = next((part for part in reversed(outer) if part in levels), "")
+    return did_you_mean(key, levels.get(inmost, ()))
+
+
+def _levels(schema: Any, name: str = "") -> dict[str, set[str]]:
+    """The keys of the top level, "", and of what is below, by the key that holds it."""
+    if typing.get_origin(schema) is typing.Annotated:  # a function makes of it what it likes
+        return {}
+    if not dataclasses.is_dataclass(schema):
+        arguments = typing.get_args(schema)
+        return {at: keys for each in arguments for at, keys in _levels(each, name).items()}
+    hints = typing.get_type_hints(schema, include_extras=True)
+    fields = {field.name for field in dataclasses.fields(schema)}
+    below = (_levels(hints[each], each) for each in sorted(fields))
+    return {name: fields} | {at: keys for levels in below for at, keys in levels.items()}

@@ -81,7 +81,7 @@ class Course:
     "--config",
     type=PATH,
     metavar="FILE.yaml",
-    help="Train as the search of this configuration; give designs only.",
+    help="Its workload, dataset and training; of its costs, as a library, nothing is read.",
 )
 @click.option("--workload", help=f"The task, if it is not given first; default {DEFAULT}.")
 @click.option("--dataset", help="The argument `dataset` of the workload.")

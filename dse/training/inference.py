@@ -80,7 +80,9 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
     path = Path(source)
     if ":" in source and not path.exists():
         made = make(find_workload(source))
-        return Pretrained(made, made.build(0))
+        model = made.build(0)
+        _check_weights(model, made.file)
+        return Pretrained(made, model)
     file = InputFile(path, RULE, LARGEST_CHECKPOINT)
     data = file.read()
     try:
@@ -102,6 +104,7 @@ def pretrained(source: str, workload: Workload | None = None) -> Pretrained:
     made = make(workload or find_workload(str(named)))
     model = made.build(0)
     _fill(made, model, state, file)
+    _check_weights(model, path)
     return Pretrained(made, model)
 
 
@@ -119,6 +122,19 @@ def _fill(made: Made, model: nn.Module, state: Any, file: InputFile) -> None:
             raise AxdseError(rule, value, "choose the workload that it was trained on")
     with made.guarded("load_state_dict"):
         model.load_state_dict(given)
+
+
+def _check_weights(model: nn.Module, path: Path) -> None:
+    """Refuse what diverged; buffers may hold infinities, as masks of attention do."""
+    parameters = {name for name, _ in model.named_parameters()}
+    for name, each in model.state_dict().items():
+        if (
+            isinstance(each, Tensor)
+            and (each.isfinite() if name in parameters else ~each.isnan()).all()
+        ):
+            continue
+        rule = "weights of a trained network are finite"
+        raise AxdseError(rule, f"{path}: {name} is not", "choose one that did not diverge")
 
 
 def _kind(value: object) -> str:

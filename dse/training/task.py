@@ -9,11 +9,12 @@ import functools
 import importlib.util
 import inspect
 import math
+import os
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -22,6 +23,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from axdse.dse.ending import asked_to_end
 from axdse.dse.training.datasets import Splits
 from axdse.dse.training.examples import (
     MOST_CLASSES,
@@ -31,7 +33,7 @@ from axdse.dse.training.examples import (
     check_labels,
 )
 from axdse.dse.training.records import Goal, TrainSettings
-from axdse.dse.training.workloads import Workload, check_value
+from axdse.dse.training.workloads import Workload, check_arguments
 from axdse.gpu.cpu.kernels import torch_threads
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
@@ -39,6 +41,7 @@ from axdse.multipliers.machine import machine_failure
 
 SMALLEST = 1e-30  # of a mean whose logarithm is the metric
 MOST_THREADS = 1_024
+LOOKED_AT = 256  # labels of a dataset or stream, before anything is trained
 TEMPLATE = "see 'axdse init workload'"
 
 
@@ -258,8 +261,8 @@ class Made:
             # Lengths and types of what is given are code of the user's too.
             parts = {name: as_examples(getattr(given, name), name) for name in names}
             for name, part in parts.items():
-                if self.task.classes and isinstance(part, Arrays):
-                    check_labels(part.targets, self.task.classes, name)
+                if self.task.classes:
+                    check_labels(_first_targets(name, part), self.task.classes, name)
         return Splits(**parts)
 
     def refusal(self, rule: str, value: str) -> AxdseError:
@@ -267,12 +270,24 @@ class Made:
         return AxdseError(rule, f"{self.file}: {value}", TEMPLATE)
 
 
+def _first_targets(name: str, part: Examples) -> Tensor:
+    """Those that are in memory, else the first few of what is not looked at until it is late."""
+    if isinstance(part, Arrays):
+        return part.targets
+    if name == "train":  # each batch is, before it is trained on
+        return torch.zeros(1)
+    return next(
+        (targets for _, targets in part.batches(min(LOOKED_AT, len(part)))), torch.zeros(1)
+    )
+
+
 class UserCode:
     """A context manager: an exception of the user's code becomes one line that says where.
 
-    Anything may be raised there; errors of axdse and failures of the machine stay what they are,
-    and so does whatever comes of axdse's own code. What is printed there goes to stderr, as stdout
-    may have to be JSON.
+    Anything may be raised there, KeyboardInterrupt too; errors of axdse, failures of the machine
+    and signals stay what they are, and so does whatever comes of axdse's own code. What is printed
+    there goes to stderr, as stdout may have to be JSON. A working folder that it changes to is its
+    own: relative paths of a command stay where they were.
 
     Args:
         file: of the user's factory; None: the factory is one of axdse, and nothing is changed.
@@ -280,12 +295,17 @@ class UserCode:
         doing: the part of the task, for what has no line of the user's: a `loss` of torch, say.
     """
 
+    _folder: Path | None = None  # that user code changed to, in this process
+
     def __init__(self, file: Path | None, line: int, doing: str) -> None:
         self.file, self.line, self.doing = file, line, doing
         self._printing = redirect_stdout(sys.stderr) if file else nullcontext()
 
     def __enter__(self) -> None:
         self._printing.__enter__()
+        if self.file:
+            self._ours = _working_folder()
+            _change_to(UserCode._folder)
 
     def __exit__(
         self,
@@ -294,10 +314,13 @@ class UserCode:
         trace: TracebackType | None,
     ) -> None:
         self._printing.__exit__(kind, error, trace)
-        # sys.exit() there would end the command as if all were well.
-        if not isinstance(error, Exception | SystemExit) or isinstance(error, MachineError):
-            return
         if not self.file:
+            return
+        theirs = _working_folder()
+        UserCode._folder = None if theirs == self._ours else theirs
+        _change_to(self._ours)
+        # sys.exit() there would end the command as if all were well.
+        if error is None or asked_to_end(error) or isinstance(error, MachineError):
             return
         if isinstance(error, OSError | MemoryError) and machine_failure(error):
             return
@@ -307,6 +330,18 @@ class UserCode:
         text = f"{place}: {type(error).__name__}: {error}"
         remedy = "correct it; --debug shows the traceback"
         raise AxdseError("the code of a workload must run", text, remedy) from error
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return None
+
+
+def _change_to(folder: Path | None) -> None:
+    with suppress(OSError):
+        os.chdir(folder or ".")
 
 
 def _place(error: BaseException) -> str:
@@ -346,7 +381,7 @@ def make(workload: Workload) -> Made:
         raise AxdseError(rule, f"{module_name} has none", TEMPLATE)
     source = file.read_bytes()
     line = getattr(getattr(factory, "__code__", None), "co_firstlineno", 1)
-    _check_arguments(workload, factory)
+    check_arguments(workload, factory)
     with UserCode(None if workload.ships else file, line, name):
         task = factory(**dict(workload.arguments))
     if not isinstance(task, Task):
@@ -372,24 +407,3 @@ def _imported(name: str) -> ModuleType:
     file = Path(found.origin) if found.origin else None
     with UserCode(None if top == "axdse" else file or Path(name), 1, "import"):
         return importlib.import_module(name)
-
-
-def _check_arguments(workload: Workload, factory: Callable[..., object]) -> None:
-    try:
-        known = inspect.signature(factory).parameters
-    except ValueError:  # one that is not of Python does not say what it takes
-        return
-    if any(each.kind is each.VAR_KEYWORD for each in known.values()):
-        return
-    given = [key for key, _ in workload.arguments]
-    for key in given:
-        if key not in known:
-            rule = f"unknown argument of {workload.name}"
-            raise AxdseError(rule, key, did_you_mean(key, known))
-        if workload.ships:
-            check_value(key, workload, known[key].default)
-    for key, parameter in known.items():
-        named = parameter.kind is not parameter.VAR_POSITIONAL
-        if named and parameter.default is parameter.empty and key not in given:
-            rule = f"{workload.name} takes {key}"
-            raise AxdseError(rule, "none given", f"write {workload.name}({key}=...)")

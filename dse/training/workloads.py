@@ -4,8 +4,9 @@ It is written `teacher`, `lenet-5(dataset=mnist-5k)`, `mypackage.mymodule:factor
 """
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from axdse.multipliers.errors import AxdseError, did_you_mean
@@ -98,7 +99,33 @@ def find_workload(text: str) -> Workload:
     return Workload(name, tuple(_arguments(match["arguments"] or "")))
 
 
-def check_value(key: str, workload: Workload, default: object) -> None:
+def check_arguments(workload: Workload, factory: Callable[..., object]) -> None:
+    """Look whether a factory takes the arguments of a workload, and gets all that it needs.
+
+    Raises:
+        AxdseError: it does not.
+    """
+    try:
+        known = inspect.signature(factory).parameters
+    except ValueError:  # one that is not of Python does not say what it takes
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in known.values()):
+        return
+    given = [key for key, _ in workload.arguments]
+    for key in given:
+        if key not in known:
+            rule = f"unknown argument of {workload.name}"
+            raise AxdseError(rule, key, did_you_mean(key, known))
+        if workload.ships:
+            _check_value(key, workload, known[key].default)
+    for key, parameter in known.items():
+        named = parameter.kind is not parameter.VAR_POSITIONAL
+        if named and parameter.default is parameter.empty and key not in given:
+            rule = f"{workload.name} takes {key}"
+            raise AxdseError(rule, "none given", f"write {workload.name}({key}=...)")
+
+
+def _check_value(key: str, workload: Workload, default: object) -> None:
     """Look whether an argument of a workload that ships is of the type of its default.
 
     Raises:

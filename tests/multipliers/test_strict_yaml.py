@@ -90,6 +90,10 @@ def test_bad_yaml_is_one_line(text, message):
     [
         ("count: 1\nmoed: fast", "unknown key in x.yaml: moed; did you mean 'mode'?"),
         ("count: 1\ninner: {raet: 1}", "unknown key in x.yaml: inner.raet; did you mean 'rate'?"),
+        ("count: 1\nrate: 1", "unknown key in x.yaml: rate; write it under inner"),
+        ("count: 1\ninner: {mode: fast}", "inner.mode; write it at the top level"),
+        ("count: 1\ninner: {cuont: 1}", "inner.cuont; choose from names, rate"),
+        ("count: 1\nraet: 1", "raet; choose from count, inner, limit, mode"),
         ("mode: fast", "a key is missing in x.yaml: count; add it"),
         ("", "x.yaml must fit its schema: None"),
         ("[1, 2]", "x.yaml must fit its schema: "),

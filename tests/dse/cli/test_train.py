@@ -323,6 +323,31 @@ def test_weights_of_another_kind_are_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_diverged_are_one_line(
+    value: float, tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "weights.pt"
+    weights = make(find_workload("own.tasks:sums")).build(0).state_dict()
+    weights["weight"][0, 1] = value
+    torch.save(weights, file)
+    assert run(["evaluate", str(file), BF16, "--workload", "own.tasks:sums"]) == 2
+    error = capsys.readouterr().err
+    assert f"weights of a trained network are finite: {file}: weight is not" in error
+    assert error.count("\n") == 1
+
+
+def test_statistics_that_diverged_are_one_line(
+    tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "weights.pt"
+    weights = make(find_workload("own.tasks:colours")).build(0).state_dict()
+    weights["1.running_mean"][:] = float("nan")
+    torch.save(weights, file)
+    assert run(["evaluate", str(file), BF16, "--workload", "own.tasks:colours"]) == 2
+    assert "1.running_mean is not" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("position", "changed"), [(18, b""), (28, b""), (240, b"#")])
 def test_a_damaged_state_dict_is_one_line(
     position: int,
@@ -374,6 +399,18 @@ def test_a_task_is_named_first_or_by_an_option(
         "autoenc",
         "exact(n=8) in float(8,7,product=wide)",
     )
+
+
+def test_a_configuration_trains_without_its_library(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "search.yaml"
+    file.write_text(
+        "workload: own.tasks:sums\nformats: [bf16]\ntraining: {epochs: 1}\nlibrary: none.lib\n"
+    )
+    native, _ = trained(capsys, "fp32", BF16, "--config", str(file))
+    assert native["workload"] == "own.tasks:sums"
+    assert len(native["histories"][0]["epochs"]) == 1
 
 
 def test_a_design_alone_trains_the_default_network(capsys: pytest.CaptureFixture[str]) -> None:

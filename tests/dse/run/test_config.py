@@ -47,6 +47,9 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
     [
         ("trails: 4", "unknown key .*trails; did you mean 'trials'"),
         ("training: {epoch: 4}", "unknown key .*training.epoch; did you mean 'epochs'"),
+        ("epochs: 4", "unknown key .*: epochs; write it under training"),
+        ("training: {seed: 4}", "unknown key .*training.seed; write it at the top level"),
+        ("name: area", "unknown key .*: name; choose from"),
         ("trials: 6\ntrials: 7", "each key once: key 'trials' is given twice"),
         ("trials: many", "schema: trials is 'many'; .*valid integer"),
         ("trainings: 0", "schema: trainings is 0; .*greater than or equal to 1"),

@@ -3,14 +3,16 @@
 import itertools
 import json
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from axdse.dse.cli import run
-from axdse.dse.training.task import make
+from axdse.dse.ending import Ended
+from axdse.dse.training.task import UserCode, make
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import find_workload
 from axdse.multipliers.cache import digest
@@ -111,6 +113,14 @@ BAD = {
         FIELD.format("model=lambda seed: nn.Linear(3, 2, device='meta')"),
         "a network has weights",
     ),
+    "it interrupts itself": (
+        "def f():\n    raise KeyboardInterrupt('of mine')",
+        "line 23, in f: KeyboardInterrupt: of mine",
+    ),
+    "it raises what is no Exception": (
+        "class Stop(BaseException):\n    pass\ndef f():\n    raise Stop('here')",
+        "line 25, in f: Stop: here",
+    ),
     "it ends the process": ("def f():\n    raise SystemExit(0)", "line 23, in f: SystemExit: 0"),
     "arrays of objects": (
         "import numpy as np\n" + PAIRS.format("np.array([[None]] * 40), np.zeros(40)", ""),
@@ -127,6 +137,20 @@ BAD = {
     "labels of a validation set": (
         PAIRS.format("[(torch.ones(3), -100)] * 40", "classes=2"),
         "labels of 2 classes .*: -100",
+    ),
+    "labels of a test set, before it is trained": (
+        "def broken(a, b):\n    raise ValueError('trained')\n"
+        "def f():\n    return task(loss=broken, classes=2, splits=lambda: "
+        "Splits(points(), points(), [(torch.ones(3), 2)] * 40))",
+        "labels of 2 classes .*test: 2",
+    ),
+    "labels of a test stream, before it is trained": (
+        ONCE + "def broken(a, b):\n    raise ValueError('trained')\n"
+        "class Late(Some):\n    def __iter__(self):\n"
+        "        return iter([(torch.ones(3), 7)] * 9)\n"
+        "def f():\n    return task(loss=broken, classes=2, splits=lambda: "
+        "Splits(points(), points(), Late(9, 9)))",
+        "labels of 2 classes .*test: 7",
     ),
     "length raises": (
         "class Some:\n    def __len__(self):\n        return 1 / 0\n"
@@ -235,6 +259,15 @@ BAD = {
 }
 
 
+@pytest.fixture
+def in_a_command() -> Iterator[None]:
+    """SIGINT has a handler of ours, as in a command and in the workers of a search."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_a_command")
 @pytest.mark.parametrize("case", BAD)
 def test_what_goes_wrong_in_a_factory_is_one_line(
     case: str, write: Callable[[str], str], capsys: pytest.CaptureFixture[str]
@@ -288,6 +321,39 @@ def test_a_factory_that_is_missing_is_one_line(
 ) -> None:
     name = write("def sized(width):\n    return task()\n")
     assert re.search(expected, refused(["train", workload.format(name), "fp32"], capsys))
+
+
+def test_a_ctrl_c_is_no_fault_of_the_code_that_it_interrupts(
+    write: Callable[[str], str],
+) -> None:
+    name = write("def f():\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        make(find_workload(f"{name}:f"))
+    name = write("def f():\n    from axdse.dse.ending import Ended\n    raise Ended(15)\n")
+    with pytest.raises(Ended):
+        make(find_workload(f"{name}:f"))
+
+
+@pytest.mark.parametrize("place", ["import", "f", "splits"])
+def test_a_working_folder_that_a_task_changes_to_is_its_own(
+    place: str, write: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its data are found there, later too; what a command writes is where the user is."""
+    monkeypatch.setattr(UserCode, "_folder", None)
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "data.txt").write_text("40")
+    change = f"os.chdir({str(there)!r})"
+    lines = {each: change if each == place else "pass" for each in ("import", "f", "splits")}
+    name = write(
+        f"import os\n{lines['import']}\n"
+        f"def read():\n    {lines['splits']}\n    count = int(open('data.txt').read())\n"
+        "    return Splits(points(count), points(count), points(count))\n"
+        f"def f():\n    {lines['f']}\n    return task(splits=read)\n"
+    )
+    assert run(["train", f"{name}:f", "fp32", "--checkpoint", "my.ckpt"]) == 0
+    assert Path.cwd() == tmp_path
+    assert (tmp_path / "my.ckpt").exists()
 
 
 def test_a_factory_may_take_any_arguments(write: Callable[[str], str]) -> None:
