@@ -1,7 +1,7 @@
 """What is a multiplication to the device kernels? Codes, table, model text."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,12 +9,15 @@ from torch import Tensor
 
 from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.cuda.task import INLINED, INT8, NARROW, WIDE, Program
-from axdse.gpu.multiplication.handles import Form
+from axdse.gpu.multiplication.handles import Form, Multiplication
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.model.sum_model import sum_task
+from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import Lut
 
 TABLE_BITS = 7
+SUMMED_BITS = 14  # of fraction, in significands of sum_gemm.cu
 FLOAT_COLUMNS = 1 << TABLE_BITS
 _TOTALS = {"fp32": 0, "bf16": 1, "fp16": 2}
 
@@ -27,7 +30,8 @@ class Arithmetic:
         base: kind, total and model of its programs.
         fraction_bits: m; 0 for int8.
         nearest: operands are rounded to nearest-even, else truncated.
-        table: entries [rows, columns] as `thin_gemm` and `dot_gemm` read them, or None.
+        table: entries [rows, columns] as `thin_gemm` and `dot_gemm` read them, significands of a
+            float sum with a recipe, or None.
         turned_table: the same as `table_gemm` reads it, or None.
     """
 
@@ -58,8 +62,14 @@ class Arithmetic:
         return TABLE_BITS - self.fraction_bits if self.base.kind in (NARROW, WIDE) else 0
 
 
-def arithmetic_of(multiplication: Form, exchanged: bool, device: torch.device) -> Arithmetic:
+def arithmetic_of(
+    multiplication: Form | Multiplication, exchanged: bool, device: torch.device
+) -> Arithmetic:
     """What the kernels need of a multiplication; `exchanged`: rows are its second operand."""
+    if isinstance(multiplication, Multiplication):
+        if multiplication.sum is not None:
+            return summed_arithmetic(multiplication, exchanged, device)
+        multiplication = multiplication.form
     if isinstance(multiplication, Inlined):
         return inlined_arithmetic(multiplication, exchanged)
     return table_arithmetic(multiplication, exchanged, device)
@@ -115,6 +125,31 @@ def table_arithmetic(lut: Lut, exchanged: bool, device: torch.device) -> Arithme
         torch.from_numpy(padded.view(np.uint8).copy()).to(device),
         torch.from_numpy(turned(padded).view(np.uint8)).to(device),
     )
+
+
+@functools.lru_cache(maxsize=128)
+def summed_arithmetic(known: Multiplication, exchanged: bool, device: torch.device) -> Arithmetic:
+    """The arithmetic of a multiplication that adds by a recipe; arguments as `arithmetic_of`."""
+    assert known.sum is not None
+    form = known.form
+    plain = arithmetic_of(form, exchanged, device)
+    if isinstance(form, Inlined):
+        return replace(plain, base=_with_recipe(plain.base, known.sum, plain.base.product_bits))
+    if isinstance(form.format, IntFormat):
+        return replace(plain, base=_with_recipe(plain.base, known.sum, 0))
+    entries = form.entries.T if exchanged else form.entries
+    kept = form.format.product_fraction_bits
+    fraction, carry = entries & ((1 << kept) - 1), entries >> kept
+    whole = (1 << kept | fraction.astype(np.int64)) << carry
+    # Of 15 bits of a wide one the last is 0.
+    significands = (whole << (SUMMED_BITS + 1 - kept) >> 1).astype(np.uint16)
+    table = torch.from_numpy(np.ascontiguousarray(significands).view(np.uint8)).to(device)
+    return replace(plain, base=_with_recipe(plain.base, known.sum, SUMMED_BITS), table=table)
+
+
+def _with_recipe(base: Program, total: Sum, fraction_bits: int) -> Program:
+    task = sum_task(total, fraction_bits)
+    return replace(base, recipe=tuple(getattr(task, field[0]) for field in task._fields_))
 
 
 def _normalised(entries: np.ndarray, number_format: FloatFormat) -> np.ndarray:

@@ -14,12 +14,17 @@ from axdse.gpu.cuda.phases import Phase, border, phases
 from axdse.gpu.cuda.run import Border, Codes, Gemm, encode, run
 from axdse.gpu.cuda.task import Device, digits
 from axdse.gpu.cuda.tiles import Shape
-from axdse.gpu.multiplication.handles import Form
+from axdse.gpu.multiplication.handles import Form, Multiplication
 from axdse.gpu.operands.convolution import Convolution, Pair
 
 
-def gemm(device: Device, a: Tensor, b: Tensor, multiplication: Form, swap: bool) -> Tensor:
-    """`axdse::gemm`: a [G, M, K] times b [G, K, N], T(a, b); with swap T(b, a)."""
+def gemm(
+    device: Device, a: Tensor, b: Tensor, multiplication: Form | Multiplication, swap: bool
+) -> Tensor:
+    """`axdse::gemm`: a [G, M, K] times b [G, K, N], T(a, b); with swap T(b, a).
+
+    A `Multiplication` brings its sum along, a form adds as its format does.
+    """
     (groups, rows, depth), columns = a.shape, b.shape[2]
     turned = rows > columns
     arithmetic = arithmetic_of(multiplication, swap != turned, a.device)
@@ -47,7 +52,7 @@ def conv2d(
     device: Device,
     image: Tensor,
     weight: Tensor,
-    multiplication: Form,
+    multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:
@@ -85,7 +90,7 @@ def conv2d_weight_gradient(
     device: Device,
     grad: Tensor,
     image: Tensor,
-    multiplication: Form,
+    multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:
@@ -134,7 +139,7 @@ def conv2d_input_gradient(
     device: Device,
     grad: Tensor,
     weight: Tensor,
-    multiplication: Form,
+    multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
 ) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from axdse.gpu.cuda import gemms
 from axdse.gpu.cuda.nvrtc import CudaDevice
-from axdse.gpu.multiplication.handles import Form, resolve
+from axdse.gpu.multiplication.handles import Form, Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.gpu.operands.convolution import Convolution
 from axdse.gpu.operands.shapes import Operation
@@ -77,8 +77,10 @@ def conv2d_weight_gradient_cuda(
     return gemms.conv2d_weight_gradient(_device(grad), grad, image, known, swap, shape)
 
 
-def _form(multiplication: str, inlined: bool) -> Form:
+def _form(multiplication: str, inlined: bool) -> Form | Multiplication:
     known = resolve(multiplication)
+    if known.sum is not None:
+        return known
     return known.inlined if inlined and isinstance(known.inlined, Inlined) else known.form
 
 

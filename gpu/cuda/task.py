@@ -11,14 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from axdse.multipliers.model.sum_model import SUM_MODEL
+
 FOLDER = Path(__file__).parent / "csrc"
+# What kernels include, in the order in which it is put in.
+_INCLUDED = {
+    "device.cuh": FOLDER,
+    "sum_steps.h": SUM_MODEL.parent,
+    "sum.h": SUM_MODEL.parent,
+}
+# NVRTC has no headers, and its own names.
+_STRING_H = "#include <string.h>\n", ""
+_STDINT_H = (
+    "#include <stdint.h>\n",
+    """#ifdef __CUDACC_RTC__
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+#define __builtin_clzll __clzll
+#else
+#include <stdint.h>
+#endif
+""",
+)
 
 NARROW, WIDE, INT8, INLINED = range(4)
 SUM_FP32, SUM_BF16, SUM_FP16 = range(3)
 RANK = 4
 
 # For NVRTC: C models carry no __device__, and subnormal sums are sums like others.
-CUDA_OPTIONS = ("-default-device", "-ftz=false", "-fmad=false")
+CUDA_OPTIONS = ("-default-device", "-ftz=false", "-fmad=false", "-device-int128")
 
 four_words, four_ints, four_longs = (
     kind * RANK for kind in (ctypes.c_uint32, ctypes.c_int32, ctypes.c_int64)
@@ -132,6 +155,7 @@ class Program:
         model: text that defines AXDSE_CORE; INLINED only.
         fraction_bits: m; INLINED only.
         product_bits: F; INLINED only.
+        recipe: the fields of `struct sum`, where products are added by one.
     """
 
     kernel: str
@@ -143,13 +167,15 @@ class Program:
     model: str = ""
     fraction_bits: int = 0
     product_bits: int = 0
+    recipe: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
         """The translation unit, whole: caches of compilers do not look into included files."""
-        shared = (FOLDER / "device.cuh").read_text()
         own = (FOLDER / f"{self.kernel}.cu").read_text()
-        return self.model + own.replace('#include "device.cuh"\n', shared)
+        for name, folder in _INCLUDED.items():
+            own = own.replace(f'#include "{name}"\n', (folder / name).read_text())
+        return self.model + own.replace(*_STRING_H).replace(*_STDINT_H)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -162,6 +188,7 @@ class Program:
             ("SHARED_BYTES", self.shared_bytes),
             ("FRACTION_BITS", self.fraction_bits),
             ("PRODUCT_BITS", self.product_bits),
+            *((("RECIPE", ",".join(map(str, self.recipe))),) if self.recipe else ()),
         )
         return ("-std=c++17", *(f"-D{name}={value}" for name, value in settings))
 

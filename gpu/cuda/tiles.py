@@ -6,10 +6,11 @@ fixed by them too.
 
 from dataclasses import dataclass, replace
 
-from axdse.gpu.cuda.task import INLINED, SUM_FP32, Program
+from axdse.gpu.cuda.task import INLINED, INT8, SUM_FP32, Program
 
 KB = 1024
 ROWS_OF_TABLE_TILE = 16
+ROWS_OF_SUM_TILE = 8
 SHORTEST_PART = 256
 BLOCKS_OF_UNIT = 2
 MAX_PARTS = 64
@@ -71,12 +72,18 @@ def plan(shape: Shape, base: Program, units: int) -> Launch:
     program, height, width = _tile(shape, base)
     row_tiles, column_tiles = ceil_divide(shape.rows, height), ceil_divide(shape.columns, width)
     tiles = shape.groups * row_tiles * column_tiles
-    parts = _parts(shape.depth, tiles, program.total, units)
+    # Sums with an order, that of k, have one.
+    is_free = program.total == SUM_FP32 and not program.recipe
+    parts = _parts(shape.depth, tiles, units) if is_free else 1
     return Launch(program, row_tiles, column_tiles, parts, tiles * parts)
 
 
 def _tile(shape: Shape, base: Program) -> tuple[Program, int, int]:
     """Program, and the height and width of its tiles."""
+    if base.recipe:
+        kernel = "int_sum_gemm" if base.kind == INT8 else "sum_gemm"
+        shared = 4 * KB if base.kind == INT8 else 44 * KB
+        return _sized(replace(base, kernel=kernel), 128, 1, shared), ROWS_OF_SUM_TILE, 128
     if base.kind == INLINED:
         small = shape.rows <= 64 or shape.columns <= 64
         side, threads = (32, 64) if small else (128, 256)
@@ -114,9 +121,7 @@ def _table_columns(columns: int) -> tuple[int, int]:
     return (256, 2) if columns <= 512 else (256, 4)
 
 
-def _parts(depth: int, tiles: int, total: int, units: int) -> int:
-    """Enough parts to occupy the device, none of them short; sums in the order of k have one."""
-    if total != SUM_FP32:
-        return 1
+def _parts(depth: int, tiles: int, units: int) -> int:
+    """Enough parts to occupy the device, none of them short."""
     wanted = BLOCKS_OF_UNIT * units // tiles
     return max(1, min(wanted, depth // SHORTEST_PART, MAX_PARTS))

@@ -65,6 +65,7 @@ KERNEL_TIMES = {
 }
 SUMS_TIME, PLAIN_SUMS_TIME, CAREFUL_TIME = 8.0, 30.0, 500.0  # with AVX-512 BW, without; by sum.h
 CUDA_TIMES = Times(4.5, 6.0, 6.0)
+CUDA_SUMS_TIME = 30.0  # by counting instructions
 INLINED_TIME = 3.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
 BF16_RANK, FP32_RANK, FP64_RANK, INT8_RANK, MAPPING = 0.62, 1.1, 2.4, 0.23, 0.12
@@ -79,7 +80,7 @@ def _compute(name: str, operation: Operation) -> Compute:
         return reference.OPERATORS[operation]
     if name == "factors":
         return factors_ops.OPERATORS[operation]
-    if name in ("cuda table", "cuda inlined"):
+    if name in ("cuda table", "cuda inlined", "cuda sums"):
         return partial(cuda_ops.OPERATORS[operation], inlined=name == "cuda inlined")
     kernels = (*KERNELS, INLINED, SUMS, CAREFUL_SUMS)
     kernel = next(kernel for kernel in kernels if kernel.name == name)
@@ -213,8 +214,11 @@ def _summing(
     known: Multiplication, device: DeviceType, forced: Kernel | None
 ) -> tuple[Realisation, ...]:
     """What adds by a recipe: none of the others does."""
-    if device == "cuda" or isinstance(known.table, str):
-        why = "the kernels of sums look up on the CPU"
+    if device == "cuda":
+        form = known.table if isinstance(known.inlined, str) else known.form
+        return _on_gpu("cuda sums", form, CUDA_SUMS_TIME), _reference(known)
+    if isinstance(known.table, str):
+        why = "the kernels of sums look up"
         lacking = tuple(Realisation(k.name, False, why) for k in (SUMS, CAREFUL_SUMS))
         return (*lacking, _reference(known))
     time = SUMS_TIME if "avx512bw" in cpu_flags() else PLAIN_SUMS_TIME

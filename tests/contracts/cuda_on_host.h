@@ -14,6 +14,7 @@
 #define __device__
 #define __global__
 #define __shared__
+#define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 
@@ -47,6 +48,7 @@ static inline float __fadd_rn(float x, float y) { return x + y; }
 static inline float __fmul_rn(float x, float y) { return x * y; }
 static inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 template <class T> static inline T __ldg(const T *address) { return *address; }
+static inline void atomicOr(unsigned *address, unsigned x) { *address |= x; }
 static inline void atomicMax(unsigned *address, unsigned x) { *address = max(*address, x); }
 
 static inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
