@@ -53,6 +53,8 @@ MACS = {
     "exact(n=8) in bf16 sum float(8,7)": None,
     "exact(n=8) in bf16 sum float(5,10)": None,
     "exact(n=4) in float(8,3) sum ibm": None,
+    "exact(n=4) in float(8,3) sum fp32(order=k)": None,
+    "exact(n=8) in bf16 sum fp32(order=k)": None,
     "exact(n=8) in int8 sum int(16)": 2.2,
     "exact(n=8) in int8 sum int(16,overflow=saturate)": 2.2,
     "exact(n=8) in int8 sum int(24)": 2.2,

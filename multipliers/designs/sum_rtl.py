@@ -6,12 +6,13 @@ operands and a shifter; a tournament for the largest exponent, a carry-save tree
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from axdse.multipliers.designs.carry_save import Row, Rows, saturated, tree
-from axdse.multipliers.designs.datapath import Block, Datapath, Module, Role, Slice, Wires, whole
+from axdse.multipliers.designs.datapath import Block, Datapath, Module, Slice, Wires, whole
 from axdse.multipliers.designs.design_point import Candidate
-from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, Rtl, core_instance, identifier, unit_of
+from axdse.multipliers.designs.rtl_text import Rtl, identifier, unit_of
+from axdse.multipliers.designs.sum_lanes import Parts, aligner, core_module, lane, term_width
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
@@ -20,8 +21,6 @@ from axdse.multipliers.sums.recipe import (
     LazyRegister,
     Sum,
 )
-
-Pins = tuple[tuple[str, Slice], ...]
 
 
 def sum_rtl(candidate: Candidate, total: Sum) -> Rtl:
@@ -68,55 +67,11 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
     )
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Makes blocks whose modules are named after what they depend on, so that MACs share them."""
-
-    shape: SumShape
-
-    def block(
-        self,
-        role: Role,
-        name: str,
-        inputs: Pins,
-        outputs: Pins,
-        body: Iterator[str],
-        files: tuple[str, ...] = (),
-    ) -> Block:
-        """A block; what the name says no more of is the sum's own."""
-        part, _, rest = name.partition(" ")
-        own = rest or identifier(replace(self.shape.sum, stages=0).name)
-        module = Module(
-            f"sum_{part}_{self.shape.format_word}_{own}",
-            tuple((port, slice_.width) for port, slice_ in inputs),
-            tuple((port, slice_.width) for port, slice_ in outputs),
-            "".join(f"  {line}\n" for line in body),
-            tuple(UNIT_FOLDER / name for name in files),
-            adds=part in ("operands", "add"),
-        )
-        return Block(role, module, (*inputs, *outputs))
-
-    @property
-    def operands(self) -> str:
-        """What reads operands depends on the exponents of the unit."""
-        return f"operands x{self.shape.exponent_bits}_offset{self.shape.term_offset}"
-
-    @property
-    def align(self) -> str:
-        """A shifter depends on core and cut, that of a window on all."""
-        shape = self.shape
-        kind = "_significand" if shape.candidate.multiplier.family.kind == "significand" else ""
-        if isinstance(shape.sum.register, FixedRegister):
-            return f"align {identifier(replace(shape.sum, stages=0).name)}{kind}"
-        jam = "_jam" if shape.jams else ""
-        return f"align x{shape.exponent_bits}_keep{shape.keep}_{shape.sum.cut}{jam}{kind}"
-
-
 def _float_blocks(shape: SumShape) -> Iterator[Block]:
-    make, n, x = _Parts(shape), shape.sum.terms, shape.exponent_bits
-    core = _core_module(shape)
+    make, n, x = Parts(shape), shape.sum.terms, shape.exponent_bits
+    core = core_module(shape)
     for i in range(n):
-        yield from _lane(shape, make, core, i)
+        yield from lane(shape, make, core, i)
     c = ("c", whole("c", shape.register_bits))
     exponents = tuple((f"exponent{i}", whole(f"exponent{i}", x)) for i in range(n))
     held, with_c = shape.sum.register, shape.sum.carry == "with"
@@ -131,7 +86,7 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
     terms = tuple(
         (f"{name}{i}", whole(f"{name}{i}", width))
         for name, width in (
-            ("term", _term_width(shape)),
+            ("term", term_width(shape)),
             *(("negative", 1), ("nan", 1), ("infinite", 1)),
         )
         for i in range(n)
@@ -154,115 +109,6 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
     d = (("d", whole("d", shape.register_bits)),)
     last = make.block("sum", "round", inputs, d, _rounded(shape), files)
     yield last.behind_stage if shape.sum.stages else last
-
-
-def _core_module(shape: SumShape) -> Module:
-    """The core between the fractions of operands and the product of significands."""
-    m, multiplier = shape.format.fraction_bits, shape.candidate.multiplier
-    hidden = multiplier.family.kind == "integer"
-    width = 2 * m + 2 if hidden else m + 1
-    x, y = ("{1'b1, x}", "{1'b1, y}") if hidden else ("x", "y")
-    name = f"product_{identifier(multiplier.spec)}_m{m}"
-    body = f"  {core_instance(multiplier, x, y, 'product')}\n"
-    return Module(
-        name, (("x", m), ("y", m)), (("product", width),), body, (multiplier.family.rtl,)
-    )
-
-
-def _lane(shape: SumShape, make: _Parts, core: Module, i: int) -> Iterator[Block]:
-    """A core, what reads its operands, and a shifter."""
-    n, x, pins, e = shape.sum.terms, shape.exponent_bits, shape.operand_bits, shape.format
-    m, width = e.fraction_bits, core.outputs[0][1]
-    a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
-    bits = {
-        name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
-    }
-    exponent = ("exponent", whole(f"exponent{i}", x))
-    product = ("product", whole(f"product{i}", width))
-    fractions = (("x", Slice("ab", a.low, m)), ("y", Slice("ab", b.low, m)))
-    yield Block("core", core, (*fractions, product))
-    reads = (
-        f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}),",
-        f"    .OFFSET({shape.term_offset})) read (",
-        "    .a(a), .b(b), .x(), .y(), .present(present), .negative(negative),",
-        "    .exponent(exponent), .nan(nan), .infinite(infinite));",
-    )
-    outputs = (*bits.values(), exponent)
-    yield make.block(
-        "multiplier", make.operands, (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
-    )
-    largest = ("largest", whole("largest", x))
-    inputs: Pins = (product, exponent, bits["present"], bits["negative"])
-    if not isinstance(shape.sum.register, FixedRegister):
-        inputs = (*inputs, largest)
-    term = (("term", whole(f"term{i}", _term_width(shape))),)
-    yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
-
-
-def _term_width(shape: SumShape) -> int:
-    held = shape.sum.register
-    saturates = isinstance(held, FixedRegister) and held.overflow == "saturate"
-    return held.width if isinstance(held, FixedRegister) and saturates else shape.term_bits
-
-
-def _aligned(shape: SumShape) -> Iterator[str]:
-    """A product, its point moved to where all are."""
-    m, f = shape.format.fraction_bits, shape.fraction_bits
-    yield f"wire [{f + 1}:0] significand;"
-    if shape.candidate.multiplier.family.kind == "significand":
-        # {carry, fraction}, of which the carry moves the point
-        yield f"assign significand = product[{m}] ? {{1'b1, product[{m - 1}:0], 1'b0}}"
-        yield f"    : {{2'b01, product[{m - 1}:0]}};"
-    elif f == 2 * m:
-        yield "assign significand = product;"
-    else:  # with a carry the last of the bits kept is one less
-        yield f"assign significand = {{product[{2 * m + 1}:{m + 1}],"
-        yield f"    product[{m}] & ~product[{2 * m + 1}]}};"
-    held = shape.sum.register
-    if isinstance(held, FixedRegister):
-        yield from _in_window(shape, held)
-        return
-    yield f"{_align(shape, f + 2, f)} align ("
-    yield "    .largest(largest), .exponent(exponent), .present(present), .negative(negative),"
-    yield "    .significand(significand), .aligned(term));"
-
-
-def _in_window(shape: SumShape, held: FixedRegister) -> Iterator[str]:
-    """A term of a fixed-point sum: what is above the window falls away, or saturates."""
-    f, w, x = shape.fraction_bits, held.width, shape.exponent_bits
-    top = f"{x}'d{shape.window_top + shape.bias}"
-    bits, down = shape.term_bits, shape.sum.cut == "down"
-    yield f"wire above = exponent > {top};"
-    yield f"wire [{bits - 1}:0] placed;"
-    yield f"{_align(shape, f + 2, f)} align ("
-    yield f"    .largest({top}), .exponent(exponent), .present(present & ~above),"
-    yield "    .negative(negative), .significand(significand), .aligned(placed));"
-    if held.overflow == "wrap":
-        yield "assign term = placed;"
-        return
-    size = bits - down
-    if down:
-        beyond = (
-            f"~(&placed[{size}:{w - 1}]) & (|placed[{size}:{w - 1}])" if size >= w - 1 else "1'b0"
-        )
-        inside = f"{{{{{w}{{placed[{size}]}}}}, placed}}"
-    else:
-        beyond = f"|placed[{size - 1}:{w - 1}]" if size > w - 1 else "1'b0"
-        inside = (
-            f"({{{w}'d0, placed}} ^ {{{w + size}{{negative}}}}) + {{{w + size - 1}'d0, negative}}"
-        )
-    yield f"wire beyond = above | ({beyond});"
-    yield f"wire [{w + bits - 1}:0] moved = {inside};"
-    yield f"assign term = beyond ? {{negative, {{{w - 1}{{~negative}}}}}} : moved[{w - 1}:0];"
-
-
-def _align(shape: SumShape, bits: int, fraction: int) -> str:
-    down, jam = int(shape.sum.cut == "down"), int(shape.jams)
-    out = shape.keep + bits - fraction + down
-    return (
-        f"sum_align #(.X({shape.exponent_bits}), .IN({bits}), .FRACTION({fraction}),"
-        f" .KEEP({shape.keep}), .OUT({out}), .DOWN({down}), .JAM({jam}))"
-    )
 
 
 def _largest(shape: SumShape) -> Iterator[str]:
@@ -324,7 +170,7 @@ def _float_register(shape: SumShape) -> Iterator[str]:
     yield f"wire nan_c = full_c & (|c[{r - 1}:0]), infinite_c = full_c & ~nan_c;"
     out = shape.keep + 1 + (shape.sum.cut == "down")
     yield f"wire [{out - 1}:0] aligned_c;"
-    yield f"{_align(shape, r + 1, r)} align_c ("
+    yield f"{aligner(shape, r + 1, r)} align_c ("
     # Its exponent is 0 where it is not there.
     yield f"    .largest(largest), .exponent(exponent_c), .present(|exponent_c[{x - 1}:0]),"
     yield f"    .negative(negative_c), .significand({{normal_c, c[{r - 1}:0]}}),"
@@ -333,7 +179,7 @@ def _float_register(shape: SumShape) -> Iterator[str]:
 
 def _rows(shape: SumShape) -> list[Row]:
     rows, down, held = Rows(shape.width), shape.sum.cut == "down", shape.sum.register
-    bits = _term_width(shape)
+    bits = term_width(shape)
     for i in range(shape.sum.terms):
         if down or (isinstance(held, FixedRegister) and held.overflow == "saturate"):
             rows.signed(f"term{i}", bits)
@@ -424,7 +270,7 @@ def _integer_blocks(shape: SumShape) -> Iterator[Block]:
     else:
         body.append("assign d = added;")
     c, d = (name_and_bus(name, held.width) for name in "cd")
-    yield _Parts(shape).block("sum", "add", (*products, c), (d,), iter(body))
+    yield Parts(shape).block("sum", "add", (*products, c), (d,), iter(body))
 
 
 def name_and_bus(name: str, width: int) -> tuple[str, Slice]:

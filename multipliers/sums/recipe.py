@@ -6,6 +6,7 @@
     lazy(10,24), fixed(44,-20)             sums that are normalised once per output
     int(24), int(16,overflow=saturate)     for integer formats
     hopper_fp8, hopper_fp8(chunk=128)      a preset of `catalog.yaml`
+    fp32(order=k)                          FP32, one product after another: float(8,23)
 
 `docs/sums.md` says what each computes; `reference` computes it.
 """
@@ -255,6 +256,7 @@ class _Options:
     overflow: str = ""
     chunk: str = ""
     stages: str = ""
+    order: str = ""
 
 
 @functools.cache
@@ -290,6 +292,8 @@ def _read(text: str, preset: Preset | None = None) -> Sum:
     options = _options(named, text)
     if ",".join(parts) != inner or (plain and (preset or head == "dot")):
         raise AxdseError("a sum is written name(option=value,...)", repr(text), _REMEDY)
+    if options.order or head == "fp32":
+        return _completed(_ordered(head, options.order, text), options)
     if preset:
         return _completed(preset.sum, options)
     if head == "dot":
@@ -302,6 +306,16 @@ def _read(text: str, preset: Preset | None = None) -> Sum:
         raise AxdseError("unknown sum", repr(text), did_you_mean(head, choices))
     register, align = _register(f"{head}({','.join(plain)})", None)
     return _completed(Sum(register, 1, align, rounding=_rounding_of(head)), options)
+
+
+def _ordered(head: str, order: str, text: str) -> Sum:
+    """The sum in FP32 whose order is fixed; without a recipe kernels choose theirs."""
+    if head != "fp32":
+        rule = "order is of fp32, as all other sums have that of k"
+        raise AxdseError(rule, repr(text), "leave order out")
+    if order != "k":
+        raise AxdseError("fp32 has any order, or order=k", repr(text), "write 'fp32(order=k)'")
+    return Sum(FloatRegister(), rounding="rne")
 
 
 def _options(named: list[re.Match[str]], text: str) -> _Options:

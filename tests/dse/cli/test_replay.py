@@ -1,12 +1,12 @@
 """The command replay: recorded dot products against sums, and sums found from them."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_dots import CASES, RECORDED, recorded_dots
 from sum_words import words
 
 from axdse.dse.cli import run
@@ -15,7 +15,6 @@ from axdse.multipliers.sums.recipe import parse_sum
 from axdse.multipliers.sums.reference import exact_terms
 
 ROWS = 600
-RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 
 
 def recorded(folder: Path, text: str, depth: int, *, with_c: bool = True) -> str:
@@ -151,20 +150,20 @@ def test_bad_sum_is_one_line(
     assert said.count("\n") == 1
 
 
-def test_identify_finds_tensor_cores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not RECORDED:
-        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
-    with np.load(Path(RECORDED)) as file:
-        for case in file["cases"]:
-            name, terms, align, fraction, carry = str(case).split()
-            path = tmp_path / f"{name}.npz"
-            arrays = {key: file[f"{name}_{key}"] for key in "abcd"}
-            np.savez(path, **arrays)
-            begun = time.monotonic()
-            assert run(["replay", str(path), "--identify", "--json"]) == 0
-            assert time.monotonic() - begun < 60
-            found = {(x["sum"], x["has_c"]) for x in json.loads(capsys.readouterr().out)}
-            late = ",carry=late" if carry == "late" else ""
-            text = f"dot(terms={terms},align={align},acc=float(8,{fraction}){late})"
-            assert (text, carry != "out") in found
-            assert len(found) == 1 or carry == "late"
+@pytest.mark.parametrize("case", CASES)
+def test_identify_finds_tensor_cores(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dots = recorded_dots(case)
+    path = tmp_path / "vectors.npz"
+    with np.load(Path(RECORDED)) as file:  # with the c that is not in d, too
+        np.savez(path, **{key: file[f"{case}_{key}"] for key in "abcd"})
+    begun = time.process_time()
+    assert run(["replay", str(path), "--identify", "--json"]) == 0
+    assert time.process_time() - begun < 60
+    found = {(x["sum"], x["has_c"]) for x in json.loads(capsys.readouterr().out)}
+    assert (dots.sum.name, dots.has_c) in found
+    assert len(found) == 1 or dots.sum.carry == "late"
+    if len(found) > 1:
+        assert run(["replay", str(path), "--identify"]) == 0
+        assert "these vectors do not tell apart: align (" in capsys.readouterr().out

@@ -1,11 +1,11 @@
 """Is the Verilog of sums their C model, and is one that is not told apart?"""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_dots import CASES, recorded_dots
 
 from axdse.dse.cli import run
 from axdse.flows.simulation.sum_bench import simulate_sum
@@ -15,9 +15,9 @@ from axdse.multipliers.designs.sum_rtl import sum_rtl
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.sum_unit import core_terms, sum_unit
+from axdse.multipliers.sums.recipe import FloatRegister
 from axdse.multipliers.sums.reference import add_up, register_codes, register_values
 
-RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 FP4 = "mitchell(m=1) in float(2,1) sum"
 # Every branch of every parameter, on every step that exists.
 SMALL = (
@@ -206,32 +206,22 @@ def test_bad_words_are_one_line(
     assert said.count("\n") == 1
 
 
-def test_verilog_gives_recorded_dot_products_of_tensor_cores() -> None:
-    if not RECORDED:
-        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
-    rows = slice(0, 120)
-    cases = (("H100_bf16", 8, 7, "hopper", 8), ("V100_fp16", 11, 10, "volta", 5))
-    with np.load(Path(RECORDED)) as recorded:
-        for case, n, m, preset, e in cases:
-            mac = parse_mac(
-                f"exact(n={n}) in float({e},{m},product=wide,scale=none) sum {preset}"
-                if e < 8
-                else f"exact(n={n}) in bf16 sum {preset}"
-            )
-            assert mac.recipe
-            a, b, c, d = (recorded[f"{case}_{key}"][rows].astype(np.uint64) for key in "abcd")
-            shape = SumShape(mac.candidate, mac.recipe)
-            bias = np.uint64(127 - shape.format.bias)
-            codes = []
-            for x in (a, b):
-                size = x & np.uint64(0x7FFF_FFFF)
-                size = np.where(size == 0, 0, size - (bias << np.uint64(23)))
-                sign = x >> np.uint64(31) << np.uint64(e + m)
-                codes.append(sign | size >> np.uint64(23 - m))
-            pins = shape.operand_bits
-            operands = [
-                sum(int(code) << (place * pins) for place, code in enumerate(row))
-                for row in np.concatenate(codes, 1)
-            ]
-            answers = simulate_sum(sum_rtl(mac.candidate, mac.recipe), operands, c)
-            assert [int(answer, 16) for answer in answers] == d.tolist()
+# Icarus answers some hundred steps of 32 products a second.
+@pytest.mark.parametrize("rows", [40, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", CASES)
+def test_verilog_gives_recorded_dot_products_of_tensor_cores(case: str, rows: int | None) -> None:
+    dots = recorded_dots(case).first(rows)
+    e, m = dots.exponent_bits, dots.fraction_bits
+    scale = ",scale=none" if e < 8 else ""
+    mac = parse_mac(f"exact(n={m + 1}) in float({e},{m},product=wide{scale}) sum {dots.sum.name}")
+    shape = SumShape(mac.candidate, dots.sum)
+    format_register = FloatRegister(e, m)
+    a, b = (register_codes(x.view(np.float32), format_register) for x in (dots.a, dots.b))
+    c = register_codes(dots.held_c.view(np.float32), dots.register)
+    rtl = sum_rtl(mac.candidate, dots.sum)
+    for k in range(0, a.shape[1], dots.sum.terms):
+        step = np.hstack([x[:, k : k + dots.sum.terms] for x in (a, b)]).tolist()
+        packed = [sum(x << at * shape.operand_bits for at, x in enumerate(row)) for row in step]
+        c = np.array([int(answer, 16) for answer in simulate_sum(rtl, packed, c)], np.uint64)
+    found = register_values(c, dots.register).view(np.uint32)
+    np.testing.assert_array_equal(found, dots.d)

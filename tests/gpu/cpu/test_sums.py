@@ -2,17 +2,17 @@
 
 import contextlib
 import ctypes
-import os
+import itertools
 import pickle
 import platform
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from recorded_dots import CASES, recorded_dots
 from torch import Tensor
 
 import axdse
@@ -39,7 +39,7 @@ from axdse.gpu.testing.gemm import assert_same_bits, operands, table, wild_opera
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.sums.recipe import parse_sum
+from axdse.multipliers.sums.recipe import parse_sum, presets
 
 FORMATS = {
     "narrow of 3 bits": "float(8,3)",
@@ -86,7 +86,6 @@ INT_SUMS = (
     "dot(terms=4,acc=int(32))",
     "dot(terms=5,acc=int(19),overflow=saturate)",
 )
-RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
 Operands = Callable[[int, FloatFormat, int], Tensor]
 
@@ -118,6 +117,11 @@ def ends_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     high = torch.rand(count, generator=generator) < 0.2
     return x * torch.where(high, 2.0 ** (62 + seed % 2), 2.0 ** -(60 + 4 * (seed % 2)))
+
+
+def tiny_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
+    """Products about the subnormal numbers of FP32."""
+    return operands(count, number_format, seed) * 2.0**-66
 
 
 def sparse_operands(count: int, number_format: FloatFormat, seed: int) -> Tensor:
@@ -241,6 +245,38 @@ def test_extreme_operands_and_zeros_have_no_products(extreme: float, text: str) 
     assert_same_bits(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False), expected)
 
 
+@pytest.mark.parametrize("flushes", [False, True])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+@pytest.mark.parametrize("make", [tiny_operands, ends_operands, sparse_operands])
+@pytest.mark.parametrize("name", ["float(8,3,product=wide)", "bf16"])
+def test_fp32_in_order_is_one_fused_addition_after_another(
+    name: str, make: Operands, kernel: Kernel, flushes: bool
+) -> None:
+    """Those of C, with subnormal sums, whatever torch does with them."""
+    number_format, fmaf = parse_format(name), ctypes.CDLL("libm.so.6").fmaf
+    fmaf.argtypes, fmaf.restype = [ctypes.c_float] * 3, ctypes.c_float
+    a, b = (make(DEPTH * n, number_format, n) for n in (ROWS, COLUMNS))
+    a, b = a.reshape(1, ROWS, DEPTH), b.reshape(1, DEPTH, COLUMNS)
+    x, y = (reference.round_float(side[0], number_format).tolist() for side in (a, b))
+    expected = torch.zeros(ROWS, COLUMNS)
+    for row, column in itertools.product(range(ROWS), range(COLUMNS)):
+        total = 0.0
+        for k in range(DEPTH):
+            total = fmaf(x[row][k], y[k][column], total)
+        expected[row, column] = total
+    torch.set_flush_denormal(flushes)
+    try:
+        found = cpu_ops.gemm_cpu(kernel, a, b, known("fp32(order=k)", name, "exact"), False)[0]
+    finally:
+        torch.set_flush_denormal(False)
+    # A sum that underflowed to -0 is +0 after a step without products; they are equal.
+    assert_same_bits(
+        torch.where(found == 0, 0.0, found), torch.where(expected == 0, 0.0, expected)
+    )
+    if make is tiny_operands:
+        assert ((expected != 0) & (expected.abs() < torch.finfo().tiny)).any()
+
+
 def test_both_ways_of_saturating_are_taken_and_agree() -> None:
     multiplication = known("int(20,overflow=saturate)", "int8", "exact")
     a, b = (operands(n, parse_format("int8"), n) for n in (ROWS * 300, 300 * COLUMNS))
@@ -347,30 +383,36 @@ def test_threads_change_no_bit(text: str) -> None:
         assert_same_bits(found[2], found[0])
 
 
+@contextlib.contextmanager
+def compiled_with(flag: str) -> Iterator[None]:
+    """Kernels of a CPU that has less."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
+        patch.setattr(kernels, "cpu_flags", lambda: frozenset[str]())
+        for cached in (cpu_compile.load_kernel, engine_for):
+            cached.cache_clear()
+        try:
+            yield
+        finally:
+            for cached in (cpu_compile.load_kernel, engine_for):
+                cached.cache_clear()
+
+
+AVX2, PORTABLE = "-mno-avx512f", "-march=x86-64"
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
 @pytest.mark.parametrize(
-    "flag",
-    [
-        pytest.param("-mno-avx512vbmi", marks=pytest.mark.slow),
-        "-mno-avx512f",
-        "-march=x86-64",
-    ],
+    "flag", [pytest.param("-mno-avx512vbmi", marks=pytest.mark.slow), AVX2, PORTABLE]
 )
-def test_instruction_sets_change_no_bit(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
-    monkeypatch.setattr(kernels, "cpu_flags", lambda: frozenset[str]())
-    for cached in (cpu_compile.load_kernel, engine_for):
-        cached.cache_clear()
-    try:
+def test_instruction_sets_change_no_bit(flag: str) -> None:
+    with compiled_with(flag):
         for text in FLOAT_SUMS:
             assert_gemm(
                 SUMS, text, spread_operands, ("float(8,3)", "bf16", FORMATS["wide of 6 bits"])
             )
         for text in INT_SUMS:
             test_int8_gemm(text)
-    finally:
-        for cached in (cpu_compile.load_kernel, engine_for):
-            cached.cache_clear()
 
 
 PLANNED = {"sums": contextlib.nullcontext, "careful sums": partial(use_kernel, CAREFUL_SUMS)}
@@ -433,14 +475,19 @@ def test_products_keep_their_sum() -> None:
 
 
 def trained(point: str) -> Tensor:
-    """The weights after some steps of a network with convolutions of both strides."""
+    """The weights after some steps of a network with convolutions of both strides, and in groups.
+
+    All but the first layer have both backward products.
+    """
     torch.manual_seed(0)
     model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3, padding=1),
+        torch.nn.Conv2d(1, 4, 3, stride=2),
         torch.nn.ReLU(),
-        torch.nn.Conv2d(4, 6, 3, stride=2),
+        torch.nn.Conv2d(4, 6, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(6, 4, 3, stride=2, groups=2),
         torch.nn.Flatten(),
-        torch.nn.Linear(6 * 5 * 5, 10),
+        torch.nn.Linear(4 * 2 * 2, 10),
     )
     converted = axdse.convert(model, point).model
     optimiser = torch.optim.SGD(converted.parameters(), lr=0.05)
@@ -454,39 +501,72 @@ def trained(point: str) -> Tensor:
     return torch.cat([p.detach().reshape(-1) for p in converted.parameters()])
 
 
-DOTS = ["volta", "ampere", "ada_fp8", "hopper", "hopper_fp8", "blackwell_fp8", "deepseek"]
+def operands_of(preset: str) -> str:
+    """Products that the machine of a preset has."""
+    if presets()[preset].sum.is_integer:
+        return "exact(n=8) in int8"
+    narrow = preset in ("deepseek", "ibm") or "fp8" in preset
+    return "exact(n=4) in fp8_e4m3(product=wide)" if narrow else "exact(n=8) in bf16"
 
 
-@pytest.mark.parametrize("preset", DOTS)
+INSTRUCTIONS = (
+    (2, contextlib.nullcontext),
+    (1, partial(compiled_with, AVX2)),
+    (2, partial(compiled_with, AVX2)),
+    (1, partial(compiled_with, PORTABLE)),
+    (2, partial(compiled_with, PORTABLE)),
+    (1, partial(use_kernel, CAREFUL_SUMS)),
+)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
+@pytest.mark.parametrize(
+    "preset",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("volta", "ampere", "ada_fp8")),
+        *("hopper", "hopper_fp8", "blackwell_fp8", "deepseek", "ibm", "int8", "fp32(order=k)"),
+    ],
+)
 def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> None:
-    form = "exact(n=4) in fp8_e4m3" if "fp8" in preset else "exact(n=8) in bf16"
-    point = f"{form} sum {preset}"
+    form = operands_of(preset if preset in presets() else "hopper")
     with torch_threads(1):
-        one = trained(point)
-        with use_kernel(CAREFUL_SUMS):
-            careful = trained(point)
-    with torch_threads(2):
-        two = trained(point)
-    assert_same_bits(two, one)
-    assert_same_bits(careful, one)
-    # Sums of 25 bits are exact for products of so few.
-    assert preset == "blackwell_fp8" or not torch.equal(one, trained(form))
+        expected = trained(f"{form} sum {preset}")
+    for threads, instructions in INSTRUCTIONS:
+        with torch_threads(threads), instructions():
+            found = trained(f"{form} sum {preset}")
+        assert_same_bits(found, expected)
+    # Sums of so many bits are exact for products of so few, and those of integers wrap alike.
+    if preset not in ("blackwell_fp8", "int8", "fp32(order=k)"):
+        assert not torch.equal(expected, trained(form))
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-@pytest.mark.parametrize(
-    ("case", "preset"), [("H100_E4M3", "hopper_fp8"), ("B200_E4M3", "blackwell_fp8")]
-)
-def test_kernels_give_recorded_dot_products_of_tensor_cores(
-    case: str, preset: str, kernel: Kernel
-) -> None:
-    """Those whose c comes after the products, or not at all: operators start from zero."""
-    if not RECORDED:
-        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
-    multiplication = known(preset, "float(8,3,product=wide)", "exact")
-    with np.load(Path(RECORDED)) as recorded:
-        a, b, c, d = (
-            torch.from_numpy(recorded[f"{case}_{key}"].view(np.float32)) for key in "abcd"
-        )
-    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], multiplication, False)[:, 0, 0]
-    assert_same_bits(found + c if case == "B200_E4M3" else found, d)
+@pytest.mark.parametrize("case", [case for case in CASES if case.endswith(("bf16", "E4M3"))])
+def test_kernels_give_recorded_dot_products_of_tensor_cores(case: str, kernel: Kernel) -> None:
+    dots = recorded_dots(case)
+    plain = f"float(8,{dots.fraction_bits},product=wide)"
+    multiplication = handle(table("exact", parse_format(plain).name), dots.sum)
+    a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
+    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], multiplication, False)
+    assert_same_bits(found[:, 0, 0], torch.from_numpy(dots.d.view(np.float32)))
+
+
+SIDE = 50  # products of so many rows and columns at once, of which the diagonal counts
+
+
+@pytest.mark.parametrize("rows", [SIDE, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", CASES)
+def test_operators_give_recorded_dot_products_of_tensor_cores(case: str, rows: int | None) -> None:
+    """Whatever the plan takes: with fractions of 10 bits, which have no table, the reference."""
+    dots = recorded_dots(case).first(rows)
+    m = dots.fraction_bits
+    mac = parse_mac(f"exact(n={m + 1}) in float(8,{m},product=wide) sum {dots.sum.name}")
+    multiplication = handle(mac.candidate, mac.recipe)
+    assert plan(multiplication).choice == ("reference" if m == 10 else "sums")
+    a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
+    for compute in (schema.torch.ops.axdse.gemm, reference.gemm_reference):
+        parts = [
+            compute(x[None], y.T[None].contiguous(), multiplication, False)[0].diagonal()
+            for x, y in zip(a.split(SIDE), b.split(SIDE), strict=True)
+        ]
+        assert_same_bits(torch.cat(parts), torch.from_numpy(dots.d.view(np.float32)))

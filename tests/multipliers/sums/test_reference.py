@@ -1,12 +1,11 @@
 """Do numpy and C compute the sums that rational numbers state, and those of real tensor cores?"""
 
 import dataclasses
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_dots import CASES, recorded_dots
 from stated_sums import stated
 from sum_words import SUMS, words
 
@@ -18,7 +17,6 @@ from axdse.multipliers.sums.reference import add_up, add_up_integers, exact_term
 KINDS = [(2, 33, 0.0), (20, 19, 0.0), (126, 40, 0.0), (127, 8, 0.05), (10, 7, 0.02), (5, 0, 0.0)]
 BY = {"reference": add_up, "c": sum_model}
 Add = Callable[..., np.ndarray]
-RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")
 
 
 @pytest.mark.parametrize("add", BY.values(), ids=BY)
@@ -130,16 +128,8 @@ def test_worked_example(
 
 
 @pytest.mark.parametrize("add", BY.values(), ids=BY)
-def test_recorded_dot_products_of_tensor_cores(add: Add) -> None:
-    """Those of MATLAB-tensor-core, model_validation, as one .npz; not part of axdse."""
-    if not RECORDED:
-        pytest.skip("AXDSE_TENSOR_CORES names no file of recorded dot products: NOT COMPARED")
-    with np.load(Path(RECORDED)) as recorded:
-        for case in recorded["cases"]:
-            name, terms, align, fraction, carry = str(case).split()
-            late = ",carry=late" if carry == "late" else ""
-            total = parse_sum(f"dot(terms={terms},align={align},acc=float(8,{fraction}){late})")
-            a, b, c, d = (recorded[f"{name}_{key}"] for key in "abcd")
-            start = np.zeros_like(c) if carry == "out" else c
-            found = add(total, exact_terms(a, b), start.view(np.float32))
-            np.testing.assert_array_equal(found.view(np.uint32), d)
+@pytest.mark.parametrize("case", CASES)
+def test_recorded_dot_products_of_tensor_cores(case: str, add: Add) -> None:
+    dots = recorded_dots(case)
+    found = add(dots.sum, exact_terms(dots.a, dots.b), dots.c.view(np.float32))
+    np.testing.assert_array_equal(found.view(np.uint32), dots.d)

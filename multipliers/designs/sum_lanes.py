@@ -1,0 +1,169 @@
+"""What is in a lane of a sum's unit? A core, what reads its operands, and a shifter.
+
+`axdse.multipliers.designs.sum_rtl` puts the lanes of a step together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from axdse.multipliers.designs.datapath import Block, Module, Role, Slice, whole
+from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, core_instance, identifier
+from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.sums.recipe import FixedRegister
+
+Pins = tuple[tuple[str, Slice], ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Makes blocks whose modules are named after what they depend on, so that MACs share them."""
+
+    shape: SumShape
+
+    def block(
+        self,
+        role: Role,
+        name: str,
+        inputs: Pins,
+        outputs: Pins,
+        body: Iterator[str],
+        files: tuple[str, ...] = (),
+    ) -> Block:
+        """A block; what the name says no more of is the sum's own."""
+        part, _, rest = name.partition(" ")
+        own = rest or identifier(replace(self.shape.sum, stages=0).name)
+        module = Module(
+            f"sum_{part}_{self.shape.format_word}_{own}",
+            tuple((port, slice_.width) for port, slice_ in inputs),
+            tuple((port, slice_.width) for port, slice_ in outputs),
+            "".join(f"  {line}\n" for line in body),
+            tuple(UNIT_FOLDER / name for name in files),
+            adds=part in ("operands", "add"),
+        )
+        return Block(role, module, (*inputs, *outputs))
+
+    @property
+    def operands(self) -> str:
+        """What reads operands depends on the exponents of the unit."""
+        return f"operands x{self.shape.exponent_bits}_offset{self.shape.term_offset}"
+
+    @property
+    def align(self) -> str:
+        """A shifter depends on core and cut, that of a window on all."""
+        shape = self.shape
+        kind = "_significand" if shape.candidate.multiplier.family.kind == "significand" else ""
+        if isinstance(shape.sum.register, FixedRegister):
+            return f"align {identifier(replace(shape.sum, stages=0).name)}{kind}"
+        jam = "_jam" if shape.jams else ""
+        return f"align x{shape.exponent_bits}_keep{shape.keep}_{shape.sum.cut}{jam}{kind}"
+
+
+def core_module(shape: SumShape) -> Module:
+    """The core between the fractions of operands and the product of significands."""
+    m, multiplier = shape.format.fraction_bits, shape.candidate.multiplier
+    hidden = multiplier.family.kind == "integer"
+    width = 2 * m + 2 if hidden else m + 1
+    x, y = ("{1'b1, x}", "{1'b1, y}") if hidden else ("x", "y")
+    name = f"product_{identifier(multiplier.spec)}_m{m}"
+    body = f"  {core_instance(multiplier, x, y, 'product')}\n"
+    return Module(
+        name, (("x", m), ("y", m)), (("product", width),), body, (multiplier.family.rtl,)
+    )
+
+
+def lane(shape: SumShape, make: Parts, core: Module, i: int) -> Iterator[Block]:
+    """A core, what reads its operands, and a shifter."""
+    n, x, pins, e = shape.sum.terms, shape.exponent_bits, shape.operand_bits, shape.format
+    m, width = e.fraction_bits, core.outputs[0][1]
+    a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
+    bits = {
+        name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
+    }
+    exponent = ("exponent", whole(f"exponent{i}", x))
+    product = ("product", whole(f"product{i}", width))
+    fractions = (("x", Slice("ab", a.low, m)), ("y", Slice("ab", b.low, m)))
+    yield Block("core", core, (*fractions, product))
+    reads = (
+        f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}),",
+        f"    .OFFSET({shape.term_offset})) read (",
+        "    .a(a), .b(b), .x(), .y(), .present(present), .negative(negative),",
+        "    .exponent(exponent), .nan(nan), .infinite(infinite));",
+    )
+    outputs = (*bits.values(), exponent)
+    yield make.block(
+        "multiplier", make.operands, (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
+    )
+    largest = ("largest", whole("largest", x))
+    inputs: Pins = (product, exponent, bits["present"], bits["negative"])
+    if not isinstance(shape.sum.register, FixedRegister):
+        inputs = (*inputs, largest)
+    term = (("term", whole(f"term{i}", term_width(shape))),)
+    yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
+
+
+def term_width(shape: SumShape) -> int:
+    """Bits of a term as it is added."""
+    held = shape.sum.register
+    saturates = isinstance(held, FixedRegister) and held.overflow == "saturate"
+    return held.width if isinstance(held, FixedRegister) and saturates else shape.term_bits
+
+
+def _aligned(shape: SumShape) -> Iterator[str]:
+    """A product, its point moved to where all are."""
+    m, f = shape.format.fraction_bits, shape.fraction_bits
+    yield f"wire [{f + 1}:0] significand;"
+    if shape.candidate.multiplier.family.kind == "significand":
+        # {carry, fraction}, of which the carry moves the point
+        yield f"assign significand = product[{m}] ? {{1'b1, product[{m - 1}:0], 1'b0}}"
+        yield f"    : {{2'b01, product[{m - 1}:0]}};"
+    elif f == 2 * m:
+        yield "assign significand = product;"
+    else:  # with a carry the last of the bits kept is one less
+        yield f"assign significand = {{product[{2 * m + 1}:{m + 1}],"
+        yield f"    product[{m}] & ~product[{2 * m + 1}]}};"
+    held = shape.sum.register
+    if isinstance(held, FixedRegister):
+        yield from _in_window(shape, held)
+        return
+    yield f"{aligner(shape, f + 2, f)} align ("
+    yield "    .largest(largest), .exponent(exponent), .present(present), .negative(negative),"
+    yield "    .significand(significand), .aligned(term));"
+
+
+def _in_window(shape: SumShape, held: FixedRegister) -> Iterator[str]:
+    """A term of a fixed-point sum: what is above the window falls away, or saturates."""
+    f, w, x = shape.fraction_bits, held.width, shape.exponent_bits
+    top = f"{x}'d{shape.window_top + shape.bias}"
+    bits, down = shape.term_bits, shape.sum.cut == "down"
+    yield f"wire above = exponent > {top};"
+    yield f"wire [{bits - 1}:0] placed;"
+    yield f"{aligner(shape, f + 2, f)} align ("
+    yield f"    .largest({top}), .exponent(exponent), .present(present & ~above),"
+    yield "    .negative(negative), .significand(significand), .aligned(placed));"
+    if held.overflow == "wrap":
+        yield "assign term = placed;"
+        return
+    size = bits - down
+    if down:
+        beyond = (
+            f"~(&placed[{size}:{w - 1}]) & (|placed[{size}:{w - 1}])" if size >= w - 1 else "1'b0"
+        )
+        inside = f"{{{{{w}{{placed[{size}]}}}}, placed}}"
+    else:
+        beyond = f"|placed[{size - 1}:{w - 1}]" if size > w - 1 else "1'b0"
+        inside = (
+            f"({{{w}'d0, placed}} ^ {{{w + size}{{negative}}}}) + {{{w + size - 1}'d0, negative}}"
+        )
+    yield f"wire beyond = above | ({beyond});"
+    yield f"wire [{w + bits - 1}:0] moved = {inside};"
+    yield f"assign term = beyond ? {{negative, {{{w - 1}{{~negative}}}}}} : moved[{w - 1}:0];"
+
+
+def aligner(shape: SumShape, bits: int, fraction: int) -> str:
+    """The shifter of a significand of so many bits, of which so many are behind the point."""
+    down, jam = int(shape.sum.cut == "down"), int(shape.jams)
+    out = shape.keep + bits - fraction + down
+    return (
+        f"sum_align #(.X({shape.exponent_bits}), .IN({bits}), .FRACTION({fraction}),"
+        f" .KEEP({shape.keep}), .OUT({out}), .DOWN({down}), .JAM({jam}))"
+    )
