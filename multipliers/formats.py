@@ -1,6 +1,7 @@
 """What do the operands and the product of a unit look like? Number formats as value objects."""
 
 import dataclasses
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -45,9 +46,8 @@ class FloatFormat:
 
     def __post_init__(self) -> None:
         if not (2 <= self.exponent_bits <= 8 and 1 <= self.fraction_bits <= 23):
-            raise AxdseError(
-                "a float format has e in 2..8 and m in 1..23", self.name, "choose within these"
-            )
+            rule, text = "a float format has e in 2..8 and m in 1..23", self.spelled_out
+            raise AxdseError(rule, text, "choose within these")
         if self.exponent_bits == 8 and self.scale == "none":
             raise AxdseError(
                 "e=8 has the range of FP32 and is never scaled", self.name, "leave scale out"
@@ -55,15 +55,8 @@ class FloatFormat:
 
     @property
     def name(self) -> str:
-        """The canonical text, which `parse_format` reads back."""
-        options = {
-            f"round={self.rounding}": self.rounding != "nearest",
-            f"product={self.product}": self.product != "narrow",
-            f"sum={self.sum}": self.sum != "fp32",
-            f"scale={self.scale}": self.scale != "tensor",
-        }
-        widths = str(self.exponent_bits), str(self.fraction_bits)
-        return f"float({','.join((*widths, *(o for o, said in options.items() if said)))})"
+        """The shortest text that `parse_format` reads back: `bf16`, `float(8,5)`."""
+        return _shortest(self)
 
     @property
     def spelled_out(self) -> str:
@@ -158,6 +151,31 @@ _ALIASES: dict[str, Format] = {
     "fp8_e5m2": FloatFormat(5, 2),
     "fp8_e4m3": FloatFormat(4, 3),
 }
+
+
+@functools.cache
+def _shortest(number_format: FloatFormat) -> str:
+    """Its widths, or a known name of the same widths, and the options that differ from that."""
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    known = {f"float({e},{m})": FloatFormat(e, m)} | {
+        name: alias
+        for name, alias in _ALIASES.items()
+        if isinstance(alias, FloatFormat) and (alias.exponent_bits, alias.fraction_bits) == (e, m)
+    }
+    return min((_relative(number_format, *entry) for entry in known.items()), key=len)
+
+
+def _relative(number_format: FloatFormat, name: str, known: FloatFormat) -> str:
+    options = {"round": "rounding", "product": "product", "sum": "sum", "scale": "scale"}
+    changes = ",".join(
+        f"{option}={getattr(number_format, field)}"
+        for option, field in options.items()
+        if getattr(known, field) != getattr(number_format, field)
+    )
+    opened = f"{name[:-1]}," if name.endswith(")") else f"{name}("
+    return f"{opened}{changes})" if changes else name
+
+
 _FLOAT_OPTIONS = {
     "round": get_args(Rounding),
     "product": get_args(Product),

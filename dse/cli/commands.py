@@ -11,6 +11,7 @@ from axdse.dse.cli import (
     designs,
     energy,
     evaluate,
+    init,
     machine,
     replay,
     runs,
@@ -54,7 +55,7 @@ def cli(context: click.Context, debug: bool, catalogs: tuple[Path, ...]) -> None
 
 
 _DESIGNS = (*designs.COMMANDS, show.show, verify.verify, replay.replay)
-_NETWORKS = (train.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
+_NETWORKS = (init.init, train.train, evaluate.evaluate, *runs.COMMANDS, energy.energy)
 _MACHINE = (bench.bench, machine.cache, machine.doctor)
 for _command in (*_DESIGNS, *_NETWORKS, *_MACHINE):
     cli.add_command(_command)

@@ -1,11 +1,7 @@
-"""The commands train and init: how good is a network that a design trains, for which task?"""
+"""The command train: how good is a network that a design trains, for which task?"""
 
 import contextlib
 import dataclasses
-import keyword
-import os
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +31,6 @@ from axdse.dse.run.config import load_config
 from axdse.dse.run.evaluation import paired_difference
 from axdse.dse.training.records import Epoch, Goal, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
-from axdse.multipliers.cache import write_output
 from axdse.multipliers.designs.design_point import NATIVE, DesignPoint
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
@@ -43,10 +38,6 @@ from axdse.multipliers.operands.recording_file import save_recording
 
 DEFAULT = "lenet-300-100"
 EPOCHS = ("seed", "epoch", "loss", "train", "validation", "loss there", "seconds")
-_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
-LONGEST_NAME = 200  # characters of a file
-TAKEN = ("axdse", "numpy", "torch")  # what the template imports
-TEMPLATE = Path(__file__).parents[1] / "training" / "data" / "workload.py.txt"
 
 
 @dataclass(frozen=True)
@@ -308,30 +299,3 @@ def _epoch_row(history: History, epoch: Epoch, goal: Goal) -> tuple[str, ...]:
         "-" if epoch.validation_loss is None else f"{epoch.validation_loss:.4f}",
         f"{epoch.seconds:.2f}",
     )
-
-
-@click.group()
-def init() -> None:
-    """Write a file to start from."""
-
-
-@init.command(short_help="A task of your own: network, data, loss, metric.")
-@click.argument("path", type=PATH, metavar="FILE.py")
-def workload(path: Path) -> None:
-    """Write a task that runs, to be changed: 'axdse train FILE:task fp32'."""
-    # What 'axdse train' could not find, or would find elsewhere, is of no use.
-    below = () if path.is_absolute() or ".." in path.parts else path.parts[:-1]
-    module = ".".join((*below, path.stem))
-    name = module.split(".")[0]
-    if path.suffix != ".py" or not _MODULE.fullmatch(module) or len(path.name) > LONGEST_NAME:
-        rule = "a workload is a Python module, its name of letters, digits and _"
-        raise AxdseError(rule, path, "choose a name such as my_task.py")
-    if keyword.iskeyword(path.stem) or name in {*sys.stdlib_module_names, *TAKEN}:
-        rule = "a workload has a name that Python does not use"
-        raise AxdseError(rule, path, "choose a name such as my_task.py")
-    if os.path.lexists(path):
-        raise AxdseError("an existing file is not overwritten", path, "choose another name")
-    write_output(path, TEMPLATE.read_bytes())
-    where = "" if module.count(".") == len(path.parts) - 1 else f" in {path.parent}"
-    command = f'axdse train {module}:task fp32 "exact(n=8) in bf16"'
-    say(f"{path}: change it, and try '{command}'{where}")

@@ -218,8 +218,8 @@ def _axdse(run: RunDir, up: str) -> str:
 
 
 def _settings(config: SearchConfig) -> str:
-    training = config.training
-    return ", ".join(f"{f.name} {getattr(training, f.name)}" for f in fields(training))
+    said = ((f.name, getattr(config.training, f.name)) for f in fields(config.training))
+    return ", ".join(f"{name} {value}" for name, value in said if value is not None)
 
 
 def _library(config: SearchConfig) -> str:

@@ -13,11 +13,10 @@ from axdse.flows.cost.record import Cost
 from axdse.flows.evidence.report import RtlReport
 from axdse.multipliers.designs.design_point import NATIVE, Candidate, DesignPoint, Mac
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
+from axdse.multipliers.formats import Format
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 
 FEW = 3  # cores that a label names
-NAMED_FORMATS = ("bf16", "approxtrain", "fp16", "fp8_e5m2", "fp8_e4m3")
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Part:
     @property
     def format(self) -> str:
         """Short text of the format."""
-        return short_format(self.candidate.format)
+        return self.candidate.format.name
 
     @property
     def exact(self) -> bool:
@@ -261,7 +260,7 @@ class Names:
 def names_of(point: DesignPoint) -> Names:
     """Names with the shortest texts of formats; those of a uniform point are of its MAC."""
     specs = dict.fromkeys(mac.multiplier.spec for mac in point.macs)
-    formats = dict.fromkeys(short_format(mac.candidate.format) for mac in point.macs)
+    formats = dict.fromkeys(mac.candidate.format.name for mac in point.macs)
     label, joined = " + ".join(specs) or NATIVE, " + ".join(formats) or NATIVE
     if point.uniform_mac:
         return Names(label, joined, label, joined)
@@ -273,29 +272,4 @@ def names_of(point: DesignPoint) -> Names:
 def _mac_text(mac: Mac | None) -> str:
     if mac is None:
         return NATIVE
-    return f"{mac.multiplier.spec} in {short_format(mac.candidate.format)}"
-
-
-def short_format(number_format: Format) -> str:
-    """The shortest text that `parse_format` reads back: `bf16`, `float(8,5)`, `int8`."""
-    if isinstance(number_format, IntFormat):
-        return number_format.name
-    widths = number_format.exponent_bits, number_format.fraction_bits
-    texts = [_relative_to(f"float({widths[0]},{widths[1]})", FloatFormat(*widths), number_format)]
-    for name in NAMED_FORMATS:
-        known = parse_format(name)
-        if isinstance(known, FloatFormat) and widths == (known.exponent_bits, known.fraction_bits):
-            texts.append(_relative_to(name, known, number_format))
-    return min(texts, key=len)
-
-
-def _relative_to(name: str, known: FloatFormat, number_format: FloatFormat) -> str:
-    """A format by the name of another of the same widths, with the options that differ."""
-    options = {"round": "rounding", "product": "product", "sum": "sum", "scale": "scale"}
-    changes = ",".join(
-        f"{option}={getattr(number_format, field)}"
-        for option, field in options.items()
-        if getattr(known, field) != getattr(number_format, field)
-    )
-    opened = f"{name[:-1]}," if name.endswith(")") else f"{name}("
-    return f"{opened}{changes})" if changes else name
+    return f"{mac.multiplier.spec} in {mac.candidate.format.name}"

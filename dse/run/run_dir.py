@@ -45,7 +45,7 @@ from axdse.multipliers.operands.recording_file import pack_recording
 from axdse.multipliers.sandbox.compiler import compiler
 
 T = TypeVar("T")
-SCHEMA = 7
+SCHEMA = 8
 LARGEST = 64 * MIB  # of one file
 TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")

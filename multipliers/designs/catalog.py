@@ -12,6 +12,7 @@ from axdse.multipliers.cache import digest, write_output
 from axdse.multipliers.designs.family import (
     Family,
     Multiplier,
+    evaluate,
 )
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
@@ -42,6 +43,9 @@ class Catalog:
                     rule = "a family stands in one file of a catalogue"
                     raise AxdseError(rule, f"{path}: {name}", "remove one")
                 self.families[name] = _family(folder, path.name, name, entry)
+        if not self.families:
+            rule, remedy = "a catalogue has a family at least", "add one, or name another folder"
+            raise AxdseError(rule, f"{folder} has none", remedy)
 
     @property
     def digest(self) -> str:
@@ -157,8 +161,12 @@ def _yaml_file(path: Path) -> InputFile:
 
 def _entries(path: Path) -> dict[str, dict[str, object]]:
     entries = strict_yaml.load(_yaml_file(path).text(), str(path)) or {}
-    if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+    if not isinstance(entries, dict):
         raise AxdseError("a catalogue maps names to families", path, "see the built-in one")
+    for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            rule, remedy = "a catalogue maps names to families", "give it title, kind and width"
+            raise AxdseError(rule, f"{path}: {name} is {entry!r}", remedy)
     return entries
 
 
@@ -176,8 +184,32 @@ def _family(folder: Path, place: str, name: str, entry: dict[str, object]) -> Fa
     if folder != HERE:
         for file in (family.model, family.rtl):
             _check_place(folder, file)
-    family.bind()  # every bound and default can be evaluated
+    _check_expressions(family, where)
+    family.bind()
     return family
+
+
+def _check_expressions(family: Family, where: str) -> None:
+    """Evaluate bounds, defaults and widths in their order: a wrong one is named by its key."""
+
+    def value(key: str, text: int | str) -> int:
+        try:
+            return evaluate(text, values)
+        except AxdseError as error:
+            raise AxdseError(error.rule, f"{where}: {key} is {text!r}", error.remedy) from error
+
+    values: dict[str, int] = {}
+    for name, each in family.parameters.items():
+        key = f"parameters.{name}"
+        low, high = value(f"{key}.min", each.min), value(f"{key}.max", each.max)
+        if low > high:
+            raise AxdseError(
+                "a range is min..max", f"{where}: {key} is {low}..{high}", "swap them"
+            )
+        values[name] = min(max(value(f"{key}.default", each.default), low), high)
+    value("width", family.width)
+    if family.width_b is not None:
+        value("width_b", family.width_b)
 
 
 def _check_names(family: Family, where: str) -> None:

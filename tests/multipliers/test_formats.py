@@ -84,13 +84,19 @@ def test_every_float_format_has_a_name_that_reads_back(e, m, rounding, total):
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("bf16", "float(8,7,product=wide)"),
-        ("approxtrain", "float(8,7,round=truncate)"),
-        ("fp8_e5m2", "float(5,2)"),
+        ("float(8,7,product=wide)", "bf16"),
+        ("float(8,7,round=truncate)", "approxtrain"),
+        ("fp8_e5m2", "fp8_e5m2"),
         ("int8", "int8"),
-        ("bf16(sum=bf16)", "float(8,7,product=wide,sum=bf16)"),
-        ("fp16(scale=none)", "float(5,10,scale=none)"),
+        ("float(8,7,product=wide,sum=bf16)", "bf16(sum=bf16)"),
+        ("float(5,10,scale=none)", "fp16(scale=none)"),
         ("int8(scale=channel)", "int8(scale=channel)"),
+        ("float(8,5)", "float(8,5)"),
+        ("float(8,5,round=truncate,product=wide)", "float(8,5,round=truncate,product=wide)"),
+        ("float(8,7,round=stochastic,product=wide)", "bf16(round=stochastic)"),
+        ("approxtrain(sum=fp16)", "approxtrain(sum=fp16)"),
+        ("float(4,3,product=wide)", "fp8_e4m3(product=wide)"),
+        ("float(7,3,sum=bf16)", "float(7,3,sum=bf16)"),
     ],
 )
 def test_names_say_no_more_than_they_must(text, name):

@@ -1,6 +1,7 @@
 """The command line: outputs for scripts, exit codes, one line for bad input."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from axdse.dse.cli import machine, run
 from axdse.dse.cli.commands import cli
+from axdse.dse.run.config import load_config
 from axdse.multipliers.designs.catalog import builtin_catalog
 
 FAMILIES = tuple(builtin_catalog().families)
@@ -289,6 +291,7 @@ BAD_INPUT = {
     "no checkpoint": (["evaluate", "none.ckpt", "exact(n=8) in bf16"], "none.ckpt"),
     "nothing to evaluate": (["evaluate", "none.ckpt"], "evaluate takes designs"),
     "no module for a workload": (["init", "workload", "my-task.py"], "my_task.py"),
+    "no YAML for a search": (["init", "search", "mine.py"], "my_search.yaml"),
     "unknown sum": (["train", "teacher", "exact(n=8)", "--sum", "hoper"], "did you mean 'hopper'"),
     "sum that the format cannot feed": (
         ["train", "teacher", "exact(n=8)", "--sum", "int(24)"],
@@ -317,6 +320,22 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert captured.err.count("\n") == 1
     assert expected in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_to_start_from_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "search", "mine.yaml"]) == 0
+    assert "axdse search mine.yaml --run my_run" in capsys.readouterr().out
+    given = Path("mine.yaml").read_text()
+    assert load_config(Path("mine.yaml")).own_workload.text == "teacher"
+    # What is commented out can be said, too.
+    Path("all.yaml").write_text(re.sub(r"^# (\w+: [^ ]+)", r"\1", given, flags=re.MULTILINE))
+    assert load_config(Path("all.yaml")).seed == 1
+    assert run(["init", "search", "mine.yaml"]) == 2
+    assert "not overwritten" in capsys.readouterr().err
+    assert Path("mine.yaml").read_text() == given
 
 
 def test_the_package_runs_as_the_command_does() -> None:

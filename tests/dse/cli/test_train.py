@@ -397,7 +397,7 @@ def test_a_task_is_named_first_or_by_an_option(
     (course,) = json.loads(capsys.readouterr().out)
     assert (course["workload"], course["design"]) == (
         "autoenc",
-        "exact(n=8) in float(8,7,product=wide)",
+        "exact(n=8) in bf16",
     )
 
 

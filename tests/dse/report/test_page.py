@@ -17,7 +17,7 @@ from axdse.dse.report.page import finalists_of, front_picture, front_png, render
 from axdse.dse.report.plot_labels import Box, Label, place
 from axdse.dse.report.plot_points import Mark, marks
 from axdse.dse.report.recommendation import find_answer
-from axdse.dse.report.summary import Finalist, Interval, interval95, short_format
+from axdse.dse.report.summary import Finalist, Interval, interval95
 from axdse.dse.run.config import dump_config, parse_config
 from axdse.dse.run.evaluation import Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
@@ -357,27 +357,6 @@ def test_a_score_that_falls_is_a_loss_that_rises(mean: float, text: str) -> None
     assert Interval(-2.5, 0.002).text(LOSS) == "2.500 ± 0.002"
     assert LOSS.text(-2.5) == "2.500 nats"
     assert Goal().text(0.843) == "84.3 %"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "bf16",
-        "approxtrain",
-        "int8",
-        "int8(scale=channel)",
-        "float(8,5)",
-        "float(8,5,round=truncate,product=wide)",
-        "bf16(round=stochastic,sum=bf16)",
-        "approxtrain(sum=fp16)",
-        "fp16",
-        "fp16(product=wide,scale=none)",
-        "fp8_e4m3(product=wide)",
-        "float(7,3,sum=bf16)",
-    ],
-)
-def test_short_formats_read_back(text: str) -> None:
-    assert short_format(parse_format(text)) == text
 
 
 # The pictures.

@@ -40,7 +40,7 @@ Out = pytest.CaptureFixture[str]
 OPEN = Hurdle("", 0.0, 1.0, 0.0, 0.01, (1.0, 1.0))
 DRUM, EXACT = "drum(n=4,k=3) in float(8,3)", "exact(n=4) in float(8,3)"
 PLACES = f"fc1:*=exact(n=8) in bf16; *:forward={DRUM}; *={EXACT}"
-DESIGNS = ["exact(n=8) in float(8,7,product=wide)", DRUM, EXACT]
+DESIGNS = ["exact(n=8) in bf16", DRUM, EXACT]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from axdse.multipliers.operands.recording import (
 )
 from axdse.multipliers.operands.recording_file import load_recording, save_recording
 
-FORMATS = ("float(8,3)", "float(8,7,product=wide)", "int8")
+FORMATS = ("float(8,3)", "bf16", "int8")
 
 
 def counts(number_format: Format, seed: int = 0) -> np.ndarray:
