@@ -59,6 +59,12 @@ class FloatFormat:
         return _shortest(self)
 
     @property
+    def plain(self) -> str:
+        """The text without known names, which digests of recordings and certificates hold."""
+        e, m = self.exponent_bits, self.fraction_bits
+        return _relative(self, f"float({e},{m})", FloatFormat(e, m))
+
+    @property
     def spelled_out(self) -> str:
         """The text with each option of its first version, which digests of tables hold."""
         widths = f"e={self.exponent_bits},m={self.fraction_bits}"
@@ -121,6 +127,11 @@ class IntFormat:
         return f"int{self.bits}" + ("" if self.scale == "tensor" else f"(scale={self.scale})")
 
     @property
+    def plain(self) -> str:
+        """The same: integers have no other names."""
+        return self.name
+
+    @property
     def spelled_out(self) -> str:
         """The text that digests of tables hold."""
         return self.name
@@ -157,12 +168,12 @@ _ALIASES: dict[str, Format] = {
 def _shortest(number_format: FloatFormat) -> str:
     """Its widths, or a known name of the same widths, and the options that differ from that."""
     e, m = number_format.exponent_bits, number_format.fraction_bits
-    known = {f"float({e},{m})": FloatFormat(e, m)} | {
-        name: alias
+    known = (
+        _relative(number_format, name, alias)
         for name, alias in _ALIASES.items()
         if isinstance(alias, FloatFormat) and (alias.exponent_bits, alias.fraction_bits) == (e, m)
-    }
-    return min((_relative(number_format, *entry) for entry in known.items()), key=len)
+    )
+    return min((number_format.plain, *known), key=len)
 
 
 def _relative(number_format: FloatFormat, name: str, known: FloatFormat) -> str:

@@ -103,7 +103,7 @@ def sum_digest(candidate: Candidate, total: Sum) -> str:
     Raises:
         AxdseError: the core's cannot be read.
     """
-    core, form = model_digest(candidate.multiplier), candidate.format.name
+    core, form = model_digest(candidate.multiplier), candidate.format.plain
     return digest(core, form, total.name, SUM_MODEL.read_bytes())
 
 

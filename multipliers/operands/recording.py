@@ -242,7 +242,7 @@ class Recording:
             *(self.workload, self.multiplier, str(self.seed), str(self.every)),
             *(str(self.steps), str(self.images)),
             *(
-                f"{h.layer} {h.product} {h.format.name} {h.zero} {h.non_finite}"
+                f"{h.layer} {h.product} {h.format.plain} {h.zero} {h.non_finite}"
                 for h in self.histograms
             ),
             *(f"{t.layer} {t.product} {t.dataflow} {t.multiplications}" for t in self.traces),
