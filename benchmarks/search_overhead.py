@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import load_config
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.search import run_search
-from axdse.dse.search.workers import Workers
 from axdse.multipliers.cores import cores
 
 HERE = Path(__file__).parent

@@ -107,21 +107,27 @@ def going_on(how: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Hold signals back, in the main thread; one that comes takes effect after the block."""
-    if threading.current_thread() is not threading.main_thread():
+def first_asks(ask: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C in this block only ask for an end; the next one is as all are.
+
+    Args:
+        ask: is called in the handler: it may set a flag.
+    """
+    then = signal.getsignal(signal.SIGINT)
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or then in (signal.SIG_IGN, None):
         yield
         return
-    came: list[int] = []
-    ours = [n for n in SIGNALS if signal.getsignal(n) not in (signal.SIG_IGN, None)]
-    theirs = {n: signal.signal(n, lambda number, _: came.append(number)) for n in ours}
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, then)
+        ask()
+
+    signal.signal(signal.SIGINT, first)
     try:
         yield
     finally:
-        for number, handler in theirs.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        signal.signal(signal.SIGINT, then)
 
 
 def _end_children() -> None:

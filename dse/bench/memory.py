@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.dse.bench.steps import RESNET_20, design, training_step
-from axdse.dse.search.workers import Workers
+from axdse.dse.jobs.workers import Workers
 from axdse.gpu.bench.contest import Row, verdict_on
 from axdse.gpu.cpu.kernels import torch_threads
 from axdse.gpu.ops.plan import plan

@@ -6,6 +6,7 @@ import click
 
 from axdse.dse.cli.options import PATH, ProgressBars, catalog_in_use, say
 from axdse.dse.ending import going_on
+from axdse.dse.jobs.engines import LOCAL, WAIT_S
 from axdse.dse.limits import LARGEST_SEED, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.config import load_config
 from axdse.dse.run.run_dir import RunDir
@@ -25,6 +26,22 @@ from axdse.dse.run.run_dir import RunDir
     "--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes; default: one per core."
 )
 @click.option("--mirror", metavar="URL", help="Show the trials in a database of Optuna's too.")
+@click.option(
+    "--engine",
+    default=LOCAL,
+    show_default=True,
+    metavar="ENGINE",
+    help="Who works: dask://HOST:PORT, or module:factory of an executor.",
+)
+@click.option("--shared", type=PATH, metavar="DIR", help="A folder that all its workers see.")
+@click.option(
+    "--engine-wait",
+    type=click.FloatRange(0, min_open=True),
+    default=WAIT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Until its first worker answers.",
+)
 def search(
     config_path: Path,
     run_path: Path,
@@ -35,12 +52,16 @@ def search(
     seed: int | None,
     workers: int | None,
     mirror: str | None,
+    engine: str,
+    shared: Path | None,
+    engine_wait: float,
 ) -> None:
     """Search for the multipliers that trade accuracy against silicon best.
 
     CONFIG.yaml needs a workload and formats; SearchConfig in dse/run/config.py has every key,
-    examples/quick.yaml is one. Options override the configuration. Ctrl-C and kill lose at most
-    the running trials; the same command with --resume goes on.
+    examples/quick.yaml is one. Options override the configuration. A first Ctrl-C lets running
+    trials finish, a second one stops at once; what runs is all that a kill loses. The same command
+    with --resume goes on, with --timeout 0 it makes the front of what there is.
     """
     # torch and optuna take seconds to import.
     from axdse.dse.search.search import run_search
@@ -63,6 +84,9 @@ def search(
             workers=workers,
             progress=bars,
             mirror=mirror,
+            engine=engine,
+            shared=shared,
+            engine_wait_s=engine_wait,
         )
     results = run.results()
     front = [point for point in results.front if point.on_front]

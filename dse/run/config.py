@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_TRIALS, MOST_WORKERS
+from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_THREADS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
@@ -99,6 +99,9 @@ class SearchConfig:
             NSGA-II can recombine only those that all designs share.
         seed: of the sampler and of every trial's training.
         workers: processes; 0 for one per core.
+        lag: trials that may be under way: each is drawn when all but the latest so many less one
+            are told to the sampler. What is drawn depends on it, and not on the workers.
+        threads: of each worker; they decide the bits of native FP32.
         device: that trains, in every worker.
         finalist_seeds: trainings of each finalist and baseline.
         resolution: difference of scores that one training cannot resolve; default: the metric's.
@@ -127,6 +130,8 @@ class SearchConfig:
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
+    lag: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 8
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
     device: Literal["cpu", "cuda"] = "cpu"
     finalist_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 3
     resolution: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01

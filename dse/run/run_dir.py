@@ -184,6 +184,11 @@ class RunDir:
         """The recorded operands of the bf16 baseline."""
         return self.path / "operands.npz"
 
+    @property
+    def modules(self) -> Path:
+        """Where Python finds the user's workload as it was when the run began, if it has one."""
+        return self.path / WORKLOAD
+
     def results(self) -> Results:
         """Read every trial, the baselines and the front; the caller keeps what it got.
 

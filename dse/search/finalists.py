@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import REFERENCE, SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint
 from axdse.dse.run.objectives import Losses, Measured, losses, non_dominated
@@ -11,7 +12,6 @@ from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.replicates import Replicates, floor, replicate_seeds
-from axdse.dse.search.workers import Workers
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check_unit

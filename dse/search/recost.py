@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.evaluate import cost_of, demand_of, needs_macs
 from axdse.dse.search.progress import Progress
-from axdse.dse.search.workers import Workers
 from axdse.flows.accelerator.mac import mac_basis
 from axdse.flows.cost.point import PointCost, point_bases
 

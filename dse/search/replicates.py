@@ -9,11 +9,11 @@ from typing import Self
 
 import torch
 
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.progress import Progress
-from axdse.dse.search.workers import Workers
 from axdse.dse.training.task import make
 from axdse.dse.training.train import measure, train
 from axdse.multipliers.designs.design_point import DesignPoint, parse_design_point

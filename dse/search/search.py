@@ -10,6 +10,9 @@ from random import Random
 
 from optuna.study import Study
 
+from axdse.dse.ending import first_asks
+from axdse.dse.jobs.engines import LOCAL, WAIT_S, open_engine
+from axdse.dse.jobs.workers import Outcome, Workers
 from axdse.dse.limits import MOST_TRIALS
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation
@@ -17,13 +20,12 @@ from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
 from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.search.finalists import finish
-from axdse.dse.search.mirror import Mirror, open_database
+from axdse.dse.search.mirror import Database, Mirror, open_database
 from axdse.dse.search.progress import Progress, Unwatched
 from axdse.dse.search.recost import recost
 from axdse.dse.search.replicates import ceiling, floor, train_baselines
 from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
-from axdse.dse.search.workers import Outcome, Workers
 from axdse.dse.training.device import device_of
 from axdse.dse.training.records import Goal, History
 from axdse.dse.training.task import make
@@ -56,12 +58,16 @@ def run_search(
     workers: int | None = None,
     progress: Progress | None = None,
     mirror: str | None = None,
+    engine: str = LOCAL,
+    shared: Path | None = None,
+    engine_wait_s: float = WAIT_S,
 ) -> RunDir:
     """Train baselines, search, retrain the front; leave everything in the run folder.
 
-    Ctrl-C raises KeyboardInterrupt after ending the workers; that, or kill -9, loses nothing
-    but running jobs, which run again when the search is resumed. The result depends on the
-    configuration and the number of workers alone, however often the search was interrupted.
+    The first Ctrl-C lets running jobs finish, the second ends them; then KeyboardInterrupt is
+    raised. That, or kill -9, loses nothing but running jobs, which run again when the search is
+    resumed. The result depends on the
+    configuration alone, however often the search was interrupted and however many workers it has.
 
     Args:
         config: what to search.
@@ -76,11 +82,14 @@ def run_search(
         workers: processes, instead of the configuration's.
         progress: is told of every step.
         mirror: URL of a database where Optuna's tools may watch too, beside the run's journal.
+        engine: that runs the jobs, as `axdse.dse.jobs.engines.open_engine` reads it.
+        shared: folder that its workers see, for files that jobs take along; None: they are sent.
+        engine_wait_s: how long it may take until a first worker answers.
 
     Raises:
-        AxdseError: a family serves no format; there is no such device or mirror; the folder is in
-            use, not writable or of another search; a baseline or a finalist cannot be trained, or
-            every trial failed.
+        AxdseError: a family serves no format; there is no such device, mirror or engine, or it has
+            other versions; the folder is in use, not writable or of another search; a baseline or
+            a finalist cannot be trained, or every trial failed.
         MachineError: the machine has no room, or kills what runs; nothing is lost.
     """
     deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
@@ -100,19 +109,32 @@ def run_search(
         space_of(config, catalog)  # what is wrong with it, before anything is made
     try:
         count = config.workers or cores()
-        with locked(run_path), Workers(count) as pool:
-            run = open_run(run_path, config, catalog, resume=resume)
-            shown = Mirror(run, space_of(run.config, run.catalog), database)
-            shown.show(run.results().evaluations)
-            baselines = train_baselines(run, pool, watcher)
-            _check_operands(run)
-            known = recost(run, run.results().evaluations, pool, watcher)
-            search = Search(run, baselines, known, watcher, count, shown)
-            found = search.go(pool, deadline)
-            finish(run, found, baselines, pool, watcher)
+        with Workers(open_engine(engine, count, engine_wait_s), config.threads) as pool:
+            # Before the folder is made: an engine that cannot do it leaves nothing behind.
+            pool.greet(config.library, shared, engine_wait_s)
+            with locked(run_path), first_asks(pool.finish):
+                run = open_run(run_path, config, catalog, resume=resume)
+                pool.carry(run.catalog.added, run.modules)
+                _go(run, pool, watcher, database, deadline)
     except (OSError, MemoryError, MachineError) as error:
         raise _interrupted(error) from error
     return run
+
+
+def _go(
+    run: RunDir,
+    pool: Workers,
+    watcher: Progress,
+    database: Database | None,
+    deadline: float,
+) -> None:
+    shown = Mirror(run, space_of(run.config, run.catalog), database)
+    shown.show(run.results().evaluations)
+    baselines = train_baselines(run, pool, watcher)
+    _check_operands(run)
+    known = recost(run, run.results().evaluations, pool, watcher)
+    found = Search(run, baselines, known, watcher, shown).go(pool, deadline)
+    finish(run, found, baselines, pool, watcher)
 
 
 def _interrupted(error: Exception) -> AxdseError:
@@ -190,14 +212,14 @@ class Search:
     """The trials of one run.
 
     Trials are told in the order of their numbers, and each is drawn when all but the latest
-    `lag` of those before it are told: what is drawn does not depend on who was faster.
+    of those before it, fewer than the configuration's `lag`, are told: what is drawn depends
+    neither on who was faster, nor on the number of workers.
 
     Args:
         run: the folder that keeps what is found.
         baselines: their best validation score is the ceiling.
         known: the run's finished trials, which are taken into account.
         progress: is told of every trial.
-        workers: processes that evaluate at the same time.
         mirror: is shown every trial.
     """
 
@@ -207,7 +229,6 @@ class Search:
         baselines: tuple[Baseline, ...],
         known: Sequence[Evaluation],
         progress: Progress,
-        workers: int = 1,
         mirror: Mirror | None = None,
     ) -> None:
         self._run, self._mirror = run, mirror
@@ -221,8 +242,6 @@ class Search:
         self._told: list[Evaluation] = []
         self._seen: set[str] = set()
         self._baselines = baselines
-        # One trial may last as long as that many others, before a worker waits for it.
-        self._lag = 2 * workers - 1
 
     def go(self, workers: Workers, deadline: float = float("inf")) -> tuple[Evaluation, ...]:
         """Evaluate until the budget is spent, no design is left, or the deadline is past.
@@ -277,7 +296,7 @@ class Search:
 
     def _tell(self) -> bool:
         """Tell what the next draw takes into account; False: some of it is not finished."""
-        while len(self._told) <= len(self._drawn) - self._lag:
+        while len(self._told) <= len(self._drawn) - self._config.lag:
             evaluation = self._finished.get(self._drawn[len(self._told)])
             if evaluation is None:
                 return False

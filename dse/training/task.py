@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from axdse.dse.ending import asked_to_end
+from axdse.dse.limits import MOST_THREADS
 from axdse.dse.training.datasets import Splits
 from axdse.dse.training.examples import (
     MOST_CLASSES,
@@ -40,7 +41,6 @@ from axdse.multipliers.errors import AxdseError, MachineError, did_you_mean
 from axdse.multipliers.machine import machine_failure
 
 SMALLEST = 1e-30  # of a mean whose logarithm is the metric
-MOST_THREADS = 1_024
 LOOKED_AT = 256  # labels of a dataset or stream, before anything is trained
 TEMPLATE = "see 'axdse init workload'"
 

@@ -28,7 +28,10 @@ class Deleted:
 """
 CLEANS = "try: kill()\nfinally:\n    for _ in range(9): kill()\n    print('clean')"
 HANGS = "try: kill()\nfinally:\n    time.sleep(0.2); kill(); print('hangs')"
-HELD = "with ending.held():\n    kill(); kill(); print('whole')\nprint('not seen')"
+ASKED = (
+    "with ending.first_asks(lambda: print('asked')):\n    kill(); print('on'); kill()\nprint(0)"
+)
+BACK = "with ending.first_asks(lambda: print('asked')): pass\nkill()"
 KEPT = "with ending.going_on('it goes on'): kill()"
 
 
@@ -51,7 +54,8 @@ def command(work: str, before: str = "") -> tuple[int, str, str]:
         ("kill(signal.SIGHUP)", 129, "", "ended by SIGHUP"),
         (KEPT, 130, "", "interrupted; it goes on"),
         (CLEANS, 130, "clean\n", "interrupted"),
-        (HELD, 130, "whole\n", "interrupted"),
+        (ASKED, 130, "asked\non\n", "interrupted"),
+        (BACK, 130, "", "interrupted"),
         ("raise KeyboardInterrupt", 130, "", "interrupted"),
         (f"{AT_EXIT}", 3, "", ""),
         (f"{AT_EXIT}\nkill()", 130, "", "interrupted"),
@@ -63,7 +67,8 @@ def command(work: str, before: str = "") -> tuple[int, str, str]:
         "hup",
         "kept",
         "impatient",
-        "held",
+        "asked",
+        "back",
         "raised",
         "late_after_all",
         "late_after_int",

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from mac_recordings import recording
 
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Evaluation, Replicate
 from axdse.dse.run.run_dir import FILES, FOLDERS, SCHEMA, Results, RunDir, locked
 from axdse.dse.search import replicates as replicates_module
 from axdse.dse.search.progress import Unwatched
-from axdse.dse.search.workers import Workers
 from axdse.dse.training.records import Epoch, History
 from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.errors import AxdseError

@@ -15,6 +15,7 @@ import pytest
 from mac_recordings import recording, trace
 
 from axdse.dse.cli import run as axdse
+from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation, FrontPoint
 from axdse.dse.run.run_dir import RunDir
@@ -24,7 +25,6 @@ from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.recost import stale_evaluations
 from axdse.dse.search.replicates import train_baselines
-from axdse.dse.search.workers import Workers
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.point import Demand, point_cost
 from axdse.flows.power.recorded_source import Recorded

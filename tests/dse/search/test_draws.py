@@ -13,13 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from axdse.dse.jobs.workers import Outcome
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Evaluation
 from axdse.dse.search.evaluate import Trial
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.search import Search
 from axdse.dse.search.space import space_of
-from axdse.dse.search.workers import Outcome
 from axdse.dse.training.records import Epoch, Goal, History
 from axdse.flows.cost.cost import unit_cost
 from axdse.flows.cost.point import PointCost
@@ -135,7 +135,7 @@ def search(
     )
     pool = Pool(workers, seed, cost, die_after)
     known = run.evaluations
-    Search(run, (baseline,), known, Unwatched(), workers).go(pool)  # type: ignore[arg-type]
+    Search(run, (baseline,), known, Unwatched()).go(pool)  # type: ignore[arg-type]
     return [(e.number, e.design, e.status, e.reason) for e in run.evaluations]
 
 
@@ -160,9 +160,19 @@ def test_kills_all_the_time_change_nothing(
     assert search(killed, workers, 0, exact_cost) == undisturbed
 
 
-def test_who_is_faster_changes_nothing(config: SearchConfig, exact_cost: Cost) -> None:
-    first, *others = (search(Folder(config), 4, seed, exact_cost) for seed in range(4))
-    assert others == [first] * 3
+def test_who_is_faster_and_how_many_work_changes_nothing(
+    config: SearchConfig, exact_cost: Cost
+) -> None:
+    counts = (1, 2, 4, 4, 64)
+    first, *others = (search(Folder(config), n, seed, exact_cost) for seed, n in enumerate(counts))
+    assert others == [first] * 4
+
+
+def test_what_is_drawn_depends_on_the_lag(config: SearchConfig, exact_cost: Cost) -> None:
+    patient = dataclasses.replace(config, lag=1)
+    first, second = (search(Folder(each), 2, 0, exact_cost) for each in (config, patient))
+    assert first != second
+    assert search(Folder(patient), 1, 0, exact_cost) == second
 
 
 def test_a_lost_trial_is_drawn_again(config: SearchConfig, exact_cost: Cost) -> None:
@@ -240,6 +250,7 @@ def test_a_lucky_seed_rules_out_nobody(
         return Evaluation(trial.number, trial.point, "complete", "", (), cost, reached)
 
     monkeypatch.setattr(f"{__name__}.evaluated", lifted)
+    config = dataclasses.replace(config, lag=1)
     blind = search(Folder(config), 1, 0, exact_cost, of_trials=0.88)
     paired = search(Folder(config), 1, 0, exact_cost, of_trials=0.88 + 0.05)
     assert "dominated" in [status for _, _, status, _ in blind]

@@ -1,0 +1,1 @@
+"""Who does the work of a search, where? Jobs, and engines that run them."""
