@@ -1,17 +1,13 @@
 """Engines: the same jobs on each; what is none, or may not work on this search, is one line."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
-import worker_jobs
+from dask_cluster import dask, dask_scheduler, dask_workers
 from worker_jobs import FileOf, KilledOnce, Refuse, Say, wait_until
 
 from axdse.dse.jobs import work as work_module
@@ -24,8 +20,6 @@ from axdse.multipliers.errors import AxdseError, MachineError
 
 distributed = pytest.importorskip("distributed")
 LIMIT_S = 60
-CONTRACTS = str(Path(worker_jobs.__file__).parent)
-DASK = [sys.executable, "-c", "import sys; from dask.__main__ import main; main()"]
 
 
 class Inline(Executor):
@@ -60,44 +54,15 @@ def results(workers: Workers, *jobs: Job[object]) -> list[tuple[object, str]]:
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("dask")
-    with started(folder, "scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard"):
-        place = folder / "scheduler.log"
-        wait_until(lambda: "tcp://127.0.0.1:" in place.read_text())
-        yield place.read_text().partition("tcp://")[2].split()[0]
+    with dask_scheduler(tmp_path_factory.mktemp("dask")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def cluster(scheduler: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Two workers, in a working folder of their own."""
-    folder = tmp_path_factory.mktemp("workers")
-    options = ("--nworkers", "2", "--nthreads", "1", "--no-dashboard")
-    with started(folder, "worker", f"tcp://{scheduler}", *options):
+    with dask_workers(tmp_path_factory.mktemp("workers"), scheduler, 2):
         yield f"dask://{scheduler}"
-
-
-class started:  # noqa: N801  reads as a statement
-    """A process of dask, ended with all that it started."""
-
-    def __init__(self, folder: Path, kind: str, *arguments: str) -> None:
-        self.log = (folder / f"{kind}.log").open("w")
-        path = os.pathsep.join((CONTRACTS, os.environ.get("PYTHONPATH", "")))
-        self.process = subprocess.Popen(
-            [*DASK, kind, *arguments],
-            cwd=folder,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONPATH": path},
-            start_new_session=True,
-        )
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        return self.process
-
-    def __exit__(self, *error: object) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.log.close()
 
 
 def test_dask_does_what_processes_do(cluster: str, tmp_path: Path) -> None:
@@ -124,7 +89,7 @@ def test_a_job_that_a_killed_worker_of_dask_had_runs_again(cluster: str, tmp_pat
 
 def test_a_worker_of_several_threads_is_refused(scheduler: str, tmp_path: Path) -> None:
     with (
-        started(tmp_path, "worker", f"tcp://{scheduler}", "--nthreads", "2", "--no-dashboard"),
+        dask(tmp_path, "worker", f"tcp://{scheduler}", "--nthreads", "2"),
         distributed.Client(f"tcp://{scheduler}", set_as_default=False) as client,
     ):
         wait_until(lambda: 2 in client.nthreads().values())
