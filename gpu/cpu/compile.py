@@ -10,13 +10,12 @@ import platform
 from pathlib import Path
 
 from axdse.gpu.multiplication.inlined import Inlined
-from axdse.multipliers.model.sum_model import SUM_MODEL
+from axdse.multipliers.model.sum_model import SUM_MODEL, SUM_STEPS
 from axdse.multipliers.model.translation_unit import source_files
 from axdse.multipliers.model.unit_model import UNIT_MODEL, unit_macros
 from axdse.multipliers.sandbox.compiler import OUR_C, Recipe, build_cached
 
 FOLDER = Path(__file__).parent / "csrc"
-INLINED = "kernel_inlined.c"
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 # Sums of int8 products wrap. OpenMP is compiled for but not linked: its runtime is the one that
 # torch has loaded, so kernels share torch's threads instead of fighting them with their own.
@@ -61,21 +60,24 @@ def compile_kernel(source: str) -> Path:
         remedy=OUR_C,
         limit_s=_LIMIT_S,
     )
-    return build_cached(FOLDER / source, recipe, (SUM_MODEL.read_bytes(), *_cpu()), [folder])
+    return build_cached(FOLDER / source, recipe, (*_sums(), *_cpu()), [folder])
 
 
 @functools.cache
-def load_inlined(inlined: Inlined, swap: bool) -> ctypes.CDLL:
-    """Load the kernel of T(a, b), or of T(b, a) with `swap`.
+def load_inlined(source: str, inlined: Inlined, swap: bool) -> ctypes.CDLL:
+    """Load `source` of csrc/ with the C model in it: of T(a, b), or of T(b, a) with `swap`.
 
     Raises:
         AxdseError: there is no C compiler, or it refuses the kernel.
     """
-    return ctypes.CDLL(str(compile_inlined(inlined, swap)))
+    # It brings the OpenMP runtime, as for `load_kernel`.
+    import torch  # noqa: F401
+
+    return ctypes.CDLL(str(compile_inlined(source, inlined, swap)))
 
 
-def compile_inlined(inlined: Inlined, swap: bool) -> Path:
-    """Compile `kernel_inlined.c` with a C model in it, or return the cached library.
+def compile_inlined(source: str, inlined: Inlined, swap: bool) -> Path:
+    """Compile `source` with a C model in it, or return the cached library.
 
     Raises:
         AxdseError: as `load_inlined`.
@@ -91,8 +93,12 @@ def compile_inlined(inlined: Inlined, swap: bool) -> Path:
     )
     model = inlined.candidate.multiplier.family.model
     depends = (inlined.digest, str(inlined.proof.lane_bits), str(swap), UNIT_MODEL.read_bytes())
-    readable = [UNIT_MODEL.parent, *source_files(model)]
-    return build_cached(FOLDER / INLINED, recipe, (*depends, *_cpu()), readable)
+    readable = [UNIT_MODEL.parent, SUM_MODEL.parent, *source_files(model)]
+    return build_cached(FOLDER / source, recipe, (*depends, *_sums(), *_cpu()), readable)
+
+
+def _sums() -> tuple[bytes, ...]:
+    return SUM_MODEL.read_bytes(), SUM_STEPS.read_bytes()
 
 
 def _cpu() -> tuple[str, ...]:
@@ -123,4 +129,5 @@ def _definitions(inlined: Inlined, swap: bool) -> list[str]:
         for macro in unit_macros(inlined.candidate)
     ]
     macros.append(f"AXDSE_UINT=uint{inlined.proof.lane_bits}_t")
-    return [f"-I{UNIT_MODEL.parent}", *(f"-D{macro}" for macro in macros)]
+    folders = dict.fromkeys((UNIT_MODEL.parent, SUM_MODEL.parent))
+    return [*(f"-I{folder}" for folder in folders), *(f"-D{macro}" for macro in macros)]

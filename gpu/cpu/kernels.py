@@ -31,7 +31,7 @@ class Engine:
 
     Attributes:
         library: the kernel, loaded.
-        rows: the table as its `prepare_table` wrote it; empty if a C model is inlined.
+        rows: the table as its `prepare_table` wrote it; of an inlined C model its sum, or empty.
         entries: uint16, see float_codes.h and gemm_int8.h; empty likewise.
         is_float: of float products, not int8.
         is_inlined: codes are 32 bits wide, not 16.
@@ -97,11 +97,16 @@ def _looked_up(kernel: "Kernel", known: Multiplication, columns_first: bool) -> 
 
 
 def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    """The table of one that adds by a recipe is its `struct sum` alone."""
     assert isinstance(known.inlined, Inlined)
     number_format, nothing = known.inlined.format, np.empty(0, np.uint16)
+    rows = nothing
+    if known.sum is not None:
+        recipe = sum_task(known.sum, number_format.product_fraction_bits)
+        rows = np.frombuffer(bytes(recipe), np.uint8)
     return Engine(
-        load_inlined(known.inlined, columns_first),
-        nothing,
+        load_inlined(kernel.float_source, known.inlined, columns_first),
+        rows,
         nothing,
         is_float=True,
         is_inlined=True,
@@ -176,10 +181,11 @@ NEON = Kernel("neon", "kernel_neon.c", "kernel_neon_int8.c", frozenset({"asimd"}
 PORTABLE = Kernel("portable", "kernel_portable.c", "kernel_portable_int8.c", frozenset())
 KERNELS = (VBMI, AVX2, NEON, PORTABLE)
 INLINED = Kernel("inlined", "kernel_inlined.c", "", frozenset(), _compiled_in)
-# Those that add by a recipe; the second is the model of the sum alone, to compare with.
+# Those that add by a recipe; the last is the model of the sum alone, to compare with.
 SUMS = Kernel(
     "sums", "kernel_sums.c", "kernel_sums_int8.c", frozenset(), recipe_source=_source_of_sum
 )
+INLINED_SUMS = Kernel("inlined sums", "kernel_sums_inlined.c", "", frozenset(), _compiled_in)
 CAREFUL_SUMS = Kernel("careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset())
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())

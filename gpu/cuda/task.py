@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from axdse.multipliers.model.sum_model import SUM_MODEL
+from axdse.multipliers.model.sum_model import SUM_MODEL, SUM_STEPS
 
 FOLDER = Path(__file__).parent / "csrc"
 # What kernels include, in the order in which it is put in.
 _INCLUDED = {
     "device.cuh": FOLDER,
-    "sum_steps.h": SUM_MODEL.parent,
-    "sum.h": SUM_MODEL.parent,
+    SUM_STEPS.name: SUM_STEPS.parent,
+    SUM_MODEL.name: SUM_MODEL.parent,
 }
 # NVRTC has no headers, and its own names.
 _STRING_H = "#include <string.h>\n", ""

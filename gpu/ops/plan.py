@@ -21,6 +21,7 @@ from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import (
     CAREFUL_SUMS,
     INLINED,
+    INLINED_SUMS,
     KERNELS,
     SUMS,
     Kernel,
@@ -65,6 +66,7 @@ KERNEL_TIMES = {
 }
 SUMS_TIME, PLAIN_SUMS_TIME, CAREFUL_TIME = 8.0, 30.0, 500.0  # with AVX-512 BW, without; by sum.h
 CUDA_TIMES = Times(4.5, 6.0, 6.0)
+INLINED_SUMS_TIME, EXACT_SUMS_TIME = 110.0, 400.0  # where terms are aligned, and not
 CUDA_SUMS_TIME = 30.0  # by counting instructions
 INLINED_TIME = 3.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
@@ -82,7 +84,7 @@ def _compute(name: str, operation: Operation) -> Compute:
         return factors_ops.OPERATORS[operation]
     if name in ("cuda table", "cuda inlined", "cuda sums"):
         return partial(cuda_ops.OPERATORS[operation], inlined=name == "cuda inlined")
-    kernels = (*KERNELS, INLINED, SUMS, CAREFUL_SUMS)
+    kernels = (*KERNELS, INLINED, SUMS, INLINED_SUMS, CAREFUL_SUMS)
     kernel = next(kernel for kernel in kernels if kernel.name == name)
     return partial(cpu_ops.OPERATORS[operation], kernel)
 
@@ -220,13 +222,21 @@ def _summing(
     if isinstance(known.table, str):
         why = "the kernels of sums look up"
         lacking = tuple(Realisation(k.name, False, why) for k in (SUMS, CAREFUL_SUMS))
-        return (*lacking, _reference(known))
+        return (_inlined_sums(known), *lacking, _reference(known))
     time = SUMS_TIME if "avx512bw" in cpu_flags() else PLAIN_SUMS_TIME
     fast = Realisation(SUMS.name, True, "looks up and adds by the recipe", time)
     slow = Realisation(CAREFUL_SUMS.name, True, "the model of the sum, one by one", CAREFUL_TIME)
     if forced is CAREFUL_SUMS:
         return (slow,)
     return fast, slow, _reference(known)
+
+
+def _inlined_sums(known: Multiplication) -> Realisation:
+    if isinstance(known.inlined, str):
+        return Realisation(INLINED_SUMS.name, False, known.inlined)
+    why = "its C model within the kernel, added by the recipe"
+    time = INLINED_SUMS_TIME if known.sum and known.sum.align is not None else EXACT_SUMS_TIME
+    return Realisation(INLINED_SUMS.name, True, why, time)
 
 
 def _plan(

@@ -22,6 +22,7 @@ from axdse.multipliers.sums.reference import Terms
 
 HERE = Path(__file__).parent
 SUM_MODEL = HERE / "sum.h"
+SUM_STEPS = HERE / "sum_steps.h"
 _SOURCE = HERE / "sum.c"
 _FLAGS = ("-std=gnu11", "-O2", "-fwrapv", "-ffp-contract=off", "-fPIC")
 _KINDS = (FloatRegister, LazyRegister, FixedRegister, IntRegister)

@@ -449,15 +449,6 @@ def test_no_other_kernel_adds_by_a_recipe() -> None:
     assert plan(multiplication, "cuda").choice == "reference"
 
 
-def test_a_design_without_a_table_adds_by_the_reference() -> None:
-    mac = parse_mac("mitchell(m=12) in float(8,12) sum dot(terms=4,align=20)")
-    multiplication = handle(mac.candidate, mac.recipe)
-    assert plan(multiplication).choice == "reference"
-    a = torch.randn(1, 2, 9)
-    found = schema.torch.ops.axdse.gemm(a, a.mT, multiplication, False)
-    assert torch.allclose(found, a @ a.mT, rtol=0.15, atol=0.5)
-
-
 def test_handles_tell_sums_apart_and_refuse_misfits() -> None:
     lut = table("exact", "float(8,3,round=nearest,product=wide)")
     handles = {handle(lut), *(handle(lut, parse_sum(text)) for text in FLOAT_SUMS)}

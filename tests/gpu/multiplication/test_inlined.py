@@ -302,10 +302,10 @@ def test_a_trusted_model_still_passes_the_confined_run(
 def test_corrupt_library_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AXDSE_CACHE", str(tmp_path))
     design = inlined("mitchell", NARROW.format(7))
-    path = cpu_compile.compile_inlined(design, False)
+    path = cpu_compile.compile_inlined(INLINED.float_source, design, False)
     whole = path.read_bytes()
     path.write_bytes(whole[:1000])
-    assert cpu_compile.compile_inlined(design, False) == path
+    assert cpu_compile.compile_inlined(INLINED.float_source, design, False) == path
     assert len(path.read_bytes()) == len(whole)
 
 
