@@ -5,14 +5,16 @@ through `AxdseError`, and a terminal shows it as it is and obeys nothing of it.
 """
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import click
 from pydantic import TypeAdapter
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,11 +22,13 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
 from axdse.dse.limits import LARGEST_SEED
+from axdse.dse.search.progress import View
 from axdse.dse.training.records import Goal
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.design_point import (
@@ -45,6 +49,8 @@ from axdse.multipliers.errors import (
 )
 from axdse.multipliers.formats import FloatFormat, Format, parse_format
 
+VIEW_S = 10.0  # between two lines of what is found
+SPEED_S = 3600.0  # of the past that tells how long it still takes
 PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 seed_option = click.option(
@@ -157,26 +163,49 @@ def shown_text(text: str) -> Text:
     return Text(printable(text))
 
 
+class _Bars(Progress):
+    """Bars with a line beneath them."""
+
+    beneath = Text()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn."""
+        yield from super().get_renderables()
+        if self.beneath:
+            yield self.beneath
+
+
 def progress_bar() -> Progress:
     """A progress bar on stderr, as stdout may be JSON; none where there is no terminal."""
+    return _bars()
+
+
+def _bars() -> _Bars:
     console = Console(stderr=True)
-    return Progress(
+    return _Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
+        speed_estimate_period=SPEED_S,
     )
 
 
 class ProgressBars:
-    """Draws `axdse.dse.search.progress.Progress`: a bar a phase, the latest note beside it."""
+    """Draws `axdse.dse.search.progress.Progress`: a bar a phase, the latest note beside it.
+
+    Where there is no terminal each step is a line, and what is found is one now and then.
+    """
 
     def __init__(self) -> None:
-        self._bars = progress_bar()
+        self._bars = _bars()
         self._phase: TaskID | None = None
         self._name = ""
+        self._began = self._before = 0.0
+        self._viewed = float("-inf")
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -194,14 +223,36 @@ class ProgressBars:
         """Start a bar; `done` of its `total` steps were there already."""
         self._name = phase
         self._phase = self._bars.add_task(phase, total=total, completed=done)
+        self._began, self._before = time.monotonic(), done
 
     def advance(self, note: str, steps: int = 1) -> None:
         """Move the bar on; where nobody sees bars, the note becomes a line of the log."""
         assert self._phase is not None
         shown = printable(note)
         self._bars.update(self._phase, advance=steps, description=f"{self._name:9} {shown}")
+        self._say(note)
+
+    def show(self, view: View) -> None:
+        """Draw what is found beneath the bars."""
+        self._bars.beneath = shown_text(view.text)
+        if time.monotonic() - self._viewed > VIEW_S:
+            self._viewed = time.monotonic()
+            self._say(view.text)
+
+    def _say(self, text: str) -> None:
         if not self._bars.console.is_terminal:
-            self._bars.console.print(shown_text(f"{self._name}: {note}"), soft_wrap=True)
+            self._bars.console.print(shown_text(f"{self._standing}: {text}"), soft_wrap=True)
+
+    @property
+    def _standing(self) -> str:
+        """Such as `trainings 7/50, 0:12:00 left`."""
+        task = next(task for task in self._bars.tasks if task.id == self._phase)
+        done, total = task.completed, task.total or 0
+        text = f"{self._name} {done:.0f}/{total:.0f}"
+        if not self._before < done < total:
+            return text
+        left = (total - done) * (time.monotonic() - self._began) / (done - self._before)
+        return f"{text}, {timedelta(seconds=round(left))} left"
 
 
 class LogFormatter(logging.Formatter):

@@ -20,6 +20,7 @@ from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
 from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.search.finalists import finish
+from axdse.dse.search.found import Found
 from axdse.dse.search.mirror import Database, Mirror, open_database
 from axdse.dse.search.progress import Progress, Unwatched
 from axdse.dse.search.recost import recost
@@ -255,6 +256,10 @@ class Search:
         """
         done = sum(map(_spends, self._finished.values()))
         self._progress.begin("trainings", max(self._config.trainings, done), done)
+        names = [point.name for point in self._references]
+        seen = Found(self._config, ceiling(self._baselines), names)
+        for known in self._finished.values():
+            seen.add(known)
         for outcome in workers.run(self._draw(deadline)):
             evaluation = _evaluation(outcome)
             self._run.save_evaluation(evaluation)
@@ -263,6 +268,8 @@ class Search:
                 self._mirror.show([evaluation])
             note = _note(evaluation, self._config.costs[0], self._run.info.goal)
             self._progress.advance(note, int(_spends(evaluation)))
+            seen.add(evaluation)
+            self._progress.show(seen.view(workers.running))
         self._check_some_succeeded()
         return tuple(self._finished[number] for number in sorted(self._finished))
 

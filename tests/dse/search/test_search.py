@@ -1,6 +1,7 @@
 """Whole searches, small but real: what is recorded, what is spared, what is repeatable."""
 
 import errno
+import math
 import multiprocessing
 import os
 import shutil
@@ -21,6 +22,7 @@ from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.objectives import Measured, losses, no_worse
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.mirror import JOURNAL
+from axdse.dse.search.progress import View
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
 from axdse.flows.liberty.library import OSU018
@@ -39,6 +41,7 @@ class Watcher:
     def __init__(self, act: Callable[[str], None] = lambda phase: None) -> None:
         self.phases: list[tuple[str, int, int]] = []
         self.notes: list[str] = []
+        self.views: list[View] = []
         self._act = act
 
     def begin(self, phase: str, total: int, done: int) -> None:
@@ -47,6 +50,9 @@ class Watcher:
     def advance(self, note: str, steps: int = 1) -> None:
         self.notes.append(note)
         self._act(self.phases[-1][0])
+
+    def show(self, view: View) -> None:
+        self.views.append(view)
 
 
 def outline(run: RunDir) -> list[tuple[object, ...]]:
@@ -134,6 +140,16 @@ def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
         ("finalists", finalists, 0),
     ]
     assert len(watcher.notes) == 8 + len(run.results().evaluations) + finalists
+
+
+def test_progress_shows_what_is_found_after_each_trial(finished: Finished) -> None:
+    run, watcher = finished
+    trials = run.results().evaluations
+    assert len(watcher.views) == len(trials)
+    assert watcher.views[-1].running == 0
+    assert all(view.running < 2 for view in watcher.views)
+    shares = [view.share for view in watcher.views if not math.isnan(view.share)]
+    assert shares == sorted(shares)
 
 
 def test_a_finished_run_has_nothing_left_to_do(finished: Finished) -> None:
