@@ -1,6 +1,6 @@
 """How are FP32 tensors multiplied approximately? Without gradients.
 
-Operands come into their format at every call (`axdse.gpu.operands.encode`). With scale=channel a
+Operands come into their format at every call (`axdse.gpu.ops.encoding`). With scale=channel a
 weight has a scale for each output channel, in the input gradient for each input channel, and the
 operands of the weight gradient one for each of their channels; activations and gradients else
 have one each. Native products stay FP32 within autocast, as approximate ones do.
@@ -15,7 +15,7 @@ import axdse.gpu.ops.schema  # noqa: F401  defines the operators
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.multiplication.handles import Call
 from axdse.gpu.operands.convolution import Window
-from axdse.gpu.operands.encode import encode
+from axdse.gpu.ops.encoding import encode
 from axdse.gpu.recording.probes import (
     Probe,
     probe_gemm,
