@@ -7,10 +7,14 @@ A step is forward and loss, backward with what it frees, and the optimiser with 
 gradients. All else of an epoch is overhead of the loop: batches, rates, the metric on the way,
 checks. There is no validation. Each shipped task is trained natively and with a table of narrow
 products, an epoch of either in turns; who is first alternates. Figures are medians over the
-rounds, with quartiles; rounds in which another process took the core away, and with it the
-caches, are left out where enough others remain.
+rounds, with quartiles.
 
-One thread, CPU time of the process; two minutes on a core that is free.
+Every step is timed, and what is between two of them. An epoch is as long as if all of them had
+taken the mean of those before which, and in which, no other process took the core away, and with
+it the caches: the loop's code is short, and after another process it is not in them. Where too
+few are undisturbed, it is the median of all.
+
+One thread, its CPU time; two minutes on a core that is free.
 """
 
 import argparse
@@ -38,7 +42,8 @@ RESULTS = Path(__file__).parent / "results" / "loop_overhead.json"
 DESIGN = "mbm(m=7) in float(8,7,product=narrow)"
 MOST_OVERHEAD_PERCENT = 5.0
 MOST_TIMES_NATIVE = 2.5
-LEAST, MOST, WARM_UP = 5, 9, 1  # rounds: calm ones, in all, and before that count for nothing
+ROUNDS, WARM_UP = 7, 1  # that count, and before that count for nothing
+LEAST = 5  # undisturbed times, of which a mean is taken
 NOT_VALIDATED = training.Score(0.0, 0.0, torch.zeros(1))
 # Of an epoch, where all would take too long. Other tasks: all their examples.
 STEPS = {"g2p": 20, "charlm": 15, "lenet-300-100": 50, "lenet-5": 20, "vit": 8, "depthwise-cnn": 4}
@@ -52,10 +57,12 @@ class EpochTime:
     Attributes:
         step: forward and loss, backward, optimiser.
         loop: all else.
+        calm: the part 0..1 of the steps that nothing disturbed.
     """
 
     step: float
     loop: float
+    calm: float
 
     @property
     def overhead_percent(self) -> float:
@@ -72,53 +79,74 @@ class Side:
         if design:
             model = convert(model, parse_design_point(design)).model
         self.run = training.Run(made, model, shortened(task, made.task.settings), 0, training.CPU)
-        self.step, self.spent = self.run.step, 0.0
+        self.step = self.run.step
         self.run.step = self.timed_step  # type: ignore[method-assign]
         self.number = 0
+        self.times: list[tuple[float, bool]] = []  # loop, step, loop, ..., loop; undisturbed?
+        self.since, self.away = 0.0, (0, 0)
+
+    def mark(self) -> None:
+        """One part ends here, and the next one begins."""
+        now, away = time.thread_time(), preemptions()
+        self.times.append((now - self.since, away == self.away[0]))
+        self.away = self.away[1], away
+        self.since = time.thread_time()
 
     def timed_step(self, *batch: Any) -> Any:
-        """The step of the run, its CPU time added up."""
-        start = time.process_time()
+        """The step of the run."""
+        self.mark()
         result = self.step(*batch)
-        self.spent += time.process_time() - start
+        self.mark()
         return result
 
     def epoch(self) -> EpochTime:
         """Train once more."""
-        self.number, self.spent = self.number + 1, 0.0
+        self.number += 1
+        self.times.clear()
         with mock.patch.object(training, "measure", return_value=NOT_VALIDATED):
-            start = time.process_time()
+            self.away = preemptions(), preemptions()
+            self.since = time.thread_time()
             self.run.epoch(self.number)
-            whole = time.process_time() - start
-        return EpochTime(self.spent, whole - self.spent)
+            self.mark()
+        (before, _), *between, (after, _) = self.times[::2]
+        steps = self.times[1::2]
+        calm = sum(undisturbed for _, undisturbed in steps) / len(steps)
+        return EpochTime(typical(steps), before + after + typical(between), calm)
+
+
+def typical(times: list[tuple[float, bool]]) -> float:
+    """The sum of times, as if nothing had disturbed any of them."""
+    calm = [seconds for seconds, undisturbed in times if undisturbed]
+    if not times:
+        return 0.0
+    each = statistics.fmean(calm) if len(calm) >= LEAST else statistics.median(t for t, _ in times)
+    return each * len(times)
 
 
 def shortened(task: str, settings: TrainSettings) -> TrainSettings:
     """A schedule as long as what is measured; a few images where it matters."""
     images = STEPS[task] * settings.batch_size if task in STEPS else None
-    return dataclasses.replace(settings, epochs=MOST + WARM_UP, train_images=images)
+    return dataclasses.replace(settings, epochs=ROUNDS + WARM_UP, train_images=images)
 
 
 def measured(task: str) -> dict[str, object]:
     sides = (Side(task, None), Side(task, DESIGN))
-    calm, disturbed = [], []
-    for number in range(MOST + WARM_UP):
-        before, order = preemptions(), (0, 1) if number % 2 else (1, 0)
+    rounds = []
+    for number in range(ROUNDS + WARM_UP):
+        order = (0, 1) if number % 2 else (1, 0)
         times = {which: sides[which].epoch() for which in order}
-        if number >= WARM_UP:
-            (calm if preemptions() == before else disturbed).append((times[0], times[1]))
-        if len(calm) == LEAST:
-            break
-    rounds = calm if len(calm) == LEAST else calm + disturbed
-    native, ours = zip(*rounds, strict=True)
+        rounds.append((times[0], times[1]))
+    native, ours = zip(*rounds[WARM_UP:], strict=True)
     steps = len(sides[0].run.batch_sizes)
     overheads = [quartiles([each.overhead_percent for each in side]) for side in (native, ours)]
     ratio = quartiles([b.step / a.step for a, b in zip(native, ours, strict=True)])
     return {
         "task": task,
         "steps": steps,
-        "rounds": len(rounds),
-        "disturbed": 0 if rounds is calm else len(disturbed),
+        "rounds": ROUNDS,
+        "undisturbed_steps_percent": round(
+            100 * statistics.fmean(each.calm for each in (*native, *ours))
+        ),
         "native_step_ms": round(1e3 * statistics.median(e.step for e in native) / steps, 3),
         "native_overhead_percent": overheads[0],
         "table_overhead_percent": overheads[1],

@@ -28,8 +28,9 @@ class Means:
 
     def add(self, outputs: Any, targets: Tensor, loss: float) -> list[Tensor]:
         """Count a batch; return the values of those whose metric was computed."""
-        self.examples += len(targets)
-        self.losses += loss * len(targets)
+        count = len(targets)
+        self.examples += count
+        self.losses += loss * count
         if self.metric is None:
             return []
         self.waiting.append((outputs, targets))

@@ -75,11 +75,12 @@ def test_some_of_many_are_drawn_anew() -> None:
     assert {each for one in passes for each in one} == set(range(COUNT))
 
 
-@pytest.mark.parametrize("gathered", [1, 100, 1 << 20])
+@pytest.mark.parametrize(("gathered", "together"), [(1, 64), (100, 64), (1 << 20, 64), (100, 2)])
 def test_however_many_batches_are_gathered_they_are_the_same(
-    gathered: int, monkeypatch: pytest.MonkeyPatch
+    gathered: int, together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GATHERED", gathered)
+    monkeypatch.setattr(module, "TOGETHER", together)
     order = np.random.default_rng(5).permutation(COUNT)
     arrays = Arrays((NUMBERS, 2 * NUMBERS), 3 * NUMBERS)
     batches = list(arrays.batches(4, np.random.default_rng(5)))
@@ -89,6 +90,9 @@ def test_however_many_batches_are_gathered_they_are_the_same(
             (i + 1) * n for n in order
         ]
     assert torch.cat([targets for _, targets in batches]).tolist() == (3 * order).tolist()
+    assert (
+        torch.cat([targets for _, targets in arrays.batches(4)]).tolist() == (3 * NUMBERS).tolist()
+    )
 
 
 def test_several_inputs() -> None:
