@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning, OptunaError
-from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -27,6 +27,7 @@ from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.space import Space, Summed
 from axdse.dse.search.study import open_study
 from axdse.dse.training.records import Goal
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.errors import AxdseError
 
 JOURNAL = "study.journal"
@@ -63,7 +64,10 @@ def open_database(url: str) -> Database:
         AxdseError: it is not there, or no database, or its driver is missing.
     """
     with _refused():
-        return Database(get_storage(url), make_url(url).render_as_string(hide_password=True))
+        # A connection that a restart of the server cut is made again.
+        storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        shown = make_url(url).render_as_string(hide_password=True)
+        return Database(get_storage(storage), shown)
 
 
 @contextmanager
@@ -91,7 +95,7 @@ class Mirror:
 
     def __init__(self, run: RunDir, space: Space, database: Database | None = None) -> None:
         self._objectives, self._goal = run.config.objectives, run.info.goal
-        self._distributions = _distributions(space)
+        self._space, self._distributions = space, _distributions(space)
         journal = run.path / JOURNAL
         journal.unlink(missing_ok=True)
         # Each with the numbers of the trials in it.
@@ -151,7 +155,7 @@ class Mirror:
             known |= {} if cost.energy_fj is None else {"energy_fj": cost.energy_fj}
         if score is not None:
             known[self._goal.name] = self._goal.score(score)
-        drawn = _parameters(evaluation)
+        drawn = _parameters(self._space, evaluation.point)
         trial = create_trial(
             state=state,
             values=values,
@@ -186,17 +190,23 @@ def _value(objective: Objective, measured: Measured, goal: Goal) -> float:
     return goal.score(value) if _is_score(objective) else value
 
 
-def _parameters(evaluation: Evaluation) -> dict[str, str | int]:
-    mac = evaluation.point.uniform_mac
-    if mac is None:
-        return {}
-    family = mac.multiplier.family
-    free = {
-        f"{family.name}.{name}": value
-        for name, value in mac.multiplier.values
-        if name != family.width
-    }
-    return {"format": Summed.of(mac).name, "family": family.name, **free}
+def _prefixes(space: Space) -> list[str]:
+    """What the names of parameters begin with: their place, if there is more than one."""
+    return [f"{place.name}: " if len(space.places) > 1 else "" for place in space.places]
+
+
+def _parameters(space: Space, point: DesignPoint) -> dict[str, str | int]:
+    """Of the MAC of each place."""
+    drawn: dict[str, str | int] = {}
+    for prefix, mac in zip(_prefixes(space), space.macs_of(point), strict=True):
+        if mac is None:
+            continue
+        family = mac.multiplier.family
+        drawn |= {f"{prefix}format": Summed.of(mac).name, f"{prefix}family": family.name}
+        for name, value in mac.multiplier.values:
+            if name != family.width:
+                drawn[f"{prefix}{family.name}.{name}"] = value
+    return drawn
 
 
 def _distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -207,8 +217,9 @@ def _distributions(space: Space) -> dict[str, BaseDistribution]:
             key = f"{mac.multiplier.family.name}.{name}"
             low, high = ranges.get(key, (value, value))
             ranges[key] = min(low, value), max(high, value)
-    return {
+    of_a_mac: dict[str, BaseDistribution] = {
         "format": CategoricalDistribution([each.name for each in space.formats]),
         "family": CategoricalDistribution([each.name for each in space.families]),
         **{key: IntDistribution(low, high) for key, (low, high) in ranges.items()},
     }
+    return {p + name: each for p in _prefixes(space) for name, each in of_a_mac.items()}

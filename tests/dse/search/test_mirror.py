@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -12,6 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
+from postgres import MISSING, PROGRAMS, Server, postgres
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation
@@ -20,6 +21,7 @@ from axdse.dse.search.mirror import JOURNAL, Mirror, open_database
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
 from axdse.dse.training.records import Goal
+from axdse.multipliers.designs.design_point import parse_design_point
 from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
@@ -87,6 +89,107 @@ def test_a_database_is_written_once(
     numbers = [trial.user_attrs["number"] for trial in study.trials]
     assert numbers == [e.number for e in evaluations]
     assert len(journal(run).trials) == len(evaluations)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if not PROGRAMS:
+        pytest.skip(MISSING)
+    pytest.importorskip("psycopg")
+    with postgres() as running:
+        yield running
+
+
+def test_postgresql_is_written_by_several_searches_and_survives_a_restart(
+    run: RunDir, evaluations: tuple[Evaluation, ...], server: Server, tmp_path: Path
+) -> None:
+    other = RunDir.create(tmp_path / "other", run.config)
+    both = [mirror(each, server.url) for each in (run, other)]
+    for evaluation in evaluations[:4]:
+        for each in both:
+            each.show([evaluation])
+    server.stop()
+    server.start()
+    for each in both:
+        each.show(evaluations)
+    mirror(run, server.url).show(evaluations)  # a search that goes on, with nothing left to do
+    for name in ("shown", "other"):
+        study = optuna.load_study(study_name=name, storage=server.url)
+        assert study.metric_names == ["accuracy", "area (um2)"]
+        assert [t.user_attrs["number"] for t in study.trials] == [e.number for e in evaluations]
+        assert [t.params for t in study.trials] == [t.params for t in journal(run).trials]
+
+
+def test_a_server_that_is_gone_stops_nothing(
+    run: RunDir,
+    evaluations: tuple[Evaluation, ...],
+    server: Server,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gone = RunDir.create(tmp_path / "gone", run.config)
+    shown = mirror(gone, server.url)
+    server.stop()
+    with caplog.at_level(logging.WARNING):
+        shown.show(evaluations)
+    with pytest.raises(AxdseError, match="a mirror is a database that Optuna can write") as error:
+        open_database(server.url)
+    server.start()
+    assert caplog.text.count("not mirrored any more") == 1
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "text", "shown"),
+    [
+        (
+            "per-pass",
+            "*:forward=exact(n=8) in int8; *=drum(n=4,k=3) in float(8,3)",
+            {
+                "*:forward: format": "int8",
+                "*:forward: family": "exact",
+                "*:input_gradient: format": "float(8,3)",
+                "*:input_gradient: family": "drum",
+                "*:input_gradient: drum.k": 3,
+                "*:weight_gradient: format": "float(8,3)",
+                "*:weight_gradient: family": "drum",
+                "*:weight_gradient: drum.k": 3,
+            },
+        ),
+        (
+            '["1", "*"]',
+            "1=mitchell(m=3) in float(8,3); *=exact(n=4) in float(8,3)",
+            {
+                "1: format": "float(8,3)",
+                "1: family": "mitchell",
+                "*: format": "float(8,3)",
+                "*: family": "exact",
+            },
+        ),
+        (
+            '["1", "*"]',
+            "exact(n=4) in float(8,3)",
+            {
+                "1: format": "float(8,3)",
+                "1: family": "exact",
+                "*: format": "float(8,3)",
+                "*: family": "exact",
+            },
+        ),
+    ],
+)
+def test_each_place_has_its_parameters(
+    places: str,
+    text: str,
+    shown: dict[str, object],
+    run: RunDir,
+    evaluations: tuple[Evaluation, ...],
+    tiny_config: Make,
+) -> None:
+    lines = ('formats: ["float(8,3)", int8]', "families: [drum, mitchell]", f"places: {places}")
+    run.config = tiny_config(*lines)
+    mirror(run).show([dataclasses.replace(evaluations[0], point=parse_design_point(text))])
+    assert journal(run).trials[0].params == shown
 
 
 def test_a_study_of_another_run_is_left_alone(
