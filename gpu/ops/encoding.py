@@ -1,4 +1,4 @@
-"""How does a tensor become operands, as fast as its device can? By `axdse::encode`, or plain torch.
+"""How does a tensor become operands, as fast as a device can? By `axdse::encode`, or torch alone.
 
     axdse::encode(x, exponent_bits, fraction_bits, nearest, scaled, largest)
         FP32 of any shape to codes in float(e < 8, m), and their scale: two passes over x on a CPU
