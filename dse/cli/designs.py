@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -19,10 +20,14 @@ from axdse.dse.cli.options import (
     say,
     seed_option,
 )
+from axdse.dse.cli.verify import cells_option, pinned_options, print_reports, values_of
 from axdse.dse.ending import going_on
 from axdse.flows.evidence.report import RtlReport
+from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.check import check_design
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
-from axdse.multipliers.designs.family import Family
+from axdse.multipliers.cache import temporary_folder, write_output
+from axdse.multipliers.designs.family import Family, Kind
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
 from axdse.multipliers.tables.lut import (
@@ -93,41 +98,95 @@ def _writer_of(path: Path):  # type: ignore[no-untyped-def]
     return writers[path.suffix]
 
 
+@click.command(short_help="Write a C model of a Verilog design.")
+@click.argument("rtl", nargs=-1, type=PATH, required=True, metavar="FILE...")
+@click.option("--top", default="", help="The Verilog module, if there are several.")
+@cells_option
+@pinned_options
+@click.option("-o", "--output", type=PATH, required=True, metavar="FILE.c")
+@seed_option
+def model(
+    rtl: tuple[Path, ...],
+    top: str,
+    cells: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    ties: tuple[str, ...],
+    ignored: tuple[str, ...],
+    output: Path,
+    seed: int,
+) -> int:
+    """Write a C model of Verilog, of its gates, once simulator and synthesiser read it alike.
+
+    FILEs are Verilog, lists of files, folders, or netlists (BLIF, JSON of Yosys). The function is
+    called as the module, and takes and gives patterns of bits: 'axdse verify' finds it equal.
+    """
+    if output.suffix != ".c":
+        raise AxdseError("a model is written as .c", output, "choose that ending")
+    pins = Pins(
+        top=top,
+        parameters=values_of("--parameter", parameters),
+        ties=values_of("--tie", ties),
+        ignored=ignored,
+    )
+    with temporary_folder() as folder:
+        design = read_design(None, rtl, pins, cells, folder)
+        report = check_design(design, seed=seed)
+        if report.passed:
+            write_output(output, design.multiplier.family.model.read_bytes())
+    print_reports([report])
+    if report.passed:
+        say(f"{output}: uint64_t {design.multiplier.family.name}(uint64_t, uint64_t)")
+    return 0 if report.passed else 1
+
+
 @click.command("import", short_help="Verify a folder of designs and make a catalogue of it.")
 @click.argument("folder", type=PATH)
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="FOLDER", help="A new catalogue."
 )
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    help="What the designs are; default: integer products if they have the bits of one.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
 @seed_option
-def import_designs(folder: Path, output: Path, jobs: int | None, seed: int) -> int:
-    """Verify every pair X.c, X.v below FOLDER and write those that pass as a catalogue.
+def import_designs(
+    folder: Path, output: Path, kind: Kind | None, jobs: int | None, seed: int
+) -> int:
+    """Verify the designs below FOLDER and write those that pass as a catalogue.
 
-    EvoApproxLib's folders fit unchanged. Use the catalogue with 'axdse --catalog FOLDER ...'.
-    Exit code 1: some pair is no candidate; the others are written all the same.
+    A design is a pair X.c, X.v, or Verilog alone: then its C model is made of its gates, and the
+    certificate says so. EvoApproxLib's folders fit unchanged. Use the catalogue with
+    'axdse --catalog FOLDER ...'. Exit code 1: some pair is no candidate; the others are written
+    all the same.
     """
     if (output / "catalog.yaml").exists():
         raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
     found = find_pairs(folder)
-    pairs = found.pairs
     kept = "verdicts reached are in the cache: the same command goes on from there"
     with (
         going_on(kept),
         ProgressBars() as bars,
-        closing(import_pairs(pairs, seed=seed, jobs=jobs)) as items,
+        closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
     ):
-        bars.begin("import", len(pairs), 0)
+        bars.begin("import", len(found.pairs), 0)
         imported = [_told(item, bars) for item in items]
     columns = ("design", "verdict", "call", "vectors", "published error")
     print_table("", columns, [_row(item) for item in imported])
     for item in imported:
         if item.reason:
             say(f"{item.pair.name}: {item.reason}")
-    for path in found.alone:
-        say(f"{path.name}: no C file beside it", err=True)
+        elif item.assumed:
+            say(f"{item.pair.name}: {item.assumed}")
+        if item.multiplier and not item.reason and item.multiplier.family.name != item.pair.name:
+            name = item.multiplier.family.name
+            say(f"{item.pair.name}: called {name}, as a built-in family has that name")
+    for path in found.parts:
+        say(f"{path.name}: no design by itself: another file uses it, or it is a bench", err=True)
     count = write_catalog(imported, output)
-    say(f"{output}: {count} of {len(pairs)} designs")
-    return 0 if count == len(pairs) else 1
+    say(f"{output}: {count} of {len(found.pairs)} designs")
+    return 0 if count == len(found.pairs) else 1
 
 
 def _told(item: Imported, bars: ProgressBars) -> Imported:
@@ -138,7 +197,8 @@ def _told(item: Imported, bars: ProgressBars) -> Imported:
 def _verdict(report: RtlReport | None) -> str:
     if report is None:
         return "no verdict"
-    return f"equal, {report.verdict}" if report.passed else "MISMATCH"
+    passed = f"{'RTL only' if report.rtl_only else 'equal'}, {report.verdict}"
+    return passed if report.passed else "MISMATCH"
 
 
 def _row(item: Imported) -> tuple[str, ...]:
@@ -151,4 +211,4 @@ def _row(item: Imported) -> tuple[str, ...]:
     return item.pair.name, verdict, report.call, f"{report.vectors:,}", figures
 
 
-COMMANDS = (list_families, lut, cost, import_designs)
+COMMANDS = (list_families, lut, cost, import_designs, model)

@@ -56,11 +56,11 @@ class OperandError:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What `axdse show` prints."""
+    """What `axdse show` prints; the error is None for patterns of bits."""
 
     spec: str
     family: Family
-    error: ErrorMetrics
+    error: ErrorMetrics | None
     operands: tuple[OperandError, ...] = ()
 
     def tables(self) -> tuple[Table, ...]:
@@ -100,7 +100,7 @@ def show(
     shown_type: Any = Description
     shown = tuple(_describe(multiplier, recording) for multiplier in multipliers)
     if surface:
-        _draw(multipliers[0], shown[0].error, recording, surface)
+        _draw(multipliers[0], shown[0].error or error_metrics(multipliers[0]), recording, surface)
     if plan:
         # torch takes a second to import, and only plans need it.
         from axdse.dse.cli.plans import Planned, planned
@@ -131,7 +131,8 @@ def _describe(multiplier: Multiplier, recording: Recording | None) -> Descriptio
     histograms = recording.histograms if recording else ()
     uniform = {h.format: _uniform(multiplier, h) for h in histograms}
     operands = tuple(_operand_error(multiplier, h, uniform[h.format]) for h in histograms)
-    return Description(multiplier.spec, multiplier.family, error_metrics(multiplier), operands)
+    error = None if multiplier.family.kind == "bits" else error_metrics(multiplier)
+    return Description(multiplier.spec, multiplier.family, error, operands)
 
 
 def _uniform(multiplier: Multiplier, histogram: OperandHistogram) -> ErrorMetrics:
@@ -173,6 +174,10 @@ def _facts(description: Description) -> list[tuple[str, str]]:
         source = f"{paper.authors}: {paper.title}, {paper.venue}, {paper.year}, doi {paper.doi}"
         rows.append(("paper", source.strip()))
     rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
+    if family.rtl_only:
+        rows.append(("model", "RTL only: made of the gates of its Verilog"))
+    if description.error is None:
+        return [*rows, ("error", "none: patterns of bits, not a product of both operands")]
     metrics = dataclasses.asdict(description.error)
     return rows + [(name, f"{value:.6g}") for name, value in metrics.items()]
 

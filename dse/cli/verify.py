@@ -1,9 +1,10 @@
 """The command verify: is the Verilog the C model?"""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import click
 
@@ -33,17 +34,68 @@ from axdse.flows.verify.certificate import (
     read_certificate,
     write_certificate,
 )
-from axdse.flows.verify.check import check, check_all, check_design, check_unit, swapped
+from axdse.flows.verify.check import check, check_all, check_design, check_unit, read_as
 from axdse.flows.verify.import_folder import MODELS, VERILOG
 from axdse.flows.verify.sum_check import check_sum
+from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.design_point import parse_mac
-from axdse.multipliers.designs.family import Multiplier
+from axdse.multipliers.designs.family import Kind, Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
 
 FEW = 60
 T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a design of the user's own."""
+
+    model: Path | None = None
+    rtl: tuple[Path, ...] = ()
+    cells: tuple[Path, ...] = ()
+
+    def __str__(self) -> str:
+        named = [("--model", self.model), *(("--rtl", path) for path in self.rtl)]
+        return " ".join(f"{option} {path}" for option, path in named if path)
+
+
 Options = Mapping[str, object]  # by name; what is not given is false
+
+
+cells_option = click.option(
+    "--cells",
+    type=PATH,
+    multiple=True,
+    metavar="FILE.v",
+    help="Modules of the library that --rtl is mapped to.",
+)
+
+
+def pinned_options(command: Command) -> Command:
+    """The options that give a module values, and leave outputs of it alone."""
+    for option in (
+        click.option(
+            "--parameter",
+            "parameters",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A value of a parameter of the top module.",
+        ),
+        click.option(
+            "--tie",
+            "ties",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A value of an input that is no operand.",
+        ),
+        click.option(
+            "--ignore", "ignored", multiple=True, metavar="NAME", help="An output to leave."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(short_help="Check C model against Verilog.")
@@ -54,7 +106,15 @@ Options = Mapping[str, object]  # by name; what is not given is false
 @format_option
 @sum_option
 @click.option("--model", type=PATH, help="Your own C model (with --rtl).")
-@click.option("--rtl", type=PATH, help="Your own Verilog (with --model).")
+@click.option(
+    "--rtl",
+    "rtls",
+    type=PATH,
+    multiple=True,
+    help="Your own Verilog: files, lists of files (.f), folders.",
+)
+@cells_option
+@pinned_options
 @click.option("--function", default="", help="The C function, if the file has several.")
 @click.option("--top", default="", help="The Verilog module, if the file has several.")
 @click.option(
@@ -62,12 +122,25 @@ Options = Mapping[str, object]  # by name; what is not given is false
     type=click.Choice(["straight", "swapped"]),
     help="Which of the RTL's operands the C function takes first; default: the one that agrees.",
 )
+@click.option(
+    "--argument",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A constant for a parameter of the C function that is no operand.",
+)
 @click.option("--signed/--unsigned", default=None, help="Two's complement or not; default: found.")
 @click.option("--clock", default="", help="Clock of a pipeline; default: the input named so.")
 @click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
 @click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
 @click.option("--reset-level", type=click.IntRange(0, 1), help="The level that resets.")
-@click.option("--enable", default="", help="Clock enable of a pipeline.")
+@click.option("--enable", default="", help="Clock enable of a pipeline; active low if named so.")
+@click.option("--enable-level", type=click.IntRange(0, 1), help="The level that enables.")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    help="What your design is; default: an integer product if it has the bits of one.",
+)
 @click.option(
     "--prove",
     "prove_s",
@@ -102,16 +175,23 @@ def verify(
     format_text: str | None,
     sum_text: str | None,
     model: Path | None,
-    rtl: Path | None,
+    rtls: tuple[Path, ...],
+    cells: tuple[Path, ...],
+    parameters: tuple[str, ...],
+    ties: tuple[str, ...],
+    ignored: tuple[str, ...],
     function: str,
     top: str,
     order: Order | None,
+    arguments: tuple[str, ...],
     signed: bool | None,
     clock: str,
     latency: int | None,
     reset: str,
     reset_level: int | None,
     enable: str,
+    enable_level: int | None,
+    kind: Kind | None,
     prove_s: float | None,
     waves: Path | None,
     certificate: Path | None,
@@ -128,8 +208,26 @@ def verify(
     two files need no more than --model and --rtl: the other options pin what they leave open.
     With --sum, one step of that sum with its cores is checked: all steps up to 24 bits.
     """
-    pins = Pins(function, top, order, signed, clock, latency, reset, reset_level, enable)
-    own = bool(model or rtl or pins != Pins())
+    signs = None if signed is None else (signed, signed)
+    pins = Pins(
+        function=function,
+        top=top,
+        order=order,
+        signed=signs,
+        arguments=values_of("--argument", arguments),
+        parameters=values_of("--parameter", parameters),
+        ties=values_of("--tie", ties),
+        ignored=ignored,
+        clock=clock,
+        latency=latency,
+        reset=reset,
+        reset_level=reset_level,
+        enable=enable,
+        enable_level=enable_level,
+        kind=kind or "",
+    )
+    files = Files(model, rtls, cells)
+    own = bool(files != Files() or pins != Pins())
     chosen_by: Options = {"a SPEC": specs, "--all": every, "--defaults": defaults}
     catalogued: Options = {**chosen_by, "--unit": unit, "--format": format_text, "--sum": sum_text}
     simulated: Options = {"--simulator": simulator != "icarus"}
@@ -137,13 +235,16 @@ def verify(
     if known:
         beside: Options = {**catalogued, **simulated, **traced, "--certificate": certificate}
         _refuse_beside("--check", beside)
-        return _recheck(known, model, rtl, pins)
+        return _recheck(known, files, pins)
     guesses: tuple[str, ...] = ()
     if own:
         _refuse_beside("a design of your own", {**catalogued, **simulated})
-        design = _own(model, rtl, pins)
-        reports = [check_design(design, order=order, seed=seed, waves=waves, prove_s=prove_s)]
+        with temporary_folder() as folder:
+            design = _own(files, pins, folder)
+            reports = [check_design(design, order=order, seed=seed, waves=waves, prove_s=prove_s)]
         guesses = design.guesses(pins)
+        if design.assumed and not as_json:
+            say(f"{reports[0].design}: {design.assumed}")
     else:
         chosen = _chosen(specs, every, defaults)
         if certificate:
@@ -181,6 +282,18 @@ def verify(
     return 0 if passed else 1
 
 
+def values_of(option: str, texts: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Names and integers of texts such as `tune=3`, each name once."""
+    values: dict[str, int] = {}
+    for text in texts:
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*(-?(?:0[xX][0-9a-fA-F]{1,16}|\d{1,19}))\s*", text)
+        if match is None or match[1] in values:
+            rule = f"{option} is written NAME=INTEGER, each name once"
+            raise AxdseError(rule, text, f"write for example '{option} tune=3'")
+        values[match[1]] = int(match[2], 0 if "x" in match[2].lower() else 10)
+    return tuple(values.items())
+
+
 def _refuse_beside(one: str, others: Options) -> None:
     """Refuse options that would do nothing."""
     given = [option for option, value in others.items() if value]
@@ -211,17 +324,20 @@ def _only_one(given: Sequence[T], option: str) -> T:
     return given[0]
 
 
-def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> int:
+def _recheck(known: Path, files: Files, pins: Pins) -> int:
     """Hold a certificate against two files, or against the catalogue."""
     report = read_certificate(known)
-    if (model is None) != (rtl is None) or (model is None and pins != Pins()):
+    alone = bool(files.rtl) and report.rtl_only
+    if not alone and (
+        (files.model is None) != (not files.rtl) or (not files.rtl and pins != Pins())
+    ):
         raise AxdseError(
             "a certificate is held against two files, or against the catalogue",
-            f"only {_given(model, rtl) or 'pins'}",
+            f"only {str(files) or 'pins'}",
             "give both files, or neither",
         )
     family = report.design.partition(" in ")[0].partition("(")[0]
-    if not model and family not in catalog_in_use().families:
+    if not files.rtl and family not in catalog_in_use().families:
         raise AxdseError(
             "a certificate is held against two files, or against the catalogue",
             f"no catalogue has {family}",
@@ -235,14 +351,15 @@ def _recheck(known: Path, model: Path | None, rtl: Path | None, pins: Pins) -> i
         spec, _, format_text = report.design.partition(" in ")
         candidate = candidate_of(catalog_in_use().multiplier(spec), format_text)
         return _print_findings(report, compare_unit(report, candidate))
-    if model and rtl:
-        design = read_design(model, rtl, replace(pins, signed=report.signed))
-        multiplier, device = design.multiplier, design.rtl
-        if report.order == "swapped":
-            multiplier = swapped(multiplier)
-    else:
-        multiplier = catalog_in_use().multiplier(report.design)
-        device = core_rtl(multiplier)
+    if files.rtl:
+        signs = (report.unsigned_operand != "a", report.unsigned_operand != "b")
+        pinned = replace(pins, signed=signs if report.signed else (False, False))
+        with temporary_folder() as folder:
+            design = read_design(files.model, files.rtl, pinned, files.cells, folder)
+            multiplier = read_as(design.readings, report)
+            return _print_findings(report, compare(report, multiplier, design.rtl))
+    multiplier = catalog_in_use().multiplier(report.design)
+    device = core_rtl(multiplier)
     return _print_findings(report, compare(report, multiplier, device))
 
 
@@ -256,23 +373,20 @@ def _print_findings(report: RtlReport, findings: tuple[Finding, ...]) -> int:
     return 0 if all(finding.holds for finding in findings) else 1
 
 
-def _own(model: Path | None, rtl: Path | None, pins: Pins) -> Design:
-    if not model or not rtl:
+def _own(files: Files, pins: Pins, folder: Path) -> Design:
+    if not files.rtl:
         raise AxdseError(
-            "your own design is two files",
-            f"only {_given(model, rtl) or 'options of one'}",
+            "your own design is Verilog, and a C file if there is one",
+            f"only {str(files) or 'options of one'}",
             "write 'axdse verify --model X.c --rtl X.v'",
         )
-    if model.suffix in VERILOG and rtl.suffix in MODELS:
-        raise AxdseError(
-            "--model is a C file, --rtl a Verilog one", _given(model, rtl), "exchange them"
-        )
-    return read_design(model, rtl, pins)
-
-
-def _given(model: Path | None, rtl: Path | None) -> str:
-    files = {"--model": model, "--rtl": rtl}
-    return " ".join(f"{option} {path}" for option, path in files.items() if path)
+    if files.model and files.model.suffix in VERILOG and files.rtl[0].suffix in MODELS:
+        raise AxdseError("--model is a C file, --rtl a Verilog one", files, "exchange them")
+    said = [name for name in ("function", "order", "arguments") if getattr(pins, name)]
+    if not files.model and said:
+        rule = f"--{said[0].removesuffix('s')} is of a C model"
+        raise AxdseError(rule, "there is none", "leave it out, or give a --model")
+    return read_design(files.model, files.rtl, pins, files.cells, folder)
 
 
 def _check_many(
@@ -338,8 +452,13 @@ def _notes(report: RtlReport) -> list[str]:
             "simulator and synthesiser read the RTL differently: "
             f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
         )
+    notes += _readings(report)
     if report.passed and report.past:
         notes.append(f"its simulation may depend on what came before: {report.past}")
+    if report.levels:
+        notes.append(f"it agrees with {report.levels}, against what the names suggest")
+    if report.passed and report.rtl_only:
+        notes.append("no C model: simulator and synthesiser read the RTL alike")
     if report.only_order_is_wrong:
         notes.append("the RTL equals the model with its operands swapped")
     if report.proof and report.proof.verdict == "unknown":
@@ -349,6 +468,21 @@ def _notes(report: RtlReport) -> list[str]:
     if report.latency:
         notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
     return notes
+
+
+def _readings(report: RtlReport) -> list[str]:
+    """Which readings of the C model were tried, and the one that the verdict is of."""
+    if not report.tried:
+        return []
+    told = [
+        f"{each.reading} ("
+        + ("products do not fit" if each.mismatches is None else f"{each.mismatches:,} differ")
+        + ")"
+        for each in report.tried
+    ]
+    return [
+        f"operands of the C model are read as {'; as '.join(told)}; --signed, --unsigned pin it"
+    ]
 
 
 def _mismatches(report: RtlReport) -> str:
@@ -362,7 +496,9 @@ def _mismatches(report: RtlReport) -> str:
 
 def _verdict(report: RtlReport) -> str:
     if report.passed:
-        return f"equal, {report.verdict}"
+        return f"{'RTL only' if report.rtl_only else 'equal'}, {report.verdict}"
+    if report.rtl_only and report.mismatches:
+        return "MISMATCH of simulator and synthesiser"
     if report.reading and report.reading.mismatches:
         return "MISMATCH of simulator and synthesiser"
     return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

@@ -172,6 +172,8 @@ class Space:
     def _grid(self, family: Family, number_format: Format) -> Iterator[Multiplier]:
         wide = isinstance(number_format, FloatFormat) and number_format.product == "wide"
         floats = isinstance(number_format, FloatFormat)
+        if family.kind == "bits":
+            return
         if (family.kind == "significand" and (wide or not floats)) or (family.signed and floats):
             return
         ranges = self.ranges.get(family.name, {})

@@ -88,6 +88,19 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One way to read a C model that leaves open how, and how many products differ in it.
+
+    Attributes:
+        reading: what its operands are taken for.
+        mismatches: in the order of operands that fits best; None: its products do not fit.
+    """
+
+    reading: str
+    mismatches: int | None
+
+
+@dataclass(frozen=True)
 class RtlReport:
     """The verdict on one design.
 
@@ -119,6 +132,12 @@ class RtlReport:
         reading: what a synthesiser reads; None: not asked, for RTL of the built-in catalogue of
             which every pair was simulated.
         past: why answers may depend on more than the operands; empty: they do not.
+        unsigned_operand: of the RTL, the one that is no two's complement though the others are.
+        unsigned_char: the model's plain `char` was compiled without a sign.
+        levels: of reset and enable, if they are not those that their names suggest.
+        rtl_only: the model was made of the RTL's gates: a pass says that simulator and
+            synthesiser read the RTL alike.
+        tried: all ways to read the model that were compared, if its files leave several open.
     """
 
     design: str
@@ -145,6 +164,11 @@ class RtlReport:
     proof: Proof | None = None
     reading: Reading | None = None
     past: str = ""
+    unsigned_operand: Literal["", "a", "b"] = ""
+    unsigned_char: bool = False
+    rtl_only: bool = False
+    levels: str = ""
+    tried: tuple[Tried, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -114,9 +114,7 @@ def _program(multiplier: Multiplier) -> Path:
     family = multiplier.family
     macros = tuple(f"{name}={value}" for name, value in multiplier.bindings.items())
     function = family.function or family.name
-    return compiled(
-        family.model, function, HARNESS, macros, signed=family.signed, swapped=family.swapped
-    )
+    return compiled(family.model, function, HARNESS, macros, call=family.call)
 
 
 def _confined(

@@ -105,6 +105,8 @@ share
 opt -keepdc -noff
 opt -fast -full -keepdc -noff
 """
+# Registers load at every edge: what holds them, or resets them, is logic before them.
+AS_WIRES = "async2sync\ndffunmap\n"
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
 FLIP_FLOPS = ("$_DFF", "$_SDFF", "$_ALDFF")
@@ -124,6 +126,47 @@ def read_gates(rtl: Rtl, words: str = "") -> Aig:
     """
     with temporary_folder() as folder:
         return _graph(_read(rtl, words, folder), rtl)
+
+
+def read_through(rtl: Rtl) -> Aig:
+    """Return the gates of a design that runs, each register of a pipeline a wire.
+
+    That is what it computes if all its paths have as many registers, which only a simulation or
+    the flow of data tells.
+
+    Raises:
+        AxdseError: as `read_gates`, but flip-flops without feedback are taken.
+    """
+    if rtl.pipeline is None:
+        return read_gates(rtl)
+    with temporary_folder() as folder:
+        module = _read(rtl, AS_WIRES, folder)
+        wires: dict[Bit, Bit] = {}
+        for name, cell in list(module["cells"].items()):
+            if cell["type"] in ("$_DFF_P_", "$_DFF_N_"):
+                pins = module["cells"].pop(name)["connections"]
+                wires[pins["Q"][0]] = pins["D"][0]
+        read = [
+            bits
+            for cell in module["cells"].values()
+            for pin, bits in cell["connections"].items()
+            if pin != "Y"
+        ]
+        for bits in (*read, *(port["bits"] for port in module["ports"].values())):
+            bits[:] = [_source(wires, bit, rtl) for bit in bits]
+        return _graph(module, rtl)
+
+
+def _source(wires: dict[Bit, Bit], bit: Bit, rtl: Rtl) -> Bit:
+    """What drives a net, through all registers before it."""
+    passed = 0
+    while bit in wires:
+        bit, passed = wires[bit], passed + 1
+        if passed > len(wires):
+            raise AxdseError(
+                f"{rtl.top} must be a pipeline", "a register that feeds itself", "give a C model"
+            )
+    return bit
 
 
 def read_synthesised(rtl: Rtl) -> Aig | Rtl:
@@ -182,7 +225,7 @@ def _graph(module: dict[str, Any], rtl: Rtl) -> Aig:
 
 def _held(ports: dict[str, Any], pipeline: Pipeline, rtl: Rtl) -> dict[Bit, int]:
     """The levels of reset and enable in a design that runs."""
-    levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, 1))
+    levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, pipeline.enable_level))
     return {port_bits(ports, name, 1, rtl)[0]: level for name, level in levels if name}
 
 

@@ -235,7 +235,7 @@ def _key(multiplier: Multiplier, rtl: Rtl) -> str:
     """Digest of everything that a verdict depends on."""
     return digest(
         multiplier.spec,
-        repr((multiplier.family.signed, multiplier.family.swapped, multiplier.a_bits)),
+        repr((multiplier.family.call, multiplier.family.signed, multiplier.a_bits)),
         model_digest(multiplier),
         repr((rtl.ports, rtl.a_bits, rtl.b_bits, rtl.product_bits)),
         rtl.digest,

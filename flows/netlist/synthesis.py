@@ -89,7 +89,7 @@ def _held(ports: dict[str, Any], rtl: Rtl) -> Iterator[Held]:
     assert rtl.pipeline
     for name, level in (
         (rtl.pipeline.reset, 1 - rtl.pipeline.reset_level),
-        (rtl.pipeline.enable, 1),
+        (rtl.pipeline.enable, rtl.pipeline.enable_level),
     ):
         if name:
             yield Held(_port(ports, name, 1, rtl), level)

@@ -18,7 +18,7 @@ from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, model_digest, table_o
 from axdse.multipliers.model.sum_unit import sum_digest
 from axdse.multipliers.model.unit_oracle import unit_digest
 
-SCHEMA = 2
+SCHEMA = 3
 LARGEST = MIB
 MOST_SUM_BITS = 1 << 13  # of the operands of a step, and its running sum
 

@@ -18,7 +18,7 @@ from axdse.flows.evidence.stimulus import core_coverage, core_stimulus, unit_sti
 from axdse.flows.formal.proof import ALWAYS_BITS, prove
 from axdse.flows.simulation.icarus import LEAPS
 from axdse.flows.tools import kill_running
-from axdse.flows.verify.bring_your_own import Design
+from axdse.flows.verify.bring_your_own import Design, control_text
 from axdse.flows.verify.coverage import unit_coverage
 from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
 from axdse.flows.verilog.conditionals import ICARUS, VERILATOR
@@ -28,7 +28,7 @@ from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.model.cmodel import model_digest, products, table_of
 from axdse.multipliers.model.unit_model import unit_model_products
@@ -54,6 +54,7 @@ class _Job:
         free: take whichever order of operands agrees.
         widest_net: bits of the design's widest net.
         leaps: how many vectors are met again in random order.
+        others: the same model, read in other ways.
     """
 
     multiplier: Multiplier
@@ -64,24 +65,51 @@ class _Job:
     prove_s: float | None = None
     simulator: Simulator = "icarus"
     leaps: int = LEAPS
+    others: tuple[Multiplier, ...] = ()
+
+    @property
+    def readings(self) -> tuple[Multiplier, ...]:
+        """All ways to read the model."""
+        return self.multiplier, *self.others
 
     def task(self) -> Task:
-        """What is to be simulated."""
-        task = _core_task(self.multiplier, self.rtl, self.seed, self.free)
+        """What is to be simulated; of the readings, those in which the products fit.
+
+        Raises:
+            AxdseError: there is none; or the model does not run.
+        """
+        fit: list[Task] = []
+        unfit: list[tuple[str, AxdseError]] = []
+        for model in self.readings:
+            task = self._task(model)
+            try:
+                task.expected.flags  # noqa: B018, computed once, here
+                fit.append(task)
+            except MachineError:
+                raise
+            except AxdseError as error:
+                unfit.append((task.reading, error))
+        if not fit:
+            raise unfit[0][1]
+        return replace(fit[0], others=tuple(fit[1:]), unfit=tuple(reading for reading, _ in unfit))
+
+    def _task(self, model: Multiplier) -> Task:
+        # Signed and unsigned cannot change places.
+        free = self.free and not model.family.unsigned_operand
+        task = _core_task(model, self.rtl, self.seed, free)
         task = replace(task, simulator=self.simulator, leaps=self.leaps)
         if self.widest_net <= WIDE_BITS:
             return task
         some = task.stimulus.some(SIMULATED_NET_BITS // self.widest_net)
-        coverage = core_coverage(self.multiplier.a_bits, self.multiplier.b_bits, some)
+        coverage = core_coverage(model.a_bits, model.b_bits, some)
         return replace(task, stimulus=some, coverage=coverage)
 
     def report(self, task: Task, waves: Path | None = None) -> RtlReport:
         """The verdict: of the simulation, of its gates, and of a proof if asked for or quick."""
-        report, model = verdict_on(task, waves), self.multiplier
+        report = verdict_on(task, waves)
         if not report.passed:
             return report
-        if report.order != task.order:
-            model = swapped(model)
+        model = read_as(self.readings, report)
         whole = report.vectors == model.pairs
         quick = model.pairs <= 1 << ALWAYS_BITS and not whole
         every = core_stimulus(model.a_bits, model.b_bits, self.seed)
@@ -92,7 +120,7 @@ class _Job:
             report,
             self.rtl,
             every,
-            task.oracle_in(report.order)(every.a, every.b) if read else None,
+            task.read_as(report).oracle_in(report.order)(every.a, every.b) if read else None,
             (lambda rtl: prove(model, rtl, self.prove_s or PROOF_LIMIT_S))
             if quick or self.prove_s
             else None,
@@ -204,7 +232,23 @@ def check_designs(
     designs: Sequence[Design], *, seed: int = 0, jobs: int | None = None
 ) -> Generator[RtlReport | AxdseError]:
     """Yield the reports of `check_design` in order, or why there is none."""
-    return _in_batches([_own(design, None, seed, None) for design in designs], jobs)
+    first = _in_batches([_own(design, design.order, seed, None) for design in designs], jobs)
+    with contextlib.closing(first):
+        for design, report in zip(designs, first, strict=True):
+            failed = isinstance(report, RtlReport) and not report.passed
+            yield check_design(design, seed=seed) if failed and design.levels else report
+
+
+def read_as(readings: Sequence[Multiplier], report: RtlReport) -> Multiplier:
+    """The model as a report found it to agree with the RTL: its signs, and its operands' order."""
+
+    def is_reading(model: Multiplier) -> bool:
+        family = model.family
+        own = (family.signed, family.unsigned_operand, family.unsigned_char)
+        return own == (report.signed, report.unsigned_operand, report.unsigned_char)
+
+    model = next(filter(is_reading, readings))
+    return model if model.family.swapped == (report.order == "swapped") else swapped(model)
 
 
 def _in_batches(todo: Sequence[_Job], jobs: int | None) -> Generator[RtlReport | AxdseError]:
@@ -263,7 +307,7 @@ def check_design(
 
     Args:
         design: the two files.
-        order: of the operands; None: the one that agrees.
+        order: of the operands; None: the one that is pinned, or agrees.
         seed: of the random vectors.
         waves: as `check`.
         prove_s: as `check`.
@@ -271,12 +315,43 @@ def check_design(
     Raises:
         AxdseError: as `check`.
     """
-    return _own(design, order, seed, prove_s).run(waves)
+    order = order or design.order
+    report = _own(design, order, seed, prove_s).run(waves)
+    if report.passed or not design.levels:
+        return report
+    for pipeline in design.levels:
+        rtl = replace(design.rtl, pipeline=pipeline)
+        other = _own(replace(design, rtl=rtl), order, seed, prove_s).run(None)
+        if other.passed:
+            if waves:
+                waves.unlink(missing_ok=True)
+            return replace(other, levels=control_text(pipeline))
+    return report
 
 
 def _own(design: Design, order: Order | None, seed: int, prove_s: float | None) -> _Job:
-    model = swapped(design.multiplier) if order == "swapped" else design.multiplier
-    return _Job(model, design.rtl, seed, order is None, design.widest_net, prove_s)
+    first, *others = _ordered(design, order)
+    return _Job(
+        first,
+        design.rtl,
+        seed,
+        order is None,
+        design.widest_net,
+        prove_s,
+        others=tuple(others),
+    )
+
+
+def _ordered(design: Design, order: Order | None) -> list[Multiplier]:
+    """The readings of a design that fit an order, where signs tell the operands apart."""
+    found = []
+    for model in design.readings:
+        in_order = model.family.swapped == (order == "swapped")
+        if not model.family.unsigned_operand:
+            found.append(swapped(model) if order == "swapped" else model)
+        elif order is None or in_order:
+            found.append(model)
+    return found
 
 
 def swapped(multiplier: Multiplier) -> Multiplier:
@@ -292,6 +367,11 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
     return Task(
         design=multiplier.spec,
         function=family.function or family.name,
+        arguments=family.arguments,
+        reading=_reading(multiplier, rtl),
+        unsigned_operand=family.unsigned_operand,
+        unsigned_char=family.unsigned_char,
+        rtl_only=family.rtl_only,
         model_digest=model_digest(multiplier),
         rtl=rtl,
         signed=family.signed,
@@ -303,6 +383,16 @@ def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) 
         coverage=core_coverage(multiplier.a_bits, multiplier.b_bits, stimulus),
         seed=seed,
     )
+
+
+def _reading(multiplier: Multiplier, rtl: Rtl) -> str:
+    """What the operands of a model are taken for."""
+    a, b = multiplier.family.operand_signs
+    text = "two's complement" if a else "unsigned"
+    if a != b:
+        names = rtl.ports[:2] if a else rtl.ports[1::-1]
+        text = f"two's complement {names[0]}, unsigned {names[1]}"
+    return f"{text}, with a char that has no sign" if multiplier.family.unsigned_char else text
 
 
 def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:

@@ -5,26 +5,31 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
 
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.bring_your_own import Design, Pins, design_of
+from axdse.flows.verify.bring_your_own import Design, Pins, control_text, design_of
 from axdse.flows.verify.certificate import write_certificate
-from axdse.flows.verify.check import check_designs, swapped
+from axdse.flows.verify.check import check_designs, read_as
 from axdse.flows.verify.module_ports import Module, read_modules
-from axdse.multipliers.cache import write_output
-from axdse.multipliers.designs.family import Multiplier
+from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.sidecar import pins_beside
+from axdse.flows.verilog.sources import Library, Source, gather, tops_of
+from axdse.multipliers.cache import temporary_folder, write_output
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Kind, Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
 from axdse.multipliers.model.cmodel import MAX_TABLE_BITS
 from axdse.multipliers.model.compile import source_content
 from axdse.multipliers.names import check_name
+from axdse.multipliers.sandbox.compiler import CPP_ENDS
 from axdse.multipliers.tables.error_metrics import error_metrics
 
-MODELS, VERILOG = (".c", ".inl"), (".v", ".sv")
+MODELS, VERILOG = (".c", ".inl", *CPP_ENDS), (".v", ".sv")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
 VARIANT = re.compile(r"_pdk\d+$")
 # EvoApproxLib prints two significant digits.
@@ -33,10 +38,10 @@ PRINTED = 0.05
 
 @dataclass(frozen=True)
 class Pair:
-    """Two files that belong together."""
+    """A Verilog file, and the C file that belongs to it; None: there is none."""
 
     name: str
-    model: Path
+    model: Path | None
     rtl: Path
 
 
@@ -48,6 +53,8 @@ class Imported:
         report: the verdict; None: there is none.
         reason: why it is no candidate; empty: it is one.
         figures: (name, published, measured) of the error figures that differ.
+        texts: its C model and its Verilog, of a candidate.
+        assumed: what was taken for granted of it.
     """
 
     pair: Pair
@@ -55,42 +62,83 @@ class Imported:
     report: RtlReport | None
     reason: str
     figures: tuple[tuple[str, float, float], ...] = ()
+    texts: tuple[bytes, bytes] = (b"", b"")
+    assumed: str = ""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The pairs of a folder, and the Verilog files that have no C file."""
+    """What a folder holds.
+
+    Attributes:
+        pairs: Verilog with C, and designs of Verilog alone.
+        parts: Verilog files that are no design by themselves: other files use them, or benches.
+        library: all Verilog files, of which designs take what they name.
+    """
 
     pairs: tuple[Pair, ...]
-    alone: tuple[Path, ...]
+    parts: tuple[Path, ...]
+    library: Library
 
 
 def find_pairs(folder: Path) -> Found:
-    """Find C files with Verilog files of the same stem in the same folder, at any depth.
+    """Find the designs of a folder, at any depth.
 
-    Copies of a pair count once: EvoApproxLib has a design in the folder of each front that it is
-    on, and a comment names the front.
+    A C file is that of the Verilog file of the same stem, in the same folder or, if it is the only
+    one, in another. Copies of a pair count once: EvoApproxLib has a design in the folder of each
+    front that it is on, and a comment names the front.
 
     Raises:
-        AxdseError: it is no folder, or has no such pair.
+        AxdseError: it is no folder, or has no Verilog.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    models = {(path.parent, path.stem): path for path in files if path.suffix in MODELS}
-    pairs: dict[tuple[str, str, str], Pair] = {}
-    alone = []
-    for rtl in (path for path in files if path.suffix in VERILOG):
-        stems = (rtl.stem, VARIANT.sub("", rtl.stem))
-        model = next((m for stem in stems if (m := models.get((rtl.parent, stem)))), None)
-        if model is None:
-            alone.append(rtl)
-            continue
-        pair = Pair(rtl.stem, model, rtl)
-        pairs.setdefault((rtl.stem, _content(model), _content(rtl)), pair)
-    if not pairs:
+    verilog = [path for path in files if path.suffix in VERILOG]
+    if not any(path.suffix in (*VERILOG, ".blif") for path in files):
         raise AxdseError(
-            "a folder to import has pairs X.c and X.v", folder, "name the folder that holds them"
+            "a folder to import has designs X.v, or pairs X.c and X.v",
+            folder,
+            "name the folder that holds them",
         )
-    return Found(tuple(sorted(pairs.values(), key=lambda pair: pair.name)), tuple(alone))
+    library = Library(verilog)
+    netlists = [path for path in files if path.suffix == ".blif"]
+    tops = {*tops_of(library), *netlists}
+    models = _Models([path for path in files if path.suffix in MODELS])
+    pairs: dict[tuple[str, str, str], Pair] = {}
+    parts = []
+    for rtl in (*verilog, *netlists):
+        model = models.of(rtl)
+        if model is None and rtl not in tops:
+            parts.append(rtl)
+            continue
+        content = _content(model) if model else ""
+        pairs.setdefault((rtl.stem, content, _content(rtl)), Pair(rtl.stem, model, rtl))
+    found = tuple(sorted(pairs.values(), key=lambda pair: pair.name))
+    return Found(found, tuple(parts), library)
+
+
+class _Models:
+    """The C files of a folder, by the stems of their Verilog."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._beside = {(path.parent, path.stem): path for path in files}
+        self._stems: dict[str, list[Path]] = {}
+        for path in files:
+            self._stems.setdefault(path.stem, []).append(path)
+
+    def of(self, rtl: Path) -> Path | None:
+        """The C file of a Verilog file."""
+        for stem in (rtl.stem, VARIANT.sub("", rtl.stem)):
+            if beside := self._beside.get((rtl.parent, stem)):
+                return beside
+            others = self._stems.get(stem, [])
+            if len(others) == 1 and not _has_own(others[0]):
+                return others[0]
+        return None
+
+
+def _has_own(model: Path) -> bool:
+    """Whether Verilog of its name stands beside a C file."""
+    return any(model.with_suffix(end).is_file() for end in VERILOG)
 
 
 def _content(path: Path) -> str:
@@ -109,14 +157,35 @@ def _content(path: Path) -> str:
 
 
 def import_pairs(
-    pairs: tuple[Pair, ...], *, seed: int = 0, jobs: int | None = None
+    found: Found, *, kind: Kind | Literal[""] = "", seed: int = 0, jobs: int | None = None
 ) -> Generator[Imported]:
-    """Read and verify each pair; yields in order. Verdicts are cached, a simulation's at once."""
-    modules = read_modules([pair.rtl for pair in pairs])
+    """Read and verify each design; yields in order. Verdicts are cached, a simulation's at once.
+
+    Args:
+        found: the designs.
+        kind: what they are; empty: as their widths tell.
+        seed: of random pairs.
+        jobs: simulations at once; None: all cores.
+    """
+    with temporary_folder() as folder:
+        yield from _imports(found, Pins(kind=kind), seed, jobs, folder)
+
+
+def _imports(
+    found: Found, pins: Pins, seed: int, jobs: int | None, folder: Path
+) -> Generator[Imported]:
+    pairs = found.pairs
+    sources = [_attempt(pair, found.library, pins, folder) for pair in pairs]
+    modules = iter(read_modules([one[0] for one in sources if not isinstance(one, AxdseError)]))
     designs: list[Design | AxdseError] = []
     names: set[str] = set()
-    for pair, found in zip(pairs, modules, strict=True):
-        designs.append(_design(pair, found, pair.name in names))
+    for number, (pair, source) in enumerate(zip(pairs, sources, strict=True)):
+        if isinstance(source, AxdseError):
+            designs.append(source)
+        else:
+            place = folder / str(number)
+            place.mkdir()
+            designs.append(_design(pair, *source, next(modules), place, pair.name in names))
         names.add(pair.name)
     readable = [design for design in designs if isinstance(design, Design)]
     with closing(check_designs(readable, seed=seed, jobs=jobs)) as verdicts:
@@ -127,22 +196,45 @@ def import_pairs(
                 yield _imported(pair, design, next(verdicts))
 
 
+def _attempt(
+    pair: Pair, library: Library, pins: Pins, folder: Path
+) -> tuple[Source, Pins] | AxdseError:
+    """The Verilog of a design, and what is said of it."""
+    try:
+        own = pins_beside(pair.rtl, pins)
+        return gather([as_verilog(pair.rtl, folder)], own.top, library=library), own
+    except AxdseError as error:
+        return error
+
+
 def _design(
-    pair: Pair, modules: tuple[Module, ...] | AxdseError, named_before: bool
+    pair: Pair,
+    source: Source,
+    pins: Pins,
+    modules: tuple[Module, ...] | AxdseError,
+    folder: Path,
+    named_before: bool,
 ) -> Design | AxdseError:
     if isinstance(modules, AxdseError):
         return modules
     try:
         if named_before:
             raise AxdseError("two designs have two names", pair.rtl, "rename one")
-        if source_content(pair.model) != pair.model.read_bytes():
+        if pair.model and source_content(pair.model) != pair.model.read_bytes():
             raise AxdseError(
                 "a C model to import is one file", pair.model, "paste in what it reads"
             )
-        design = design_of(pair.model, pair.rtl, modules, Pins())
-        return replace(design, multiplier=_named(design.multiplier, pair.name))
+        design = design_of(pair.model or folder, source, modules, pins)
+        name = own_name(pair.name)
+        readings = tuple(_named(reading, name) for reading in design.readings)
+        return replace(design, readings=readings)
     except AxdseError as error:
         return error
+
+
+def own_name(name: str) -> str:
+    """What a design is called in a catalogue beside the built-in one, whose names are taken."""
+    return f"own_{name}" if name in builtin_catalog().families else name
 
 
 def _named(multiplier: Multiplier, name: str) -> Multiplier:
@@ -156,20 +248,29 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
         return Imported(pair, design.multiplier, None, str(verdict))
     if not verdict.passed:
         read = verdict.reading is not None and verdict.reading.mismatches > 0
-        differ = "simulator and synthesiser" if read else "RTL and C model"
+        differ = "simulator and synthesiser" if read or not pair.model else "RTL and C model"
+        model = f"--model {pair.model} " if pair.model else ""
         return Imported(
             pair,
             design.multiplier,
             verdict,
-            f"{differ} differ; 'axdse verify --model {pair.model} --rtl {pair.rtl}' shows where",
+            f"{differ} differ; 'axdse verify {model}--rtl {pair.rtl}' shows where",
         )
-    multiplier = swapped(design.multiplier) if verdict.order == "swapped" else design.multiplier
-    return Imported(pair, multiplier, verdict, "", _misprints(multiplier))
+    multiplier = read_as(design.readings, verdict)
+    for pipeline in design.levels:
+        if control_text(pipeline) == verdict.levels:
+            family = replace(multiplier.family, pipeline=pipeline)
+            multiplier = replace(multiplier, family=family)
+    item = Imported(pair, multiplier, verdict, "", _misprints(multiplier))
+    texts = multiplier.family.model.read_bytes(), design.rtl.text.encode()
+    return replace(item, texts=texts, assumed=design.assumed)
 
 
 def _misprints(multiplier: Multiplier) -> tuple[tuple[str, float, float], ...]:
     """Published error figures that the table does not bear out."""
     published = {figure.name: figure.value for figure in multiplier.family.published}
+    if multiplier.family.kind == "bits":
+        return ()
     if not published or multiplier.a_bits + multiplier.b_bits > MAX_TABLE_BITS:
         return ()
     measured = _in_their_words(multiplier)
@@ -207,10 +308,13 @@ def write_catalog(imported: list[Imported], folder: Path) -> int:
     for item in imported:
         if item.reason or not item.multiplier or not item.report:
             continue
-        write_output(folder / "models" / f"{item.pair.name}.c", item.pair.model.read_bytes())
-        write_output(folder / "rtl" / f"{item.pair.name}.v", item.pair.rtl.read_bytes())
-        write_certificate(item.report, folder / "certificates" / f"{item.pair.name}.json")
-        entries[item.pair.name] = _entry(item.multiplier)
+        name, suffix = item.multiplier.family.name, item.multiplier.family.model.suffix
+        model, rtl = item.texts
+        end = suffix if suffix in CPP_ENDS else ".c"
+        write_output(folder / "models" / f"{name}{end}", model)
+        write_output(folder / "rtl" / f"{name}.v", rtl)
+        write_certificate(item.report, folder / "certificates" / f"{name}.json")
+        entries[name] = _entry(item.multiplier)
     text = yaml.safe_dump(entries, sort_keys=False, width=99)
     write_output(folder / "catalog.yaml", text.encode())
     return len(entries)
@@ -224,8 +328,12 @@ def _entry(multiplier: Multiplier) -> dict[str, Any]:
         "width": multiplier.a_bits,
         "width_b": multiplier.b_bits,
         "signed": family.signed,
+        "unsigned_operand": family.unsigned_operand,
+        "unsigned_char": family.unsigned_char,
+        "arguments": list(family.arguments),
         "function": family.function or family.name,
         "swapped": family.swapped,
+        "rtl_only": family.rtl_only,
         "takes_floats": family.takes_floats,
         "module": family.module,
         "ports": list(family.port_names),
@@ -234,6 +342,8 @@ def _entry(multiplier: Multiplier) -> dict[str, Any]:
             for figure in family.published
         ],
     }
+    if family.product is not None:
+        entry["product"] = family.product
     if family.pipeline:
         entry["pipeline"] = {
             key: value for key, value in vars(family.pipeline).items() if value is not None

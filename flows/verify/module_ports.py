@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from axdse.flows.scripts import script_word
 from axdse.flows.tools import find_tool
 from axdse.flows.verilog.safety import refuse_unsafe
+from axdse.flows.verilog.sources import Source
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.designs.rtl_text import read_rtl
 from axdse.multipliers.errors import AxdseError
 
+Parameters = tuple[tuple[str, int], ...]
 TOGETHER_LIMIT_S = 120
 # What a stranger's file may take before anything is known of it.
 ALONE_LIMIT_S, ALONE_MEMORY_BYTES = 60, 1 << 30
@@ -60,53 +62,69 @@ class Module:
         return tuple(sorted(cell for cell in self.cells if cell.startswith(_LATCHES)))
 
 
-def read_modules(paths: Sequence[Path]) -> list[tuple[Module, ...] | AxdseError]:
-    """Read Verilog files, each by itself, in one run of Yosys.
+def read_modules(
+    sources: Sequence[Source], parameters: Parameters = ()
+) -> list[tuple[Module, ...] | AxdseError]:
+    """Read Verilog of designs, each by itself, in one run of Yosys.
+
+    Args:
+        sources: the designs.
+        parameters: of a single design's top module, names and values.
 
     Returns:
-        for each file its modules, or why it cannot be read.
+        for each design its modules, or why it cannot be read.
 
     Raises:
         AxdseError: Yosys is missing.
     """
     find_tool("yosys")
     try:
-        return list(_read_together(paths))
+        return list(_read_together(sources, parameters))
     except AxdseError as error:
-        if len(paths) == 1:
+        if len(sources) == 1:
             return [error]
-    return [_read_alone(path) for path in paths]
+    return [_read_alone(source) for source in sources]
 
 
-def _read_alone(path: Path) -> tuple[Module, ...] | AxdseError:
+def _read_alone(source: Source) -> tuple[Module, ...] | AxdseError:
     try:
-        return _read_together([path])[0]
+        return _read_together([source])[0]
     except AxdseError as error:
         return error
 
 
-def _read_together(paths: Sequence[Path]) -> list[tuple[Module, ...]]:
+def _read_together(
+    sources: Sequence[Source], parameters: Parameters = ()
+) -> list[tuple[Module, ...]]:
     with temporary_folder() as folder:
         script = []
-        for number, path in enumerate(paths):
-            text = read_rtl(path)
-            refuse_unsafe(text, path.name)
-            _refuse_two_readings(text, path.name)
-            (folder / f"{number}.v").write_text(text)
+        for number, source in enumerate(sources):
+            refuse_unsafe(source.text, source.name)
+            _refuse_two_readings(source.text, source.name)
+            (folder / f"{number}.v").write_text(source.text)
             script.append(
                 "design -reset\ndesign -reset-vlog\n"
-                f"read_verilog -sv {number}.v\nproc -norom\nwrite_json {number}.json\n"
+                f"read_verilog -sv {number}.v\n{_set(parameters, source)}"
+                f"proc -norom\nwrite_json {number}.json\n"
             )
         limit_s, memory_bytes = TOGETHER_LIMIT_S, None
-        if len(paths) == 1:
+        if len(sources) == 1:
             limit_s, memory_bytes = ALONE_LIMIT_S, ALONE_MEMORY_BYTES
-            _elaborate(folder, paths[0].name)
-        subject = ", ".join(path.name for path in paths)
+            _elaborate(folder, sources[0].name)
+        subject = ", ".join(source.name for source in sources)
         run_yosys("".join(script), folder, subject, limit_s, memory_bytes=memory_bytes)
         return [
             _modules(json.loads((folder / f"{number}.json").read_bytes()))
-            for number in range(len(paths))
+            for number in range(len(sources))
         ]
+
+
+def _set(parameters: Parameters, source: Source) -> str:
+    """The command that gives the top module's parameters their values."""
+    if not parameters:
+        return ""
+    values = " ".join(f"-set {script_word(name)} {value}" for name, value in parameters)
+    return f"chparam {values} {script_word(source.stem)}\n"
 
 
 def _refuse_two_readings(text: str, name: str) -> None:
@@ -128,6 +146,12 @@ def _elaborate(folder: Path, name: str) -> None:
         last = lines[-1] if lines else f"exit code {result.exit_code}"
         line = next((line for line in lines if "error" in line), last)
         line = name + line.removeprefix("0.v") if line.startswith("0.v") else line
+        if unknown := re.search(r"Unknown module type: (\S+)", line):
+            raise AxdseError(
+                f"{name} holds all modules that it names",
+                f"{unknown[1]} is not there",
+                "give its file or folder with another --rtl, or a library's with --cells",
+            )
         raise AxdseError(f"the RTL {name} must elaborate in Icarus", line, "correct that line")
 
 

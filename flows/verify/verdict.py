@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from axdse.flows.evidence.report import (
     Response,
     RtlReport,
     Simulator,
+    Tried,
     Verdict,
 )
 from axdse.flows.evidence.stimulus import Stimulus
@@ -58,8 +60,13 @@ class Task:
     Attributes:
         other: the oracle with its operands exchanged; None if it has no meaning.
         order: the order of operands in which `oracle` is called.
+        arguments: of the function, see `Family.arguments`.
         free: take whichever order agrees.
         leaps: how many vectors are met again in random order.
+        reading: what the model's operands are taken for.
+        unsigned_operand, unsigned_char, rtl_only: see `RtlReport`.
+        others: the same with the model read in other ways; the one that agrees is taken.
+        unfit: readings in which the model's products do not fit.
     """
 
     design: str
@@ -76,6 +83,22 @@ class Task:
     seed: int
     simulator: Simulator = "icarus"
     leaps: int = LEAPS
+    reading: str = ""
+    arguments: tuple[str, ...] = ("a", "b")
+    unsigned_operand: Literal["", "a", "b"] = ""
+    unsigned_char: bool = False
+    rtl_only: bool = False
+    others: tuple["Task", ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    def read_as(self, report: RtlReport) -> "Task":
+        """The reading of the model that a report is of."""
+        found = [each for each in (self, *self.others) if each._is_of(report)]
+        return next((each for each in found if each.order == report.order), found[0])
+
+    def _is_of(self, report: RtlReport) -> bool:
+        own = (self.signed, self.unsigned_operand, self.unsigned_char)
+        return own == (report.signed, report.unsigned_operand, report.unsigned_char)
 
     def oracle_in(self, order: Order) -> Oracle:
         """The oracle as it is called in that order of operands."""
@@ -88,8 +111,13 @@ class Task:
 
     @functools.cached_property
     def exchanged(self) -> np.ndarray | None:
-        """What it says with its operands exchanged."""
-        return self.other(self.stimulus.a, self.stimulus.b) if self.other else None
+        """What it says with its operands exchanged; None: that has no meaning, or no products."""
+        try:
+            return self.other(self.stimulus.a, self.stimulus.b) if self.other else None
+        except MachineError:
+            raise
+        except AxdseError:  # they do not fit its parameters, or its products the RTL's
+            return None
 
     @functools.cached_property
     def key(self) -> str:
@@ -101,7 +129,9 @@ class Task:
             self.model_digest,
             self.rtl.digest,
             repr((self.rtl.ports, self.rtl.pipeline, self.signed, self.order, self.free)),
-            repr((self.seed, self.leaps)),
+            repr((self.seed, self.leaps, self.reading, self.arguments, self.unfit)),
+            str(self.rtl_only),
+            *(other.key for other in self.others),
             *(np.ascontiguousarray(array).tobytes() for array in vectors),
             code_digest(CHECK, *BENCHES),
             *_tools(self.simulator),
@@ -112,7 +142,7 @@ def verdict_on(task: Task, waves: Path | None = None) -> RtlReport:
     """Return the stored verdict, or simulate; `waves` is where a VCD of a mismatch goes."""
     report = load("rtl_check", task.key, RtlReport) or judge_all([task])[task.key]
     if waves and not report.passed:
-        oracle = task.oracle_in(report.order)
+        oracle = task.read_as(report).oracle_in(report.order)
         around = _neighbourhood(report.examples, task.rtl.b_bits)
         record_waves(task.rtl, around, oracle(around.a, around.b), waves)
     return report
@@ -144,6 +174,7 @@ def _tools(chosen: Simulator) -> tuple[str, ...]:
 class _Comparison:
     """How a response differs from a model, in one order of operands, at one latency."""
 
+    task: Task
     order: Order
     latency: int
     response: Response
@@ -160,11 +191,13 @@ class _Comparison:
 
 
 def _judge(task: Task, trace: Trace, seconds: float) -> RtlReport:
-    chosen, other = _choose(task, trace)
+    chosen, other, tried = _choose(task, trace)
+    task = chosen.task
     stimulus, rtl = task.stimulus, task.rtl
     passed: Verdict = "exhaustive" if stimulus.exhaustive else "sampled"
     a, b, p = rtl.ports
-    operands = f"{a}, {b}" if chosen.order == "straight" else f"{b}, {a}"
+    first, second = (a, b) if chosen.order == "straight" else (b, a)
+    operands = ", ".join(_named(task.arguments, first, second))
     return RtlReport(
         design=task.design,
         verdict="mismatch" if chosen.mismatches else passed,
@@ -187,32 +220,53 @@ def _judge(task: Task, trace: Trace, seconds: float) -> RtlReport:
         seed=task.seed,
         seconds=seconds,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        unsigned_operand=task.unsigned_operand,
+        unsigned_char=task.unsigned_char,
+        rtl_only=task.rtl_only,
+        tried=tried if len(tried) > 1 else (),
     )
 
 
-def _choose(task: Task, trace: Trace) -> tuple[_Comparison, _Comparison | None]:
-    """The comparison that the verdict rests on, and the one with the operands exchanged."""
-    best: tuple[_Comparison, _Comparison | None] | None = None
+def _named(arguments: tuple[str, ...], a: str, b: str) -> list[str]:
+    """The arguments of a call, with these names of operands."""
+    names = {"a": a, "b": b}
+    return [names.get(each) or each.rpartition(" ")[2] for each in arguments]
+
+
+def _choose(task: Task, trace: Trace) -> tuple[_Comparison, _Comparison | None, tuple[Tried, ...]]:
+    """The comparison that the verdict rests on, the one with the operands exchanged, and all."""
+    best: list[tuple[_Comparison, _Comparison | None]] = []
     for latency in _latencies(task.rtl):
         response = trace.response(latency)
-        straight = _Comparison(task.order, latency, response, task.expected)
-        exchanged = _exchanged(task, latency, response)
-        pair = (straight, exchanged)
-        if task.free and exchanged and exchanged.mismatches < straight.mismatches:
-            pair = (exchanged, straight)
-        if best is None or pair[0].mismatches < best[0].mismatches:
-            best = pair
-        if not best[0].mismatches:
+        pairs = [_ordered(each, latency, response) for each in (task, *task.others)]
+        if not best or _least(pairs)[0].mismatches < _least(best)[0].mismatches:
+            best = pairs
+        if not _least(best)[0].mismatches:
             break
-    assert best is not None
-    return best
+    tried = [Tried(chosen.task.reading, chosen.mismatches) for chosen, _ in best]
+    unfit = [Tried(reading, None) for reading in task.unfit]
+    return *_least(best), (*tried, *unfit)
 
 
-def _exchanged(task: Task, latency: int, response: Response) -> _Comparison | None:
+def _least(
+    pairs: Sequence[tuple[_Comparison, _Comparison | None]],
+) -> tuple[_Comparison, _Comparison | None]:
+    """The pair that differs least, of several the first."""
+    return min(pairs, key=lambda pair: pair[0].mismatches)
+
+
+def _ordered(
+    task: Task, latency: int, response: Response
+) -> tuple[_Comparison, _Comparison | None]:
+    """The comparison in the order that is asked for, or agrees, and the other one."""
+    straight = _Comparison(task, task.order, latency, response, task.expected)
     if task.exchanged is None:
-        return None
+        return straight, None
     order: Order = "straight" if task.order == "swapped" else "swapped"
-    return _Comparison(order, latency, response, task.exchanged)
+    exchanged = _Comparison(task, order, latency, response, task.exchanged)
+    if task.free and exchanged.mismatches < straight.mismatches:
+        return exchanged, straight
+    return straight, exchanged
 
 
 def _latencies(rtl: Rtl) -> range:

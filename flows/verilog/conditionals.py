@@ -1,6 +1,7 @@
 """What is left of Verilog for one reader, whose own macros `ifdef` may ask for?"""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from axdse.flows.verilog.tokens import Token, end_of_line, tokens
@@ -64,6 +65,70 @@ def left_for(text: str, defined: frozenset[str]) -> str:
             )
             done, reads = named.end, not open_ or open_[-1].now
     return "".join(pieces) + _shown(text[done:], reads)
+
+
+@dataclass
+class _Chain:
+    """A conditional, for several readers.
+
+    Attributes:
+        branches: its state for each of them.
+        places: of its directives, with their names.
+        differs: some that read what surrounds it take different branches.
+    """
+
+    branches: list[_Branch]
+    places: list[tuple[int, int]]
+    differs: bool = False
+
+    def note(self, start: int, end: int) -> None:
+        """Add a directive, after its branch is known."""
+        self.places.append((start, end))
+        taken = {branch.now for branch in self.branches if branch.around}
+        self.differs |= len(taken) > 1
+
+
+def settled_places(text: str, readers: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
+    """Where the directives of conditionals stand that all these readers answer alike.
+
+    Args:
+        text: Verilog.
+        readers: the macros that each defines before.
+    """
+    known = [set(reader) for reader in readers]
+    open_: list[_Chain] = []
+    done = 0
+    words = (token for token in tokens(text) if token.kind != "comment")
+    for token in words:
+        if token.start < done or token.kind != "macro":
+            continue
+        named = next(words, token) if token.text in _NAMED else token
+        if token.text in ("`define", "`undef"):
+            done = end_of_line(text, token) if token.text == "`define" else named.end
+            for at, names in enumerate(known):
+                if not open_ or open_[-1].branches[at].now:
+                    known[at] = _changed(names, text[token.start : done])
+            continue
+        if token.text not in _CONDITION:
+            continue
+        done = named.end
+        if token.text in ("`ifdef", "`ifndef"):
+            open_.append(_Chain([], []))
+            for at, names in enumerate(known):
+                around = len(open_) < 2 or open_[-2].branches[at].now
+                holds = (named.text in names) == (token.text == "`ifdef")
+                open_[-1].branches.append(_Branch(around, holds, around and holds))
+        elif not open_:
+            continue
+        elif token.text != "`endif":
+            for branch, names in zip(open_[-1].branches, known, strict=True):
+                branch.turn(named.text in names or token.text == "`else")
+        chain = open_[-1]
+        chain.note(token.start, named.end)
+        if token.text == "`endif":
+            open_.pop()
+            if not chain.differs:
+                yield from chain.places
 
 
 def _shown(text: str, reads: bool) -> str:

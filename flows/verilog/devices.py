@@ -116,7 +116,8 @@ def _instance(number: int, design: Rtl) -> str:
     pins = [f".{a}(a)", f".{b}(b)", f".{p}(p{number})"]
     if pipeline := design.pipeline:
         control = (pipeline.clock, pipeline.reset, pipeline.enable)
-        names = zip(control, ("clock", "reset", "enable"), strict=True)
+        enable = "enable" if pipeline.enable_level else "~enable"
+        names = zip(control, ("clock", "reset", enable), strict=True)
         pins += [f".{port}({signal})" for port, signal in names if port]
     wire = f"  wire [{design.product_bits - 1}:0] p{number};\n"
     return f"{wire}  {design.top} rtl_bench_device{number} ({', '.join(pins)});"

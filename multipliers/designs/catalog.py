@@ -9,6 +9,7 @@ from pathlib import Path
 
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.cache import digest, write_output
+from axdse.multipliers.designs.c_call import check_arguments
 from axdse.multipliers.designs.family import (
     Family,
     Multiplier,
@@ -17,10 +18,12 @@ from axdse.multipliers.designs.family import (
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.names import check_name
+from axdse.multipliers.sandbox.compiler import CPP_ENDS
 
 HERE = Path(__file__).parents[1]
 LONGEST_SPEC = 160
-_C = (".c", ".h", ".inc", ".inl", ".def")  # what models may include
+# What models may include.
+_C = frozenset((".c", ".h", ".inc", ".inl", ".def", ".hh", ".hpp", ".hxx", *CPP_ENDS))
 _HAS_FILES = "a family has its C model and its Verilog"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
@@ -177,7 +180,10 @@ def _family(folder: Path, place: str, name: str, entry: dict[str, object]) -> Fa
         rule = "a family is its key: models/KEY.c and rtl/KEY.v"
         raise AxdseError(rule, f"{where}: {own[0]}", "leave it out and name the files so")
     check_name(name, "families")  # before it names files
-    files = {"model": folder / "models" / f"{name}.c", "rtl": folder / "rtl" / f"{name}.v"}
+    ends = (".c", *CPP_ENDS)
+    models = [folder / "models" / f"{name}{end}" for end in ends]
+    model = next((path for path in models if path.exists()), models[0])
+    files = {"model": model, "rtl": folder / "rtl" / f"{name}.v"}
     entry = {"parameters": {}} | entry
     family = strict_yaml.build(Family, {"name": name, **files, **entry}, where)
     _check_names(family, where)
@@ -216,6 +222,7 @@ def _check_names(family: Family, where: str) -> None:
     """What names cannot tell one by one."""
     check_name(family.function or family.name, f"functions in {where}", "C")
     check_name(family.module or family.name, f"modules in {where}", "Verilog")
+    check_arguments(family.arguments)
     control = family.pipeline.ports if family.pipeline else ()
     # Parameters become macros in capitals.
     for names in ((*family.port_names, *control), [name.upper() for name in family.parameters]):

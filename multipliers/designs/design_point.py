@@ -50,6 +50,18 @@ class Candidate:
 
     def __post_init__(self) -> None:
         family = self.multiplier.family
+        if family.kind == "bits":
+            raise AxdseError(
+                "a number format is served by multipliers, integer or significand",
+                f"{self.multiplier.spec} gives patterns of {self.multiplier.product_bits} bits",
+                "verify or cost its core, or say what it is with --kind when it is imported",
+            )
+        if family.unsigned_operand:
+            raise AxdseError(
+                "both operands of a number format are signed, or none is",
+                f"{self.name} multiplies signed and unsigned ones",
+                "verify or cost its core",
+            )
         if family.signed and not isinstance(self.format, IntFormat):
             raise AxdseError(
                 "a signed core multiplies two's complement integers: int8",

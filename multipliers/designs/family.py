@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from axdse.multipliers.designs.c_call import IntegerCall
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.names import (
     Line,
@@ -22,6 +23,7 @@ from axdse.multipliers.names import (
 )
 
 Expression = int | str
+Kind = Literal["integer", "significand", "bits"]
 
 LARGEST = 10**9 - 1  # of any number; specs have up to nine digits
 LONGEST = 200
@@ -139,7 +141,8 @@ class Pipeline:
         latency: rising edges from operands to product; None: found by the RTL check.
         reset: its port; empty: none.
         reset_level: the level that resets.
-        enable: the port that lets the registers load when 1; empty: none.
+        enable: the port that lets the registers load; empty: none.
+        enable_level: the level that does.
     """
 
     clock: VerilogName
@@ -147,6 +150,7 @@ class Pipeline:
     reset: OptionalVerilogName = ""
     reset_level: Literal[0, 1] = 1
     enable: OptionalVerilogName = ""
+    enable_level: Literal[0, 1] = 1
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -170,25 +174,32 @@ class Family:
     Attributes:
         name: file stem, C function and Verilog module.
         kind: "integer" cores map two n-bit operands to a 2n-bit product; "significand" cores
-            map two m-bit fractions (hidden one implied) to {carry, fraction}, m + 1 bits.
+            map two m-bit fractions (hidden one implied) to {carry, fraction}, m + 1 bits; "bits"
+            are patterns in and out, of which nothing more is known: other products, whole units.
         width: width of the first operand in bits, an expression of the parameters.
         width_b: width of the second operand; empty: the same.
         signed: operands and product are two's complement; tables hold their bit patterns.
+        unsigned_operand: the one that is not, of a signed family; empty: none.
         error_sign: what is known of (approximate - exact) over the whole domain.
         commutative: whether f(a, b) = f(b, a) for all operands.
         keeps_zero: whether a zero operand always gives zero.
         function: the C function; empty: the family's name.
         swapped: the C function takes the second operand first.
+        arguments: of the C function, in its order: a and b, where it is not swapped, and
+            constants such as `int 3`.
+        unsigned_char: a plain `char` of the C file has no sign.
         takes_floats: it is `float f(float, float)`, see `axdse.multipliers.model.float_model`.
         module: the Verilog module; empty: the family's name.
         ports: of the module: first operand, second operand, product; empty: see `port_names`.
+        product: bits of the result, of patterns; an expression of the parameters.
         pipeline: of a module with registers.
+        rtl_only: the C model was made of the Verilog's gates; nobody else says what it computes.
         published: what the author states, in words of the author.
     """
 
     name: Name
     title: Line
-    kind: Literal["integer", "significand"]
+    kind: Kind
     width: Expression
     model: Path
     rtl: Path
@@ -200,18 +211,41 @@ class Family:
     facts: tuple[Fact, ...] = ()
     width_b: Expression | None = None
     signed: bool = False
+    unsigned_operand: Literal["", "a", "b"] = ""
     function: OptionalCName = ""
     swapped: bool = False
+    arguments: tuple[Line, ...] = ("a", "b")
+    unsigned_char: bool = False
     takes_floats: bool = False
     module: OptionalVerilogName = ""
     ports: tuple[VerilogName, VerilogName, VerilogName] | None = None
+    product: Expression | None = None
     pipeline: Pipeline | None = None
+    rtl_only: bool = False
     published: tuple[Published, ...] = ()
 
     @property
     def port_names(self) -> tuple[str, str, str]:
         """The module's ports: first operand, second operand, product."""
-        return self.ports or (("a", "b", "p") if self.kind == "integer" else ("x", "y", "p"))
+        return self.ports or (("x", "y", "p") if self.kind == "significand" else ("a", "b", "p"))
+
+    @property
+    def operand_signs(self) -> tuple[bool, bool]:
+        """Whether first and second operand are two's complement."""
+        return self.signed and self.unsigned_operand != "a", (
+            self.signed and self.unsigned_operand != "b"
+        )
+
+    @property
+    def call(self) -> IntegerCall:
+        """How its function is called with the RTL's operands.
+
+        Raises:
+            AxdseError: its arguments are none.
+        """
+        exchanged = {"a": "b", "b": "a"} if self.swapped else {}
+        arguments = tuple(exchanged.get(each, each) for each in self.arguments)
+        return IntegerCall(arguments, self.operand_signs, self.unsigned_char)
 
     def __hash__(self) -> int:
         """Equal families have equal names and files; the dict of parameters has no hash."""
@@ -264,6 +298,11 @@ class Family:
     def _multiplier(self, values: Mapping[str, int]) -> "Multiplier":
         multiplier = Multiplier(self, tuple(values.items()))
         widths = multiplier.a_bits, multiplier.b_bits
+        if not 1 <= multiplier.product_bits <= MOST_BITS:
+            rule = f"a product has 1 to {MOST_BITS} bits"
+            raise AxdseError(
+                rule, f"{multiplier.spec}: {multiplier.product_bits}", "choose others"
+            )
         if min(widths) < 1 or sum(widths) > MOST_BITS:
             rule = f"operands have at least 1 bit each, and {MOST_BITS} together"
             raise AxdseError(
@@ -335,7 +374,9 @@ class Multiplier:
     @property
     def product_bits(self) -> int:
         """Width of the result: the sum of the operands', or m + 1 for {carry, fraction}."""
-        return self.a_bits + self.b_bits if self.family.kind == "integer" else self.a_bits + 1
+        if self.family.kind == "bits" and self.family.product is not None:
+            return evaluate(self.family.product, dict(self.values))
+        return self.a_bits + 1 if self.family.kind == "significand" else self.a_bits + self.b_bits
 
     @property
     def pairs(self) -> int:

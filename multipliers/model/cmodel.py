@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from axdse.multipliers.cache import digest
+from axdse.multipliers.designs.c_call import OPERANDS
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.model.compile import HARNESS, compiled, source_content
@@ -85,14 +86,17 @@ def twos_complement(patterns: np.ndarray, bits: int) -> np.ndarray:
 
 
 def model_digest(multiplier: Multiplier) -> str:
-    """SHA-256 (hex) of the model's source, its function and its parameters.
+    """SHA-256 (hex) of the model's source, its function, its parameters and its constants.
 
     Raises:
         AxdseError: the file cannot be read.
     """
     family = multiplier.family
     parameters = (f"{name}={value}" for name, value in multiplier.bindings.items())
-    return digest(source_content(family.model), family.function or family.name, *parameters)
+    constants = () if family.arguments == OPERANDS else family.arguments
+    char = ("unsigned char",) if family.unsigned_char else ()
+    function = family.function or family.name
+    return digest(source_content(family.model), function, *parameters, *constants, *char)
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,7 @@ def program(multiplier: Multiplier) -> Program:
     build = functools.partial(
         compiled,
         *(family.model, function, HARNESS),
-        signed=family.signed,
-        swapped=family.swapped,
+        call=family.call,
     )
     if bindings and _takes_variables(family.model):
         names = (f"{name}=axdse_parameter[{i}]" for i, name in enumerate(bindings))

@@ -5,9 +5,11 @@ It is compiled twice, with its local variables filled by a pattern and by zeros
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
+from axdse.multipliers.designs.c_call import PLAIN, IntegerCall
 from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.translation_unit import (
     PARAMETERS,
@@ -24,11 +26,13 @@ from axdse.multipliers.sandbox.compiler import (
     FLAGS,
     LINK,
     OUR_C,
+    Language,
     Recipe,
     build_cached,
     compile_or_refuse,
     compiler,
     has_flag,
+    language_of,
     objcopy,
     output_of,
     wrote_none,
@@ -41,7 +45,7 @@ BUILDS = {"patterned": "pattern", "zeroed": "zero"}  # how its locals are filled
 HARNESS = HERE / "harness.c"
 HARNESS_FILES = (HERE / "harness.h", HARNESS)  # what every harness may include
 # Names that a build of a model gives to a harness, with the build behind them.
-CALLED = ("call", "bits", "signed", "row")
+CALLED = ("call", "kinds", "signed", "row")
 
 
 def compiled(
@@ -50,20 +54,18 @@ def compiled(
     harness: Path,
     macros: tuple[str, ...] = (),
     *,
-    signed: bool = False,
-    swapped: bool = False,
+    call: IntegerCall = PLAIN,
     floats: bool = False,
     core: Path | None = None,
 ) -> Path:
     """Compile a model with a harness, or return the cached program.
 
     Args:
-        model: C source.
+        model: C or, by its ending, C++ source.
         function: the function in it that the harness calls.
         harness: C source with `main`; it may include HARNESS_FILES.
         macros: `NAME=VALUE` definitions.
-        signed: its operands are two's complement.
-        swapped: it takes the second operand first.
+        call: how it is called, if it takes integers.
         floats: it is `float f(float, float)`.
         core: another model, which it includes by a macro.
 
@@ -72,23 +74,39 @@ def compiled(
             pure function for what it holds; or a name could mean more to the compiler.
     """
     check_name(function, "functions", "C")
+    language = language_of(model)
+    if floats and language.is_cpp:
+        raise AxdseError("a model of floats is a C file", model.name, "write it in C")
 
     def calls(build: str) -> str:
         if floats:
             return float_calls(function, build)
-        return integer_calls(function, build, signed, swapped)
+        return integer_calls(function, build, call, language)
+
+    char = ("-funsigned-char",) if call.unsigned_char else ()
+    making = _Making(language, (*language.flags, *char), calls)
 
     models = (model, *filter(None, (core,)))
     files = (file.read_bytes() for file in (harness, *HARNESS_FILES))
     parts = (*map(source_content, models), *files)
+    tools = compiler()[1], compiler(language)[1]
     key = digest(
-        *parts, function, PARAMETERS, calls(""), *macros, *FLAGS, *PRELUDE, *LINK, compiler()[1]
+        *parts, function, PARAMETERS, calls(""), *macros, *making.flags, *PRELUDE, *LINK, *tools
     )
 
     def make() -> bytes:
-        return _linked(model, function, harness, macros, calls, core)
+        return _linked(model, function, harness, macros, making, core)
 
     return cached_file("cmodel", key, make, executable=True)
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How the text of a model is compiled, and what calls it in each build."""
+
+    language: Language
+    flags: tuple[str, ...]
+    calls: Callable[[str], str]
 
 
 def _linked(
@@ -96,16 +114,13 @@ def _linked(
     function: str,
     harness: Path,
     macros: tuple[str, ...],
-    calls: Callable[[str], str],
+    making: _Making,
     core: Path | None,
 ) -> bytes:
     """Both builds of the model and the harness as one program."""
     with temporary_folder() as folder:
-        unit = preprocess(model, macros, folder, core)
-        objects = [
-            _built(PARAMETERS + unit + calls(build), model, function, folder / build)
-            for build in BUILDS
-        ]
+        unit = PARAMETERS + preprocess(model, macros, folder, core, making.flags)
+        objects = [_built(unit, making, model, function, folder / build) for build in BUILDS]
         # A copy: a fence lets a file through, not its name, under which another thread may put
         # the same anew.
         around = folder / "harness.o"
@@ -114,11 +129,13 @@ def _linked(
         return output_of(command, named(model), folder)
 
 
-def _built(unit: str, model: Path, function: str, stem: Path) -> Path:
+def _built(unit: str, making: _Making, model: Path, function: str, stem: Path) -> Path:
     """Compile one build; of its names only those that the harness calls stay visible."""
-    source, whole, built = (stem.with_suffix(end) for end in (".i", ".whole.o", ".o"))
-    source.write_bytes(unit.encode("latin-1"))
-    command = [compiler()[0], *FLAGS, *filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
+    end = ".ii" if making.language.is_cpp else ".i"
+    source, whole, built = (stem.with_suffix(end) for end in (end, ".whole.o", ".o"))
+    source.write_bytes((unit + making.calls(stem.name)).encode("latin-1"))
+    command = [compiler(making.language)[0], *making.flags]
+    command += [*filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
     call = [*command, "-c", str(source), "-o", str(whole)]
     compile_or_refuse(call, named(model), stem.parent)
     if not whole.is_file():

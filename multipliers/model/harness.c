@@ -17,7 +17,9 @@ enum { AXDSE_MOST_PARAMETERS = 16, AXDSE_RUN = 512, AXDSE_SHUFFLED = 1 << 18, AX
 typedef void axdse_calls(const uint64_t *a, const uint64_t *b, uint64_t *product, uint64_t count);
 
 axdse_calls axdse_call_patterned, axdse_call_zeroed;
-extern const int axdse_bits_patterned, axdse_signed_patterned;
+/* Bits of the parameters that take a and b, plus 100 if signed: those of a times 1000. And which
+ * operands are two's complement: 1 a, 2 b. */
+extern const int axdse_kinds_patterned, axdse_signed_patterned;
 int axdse_parameter[AXDSE_MOST_PARAMETERS];
 
 typedef struct {
@@ -29,22 +31,23 @@ typedef struct {
     unsigned a_bits, b_bits;
 } axdse_domain;
 
-static uint64_t axdse_extended(uint64_t pattern, unsigned bits) {
+static uint64_t axdse_extended(uint64_t pattern, unsigned bits, int kind, int is_signed) {
     uint64_t sign = UINT64_C(1) << (bits - 1);
-    return axdse_signed_patterned && axdse_bits_patterned > 100 ? (pattern ^ sign) - sign : pattern;
+    return is_signed && kind > 100 ? (pattern ^ sign) - sign : pattern;
 }
 
 static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {
     axdse_pair counted = {i >> domain->b_bits, i & ((UINT64_C(1) << domain->b_bits) - 1)};
     axdse_pair pair = domain->given ? domain->given[i] : counted;
-    pair.a = axdse_extended(pair.a, domain->a_bits);
-    pair.b = axdse_extended(pair.b, domain->b_bits);
+    int kinds = axdse_kinds_patterned, is_signed = axdse_signed_patterned;
+    pair.a = axdse_extended(pair.a, domain->a_bits, kinds / 1000, is_signed & 1);
+    pair.b = axdse_extended(pair.b, domain->b_bits, kinds % 1000, is_signed & 2);
     return pair;
 }
 
 static bool axdse_is_narrow(const axdse_domain *domain) {
-    unsigned widest = domain->a_bits > domain->b_bits ? domain->a_bits : domain->b_bits;
-    return widest > (unsigned)axdse_bits_patterned % 100;
+    unsigned kinds = (unsigned)axdse_kinds_patterned;
+    return domain->a_bits > kinds / 1000 % 100 || domain->b_bits > kinds % 100;
 }
 
 /* Products of up to AXDSE_RUN pairs from `first` on, or, with `down`, of these from the last on. */

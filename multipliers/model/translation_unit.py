@@ -15,51 +15,73 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
+from axdse.multipliers.designs.c_call import INTEGERS, OPERANDS, IntegerCall
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
-from axdse.multipliers.sandbox.compiler import FLAGS, compile_or_refuse, compiler
+from axdse.multipliers.sandbox.compiler import (
+    CPP_ENDS,
+    Language,
+    compile_or_refuse,
+    compiler,
+    language_of,
+)
 
 MAX_FILES = 64
-SUFFIXES = (".c", ".h", ".inc", ".inl", ".def", ".cu", ".cuh", ".i")
+SUFFIXES = frozenset(
+    (".c", ".h", ".inc", ".inl", ".def", ".cu", ".cuh", ".i", ".hh", ".hpp", ".hxx", *CPP_ENDS)
+)
 # Models written for a GPU compile here too, and those that forget the usual headers.
 PRELUDE = (
     *("-D__device__=", "-D__host__=", "-D__forceinline__=inline"),
+    # A program of its own is left out, and whatever it alone calls.
+    "-Dmain=static __attribute__((__unused__)) program_of_its_own",
     *("-include", "stdint.h", "-include", "stdbool.h"),
     *("-include", "stdio.h", "-include", "stdlib.h", "-include", "string.h"),
 )
-_TYPES = (
-    "unsigned char",
-    "unsigned short",
-    "unsigned int",
-    "unsigned long",
-    "unsigned long long",
-    "signed char",
-    "short",
-    "int",
-    "long",
-    "long long",
-)
-_BITS = (8, 16, 32, 64, 64, 108, 116, 132, 164, 164)  # plus 100 if signed
 _SIGNATURE = (
-    "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b), "
-    "or with other integers, the same for a and b"
+    "the signature of a C model must be uint64_t f(uint64_t a, uint64_t b), or with other integers"
 )
 _FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
 # Comes before what the preprocessor leaves: macros may stand for its elements.
 PARAMETERS = "extern const int axdse_parameter[];\n"
 # Appended to what the preprocessor leaves: no macro is there any more to change its meaning.
-_INTEGER_CALLS = """
-;_Static_assert(_Generic(&{function}, {kinds}, default : 0), "{signature}");
-__attribute__((externally_visible)) const int axdse_bits_{build} =
-    _Generic(&{function}, {kinds}, default : 0);
-__attribute__((externally_visible)) const int axdse_signed_{build} = {signed};
-__attribute__((externally_visible, noinline)) void axdse_call_{build}(
-    const unsigned long *restrict a, const unsigned long *restrict b,
-    unsigned long *restrict product, unsigned long count) {{
-    for (unsigned long i = 0; i < count; i++)
-        product[i] = (unsigned long){function}({arguments});
+_C_TYPES = """
+;_Static_assert(sizeof(&{function}) > 0, "{signature}");
+_Static_assert(_Generic((__typeof__({function}({zeros})) *)0, {returns}, default : 0),
+    "{signature}");
+enum {{ axdse_kinds = _Generic(&{function}, {kinds}, default : 0) }};
+_Static_assert(axdse_kinds, "{signature}");
+"""
+_CPP_TYPES = """
+;namespace {{
+template <class T> constexpr int axdse_kind = 0;
+{traits}
+template <class R, class... P> constexpr int axdse_kinds_of(R (*)(P...)) {{
+    constexpr int each[] = {{axdse_kind<P>..., 0, 0}};
+    return axdse_kind<R> && sizeof...(P) == {count} ? each[{a}] * 1000 + each[{b}] : 0;
+}}
+constexpr int axdse_kinds = axdse_kinds_of(&{function});
+static_assert(axdse_kinds / 1000 && axdse_kinds % 1000, "{signature}");
 }}
 """
+_INTEGER_CALLS = """
+{shown}__attribute__((externally_visible)) const int axdse_kinds_{build};
+const int axdse_kinds_{build} = axdse_kinds;
+{shown}__attribute__((externally_visible)) const int axdse_signed_{build};
+const int axdse_signed_{build} = {signs};
+{shown}__attribute__((externally_visible, noinline)) void axdse_call_{build}(
+    const unsigned long *__restrict a, const unsigned long *__restrict b,
+    unsigned long *__restrict product, unsigned long count) {{
+    for (unsigned long i = 0; i < count; i++) {{
+        unsigned long pattern = (unsigned long){function}({arguments});
+        product[i] = {product};
+    }}
+}}
+"""
+# A negative number in an unsigned type of fewer bits.
+_VALUE = "(unsigned long)((long)(pattern << {bits}) >> {bits})".replace(
+    "{bits}", "(64 - 8 * sizeof({function}({zeros})))"
+)
 _FLOAT_CALLS = """
 ;_Static_assert(_Generic(&{function}, float (*)(float, float) : 1, default : 0), "{signature}");
 static inline float axdse_float(unsigned bits) {{
@@ -82,7 +104,7 @@ _SPLICE = re.compile(r"\\[ \t\f\v]*\r?\n")  # gcc lets blanks stand between
 # All that depends on place and time begins with two underscores, or is pasted together.
 _ASKS = re.compile(r"__|##|%:%:|\?\?")
 _CHECKER = re.compile(r"\b(?:AXDSE|axdse)_\w*|\.incbin\b")
-_MARKER = re.compile(r'# \d+ "(?:[^"\\]|\\.)*"((?: \d)*)')
+_MARKER = re.compile(r'# \d+ "((?:[^"\\]|\\.)*)"((?: \d)*)')
 # The attribute `optimize` may undo what a build fills variables with.
 _CODE = re.compile(
     rf"{_WORD}|\b(?:asm|__asm|__asm__)\b|\b(?:__)?optimize(?:__)?(?=\s*\(\s*[\"\d])"
@@ -183,7 +205,11 @@ def named(model: Path) -> str:
 
 
 def preprocess(
-    model: Path, macros: tuple[str, ...], folder: Path, core: Path | None = None
+    model: Path,
+    macros: tuple[str, ...],
+    folder: Path,
+    core: Path | None = None,
+    flags: tuple[str, ...] = (),
 ) -> str:
     """Return the model as the compiler proper gets it, with the lines that say where it is from.
 
@@ -192,13 +218,16 @@ def preprocess(
         macros: `NAME=VALUE` definitions.
         folder: an empty one for the compiler.
         core: another model that it includes by a macro.
+        flags: of the compiler; none: those of its language.
 
     Raises:
         AxdseError: it does not preprocess, has assembly in it, or depends on who includes it and
             when; or as `source_files`.
     """
     files = {**source_files(model), **(source_files(core) if core else {})}
-    call = [compiler()[0], *FLAGS, *PRELUDE, *(f"-D{macro}" for macro in macros), "-x", "c", "-E"]
+    language = language_of(model)
+    call = [compiler(language)[0], *(flags or language.flags), *PRELUDE]
+    call += [*(f"-D{macro}" for macro in macros), "-x", language.name, "-E"]
     text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, [*files])
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
@@ -220,13 +249,31 @@ def preprocess(
     return unit
 
 
+def own_text(unit: str) -> str:
+    """What `preprocess` left of the model's own files, without its markers.
+
+    What a macro of a system header stands for is marked as that header's, with the name of the
+    file that uses it.
+    """
+    own, system, lines = set[str](), False, []
+    for line in unit.split("\n"):
+        marker = _MARKER.fullmatch(line)
+        if marker is None:
+            lines += [] if system else [line]
+            continue
+        system = "3" in marker[2].split() and marker[1] not in own
+        if not system:
+            own.add(marker[1])
+    return "\n".join(lines)
+
+
 def _own_lines(unit: str) -> Iterator[str]:
     """The lines that are not of system headers, whose markers have a flag 3."""
     system = False
     for line in unit.split("\n"):
         marker = _MARKER.fullmatch(line)
         if marker:
-            system = "3" in marker[1].split()
+            system = "3" in marker[2].split()
         elif not system:
             yield line
 
@@ -245,21 +292,50 @@ def _refuse_code(own: str, model: Path) -> None:
             raise AxdseError(rule, match[0], "write it in C")
 
 
-def integer_calls(function: str, build: str, signed: bool, swapped: bool) -> str:
+def integer_calls(function: str, build: str, call: IntegerCall, language: Language) -> str:
     """C that calls a model of integers for `harness.h`: `axdse_call_BUILD` and its traits."""
-    kinds = ", ".join(
-        f"{returns} (*)({takes}, {takes}) : {bits}"
-        for takes, bits in zip(_TYPES, _BITS, strict=True)
-        for returns in _TYPES
-    )
-    return _INTEGER_CALLS.format(
+    zeros = ", ".join("0" for _ in call.arguments)
+    places = {operand: call.arguments.index(operand) for operand in OPERANDS}
+    types = _CPP_TYPES if language.is_cpp else _C_TYPES
+    return (types + _INTEGER_CALLS).format(
         function=function,
         build=build,
-        kinds=kinds,
+        shown='extern "C" ' if language.is_cpp else "extern ",
+        zeros=zeros,
+        returns=", ".join(f"{name} * : 1" for name in INTEGERS),
+        kinds="" if language.is_cpp else _c_kinds(function, call),
+        traits="\n".join(
+            f"template <> constexpr int axdse_kind<{_cpp(name)}> = {_kind(name)};"
+            for name in INTEGERS
+        ),
+        count=len(call.arguments),
+        **places,
         signature=_SIGNATURE,
-        signed=int(signed),
-        arguments="b[i], a[i]" if swapped else "a[i], b[i]",
+        signs=sum(sign << place for place, sign in enumerate(call.signs)),
+        arguments=call.text("a[i]", "b[i]"),
+        product=_VALUE.format(function=function, zeros=zeros) if any(call.signs) else "pattern",
     )
+
+
+def _c_kinds(function: str, call: IntegerCall) -> str:
+    """The kinds of a and b by the type of the function, whose result is known."""
+    returns = f"__typeof__({function}({', '.join('0' for _ in call.arguments)}))"
+    found = []
+    for a in INTEGERS:
+        for b in INTEGERS:
+            operands = {"a": a, "b": b}
+            takes = (operands.get(each) or each.rpartition(" ")[0] for each in call.arguments)
+            kinds = f"{_kind(a)} * 1000 + {_kind(b)}"
+            found.append(f"{returns} (*)({', '.join(takes)}) : {kinds}")
+    return ", ".join(found)
+
+
+def _kind(name: str) -> str:
+    return "((char)-1 < 0 ? 108 : 8)" if name == "char" else str(INTEGERS[name])
+
+
+def _cpp(name: str) -> str:
+    return "bool" if name == "_Bool" else name
 
 
 def float_calls(function: str, build: str) -> str:
@@ -317,7 +393,7 @@ def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
     kind, place = symbol["st_info"]["type"], symbol["st_shndx"]
     if place == "SHN_COMMON":
         raise _remembers(model, symbol.name)
-    if place == "SHN_UNDEF" and symbol.name not in ("", function) and not _is_pure(symbol.name):
+    if place == "SHN_UNDEF" and symbol.name not in ("", function) and not is_pure(symbol.name):
         raise AxdseError(
             "a C model computes and does nothing else",
             f"{model.name} calls {symbol.name}, which is no pure function",
@@ -337,7 +413,8 @@ def _remembers(model: Path, what: str) -> AxdseError:
     )
 
 
-def _is_pure(name: str) -> bool:
+def is_pure(name: str) -> bool:
+    """Whether a C library has a function of this name that models may call."""
     variant = _VARIANT.fullmatch(name)
     known = name in _PURE or bool(variant and variant[1] in _PURE)
     return known or bool(_CLASSIFYING.fullmatch(name) or _ARITHMETIC.fullmatch(name))

@@ -13,6 +13,7 @@ from axdse.multipliers.designs.family import Family
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.compile import HARNESS, compiled, included
+from axdse.multipliers.sandbox.compiler import language_of
 from axdse.multipliers.sandbox.confined import RefusedError, run
 
 UNIT_MODEL = Path(__file__).with_name("fp_multiply.c")
@@ -59,6 +60,9 @@ def unit_macros(candidate: Candidate) -> tuple[str, ...]:
     """
     number_format, family = _float_format(candidate), candidate.multiplier.family
     parameters = (f"{name}={value}" for name, value in candidate.multiplier.bindings.items())
+    if language_of(family.model).is_cpp:
+        rule = "the C of a unit includes its core, which is a C file"
+        raise AxdseError(rule, family.model.name, "write it in C, or use a table, m <= 7")
     return (
         *parameters,
         f"FP_E={number_format.exponent_bits}",
@@ -82,4 +86,4 @@ def _float_format(candidate: Candidate) -> FloatFormat:
 
 def _call(family: Family) -> str:
     function = family.function or family.name
-    return f"{function}(y,x)" if family.swapped else f"{function}(x,y)"
+    return f"{function}({family.call.text('x', 'y')})"

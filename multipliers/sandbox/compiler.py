@@ -20,8 +20,7 @@ from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
 from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler, unsteered
 
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
-FLAGS = (
-    "-std=gnu11",
+_BOUNDED = (
     "-O2",
     "-fno-strict-aliasing",
     "-ffp-contract=off",
@@ -29,6 +28,8 @@ FLAGS = (
     "-fsanitize=bounds,shift-exponent",
     "-fsanitize-undefined-trap-on-error",
 )
+FLAGS = ("-std=gnu11", *_BOUNDED)
+CPP_ENDS = (".cc", ".cpp", ".cxx")  # of C++ files
 # A program that is all there needs to open nothing, and no plug-in reads a stranger's sections.
 LINK = ("-static", "-s", "-fno-lto", "-no-pie", "-lm")
 COMPILE_LIMIT_S = 60
@@ -45,21 +46,60 @@ OUR_C = "install a newer gcc or clang"
 _NATIVE = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror")
 
 
+@dataclass(frozen=True)
+class Language:
+    """A language that models are written in.
+
+    Attributes:
+        name: as `-x` takes it.
+        title: for people.
+        flags: of its compiler.
+        variable: of the environment, which names that.
+        programs: that are looked for where it is not set.
+        package: of Debian, which brings the first.
+    """
+
+    name: str
+    title: str
+    flags: tuple[str, ...]
+    variable: str
+    programs: tuple[str, ...]
+    package: str
+
+    @property
+    def is_cpp(self) -> bool:
+        """Whether it is C++."""
+        return self.name == "c++"
+
+
+C = Language("c", "C", FLAGS, "CC", ("cc", "gcc", "clang"), "gcc")
+# What throws needs a library at run time, which a model has none of.
+_PLAIN_CPP = ("-std=gnu++17", *_BOUNDED, "-fno-exceptions", "-fno-rtti")
+CPP = Language("c++", "C++", _PLAIN_CPP, "CXX", ("c++", "g++", "clang++"), "g++")
+
+
+def language_of(model: Path) -> Language:
+    """The language of a model, by its file's ending."""
+    return CPP if model.suffix in CPP_ENDS else C
+
+
 @functools.cache
-def compiler() -> tuple[str, str]:
-    """Return the path and the version line of the C compiler (`$CC`, else cc, gcc, clang).
+def compiler(language: Language = C) -> tuple[str, str]:
+    """Return the path and the version line of a compiler, for C `$CC`, else cc, gcc, clang.
 
     Raises:
         AxdseError: there is none, or it does not tell; that answer is not kept.
     """
-    chosen = os.environ.get("CC")
-    names = [chosen] if chosen else ["cc", "gcc", "clang"]
+    chosen = os.environ.get(language.variable)
+    names = [chosen] if chosen else language.programs
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         raise AxdseError(
-            "a C compiler is needed",
+            f"a {language.title} compiler is needed",
             f"none of {', '.join(names)} was found",
-            "unset CC or name one program" if chosen else "apt-get install gcc",
+            f"unset {language.variable} or name one program"
+            if chosen
+            else f"apt-get install {language.package}",
         )
     return found, _version(found)
 

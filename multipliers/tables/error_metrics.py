@@ -149,6 +149,12 @@ def _shares(multiplier: Multiplier, weights: np.ndarray) -> np.ndarray:
 
 def _blocks(multiplier: Multiplier) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield exact products and errors, int64, a few rows at a time: 2^24 pairs need memory."""
+    if multiplier.family.kind == "bits":
+        raise AxdseError(
+            "an error is that of a product",
+            f"{multiplier.spec} gives patterns of {multiplier.product_bits} bits",
+            "say what it is with --kind when it is imported",
+        )
     table = table_of(multiplier)
     first, second = _operands(multiplier, 0), _operands(multiplier, 1)
     rows = max(1, BLOCK_PAIRS // len(second))
@@ -161,7 +167,7 @@ def _operands(multiplier: Multiplier, side: int) -> np.ndarray:
     """The values of all codes of the first (side 0) or second (side 1) operand."""
     bits = (multiplier.a_bits, multiplier.b_bits)[side]
     codes = np.arange(1 << bits, dtype=np.int64)
-    if multiplier.family.signed:
+    if multiplier.family.operand_signs[side]:
         return twos_complement(codes, bits)
     return codes if multiplier.family.kind == "integer" else (1 << bits) + codes
 

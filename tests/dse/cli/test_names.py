@@ -90,7 +90,7 @@ def known_modules(monkeypatch: pytest.MonkeyPatch) -> None:
         ModulePort("p", "output", 4, signed=False),
     )
     module = Module("mine", ports, frozenset(), 4)
-    monkeypatch.setattr(bring_your_own, "read_modules", lambda _: [(module,)])
+    monkeypatch.setattr(bring_your_own, "read_modules", lambda *_: [(module,)])
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)

@@ -79,12 +79,10 @@ def test_a_function_is_pinned(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("double mine(double a, double b) { return a * b; }", "none found"),
-        ("uint64_t mine(uint64_t a) { return a; }", "none found"),
-        ("float mine(float a, int32_t b) { return a * b; }", "none found"),
+        ("static int mien(int a, int b) { return a * b; }", "none found"),
         (TWO.replace("x(a, b)", "a"), "x, y; name it with --function"),
     ],
-    ids=["signature", "one operand", "mixed", "two functions"],
+    ids=["all private", "two functions"],
 )
 def test_a_function_that_cannot_be_told_is_one_line(text: str, found: str, write: Write) -> None:
     with pytest.raises(AxdseError, match=f"or just one such: {found}"):
@@ -92,10 +90,79 @@ def test_a_function_that_cannot_be_told_is_one_line(text: str, found: str, write
 
 
 def test_a_function_that_is_defined_twice_is_one_line(write: Write) -> None:
-    first, second = (f"{t} f({t} a, {t} b) {BODY}\n" for t in ("uint8_t", "int8_t"))
-    text = f"#if 1\n{first}#else\n{second}#endif\n"
+    text = "".join(f"{t} f({t} a, {t} b) {BODY}\n" for t in ("uint8_t", "int8_t"))
     with pytest.raises(AxdseError, match=r"a function is defined once: f in mine\.c"):
         find_prototype(write("mine.c", text))
+
+
+def test_what_the_preprocessor_leaves_out_is_no_function(write: Write) -> None:
+    first, second = (f"{t} f({t} a, {t} b) {BODY}\n" for t in ("uint8_t", "int8_t"))
+    text = f"#if 0\n{first}#else\n{second}#endif\n"
+    assert str(find_prototype(write("mine.c", text))) == "int8_t f(int8_t a, int8_t b)"
+
+
+SPELLINGS = {
+    "unsigned short int": "unsigned short",
+    "short unsigned": "unsigned short",
+    "long long int": "long long",
+    "unsigned long int": "unsigned long",
+    "long unsigned int": "unsigned long",
+    "unsigned": "unsigned int",
+    "signed": "int",
+    "signed char": "signed char",
+    "char": "char",
+    "size_t": "unsigned long",
+    "uint_fast8_t": "unsigned char",
+    "register int": "int",
+    "int const": "int",
+    "bool": "_Bool",
+    "u8": "unsigned char",
+    "MACRO": "unsigned short",
+    "__attribute__((unused)) uint16_t": "unsigned short",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_of_an_integer_type_is_understood(spelling: str, write: Write) -> None:
+    text = (
+        "typedef unsigned char byte;\ntypedef byte u8;\n#define MACRO unsigned short\n"
+        f"unsigned int mine({spelling} a, {spelling} b) {BODY}\n"
+        "int main(int argc, char **argv) { return argc; }\n"
+    )
+    found = find_prototype(write("mine.c", text))
+    assert [kind.name for kind in found.types] == [SPELLINGS[spelling]] * 2
+    assert (found.is_model, found.returns.name) == (True, "unsigned int")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("double mine(double a, double b) { return a * b; }", "double, the type of the result"),
+        ("float mine(float a, int32_t b) { return a * b; }", "float, the type of the result"),
+        ("int mine(struct pair p, int b) { return b; }", "struct pair, the type of parameter p"),
+        ("int mine(int *a, int b) { return *a * b; }", r"int \*, the type of parameter a"),
+        ("int mine(int a[2], int b) { return *a * b; }", r"int \[ 2 \], the type of parameter a"),
+        ("void mine(int a, int b) {}", "void, the type of the result"),
+        ("__int128 mine(__int128 a, __int128 b) { return a; }", "__int128, the type of the re"),
+        ("uint64_t mine(uint64_t a) { return a; }", "takes a; name another"),
+        ("int mine(int a, int b, int tune) { return a; }", "a, b, tune; .*--argument tune=VALUE"),
+    ],
+    ids=["double", "mixed", "struct", "pointer", "array", "void", "128", "one operand", "three"],
+)
+def test_what_is_not_understood_is_named(text: str, message: str, write: Write) -> None:
+    with pytest.raises(AxdseError, match=message):
+        find_prototype(write("mine.c", f"struct pair {{ int x; }};\n{text}\n"))
+
+
+def test_parameters_that_are_no_operands_get_a_value(write: Write) -> None:
+    path = write("mine.c", "int mine(uint8_t a, int tune, short b) { return a * b + tune; }")
+    found = find_prototype(path, constants={"tune": -3})
+    assert found.arguments == ("a", "int -3", "b")
+    assert [kind.name for kind in found.operands] == ["unsigned char", "short"]
+    with pytest.raises(AxdseError, match="no such parameter: tun; did you mean 'tune'"):
+        find_prototype(path, constants={"tun": 3})
+    with pytest.raises(AxdseError, match=r"tune of mine is int: -2147483648..2147483647: 42949"):
+        find_prototype(path, constants={"tune": 1 << 32})
 
 
 def test_what_is_no_file_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from axdse.flows.verilog.safety import refuse_unsafe
+from axdse.flows.verilog.sources import Source, gather, plain_names, settled
+from axdse.multipliers.errors import AxdseError
+
+Put = Callable[..., list[Path]]
+MUL = "module mul(input a, b, output p);\n  gate g(a, b, p);\nendmodule\n"
+GATE = "module gate(input a, b, output p);\n  assign p = a & b;\nendmodule\n"
+BENCH = "module mul_tb;\n  reg a; wire p;\n  mul u(a, a, p);\n  initial $display(p);\nendmodule\n"
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Put:
+    def write(**texts: str) -> list[Path]:
+        paths = []
+        for name, text in texts.items():
+            path = tmp_path / name.replace("__", "/").replace("_dot_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            paths.append(path)
+        return paths
+
+    return write
+
+
+def _names(source: Source) -> list[str]:
+    return [path.name for path in source.files]
+
+
+def test_files_stand_one_after_the_other(put: Put) -> None:
+    source = gather(put(mul_dot_v=MUL, gate_dot_v=GATE))
+    assert (source.name, source.stem, source.text) == ("mul.v", "mul", f"{MUL}\n{GATE}")
+
+
+def test_of_a_folder_what_the_design_names_is_taken(put: Put, tmp_path: Path) -> None:
+    other = "module other(input a, output p); assign p = $random; endmodule\n"
+    put(mul_dot_v=MUL, lib__gate_dot_v=GATE, mul_tb_dot_v=BENCH, other_dot_v=other)
+    source = gather([tmp_path], top="mul")
+    assert _names(source) == ["gate.v", "mul.v"]
+    with pytest.raises(AxdseError, match=r"one module that no other uses: mul, other; .*--top"):
+        gather([tmp_path])
+    with pytest.raises(AxdseError, match=r"no file has such a module: nul; did you mean 'mul'"):
+        gather([tmp_path], top="nul")
+
+
+def test_a_list_of_files(put: Put, tmp_path: Path) -> None:
+    put(rtl__mul_dot_v=MUL, lib__gate_dot_v=GATE)
+    (listed,) = put(all_dot_f="// the design\nrtl/mul.v\n-y lib +incdir+include\n")
+    assert _names(gather([listed])) == ["gate.v", "mul.v"]
+    (tmp_path / "bad.f").write_text("rtl/mul.v -f other.f")
+    with pytest.raises(AxdseError, match=r"a list of files names .*: bad\.f: -f; leave it out"):
+        gather([tmp_path / "bad.f"])
+
+
+def test_what_is_included_stands_in_its_place(put: Put, tmp_path: Path) -> None:
+    text = 'module mul(input a, b, output p);\n`include "body.vh"\nendmodule\n'
+    mul, _ = put(mul_dot_v=text, inc__body_dot_vh="  assign p = a & b;\n")
+    assert "assign p = a & b;" in gather([mul]).text
+    assert gather([mul, tmp_path / "inc"]).text == gather([mul]).text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('`include "absent.vh"', r"what mul\.v includes .*: absent\.vh; name its folder"),
+        ('`include "/etc/passwd"', r"what mul\.v includes .*: /etc/passwd"),
+        ('`include "../../secret.vh"', r"what mul\.v includes .*secret"),
+        ('`include "mul.v"', r"an include has an end: mul\.v: mul\.v"),
+        ("`include `NAME", r"an include names a file in quotes"),
+    ],
+)
+def test_an_include_that_leads_nowhere_is_one_line(text: str, message: str, put: Put) -> None:
+    (path,) = put(deep__er__mul_dot_v=f"{text}\n{MUL}")
+    (path.parents[2] / "secret.vh").write_text("wire x;")
+    with pytest.raises(AxdseError, match=message):
+        gather([path])
+
+
+def test_vhdl_is_told_how_to_get_in(put: Put) -> None:
+    with pytest.raises(AxdseError, match=r"VHDL is not read: mul\.vhd; translate it: ghdl"):
+        gather(put(mul_dot_vhd="entity mul is end;"))
+
+
+def test_a_bench_beside_the_design_is_left_out(put: Put) -> None:
+    for text in (GATE + MUL + BENCH, BENCH + MUL + GATE):
+        source = gather(put(any_dot_v=text))
+        refuse_unsafe(source.text, "mul")
+        assert "$display" not in source.text
+        assert "gate g(a, b, p);" in source.text
+
+
+def test_a_module_that_a_macro_names_stays(put: Put) -> None:
+    text = f"`define CELL gate\n{MUL.replace('gate', '`CELL')}{GATE}"
+    assert "assign p = a & b;" in gather(put(mul_dot_v=text)).text
+
+
+def test_a_module_that_is_there_twice_is_one_line(put: Put) -> None:
+    with pytest.raises(AxdseError, match="a module is defined once: gate"):
+        gather(put(mul_dot_v=MUL + GATE, gate_dot_v=GATE))
+
+
+def test_marks_of_an_editor_are_no_verilog(put: Put, tmp_path: Path) -> None:
+    (path,) = put(mul_dot_v="")
+    path.write_bytes(b"\xef\xbb\xbf" + (MUL + GATE).replace("\n", "\r\n").encode())
+    refuse_unsafe(gather([path]).text, "mul")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("`ifdef FORMAL\nassert(x);\n`endif\nwire y;", "wire y;"),
+        ("`ifndef FORMAL\nwire y;\n`else\n$anyconst\n`endif", "wire y;"),
+        ("`ifdef A\n$a\n`elsif B\n$b\n`else\nwire y;\n`endif", "wire y;"),
+        ("`define A\n`ifdef A\nwire y;\n`else\n$a\n`endif", "wire y;"),
+        ("`ifndef R\n`define R $random\n`endif\nwire y;", "wire y;"),
+        ("`ifdef SYNTHESIS\nwire y;\n`endif", "`ifdef SYNTHESIS wire y; `endif"),
+        (
+            "`ifndef SYNTHESIS\n`ifdef LATER\n$random\n`endif\nwire z;\n`endif\nwire y;",
+            "`ifndef SYNTHESIS wire z; `endif wire y;",
+        ),
+        ("`ifdef A\n`ifdef B\n$b\n`endif\n`else\nwire y;\n`endif", "wire y;"),
+        ("wire y; // `ifdef A\nwire z;", "wire y; // `ifdef A wire z;"),
+        ('wire y = "`ifdef A";', 'wire y = "`ifdef A";'),
+    ],
+)
+def test_what_no_tool_reads_is_left_out(text: str, left: str) -> None:
+    assert " ".join(settled(text).split()) == left
+    assert settled(text).count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (r"wire \u1/n2 ; assign \u1/n2 = a;", "wire u1_n2_ ; assign u1_n2_ = a;"),
+        (r"wire \a[3] , \a_3_ ;", r"wire a_3_1_ , \a_3_ ;"),
+        (r"wire \x//y , z;", "wire x_y_ , z;"),
+        ("input [3:0] bit, do; assign p = bit & do;", None),
+        ("gate g(.int(x), .p(y));", "gate g(.int_(x), .p(y));"),
+        ("always_comb for (int i = 0; i < 4; i++) x = i;", "same"),
+        ("input logic [3:0] a; bit [1:0] b; byte c;", "same"),
+        (r"wire \plain ;", "same"),
+    ],
+)
+def test_names_that_tools_read_in_different_ways_are_plain(text: str, plain: str | None) -> None:
+    wanted = "input [3:0] bit_, do_; assign p = bit_ & do_;" if plain is None else plain
+    assert plain_names(text, new_keywords=False) == (text if plain == "same" else wanted)
+
+
+def test_keywords_of_system_verilog_are_none_in_it() -> None:
+    text = "module m #(parameter type T = logic) (input T a);"
+    assert plain_names(text, new_keywords=True) == text
