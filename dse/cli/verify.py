@@ -136,6 +136,9 @@ def pinned_options(command: Command) -> Command:
 @click.option("--reset-level", type=click.IntRange(0, 1), help="The level that resets.")
 @click.option("--enable", default="", help="Clock enable of a pipeline; active low if named so.")
 @click.option("--enable-level", type=click.IntRange(0, 1), help="The level that enables.")
+@click.option("--start", default="", help="The input that hands operands over; with --done.")
+@click.option("--done", default="", help="The output that says that the product is there.")
+@click.option("--ready", default="", help="The output that says that operands are taken.")
 @click.option(
     "--kind",
     type=click.Choice(get_args(Kind)),
@@ -191,6 +194,9 @@ def verify(
     reset_level: int | None,
     enable: str,
     enable_level: int | None,
+    start: str,
+    done: str,
+    ready: str,
     kind: Kind | None,
     prove_s: float | None,
     waves: Path | None,
@@ -224,6 +230,9 @@ def verify(
         reset_level=reset_level,
         enable=enable,
         enable_level=enable_level,
+        start=start,
+        done=done,
+        ready=ready,
         kind=kind or "",
     )
     files = Files(model, rtls, cells)

@@ -139,6 +139,7 @@ def read_through(rtl: Rtl) -> Aig:
     """
     if rtl.pipeline is None:
         return read_gates(rtl)
+    rtl = _running(rtl, rtl.pipeline)
     with temporary_folder() as folder:
         module = _read(rtl, AS_WIRES, folder)
         wires: dict[Bit, Bit] = {}
@@ -155,6 +156,23 @@ def read_through(rtl: Rtl) -> Aig:
         for bits in (*read, *(port["bits"] for port in module["ports"].values())):
             bits[:] = [_source(wires, bit, rtl) for bit in bits]
         return _graph(module, rtl)
+
+
+def _running(rtl: Rtl, pipeline: Pipeline) -> Rtl:
+    """A pipeline in a module that neither resets nor stalls it."""
+    widths = zip(rtl.ports, (rtl.a_bits, rtl.b_bits, rtl.product_bits), strict=True)
+    ports = [f"input {pipeline.clock}"]
+    ports += [
+        f"{'output' if name == rtl.ports[2] else 'input'} [{bits - 1}:0] {name}"
+        for name, bits in widths
+    ]
+    pins = [f".{name}({name})" for name in (pipeline.clock, *rtl.ports)]
+    levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, pipeline.enable_level))
+    pins += [f".{name}(1'b{level})" for name, level in levels if name]
+    top = f"{rtl.top}_running"
+    body = f"  {rtl.top} core ({', '.join(pins)});\n"
+    text = f"{rtl.text.rstrip()}\nmodule {top} ({', '.join(ports)});\n{body}endmodule\n"
+    return replace(rtl, top=top, text=text, pipeline=Pipeline(clock=pipeline.clock))
 
 
 def _source(wires: dict[Bit, Bit], bit: Bit, rtl: Rtl) -> Bit:

@@ -29,6 +29,7 @@ TIME_LIMIT_S = 300
 # They take up to a tenth of a second on an 8 x 8 design.
 LEAPS = 4096
 MAX_LATENCY = 64
+LONGEST_ANSWER = 1024  # clock edges from operands to product, of a handshake
 RECORD_WORDS = 4
 
 
@@ -71,7 +72,8 @@ def simulate(designs: Sequence[Rtl], stimulus: Stimulus, leaps: int = LEAPS) -> 
             elaborate, crashes, hangs or ends the simulation before its last vector.
     """
     order = walk(stimulus, leaps)
-    tail = np.resize(order, MAX_LATENCY if designs[0].pipeline else 0)
+    pipeline = designs[0].pipeline
+    tail = np.resize(order, MAX_LATENCY if pipeline and not pipeline.start else 0)
     with temporary_folder() as folder:
         _run(designs, stimulus, np.concatenate([order, tail]), folder)
         words = _words(folder / "results.bin", designs, len(order) + len(tail))
@@ -175,6 +177,9 @@ def bench_macros(rtl: Rtl, steps: int, waves: bool) -> list[str]:
         f"AXDSE_STALLS={7 if pipeline and pipeline.enable else 0}",
     ]
     macros += ["AXDSE_CLOCKED=1"] if pipeline else []
+    if pipeline and pipeline.start:
+        takes = [] if pipeline.ready else ["AXDSE_TAKES=1"]
+        macros += [f"AXDSE_HANDSHAKE={LONGEST_ANSWER}", *takes]
     return [*macros, "AXDSE_WAVES=1"] if waves else macros
 
 

@@ -14,6 +14,17 @@ module rtl_bench;
   reg [`AXDSE_A_BITS-1:0] a;
   reg [`AXDSE_B_BITS-1:0] b;
   integer vectors_file, results_file, i, idle;
+`ifdef AXDSE_HANDSHAKE
+  // Operands are handed over at an edge where start and takes are 1, and rest until it answers.
+  reg start = 0;
+  wire answers;
+`ifdef AXDSE_TAKES
+  wire takes = 1;
+`else
+  wire takes;
+`endif
+  integer silent = 0;
+`endif
 
 `include "rtl_bench_devices.v"
 
@@ -48,6 +59,18 @@ module rtl_bench;
 `ifdef AXDSE_WAVES
       expected = answers[i];
 `endif
+`ifdef AXDSE_HANDSHAKE
+      start = 1;
+      #1000;
+      for (idle = 0; takes !== 1 && idle < rtl_bench_patience(silent); idle = idle + 1)
+        rtl_bench_tick;
+      rtl_bench_tick;
+      start = 0;
+      #1000;
+      for (idle = 0; answers !== 1 && idle < rtl_bench_patience(silent); idle = idle + 1)
+        rtl_bench_tick;
+      if (answers !== 1) silent = silent + 1;
+`endif
       // Long enough for any delays inside the device; silent time costs nothing.
       #1000 rtl_bench_record;
 `ifdef AXDSE_CLOCKED
@@ -65,6 +88,13 @@ module rtl_bench;
     $fclose(results_file);
     done = 1;
   end
+
+`ifdef AXDSE_HANDSHAKE
+  // Who has been silent a few times is not waited for again.
+  function integer rtl_bench_patience(input integer silences);
+    rtl_bench_patience = silences < 4 ? `AXDSE_HANDSHAKE : 1;
+  endfunction
+`endif
 
   task rtl_bench_tick;
     begin

@@ -36,6 +36,18 @@ RESET = re.compile(
 ENABLE = re.compile(
     r"(i_)?(?P<not>n_)?(clk_?)?(c?en|ena|enable|ce)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )
+START = re.compile(
+    r"(i_)?(start|go|(in|a|s|op|operands?|data_in|din)_?valid|valid_?(in|i|a)|valid)(_i|_in)?",
+    re.IGNORECASE,
+)
+DONE = re.compile(
+    r"(o_)?(done|finish(ed)?|(out|p|m|y|z|result|product|data_out|dout)_?valid"
+    r"|valid_?(out|o|p)|valid)(_o|_out)?",
+    re.IGNORECASE,
+)
+READY = re.compile(
+    r"(o_)?((in|a|s|op|operands?)_?ready|ready_?(out|o)|ready)(_o|_out)?", re.IGNORECASE
+)
 # mul8s_1KV8: the only sign of signedness in EvoApproxLib files with unsigned prototypes.
 SIGNED_NAME = re.compile(r"mul\d+(x\d+)?s(_|$)")
 PRODUCT_RULE = "an integer product has as many bits as both operands, carry and fraction w + 1"
@@ -54,7 +66,7 @@ class Pins:
         parameters: values of the top module's parameters.
         ties: values of inputs that are no operands.
         ignored: outputs that are no product.
-        clock, reset, enable: input ports.
+        clock, reset, enable, start, done, ready: ports, see `Pipeline`.
         latency: clock edges from operands to product.
         reset_level: the level that resets.
         enable_level: the level that enables.
@@ -76,6 +88,9 @@ class Pins:
     reset_level: int | None = None
     enable: str = ""
     enable_level: int | None = None
+    start: str = ""
+    done: str = ""
+    ready: str = ""
     kind: Kind | Literal[""] = ""
 
 
@@ -125,7 +140,8 @@ def control_text(pipeline: Pipeline) -> str:
     reset = f"{pipeline.reset} (resets at {pipeline.reset_level})" if pipeline.reset else "none"
     level = pipeline.enable_level
     enable = f"{pipeline.enable} (enables at {level})" if pipeline.enable else "none"
-    return f"reset {reset}, enable {enable}"
+    handed = f", operands with {pipeline.start}, product with {pipeline.done}"
+    return f"reset {reset}, enable {enable}{handed if pipeline.start else ''}"
 
 
 def read_design(
@@ -392,7 +408,7 @@ def _pinned(source: Source, pins: Pins) -> Source:
     )
     wrapper = (
         f"module {name} (\n    {header}\n);\n"
-        f"  {script_word(top.name)} {f'#({values}) ' if values else ''}design "
+        f"  {script_word(top.name)} {f'#({values}) ' if values else ''}core "
         f"({', '.join(connected)});\nendmodule\n"
     )
     return replace(source, stem=name, text=f"{source.text.rstrip()}\n{wrapper}")
@@ -442,7 +458,16 @@ def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | N
     if not clock:
         return None
     enable = _control(pins.enable, inputs, ENABLE.fullmatch)
+    outputs = [port.name for port in top.ports if port.direction == "output" and port.bits == 1]
+    start = _control(pins.start, inputs, START.fullmatch)
+    done = _control(pins.done, outputs, DONE.fullmatch)
+    ready = _control(pins.ready, outputs, READY.fullmatch)
+    if not (start and done):
+        start = done = ready = ""
     return Pipeline(
+        start=start,
+        done=done,
+        ready=ready,
         clock=clock,
         latency=pins.latency,
         reset=reset,
@@ -460,6 +485,9 @@ def _refuse_idle(top: Module, clock: str, reset: str, pins: Pins) -> None:
         "--enable": pins.enable and not clock,
         "--reset-level": pins.reset_level is not None and not reset,
         "--enable-level": pins.enable_level is not None and not clock,
+        "--start": pins.start and not clock,
+        "--done": pins.done and not clock,
+        "--ready": pins.ready and not clock,
     }
     for option in filter(said.get, said):
         lacks = "reset" if clock else "clock"
@@ -479,7 +507,7 @@ def _level(pinned: int | None, named: re.Match[str] | None) -> Literal[0, 1]:
 
 def _control(pinned: str, inputs: list[str], named: Callable[[str], object]) -> str:
     if pinned and pinned not in inputs:
-        raise AxdseError("no such 1-bit input", pinned, did_you_mean(pinned, inputs))
+        raise AxdseError("no such 1-bit port", pinned, did_you_mean(pinned, inputs))
     return pinned or next(filter(named, inputs), "")
 
 

@@ -35,6 +35,9 @@ class Sidecar:
     reset_level: Level | None = None
     enable: str = ""
     enable_level: Level | None = None
+    start: str = ""
+    done: str = ""
+    ready: str = ""
     kind: Kind | None = None
 
 
@@ -65,5 +68,8 @@ def pins_beside(rtl: Path, pins: Pins) -> Pins:
         reset_level=said.reset_level,
         enable=said.enable,
         enable_level=said.enable_level,
+        start=said.start,
+        done=said.done,
+        ready=said.ready,
         kind=said.kind or pins.kind,
     )

@@ -270,7 +270,7 @@ def _ordered(
 
 
 def _latencies(rtl: Rtl) -> range:
-    if rtl.pipeline is None:
+    if rtl.pipeline is None or rtl.pipeline.start:
         return range(1)
     fixed = rtl.pipeline.latency
     return range(MAX_LATENCY + 1) if fixed is None else range(fixed, fixed + 1)

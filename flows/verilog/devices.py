@@ -105,7 +105,11 @@ def instances(designs: Sequence[Rtl]) -> str:
     lines = [_instance(number, design) for number, design in enumerate(designs)]
     for word in range(layout.words):
         held = [f"p{n}" for n in range(layout.count) if layout.place(n)[0] == word]
-        lines.append(f"  wire [{WORD_BITS - 1}:0] word{word} = {{{', '.join(held[::-1])}}};")
+        value = f"{{{', '.join(held[::-1])}}}"
+        pipeline = designs[0].pipeline
+        if pipeline and pipeline.start:  # who never answers says nothing, whatever stands there
+            value = f"answers === 1'b1 ? {value} : {{{WORD_BITS}{{1'bx}}}}"
+        lines.append(f"  wire [{WORD_BITS - 1}:0] word{word} = {value};")
     formats, words = "%z" * layout.words, ", ".join(f"word{n}" for n in range(layout.words))
     lines.append(f'  task rtl_bench_record; $fwrite(results_file, "{formats}", {words}); endtask')
     return "\n".join(lines) + "\n"
@@ -116,8 +120,11 @@ def _instance(number: int, design: Rtl) -> str:
     pins = [f".{a}(a)", f".{b}(b)", f".{p}(p{number})"]
     if pipeline := design.pipeline:
         control = (pipeline.clock, pipeline.reset, pipeline.enable)
+        handshake = (pipeline.start, pipeline.done, pipeline.ready)
         enable = "enable" if pipeline.enable_level else "~enable"
         names = zip(control, ("clock", "reset", enable), strict=True)
         pins += [f".{port}({signal})" for port, signal in names if port]
+        signals = zip(handshake, ("start", "answers", "takes"), strict=True)
+        pins += [f".{port}({signal})" for port, signal in signals if port]
     wire = f"  wire [{design.product_bits - 1}:0] p{number};\n"
     return f"{wire}  {design.top} rtl_bench_device{number} ({', '.join(pins)});"

@@ -23,7 +23,7 @@ from axdse.flows.verilog.conditionals import (
 from axdse.flows.verilog.tokens import Token, end_of_line, tokens
 from axdse.multipliers.designs.rtl_text import read_rtl
 from axdse.multipliers.errors import AxdseError, did_you_mean
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile, size_text
+from axdse.multipliers.files import LARGEST_SOURCE, InputFile, size_text, without_comments
 from axdse.multipliers.names import VERILOG_KEYWORDS
 
 VERILOG = (".v", ".sv", ".vh", ".svh", ".verilog")
@@ -34,6 +34,7 @@ _INCLUDE = re.compile(r"`include[ \t]+\"([^\"\n]{1,200})\"")
 _DEFINE = re.compile(r"`define[ \t]+(\w+)", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _MODULE = re.compile(r"\b(?:macro)?module\s+(?:automatic\s+)?([A-Za-z_]\w*)", re.ASCII)
+_TYPE = re.compile(r"\b([A-Za-z_]\w*+)(?=\s*+#|\s++[A-Za-z_\\`])", re.ASCII)  # of an instance
 _EMPTY = re.compile(r"[^\n\r]")
 # IEEE 1364-2005, annex B: names that SystemVerilog took are the others.
 _OLD_KEYWORDS = frozenset(
@@ -272,13 +273,13 @@ def tops_of(library: Library) -> list[Path]:
     benches, named = set[Path](), list[Path]()
     words: dict[str, set[Path]] = {}
     for path in library.files:
-        text = _quick(path)
+        text = without_comments(_quick(path))
         own = library.names(path)
         if all(re.search(rf"\bmodule\s+{name}\s*(?:\(\s*\)\s*)?;", text) for name in own):
             benches.add(path)
             continue
         named.append(path)
-        for word in set(_PLAIN.findall(text)):
+        for word in set(_TYPE.findall(text)):
             words.setdefault(word, set()).add(path)
     return [
         path

@@ -143,6 +143,9 @@ class Pipeline:
         reset_level: the level that resets.
         enable: the port that lets the registers load; empty: none.
         enable_level: the level that does.
+        start: the port that, 1 at an edge, hands over operands; empty: every edge does.
+        done: the output that is 1 while the product is there; one with `start`.
+        ready: the output that is 1 where operands are taken; empty: always.
     """
 
     clock: VerilogName
@@ -151,11 +154,21 @@ class Pipeline:
     reset_level: Literal[0, 1] = 1
     enable: OptionalVerilogName = ""
     enable_level: Literal[0, 1] = 1
+    start: OptionalVerilogName = ""
+    done: OptionalVerilogName = ""
+    ready: OptionalVerilogName = ""
 
     @property
     def ports(self) -> tuple[str, ...]:
         """The ports beside operands and product."""
-        return tuple(filter(None, (self.clock, self.reset, self.enable)))
+        return tuple(
+            filter(None, (self.clock, self.reset, self.enable, self.start, *self.outputs))
+        )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Those that are outputs."""
+        return tuple(filter(None, (self.done, self.ready)))
 
 
 @dataclass(frozen=True, config=STRICT)

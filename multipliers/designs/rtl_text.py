@@ -217,7 +217,11 @@ def _module(
     pipeline: Pipeline | None = None,
 ) -> str:
     a, b, p = ports
-    extra = "".join(f"    input  {port},\n" for port in (pipeline.ports if pipeline else ()))
+    outputs = pipeline.outputs if pipeline else ()
+    extra = "".join(
+        f"    {'output' if port in outputs else 'input '} {port},\n"
+        for port in (pipeline.ports if pipeline else ())
+    )
     return (
         f"module {top} (\n{extra}"
         f"    input  [{a_bits - 1}:0] {a},\n"

@@ -220,7 +220,7 @@ def test_what_remembers_without_a_clock_is_refused(
 
 
 def test_a_pipeline_needs_no_wrong_pin(design: MakeDesign) -> None:
-    with pytest.raises(AxdseError, match="no such 1-bit input: clok; did you mean 'clk'"):
+    with pytest.raises(AxdseError, match="no such 1-bit port: clok; did you mean 'clk'"):
         design(PIPELINE, pins=Pins(clock="clok"))
 
 
@@ -771,3 +771,46 @@ def test_a_mapped_netlist_with_the_models_of_its_cells(write: Write) -> None:
         + _v("input A, output Y", "assign Y = $random;", name="UNUSED"),
     )
     assert check_design(read_design(write("mine.c", MODEL), rtl, cells=[cells])).passed
+
+
+SEQUENTIAL = """module mine(input clk, input rst, input START, input [3:0] a, b,
+    output reg [7:0] p, output reg DONE);
+  reg [3:0] left; reg [7:0] shifted; reg busy;
+  always @(posedge clk)
+    if (rst) begin DONE <= 0; busy <= 0; p <= 0; end
+    else if (START && !busy) begin
+      p <= 0; left <= b; shifted <= {4'b0, a}; busy <= 1; DONE <= 0;
+    end else if (busy) begin
+      if (left == 0) begin busy <= 0; DONE <= 1; end
+      if (left[0]) p <= p + shifted;
+      left <= left >> 1; shifted <= shifted << 1;
+    end else DONE <= 0;
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("start", "done"), [("start", "done"), ("in_valid", "out_valid")])
+def test_a_design_that_says_when_it_is_done(start: str, done: str, design: MakeDesign) -> None:
+    rtl = SEQUENTIAL.replace("START", start).replace("DONE", done)
+    report = check_design(design(rtl))
+    assert (report.verdict, report.vectors, report.latency) == ("sampled", 256, 0)
+    wrong = rtl.replace("left == 0", "left == 8")  # an answer too soon, or never
+    assert not check_design(design(wrong)).passed
+
+
+def test_a_design_that_takes_operands_when_it_is_ready(design: MakeDesign) -> None:
+    rtl = SEQUENTIAL.replace("START", "in_valid").replace("DONE", "out_valid")
+    rtl = rtl.replace("input clk", "output in_ready, input clk").replace(
+        "  reg busy;" if "  reg busy;" in rtl else "reg busy;",
+        "reg busy; assign in_ready = !busy;",
+    )
+    found = design(rtl)
+    assert found.rtl.pipeline is not None
+    assert found.rtl.pipeline.ready == "in_ready"
+    assert check_design(found).passed
+
+
+def test_a_design_that_is_never_done_is_no_match(design: MakeDesign) -> None:
+    rtl = SEQUENTIAL.replace("START", "go").replace("DONE <= 1", "DONE <= 0")
+    report = check_design(design(rtl.replace("DONE", "done")))
+    assert (report.verdict, report.examples[0].got) == ("mismatch", "xx")

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _by_name(folder: Path) -> dict[str, Imported]:
-    return {item.pair.name: item for item in import_pairs(find_pairs(folder).pairs)}
+    return {item.pair.name: item for item in import_pairs(find_pairs(folder))}
 
 
 def test_files_of_one_stem_are_a_pair_and_mapped_netlists_too(folder: Path) -> None:
-    pairs = {pair.name: pair.model.name for pair in find_pairs(folder).pairs}
+    pairs = {pair.name: pair.model and pair.model.name for pair in find_pairs(folder).pairs}
     assert pairs == {
         "broken": "broken.c",
         "mul4s_2": "mul4s_2.c",
@@ -68,8 +69,8 @@ def test_files_of_one_stem_are_a_pair_and_mapped_netlists_too(folder: Path) -> N
     }
 
 
-def test_files_without_a_partner_are_named(folder: Path) -> None:
-    assert [path.name for path in find_pairs(folder).alone] == ["lonely.v"]
+def test_files_that_are_no_design_are_named(folder: Path) -> None:
+    assert [path.name for path in find_pairs(folder).parts] == ["lonely.v"]
 
 
 def copied(folder: Path, name: str, header: str) -> Path:
@@ -94,19 +95,20 @@ def test_copies_of_a_pair_count_once(header: str, folder: Path) -> None:
 def test_others_of_its_name_are_refused(part: str, folder: Path) -> None:
     changed = copied(folder, "mul4s_2", "") / f"mul4s_2.{part}"
     changed.write_text(changed.read_text().replace("A", "X").replace("MXE", "MAE"))
-    reasons = [
-        i.reason for i in import_pairs(find_pairs(folder).pairs) if i.pair.name == "mul4s_2"
-    ]
+    reasons = [i.reason for i in import_pairs(find_pairs(folder)) if i.pair.name == "mul4s_2"]
     assert len(reasons) == 2
     assert sum("two designs have two names" in reason for reason in reasons) == 1
 
 
-def test_a_design_that_leans_on_another_is_refused(folder: Path) -> None:
-    """Beside the other one it would elaborate."""
+def test_a_design_that_leans_on_another_holds_it(folder: Path, tmp_path: Path) -> None:
     body = "input [3:0] A, B, output [7:0] O"
     (folder / "lean.c").write_text((folder / "mul4s_2.c").read_text().replace("mul4s_2", "lean"))
     (folder / "lean.v").write_text(f"module lean({body});\n  mul4s_2 m(A, B, O);\nendmodule\n")
-    assert "mul4s_2" in _by_name(folder)["lean"].reason
+    lean = _by_name(folder)["lean"]
+    assert lean.reason == ""
+    write_catalog([lean], tmp_path / "catalogue")
+    text = (tmp_path / "catalogue" / "rtl" / "lean.v").read_text()
+    assert re.findall(r"^module (\w+)", text, re.MULTILINE) == ["mul4s_2", "lean"]
 
 
 def test_a_wide_net_beside_others_meets_fewer_vectors(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_a_catalogue_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_folder_without_pairs_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AxdseError, match=r"has pairs X\.c and X\.v"):
+    with pytest.raises(AxdseError, match=r"has designs X\.v, or pairs X\.c and X\.v"):
         find_pairs(tmp_path / name)
 
 
@@ -189,7 +191,7 @@ def test_a_file_that_names_no_family_is_no_candidate(name: str, tmp_path: Path) 
     (source / f"{name}.v").write_text(
         "module m(input [1:0] a, b, output [3:0] p); assign p = a * b; endmodule\n"
     )
-    (item,) = import_pairs(find_pairs(source).pairs)
+    (item,) = import_pairs(find_pairs(source))
     assert "names of families, and so of their files, are plain identifiers" in item.reason
     assert item.reason.isprintable()
     assert write_catalog([item], target) == 0
@@ -202,3 +204,75 @@ def test_figures_in_a_header_are_plain_text(tmp_path: Path) -> None:
         "unsigned m(unsigned a, unsigned b) { return a * b; }\n"
     )
     assert published_figures(tmp_path / "m.c") == (Published("DELAY", 2.0, "ns"),)
+
+
+HALF = "module ha(input x, z, output s, c);\n  assign s = x ^ z, c = x & z;\nendmodule\n"
+ALONE = (
+    "module two(input [1:0] a, b, output [3:0] y);\n  wire c;\n  assign y[0] = a[0] & b[0];\n"
+    "  ha h1(.x(a[1] & b[0]), .z(a[0] & b[1]), .s(y[1]), .c(c));\n"
+    "  ha h2(.x(a[1] & b[1]), .z(c), .s(y[2]), .c(y[3]));\nendmodule\n"
+)
+
+
+def test_verilog_alone_becomes_a_family_with_a_model(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "cells").mkdir(parents=True)
+    (source / "two.v").write_text(ALONE)
+    (source / "cells" / "ha.v").write_text(HALF)
+    (source / "tb.v").write_text("module tb;\n  two u();\n  initial $finish;\nendmodule\n")
+    found = find_pairs(source)
+    assert [path.name for path in found.parts] == ["ha.v", "tb.v"]
+    (item,) = import_pairs(found)
+    assert write_catalog([item], target) == 1
+    family = Catalog(target).families["two"]
+    assert (family.rtl_only, family.kind) == (True, "integer")
+    assert tabulate(family.bind()).tolist() == [[a * b for b in range(4)] for a in range(4)]
+    assert read_certificate(target / "certificates" / "two.json").rtl_only
+
+
+def test_c_and_verilog_stand_in_folders_of_their_own(tmp_path: Path) -> None:
+    for name, text in (
+        ("rtl/mul.v", "module mul(input [1:0] a, b, output [3:0] p); assign p = a * b; endmodule"),
+        ("c/mul.c", "int mul(int a, int b) { return a * b; }"),
+    ):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    (pair,) = find_pairs(tmp_path).pairs
+    assert pair.model == tmp_path / "c" / "mul.c"
+
+
+def test_what_a_yaml_file_beside_a_design_says_is_heard(tmp_path: Path) -> None:
+    rtl = "module mul #(parameter N = 2)(input [N-1:0] a, b, input m, output [2*N-1:0] p);"
+    (tmp_path / "mul.v").write_text(f"{rtl} assign p = m ? a * b : 0; endmodule")
+    (tmp_path / "mul.c").write_text("int f(int a, int t, int b) { return a * b + t; }")
+    said = "function: f\narguments: {t: 0}\nparameters: {N: 3}\nties: {m: 1}\n"
+    (tmp_path / "mul.yaml").write_text(said)
+    (item,) = import_pairs(find_pairs(tmp_path))
+    assert item.multiplier is not None
+    assert (item.reason, item.multiplier.a_bits) == ("", 3)
+    (tmp_path / "mul.yaml").write_text("functoin: f\n")
+    (item,) = import_pairs(find_pairs(tmp_path))
+    assert "unknown key in mul.yaml: functoin; did you mean 'function'?" in item.reason
+
+
+def test_a_design_called_as_a_built_in_family_gets_another_name(tmp_path: Path) -> None:
+    ports = "input [1:0] a, b, output [3:0] p"
+    (tmp_path / "drum.v").write_text(f"module drum({ports}); assign p = a * b; endmodule")
+    (item,) = import_pairs(find_pairs(tmp_path))
+    assert item.multiplier is not None
+    assert item.multiplier.family.name == "own_drum"
+
+
+def test_what_is_no_product_is_not_taken_for_one(tmp_path: Path) -> None:
+    for name, body in (("sum", "a + b"), ("upper", "(a * b) >> 3")):
+        text = f"int {name}(int a, int b) {{ return {body}; }}"
+        (tmp_path / f"{name}.c").write_text(text)
+        (tmp_path / f"{name}.v").write_text(
+            f"module {name}(input [3:0] a, b, output [4:0] p);\n"
+            f"  wire [7:0] q = {body}; assign p = q;\nendmodule\n"
+        )
+    items = _by_name(tmp_path)
+    assert [items[n].reason for n in ("sum", "upper")] == ["", ""]
+    kinds = {name: i.multiplier.family.kind for name, i in items.items() if i.multiplier}
+    assert kinds == {"sum": "bits", "upper": "bits"}
+    assert all("--kind significand" in item.assumed for item in items.values())

@@ -37,7 +37,7 @@ def test_files_stand_one_after_the_other(put: Put) -> None:
 
 
 def test_of_a_folder_what_the_design_names_is_taken(put: Put, tmp_path: Path) -> None:
-    other = "module other(input a, output p); assign p = $random; endmodule\n"
+    other = "// not of mul\nmodule other(input mul, output p); assign p = $random; endmodule\n"
     put(mul_dot_v=MUL, lib__gate_dot_v=GATE, mul_tb_dot_v=BENCH, other_dot_v=other)
     source = gather([tmp_path], top="mul")
     assert _names(source) == ["gate.v", "mul.v"]
