@@ -18,6 +18,7 @@ import statistics
 from pathlib import Path
 
 import torch
+from mac_grid import TRAINED as MACS
 from pydantic import TypeAdapter
 from tasks import Training, key, trained
 
@@ -29,24 +30,7 @@ from axdse.dse.training.workloads import find_workload
 
 RESULTS = Path(__file__).parent / "results"
 TRAININGS, TABLE = RESULTS / "mac_scores.json", RESULTS / "mac_scores.csv"
-LAZY, FUSED = "dot(terms=4,acc=lazy(10,24))", "dot(terms=4,align=13)"
-REFERENCE = ("exact(n=4) in float(8,3)", "fp32")
-MACS = (
-    REFERENCE,
-    ("exact(n=4) in float(8,3)", LAZY),
-    ("mitchell(m=3) in float(8,3)", LAZY),
-    ("exact(n=8) in int8", "dot(terms=4,acc=int(24))"),
-    ("alm_soa(m=6,t=2) in float(8,6)", LAZY),
-    ("exact(n=4) in float(8,3)", "dot(terms=4,acc=lazy(8,24))"),
-    ("exact(n=4) in float(8,3)", FUSED),
-    ("drum(n=4,k=3) in float(8,3)", LAZY),
-    ("exact(n=8) in bf16", LAZY),
-    ("mitchell(m=3) in float(8,3)", "fp32"),
-    ("alm_loa(m=5,t=2) in float(8,5)", LAZY),
-    ("exact(n=4) in float(8,3)", "dot(terms=4,align=8)"),
-    ("exact(n=4) in fp8_e4m3", LAZY),
-    ("exact(n=4) in float(8,3)", "float(8,7)"),
-)
+REFERENCE = MACS[0]
 TASKS = ("teacher", "autoenc")
 RESOLUTION = {"decades": 0.04}  # a tenth more error
 COLUMNS = (
