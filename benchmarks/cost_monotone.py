@@ -196,7 +196,7 @@ def main() -> None:
         if time.monotonic() > limit:
             print(f"{len(costs)} of {len(designs)} costed; run it again to go on")
             return
-        costs[design.spec] = core_cost(design)
+        costs[design.spec] = core_cost(design, aim="area")
     areas = {spec: cost.area_um2 for spec, cost in costs.items()}
     ordered = list(lines(designs, ORDER))
     found = [v for name, line in ordered for v in violations(line, name, areas)]

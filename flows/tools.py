@@ -110,13 +110,15 @@ class Tool:
         limit_s: float,
         environment: Mapping[str, str] | None = None,
         memory_bytes: int | None = None,
+        cpu_s: float | None = None,
     ) -> Run:
         """Run in `folder`, which also gets the log, `NAME.log`; see `run_process`."""
         command = [str(self.path), *arguments]
         log_file = folder / f"{self.name}.log"
         scratch = (Path(known),) if (known := _known(self.name).scratch) else ()
         return run_process(
-            self.name, command, folder, log_file, limit_s, environment, scratch, memory_bytes
+            *(self.name, command, folder, log_file, limit_s),
+            *(environment, scratch, memory_bytes, cpu_s),
         )
 
 
@@ -157,6 +159,7 @@ def run_process(
     environment: Mapping[str, str] | None = None,
     scratch: Sequence[Path] = (),
     memory_bytes: int | None = None,
+    cpu_s: float | None = None,
 ) -> Run:
     """Run a command without input; nothing that it started outlives this call.
 
@@ -173,9 +176,10 @@ def run_process(
             those of this one.
         scratch: other folders that it may write in.
         memory_bytes: address space of each process; default: 8 GiB, or all that there is.
+        cpu_s: CPU time of each process, in seconds; default: no less than the wall time.
 
     Raises:
-        AxdseError: it does not end within the limit, or writes too much; or the path of the folder
+        AxdseError: it does not end in time, or writes too much; or the path of the folder
             is none that every tool takes for one word.
         MachineError: it does not start, or the machine ended it or had no room for its files.
     """
@@ -184,14 +188,16 @@ def run_process(
     with (
         log_file.open("wb") as output,
         _process_group(
-            subject, command, folder, output, limit_s, environment, scratch, memory_bytes
+            *(subject, command, folder, output, cpu_s or limit_s),
+            *(environment, scratch, memory_bytes),
         ) as process,
     ):
-        if not ends_within(process, limit_s):
+        ended = ends_within(process, limit_s)
+        exit_code = process.wait() if ended else 0
+        if not ended or (cpu_s and exit_code == -signal.SIGXCPU):
             _check_sizes(subject, folder, log_file)
-            rule = f"{subject} must end within {limit_s:g} s"
+            rule = f"{subject} must end within {cpu_s or limit_s:g} s"
             raise AxdseError(rule, "killed", "look for a loop, or a far smaller design")
-        exit_code = process.wait()
     seconds = time.monotonic() - start
     _check_sizes(subject, folder, log_file)
     log = log_file.read_text(errors="replace")
@@ -206,14 +212,14 @@ def _process_group(
     command: Sequence[str],
     folder: Path,
     log: IO[bytes],
-    limit_s: float,
+    cpu_s: float,
     environment: Mapping[str, str] | None,
     scratch: Sequence[Path],
     memory_bytes: int | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     def start() -> subprocess.Popen[bytes]:
         # A loop ends even when this process is killed and can no longer look after it.
-        seconds = math.ceil(limit_s) + 1
+        seconds = math.ceil(cpu_s) + 1
         return subprocess.Popen(
             limited(command, seconds, memory_bytes or _memory_bytes(), FILE_BYTES),
             cwd=folder,

@@ -24,12 +24,12 @@ from axdse.dse.cli.options import (
     say,
     sum_option,
 )
-from axdse.flows.accelerator.mac_netlists import Aim
 from axdse.flows.cost.batch import costs_of
 from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.point import Demand, PointCost, check_unit_sums, point_cost
 from axdse.flows.cost.published import compare_published
 from axdse.flows.cost.record import Cost, Energy, FastCost
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.activity_file import Order, read_source
 from axdse.flows.power.activity_source import Design
 from axdse.flows.power.recorded_source import Recorded
@@ -60,7 +60,7 @@ POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
 @click.option(
     "--aim",
     type=click.Choice(get_args(Aim)),
-    help="With --mac: what full adders must save to be there; default: energy.",
+    help="What full adders must save to be there; default: energy.",
 )
 @click.option("--fast", is_flag=True, help="Area and delay alone, many designs in one process.")
 @click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
@@ -106,7 +106,8 @@ def cost(
 
     Energy is dynamic, per multiplication, at the library's nominal voltage, with glitches and
     without; wires weigh nothing. The netlist is compared with the C model first. With --clock,
-    a design that no recipe makes fast enough is infeasible. With --all, a run that was killed
+    a design that no recipe makes fast enough is infeasible. Each design is mapped with full adders
+    and without, and the netlist with less of --aim counts. With --all, a run that was killed
     goes on where it ended, and cores are costed.
 
     A design point, or the YAML file of one, may stand in place of a SPEC: each distinct MAC is
@@ -128,14 +129,13 @@ def cost(
             *(1 if stages is None else stages, aim or "energy"),
             as_json=as_json,
         )
-    for option, set_ in (("--sum", sum_text), ("--stages", stages is not None), ("--aim", aim)):
+    for option, set_ in (("--sum", sum_text), ("--stages", stages is not None)):
         if set_:
             raise AxdseError(f"{option} is of the whole MAC", option, "add --mac")
     if any(map(is_point, specs)):
         only_specs = core or fast or whole or against or bits
-        return _cost_points(
-            specs, format_text, library, clock_ns, activity, dataflow, bool(only_specs), as_json
-        )
+        places = library, clock_ns, aim or "energy", activity, dataflow
+        return _cost_points(specs, format_text, *places, bool(only_specs), as_json)
     start = time.monotonic()
     bare = core or whole or bool(against)
     for option, given, rule in (
@@ -147,14 +147,15 @@ def cost(
             raise AxdseError(f"{option} {rule}", option, "drop it")
     multipliers = _grid(specs, bits) if whole else multipliers_of(specs)
     designs: list[Design] = [m if bare else candidate_of(m, format_text) for m in multipliers]
-    if fast and (clock_ns is not None or activity != "uniform" or against):
-        raise AxdseError(
-            "--fast knows neither clock nor activity", "--clock, --activity, --against", "drop one"
-        )
+    if fast and (clock_ns is not None or activity != "uniform" or against or aim):
+        rule = "--fast knows neither clock nor activity, and no full adders"
+        raise AxdseError(rule, "--clock, --activity, --aim, --against", "drop one")
     costs: Iterator[Cost | FastCost | AxdseError] = (
         fast_costs(designs, library, jobs)
         if fast
-        else costs_of(designs, library, read_source(activity, dataflow), clock_ns, jobs)
+        else costs_of(
+            designs, library, read_source(activity, dataflow), clock_ns, jobs, aim or "energy"
+        )
     )
     with progress_bar() as progress:
         got = list(progress.track(costs, total=len(designs), description="cost"))
@@ -179,6 +180,7 @@ def _cost_points(
     format_text: str | None,
     library: Path | None,
     clock_ns: float | None,
+    aim: Aim,
     activity: str,
     dataflow: Order,
     only_specs: bool,
@@ -201,7 +203,7 @@ def _cost_points(
         raise AxdseError(rule, f"{activity}, {dataflow}", "record one with 'axdse train --record'")
     with progress_bar() as progress:
         costs = tuple(
-            point_cost(point, demand, library, clock_ns)
+            point_cost(point, demand, library, clock_ns, aim)
             for point in progress.track(points, description="cost")
         )
     if as_json:
@@ -327,4 +329,5 @@ def _footnotes(costs: Sequence[Cost]) -> list[str]:
     lines = [f"{first.library}; {', '.join(first.tools)}; {first.date}"]
     lines += [f"activity: {energy.activity}; {energy.voltage_v:g} V" for energy in energies]
     lines += [f"netlist: {first.proof.text}"] if len(costs) == 1 else []
+    lines += [f"full adders where they save {first.aim}"]
     return lines + ([f"no power: {first.no_power}"] if first.no_power else [])

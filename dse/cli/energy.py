@@ -18,7 +18,6 @@ from axdse.dse.cli.options import (
     say,
 )
 from axdse.flows.accelerator.mac import mac_cost
-from axdse.flows.accelerator.mac_netlists import Aim
 from axdse.flows.accelerator.network import (
     AcceleratorCost,
     LayerEnergy,
@@ -28,6 +27,7 @@ from axdse.flows.accelerator.network import (
 )
 from axdse.flows.accelerator.record import MacCost, Shares
 from axdse.flows.accelerator.systolic_array import parse_array
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.activity_file import Order, read_source
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, Place

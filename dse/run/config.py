@@ -21,6 +21,7 @@ from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.flows.liberty.library import NAMES
 from axdse.flows.liberty.syntax import library_file
+from axdse.flows.netlist.adders import Aim
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.design_point import (
@@ -168,6 +169,11 @@ class SearchConfig:
     def costs(self) -> tuple[Objective, ...]:
         """The objectives but for accuracy, in their order."""
         return tuple(objective for objective in self.objectives if objective != ACCURACY)
+
+    @property
+    def aim(self) -> Aim:
+        """What full adders must save to be there: energy, if that is an objective, else area."""
+        return "energy" if any(objective.needs_power for objective in self.costs) else "area"
 
 
 def load_config(path: Path, catalog: Catalog | None = None) -> SearchConfig:

@@ -169,12 +169,13 @@ def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCo
     Raises:
         AxdseError: as `point_cost` and `whole_macs`.
     """
-    cost = point_cost(point, demand, config.library, config.clock_ns)
+    basis = config.library, config.clock_ns
+    cost = point_cost(point, demand, *basis, config.aim)
     if not needs_macs(config):
         return cost
     levels = {objective.level for objective in config.objectives}
     array = Array(dataflow=demand.dataflow) if "array" in levels else None
-    macs = whole_macs(point, demand, config.library, config.clock_ns, array=array)
+    macs = whole_macs(point, demand, *basis, array=array, aim=config.aim)
     return replace(cost, whole=macs)
 
 

@@ -59,8 +59,9 @@ def stale_evaluations(run: RunDir, evaluations: Sequence[Evaluation]) -> Sequenc
     def is_stale(evaluation: Evaluation) -> bool:
         if evaluation.cost is None:
             return False
-        now = point_bases(evaluation.point, demand, config.library, config.clock_ns)
-        whole = (mac_basis(config.library, config.clock_ns),) if needs_macs(config) else ()
+        library, clock_ns, aim = config.library, config.clock_ns, config.aim
+        now = point_bases(evaluation.point, demand, library, clock_ns, aim)
+        whole = (mac_basis(library, clock_ns, aim=aim),) if needs_macs(config) else ()
         return evaluation.cost.bases != (*now, *whole)
 
     return [evaluation for evaluation in evaluations if is_stale(evaluation)]

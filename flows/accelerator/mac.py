@@ -17,11 +17,12 @@ from axdse.flows.accelerator.mac_activity import (
     uniform_stream,
     whole_rows,
 )
-from axdse.flows.accelerator.mac_netlists import Aim, MacNetlist, mapped_unit
+from axdse.flows.accelerator.mac_netlists import MacNetlist, mapped_unit
 from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.accelerator.record import MacCost, MacEnergy, ModuleCost, PartEnergy, Shares
 from axdse.flows.cost.cost import cost_basis, tools_in_use
 from axdse.flows.liberty.library import Library, read_library
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.netlist.delays import Delays, delays_of
 from axdse.flows.netlist.registers import FlipFlop, flip_flop, setup_ns
 from axdse.flows.power.activity import Activity, timed_and_still
@@ -89,7 +90,7 @@ def mac_basis(
         AxdseError: a tool or the library is missing.
     """
     own = code_digest(__name__)
-    return digest(cost_basis(library, clock_ns=clock_ns), own, str(stages), aim)
+    return digest(cost_basis(library, clock_ns=clock_ns, aim=aim), own, str(stages))
 
 
 def _computed(

@@ -1,26 +1,23 @@
 """Is the netlist of a MAC right? Its modules, each mapped in the better way, put together."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from axdse.flows.accelerator.mac_activity import Stream
 from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.liberty.library import Library
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.netlist.check import NetlistProof, first_difference
 from axdse.flows.netlist.compose import Composed, composed
-from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.mapped import Mapped, mapped_ways
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.registers import plain_flop
-from axdse.flows.power.activity import Transitions, simulate
-from axdse.flows.power.power import power_of
+from axdse.flows.power.activity import Transitions
+from axdse.flows.power.choice import ranked
 from axdse.multipliers.designs.datapath import Module
 from axdse.multipliers.errors import AxdseError
 
-# What the better way to map a module has less of.
-Aim = Literal["energy", "area"]
 CHOSEN_BY = 512  # transitions that tell which way takes less energy
 
 
@@ -63,7 +60,7 @@ def mapped_unit(
         by_energy = aim == "energy" and not library.lacks
         given = _settled(unit, whole, stream) if by_energy else {}
         first = {
-            name: _better(options, library, clock_ns, given.get(name))
+            name: ranked(options, _netlist, library, clock_ns, given.get(name))[0]
             for name, options in ways.items()
         }
         whole = composed(path, {name: way.netlist for name, way in first.items()}, flop)
@@ -73,34 +70,11 @@ def mapped_unit(
 
 def module_netlist(module: Module, library: Library, clock_ns: float | None) -> Mapped:
     """A module alone, in the way that takes the least area."""
-    return _better(mapped_ways(module, library, clock_ns), library, clock_ns, None)
+    return ranked(mapped_ways(module, library, clock_ns), _netlist, library, clock_ns, None)[0]
 
 
-def _better(
-    ways: tuple[Mapped, ...],
-    library: Library,
-    clock_ns: float | None,
-    given: Transitions | None,
-) -> Mapped:
-    """The way that meets the clock, or is late the least, with the least energy, or area."""
-
-    def rank(way: Mapped) -> tuple[float, float]:
-        netlist = way.netlist
-        delays, late = delays_of(netlist), 0.0
-        if clock_ns is not None:
-            late = max(0.0, delays.critical_path_ns(netlist) - clock_ns)
-        if given is None:
-            return late, netlist.area_um2
-        return late, alone_fj(netlist, library, given)
-
-    return min(ways, key=rank) if len(ways) > 1 else ways[0]
-
-
-def alone_fj(netlist: Netlist, library: Library, given: Transitions) -> float:
-    """Energy of a transition of a module's inputs, all at once, glitches included, fJ."""
-    delays = delays_of(netlist)
-    activity = simulate(netlist, delays, given)
-    return power_of(netlist, delays, activity, library).energy_fj
+def _netlist(way: Mapped) -> Netlist:
+    return way.netlist
 
 
 def _settled(unit: MacUnit, whole: Composed, stream: Stream) -> dict[str, Transitions]:

@@ -6,6 +6,7 @@ from axdse.flows.accelerator.mac import mac_basis, mac_cost
 from axdse.flows.accelerator.network import accelerator_cost, recorded_sums
 from axdse.flows.accelerator.systolic_array import Array, array_cost
 from axdse.flows.cost.point import Demand, WholeMacs
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.designs.design_point import DesignPoint
 
@@ -17,6 +18,7 @@ def whole_macs(
     clock_ns: float | None = None,
     *,
     array: Array | None = None,
+    aim: Aim = "energy",
 ) -> WholeMacs:
     """Area, energy and period of one processing element that holds all MACs of a point.
 
@@ -27,6 +29,7 @@ def whole_macs(
         clock_ns: see `mac_cost`.
         array: of such elements, in the order of the demand, which makes a training step; None: its
             energy is not asked for.
+        aim: see `mac_cost`.
 
     Raises:
         AxdseError: as `Demand.portions`, `mac_cost` and `accelerator_cost`.
@@ -39,7 +42,7 @@ def whole_macs(
             if isinstance(source, Recorded)
             else ()
         )
-        costs.append(mac_cost(portion.mac, library, met, clock_ns))
+        costs.append(mac_cost(portion.mac, library, met, clock_ns, aim=aim))
     energies = [cost.recorded or cost.uniform for cost in costs]
     shares = [
         portion.share * energy.timed.element_fj
@@ -54,6 +57,6 @@ def whole_macs(
         area_um2=element.area_um2 / max(cost.terms for cost in costs),
         energy_fj=sum(shares) if len(shares) == len(costs) else None,
         delay_ns=element.delay_ns,
-        basis=mac_basis(library, clock_ns),
+        basis=mac_basis(library, clock_ns, aim=aim),
         step_uj=step_uj,
     )

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from axdse.flows.accelerator.conversion import Conversion
-from axdse.flows.accelerator.mac_netlists import Aim
-from axdse.flows.netlist.adders import Adders
+from axdse.flows.netlist.adders import Adders, Aim
 from axdse.flows.netlist.check import NetlistProof
 from axdse.flows.netlist.registers import FlipFlop
 from axdse.multipliers.designs.datapath import Role

@@ -6,6 +6,7 @@ from pathlib import Path
 from axdse.flows.cost.cost import core_cost, unit_cost
 from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import Cost
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design
 from axdse.multipliers.cores import cores
@@ -18,6 +19,7 @@ def cost_of(
     library: Path | None = None,
     activity: Source | None = None,
     clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> Cost:
     """`core_cost` of a multiplier, `unit_cost` of a candidate.
 
@@ -25,8 +27,8 @@ def cost_of(
         AxdseError: as they do.
     """
     if isinstance(design, Candidate):
-        return unit_cost(design, library, activity, clock_ns)
-    return core_cost(design, library, activity, clock_ns)
+        return unit_cost(design, library, activity, clock_ns, aim)
+    return core_cost(design, library, activity, clock_ns, aim)
 
 
 def costs_of(
@@ -35,6 +37,7 @@ def costs_of(
     activity: Source | None = None,
     clock_ns: float | None = None,
     jobs: int | None = None,
+    aim: Aim = "energy",
 ) -> Iterator[Cost | AxdseError]:
     """Yield the cost of each design in order; an error stands for one that has none.
 
@@ -43,7 +46,7 @@ def costs_of(
 
     def one(design: Design) -> Cost | AxdseError:
         try:
-            return cost_of(design, library, activity, clock_ns)
+            return cost_of(design, library, activity, clock_ns, aim)
         except AxdseError as error:
             return error
 

@@ -4,13 +4,17 @@
 """
 
 import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from axdse.flows.cost.record import Cost, Energy
 from axdse.flows.liberty.library import Library, read_library
-from axdse.flows.netlist.check import check_design
+from axdse.flows.netlist.adders import EVERY, Adders, Aim, adders_of
+from axdse.flows.netlist.check import NetlistError, NetlistProof, check_design
 from axdse.flows.netlist.delays import Delays, critical_path_ns, delays_of, timing_script
+from axdse.flows.netlist.mapped import ADDERS_LIMIT_S
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import (
     scripts_for,
@@ -21,6 +25,7 @@ from axdse.flows.netlist.synthesis import (
 from axdse.flows.power.activity import timed_and_still
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design, Uniform
+from axdse.flows.power.choice import ranked
 from axdse.flows.power.power import power_of
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import cached, digest
@@ -35,11 +40,14 @@ ESTIMATE = "axdse.flows.cost.cost"
 
 
 def cost_basis(
-    library: Path | None = None, activity: Source | None = None, clock_ns: float | None = None
+    library: Path | None = None,
+    activity: Source | None = None,
+    clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> str:
     """SHA-256 (hex) of all that a cost depends on but the design.
 
-    Tools, recipes, library, our own estimate, clock and operands: costs of different bases never
+    Tools, recipes, library, our own estimate, clock, aim, operands: costs of different bases never
     stand in one front.
 
     Raises:
@@ -50,7 +58,7 @@ def cost_basis(
     library_digest, recipes = read_library(library).digest, _recipes(clock_ns)
     # What we compute ourselves is as much a tool as the others, and has no other version.
     own = code_digest(ESTIMATE)
-    return digest(library_digest, own, *tools, *recipes, str(clock_ns), *sources)
+    return digest(library_digest, own, *tools, *recipes, str(clock_ns), aim, *sources)
 
 
 @functools.lru_cache
@@ -58,9 +66,9 @@ def _recipes(clock_ns: float | None) -> tuple[str, ...]:
     """What is asked of Yosys and OpenSTA, names of modules and ports aside."""
     return (
         *(
-            synthesis_script("top", script=script, registers=registers)
+            synthesis_script("top", script=script, registers=registers, adders=adders)
             for script in timed_scripts(clock_ns)
-            for registers in (False, True)
+            for registers, adders in ((True, EVERY[0]), *((False, each) for each in EVERY))
         ),
         *(timing_script("top"), timing_script("top", "clock", ("a", "b"))),
     )
@@ -86,6 +94,7 @@ def core_cost(
     library: Path | None = None,
     activity: Source | None = None,
     clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> Cost:
     """Cost of the bare core, cached.
 
@@ -95,13 +104,15 @@ def core_cost(
         activity: operands, beside the uniform ones.
         clock_ns: delay target; of the recipes in `synthesis`, the one that meets it with the
             smallest area, or else the fastest.
+        aim: with and without full adders the core is mapped in the way that takes less of this;
+            energy is that of uniform operands, glitches included.
 
     Raises:
         AxdseError: a tool or the library is missing or fails, the RTL is neither combinational
             nor a pipeline without feedback, the netlist differs from the C model, or the activity
             is of another format.
     """
-    return _cost(multiplier, core_rtl(multiplier), library, activity, clock_ns)
+    return _cost(multiplier, core_rtl(multiplier), library, activity, clock_ns, aim)
 
 
 def unit_cost(
@@ -109,13 +120,14 @@ def unit_cost(
     library: Path | None = None,
     activity: Source | None = None,
     clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> Cost:
     """Cost of the whole unit: the core with the sign, exponent and special-value logic.
 
     Raises:
         AxdseError: as `core_cost`.
     """
-    return _cost(candidate, unit_rtl(candidate), library, activity, clock_ns)
+    return _cost(candidate, unit_rtl(candidate), library, activity, clock_ns, aim)
 
 
 def _cost(
@@ -124,19 +136,56 @@ def _cost(
     library: Path | None,
     activity: Source | None,
     clock_ns: float | None,
+    aim: Aim,
 ) -> Cost:
     """Look the cost up, or measure it."""
     cells = read_library(library)
     scripts = scripts_for(rtl, cells, clock_ns)
     core = design.multiplier if isinstance(design, Candidate) else design
-    basis = cost_basis(library, activity, clock_ns)
+    basis = cost_basis(library, activity, clock_ns, aim)
     key = digest(
         *(_name(design), model_digest(core), rtl.digest, repr(rtl.ports), repr(rtl.pipeline)),
         *(basis, *scripts),
     )
     return cached(
-        "cost", key, Cost, lambda: _measured(design, rtl, cells, activity, clock_ns, basis)
+        "cost", key, Cost, lambda: _measured(design, rtl, cells, activity, clock_ns, aim, basis)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """A netlist, and the script of ABC that made it."""
+
+    netlist: Netlist
+    script: str
+    adders: Adders
+
+
+def _ways(rtl: Rtl, library: Library, clock_ns: float | None) -> Iterator[_Way]:
+    """How a design can be mapped: a pipeline, of which nothing is proved, by ABC alone."""
+    for adders in EVERY[:1] if rtl.pipeline else adders_of(library):
+        netlist, script = synthesise_for(rtl, library, clock_ns, adders)
+        if adders == "none" or any(len(each.cell.outputs) > 1 for each in netlist.instances):
+            yield _Way(netlist, script, adders)
+
+
+def _best(
+    design: Design, rtl: Rtl, library: Library, clock_ns: float | None, aim: Aim
+) -> tuple[_Way, NetlistProof]:
+    """The first in order that is right; one with full adders has to be proved so."""
+    by_energy = aim == "energy" and not library.lacks
+    given = Uniform().transitions(design) if by_energy else None
+    ways = tuple(_ways(rtl, library, clock_ns))
+    for way in ranked(ways, lambda way: way.netlist, library, clock_ns, given):
+        if way.adders == "none":
+            break
+        try:
+            proof = check_design(way.netlist, design, ADDERS_LIMIT_S)
+        except NetlistError:
+            continue
+        if proof.proven:
+            return way, proof
+    return ways[0], check_design(ways[0].netlist, design)
 
 
 def _measured(
@@ -145,10 +194,11 @@ def _measured(
     library: Library,
     activity: Source | None,
     clock_ns: float | None,
+    aim: Aim,
     basis: str,
 ) -> Cost:
-    netlist, script = synthesise_for(rtl, library, clock_ns)
-    proof = check_design(netlist, design)
+    way, proof = _best(design, rtl, library, clock_ns, aim)
+    netlist, script = way.netlist, way.script
     area, delays = netlist.area_um2, delays_of(netlist)
     uniform, recorded = (
         _energy(netlist, delays, library, source, design) if source and not library.lacks else None
@@ -163,7 +213,7 @@ def _measured(
         library=library.name,
         library_digest=library.digest,
         tools=tools_in_use(),
-        recipe=_recipe(rtl, script),
+        recipe=_recipe(rtl, script, way.adders),
         rtl_digest=rtl.digest,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         basis=basis,
@@ -173,6 +223,8 @@ def _measured(
         no_power=f"{library.name} lacks {library.lacks}" if library.lacks else "",
         clock_ns=clock_ns,
         registers=len(netlist.registers),
+        aim=aim,
+        adders=way.adders,
     )
 
 
@@ -180,8 +232,9 @@ def _name(design: Design) -> str:
     return design.name if isinstance(design, Candidate) else design.spec
 
 
-def _recipe(rtl: Rtl, script: str) -> str:
-    commands = synthesis_script(rtl.top, script=script, registers=rtl.pipeline is not None)
+def _recipe(rtl: Rtl, script: str, adders: Adders) -> str:
+    registers = rtl.pipeline is not None
+    commands = synthesis_script(rtl.top, script=script, registers=registers, adders=adders)
     clock = rtl.pipeline.clock if rtl.pipeline else ""
     return f"# Yosys\n{commands}# OpenSTA\n{timing_script(rtl.top, clock, rtl.ports[:2])}"
 

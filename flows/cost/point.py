@@ -12,6 +12,7 @@ from pathlib import Path
 
 from axdse.flows.cost.cost import cost_basis, unit_cost
 from axdse.flows.cost.record import Cost, Energy
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Uniform
 from axdse.flows.power.recorded_source import Recorded
@@ -224,6 +225,7 @@ def point_cost(
     demand: Demand,
     library: Path | None = None,
     clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> PointCost:
     """Cost of the units of a design point, each cached; `unit_cost` has the rest.
 
@@ -231,7 +233,7 @@ def point_cost(
         AxdseError: as `Demand.portions` and `unit_cost`.
     """
     portions = demand.portions(point)
-    units = (unit_cost(p.mac.candidate, library, p.source, clock_ns) for p in portions)
+    units = (unit_cost(p.mac.candidate, library, p.source, clock_ns, aim) for p in portions)
     return PointCost(tuple(units), tuple(portion.share for portion in portions))
 
 
@@ -240,10 +242,11 @@ def point_bases(
     demand: Demand,
     library: Path | None = None,
     clock_ns: float | None = None,
+    aim: Aim = "energy",
 ) -> tuple[str, ...]:
     """What `point_cost` would depend on today beside the designs; see `PointCost.bases`.
 
     Raises:
         AxdseError: as `Demand.portions`; or a tool or the library is missing.
     """
-    return tuple(cost_basis(library, p.source, clock_ns) for p in demand.portions(point))
+    return tuple(cost_basis(library, p.source, clock_ns, aim) for p in demand.portions(point))

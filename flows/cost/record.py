@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from axdse.flows.netlist.adders import Adders, Aim
 from axdse.flows.netlist.check import NetlistProof
 
 
@@ -89,6 +90,8 @@ class Cost(MappedCost):
         no_power: why there is no power; empty: there is.
         clock_ns: delay target of the synthesis; None: none, the smallest area.
         registers: number of flip-flops; 0: combinational.
+        aim: what full adders were chosen by.
+        adders: where those that it has come from.
     """
 
     uniform: Energy | None = None
@@ -96,6 +99,8 @@ class Cost(MappedCost):
     no_power: str = ""
     clock_ns: float | None = None
     registers: int = 0
+    aim: Aim = "energy"
+    adders: Adders = "none"
 
     @property
     def slack_ns(self) -> float | None:

@@ -16,6 +16,8 @@ from axdse.flows.liberty.library import Library
 # Where adders come from: nowhere, ABC maps all; gates that add, as extract_fa finds them; words:
 # carry-save trees, and additions as chains of full adders.
 Adders = Literal["none", "found", "chains"]
+# What the better way to map has less of.
+Aim = Literal["energy", "area"]
 EVERY: tuple[Adders, ...] = ("none", "found", "chains")
 FILE = "adders.v"
 FIND = ("extract_fa", f"techmap -map {FILE}", "opt")

@@ -95,6 +95,10 @@ def _literal(graph: Builder, gate: Gate, pins: list[int]) -> int:
     return graph.differ(*pins) if gate.kind == "$_XOR_" else pins[0] ^ 1
 
 
+class NetlistError(AxdseError):
+    """A netlist computes something else than it should."""
+
+
 @dataclass(frozen=True)
 class NetlistProof:
     """How a mapped netlist was compared.
@@ -146,7 +150,7 @@ def check_core(
     Args:
         netlist: the core.
         multiplier: what it was mapped from.
-        limit_s: wall time for ABC, in seconds.
+        limit_s: CPU time for ABC, in seconds.
 
     Raises:
         AxdseError: they differ, operands are shown; or a tool or the model fails.
@@ -174,7 +178,7 @@ def check_unit(
     Args:
         netlist: the unit.
         candidate: what it was mapped from.
-        limit_s: wall time for ABC, in seconds.
+        limit_s: CPU time for ABC, in seconds.
 
     Raises:
         AxdseError: they differ, operands are shown; or a tool or the model fails.
@@ -256,9 +260,9 @@ def _compare(netlist: Netlist, design: str, stimulus: Stimulus, expected: np.nda
 
 def _differ(
     design: str, other: str, operands: tuple[int, int], products: tuple[int, int]
-) -> AxdseError:
+) -> NetlistError:
     a, b, got, expected = (*operands, *products)
-    return AxdseError(
+    return NetlistError(
         f"the mapped netlist of {design} must compute what the {other} does",
         f"a={a:#x}, b={b:#x} gives {got:#x}, not {expected:#x}",
         "run axdse verify: if the RTL passes, the synthesis is at fault",

@@ -104,7 +104,9 @@ def limited(command: Sequence[str], seconds: int, memory_bytes: int, file_bytes:
     """
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
-    limits = f"-c 0,-t {seconds},-v {memory_bytes >> 10},-f {file_bytes >> 9}".split(",")
+    # SIGXCPU comes first, and tells what SIGKILL would not.
+    cpu = f"-S -t {seconds},-H -t {seconds + 1}"
+    limits = f"-c 0,{cpu},-v {memory_bytes >> 10},-f {file_bytes >> 9}".split(",")
     script = "".join(f"ulimit {each} 2>/dev/null; " for each in limits)
     return ["/bin/sh", "-c", f'{script}exec "$@"', "sh", *command]
 

@@ -55,6 +55,7 @@ def test_the_whole_grid_of_a_width_is_costed(capsys: Out) -> None:
         (["exact(n=3)", "--all"], "--all takes no SPEC"),
         (["--all", "--bits", "60"], "width of some core"),
         (["exact(n=3)", "--core", "--fast", "--clock", "1"], "--fast knows neither"),
+        (["exact(n=3)", "--core", "--fast", "--aim", "area"], "and no full adders"),
         (["exact(n=3)", "--activity", "absent.npz"], "absent.npz"),
         (["exact(n=3)", "--core", "--clock", "0"], "above 0 ns"),
         (["exact(n=3)", "--against", "published"], "published figures"),
@@ -66,6 +67,13 @@ def test_bad_input_is_one_line(options: list[str], message: str, capsys: Out) ->
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_full_adders_are_there_by_what_they_are_to_save(capsys: Out) -> None:
+    for aim in ("energy", "area"):
+        assert run(["cost", "exact(n=4)", "--core", "--aim", aim, "--json"]) == 0
+        (cost,) = json.loads(capsys.readouterr().out)
+        assert (cost["aim"], cost["adders"]) == (aim, "found" if aim == "energy" else "none")
 
 
 def test_operands_that_stand_still_take_no_energy(tmp_path: Path, capsys: Out) -> None:
@@ -120,7 +128,6 @@ def test_a_lazy_sum_is_shown_with_its_conversion(capsys: Out) -> None:
     [
         (["exact(n=8)", *DOT], "--sum is of the whole MAC"),
         (["exact(n=8)", "--stages", "0"], "--stages is of the whole MAC"),
-        (["exact(n=8)", "--aim", "area"], "--aim is of the whole MAC"),
         ([*SMALL, "--core"], "--core has no place beside --mac"),
         ([*SMALL, "--fast"], "--fast has no place beside --mac"),
         (["--mac"], "at least one SPEC"),

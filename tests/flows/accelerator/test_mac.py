@@ -18,6 +18,7 @@ from axdse.flows.liberty.library import OSU018, read_library
 from axdse.flows.netlist.mapped import mapped_ways
 from axdse.flows.netlist.netlist import Port
 from axdse.flows.netlist.registers import flip_flop
+from axdse.flows.power.choice import alone_fj
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.errors import AxdseError
 
@@ -96,7 +97,7 @@ def test_the_adder_is_to_the_unit_as_it_should() -> None:
     netlist = mapped_unit(unit, library, None, stream, "energy")
     met = mac_netlists._settled(unit, netlist.composed, stream)
     energies = {
-        name.split("_")[0]: mac_netlists.alone_fj(way.netlist, library, met[name])
+        name.split("_")[0]: alone_fj(way.netlist, library, met[name])
         for name, way in netlist.ways.items()
     }
     stage = unit.path.stage_bits * flip_flop(library).clock_fj

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ from axdse.flows.cost.cost import core_cost, unit_cost
 from axdse.flows.liberty.library import OSU018, Library, read_library
 from axdse.flows.netlist import check as netlist_check
 from axdse.flows.netlist import delays, synthesis
+from axdse.flows.netlist.adders import Adders, Aim
+from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.power.activity_source import Trace
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
-from axdse.multipliers.designs.rtl_text import Rtl
+from axdse.multipliers.designs.rtl_text import Rtl, core_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 from axdse.multipliers.sandbox import bounded
@@ -42,15 +45,23 @@ def unit(spec: str, format_text: str) -> Candidate:
     return Candidate(core(spec), parse_format(format_text))
 
 
-@pytest.mark.parametrize("golden", GOLDEN["costs"], ids=lambda golden: golden["design"])
+@pytest.mark.parametrize(
+    "golden", GOLDEN["costs"], ids=lambda golden: f"{golden['design']} by {golden['aim']}"
+)
 def test_golden_values(golden: dict[str, object]) -> None:
     spec, _, format_text = str(golden["design"]).partition(" in ")
-    got = unit_cost(unit(spec, format_text)) if format_text else core_cost(core(spec))
+    aim: Aim = "area" if golden["aim"] == "area" else "energy"
+    got = (
+        unit_cost(unit(spec, format_text), aim=aim)
+        if format_text
+        else core_cost(core(spec), aim=aim)
+    )
     same = list(got.tools) == GOLDEN["tools"] and got.library_digest == GOLDEN["library_digest"]
     if not same:
         warnings.warn(f"golden costs are of {GOLDEN['tools']}: compared within 5%", stacklevel=1)
     tolerance = 1e-6 if same else 0.05
     assert got.design == golden["design"]
+    assert got.adders == golden["adders"]
     assert got.area_um2 == pytest.approx(golden["area_um2"], rel=tolerance)
     assert got.gate_equivalents == pytest.approx(golden["gate_equivalents"], rel=tolerance)
     assert got.delay_ns == pytest.approx(golden["delay_ns"], rel=tolerance)
@@ -111,12 +122,38 @@ def test_every_family_maps_to_what_its_model_computes(family: str) -> None:
     ids=lambda specs: specs[0],
 )
 def test_a_rougher_multiplier_costs_less(specs: list[str]) -> None:
-    areas = [core_cost(core(spec)).area_um2 for spec in specs]
+    areas = [core_cost(core(spec), aim="area").area_um2 for spec in specs]
     assert areas == sorted(set(areas), reverse=True)
 
 
 def test_a_unit_costs_more_than_its_core() -> None:
     assert unit_cost(unit("exact(n=5)", "float(8,4)")).cells > core_cost(core("exact(n=5)")).cells
+
+
+def test_full_adders_are_there_where_they_save_what_is_asked_for() -> None:
+    frugal, small = (core_cost(core("exact(n=8)"), aim=aim) for aim in get_args(Aim))
+    assert (frugal.adders, small.adders) == ("found", "none")
+    assert "extract_fa" in frugal.recipe
+    assert frugal.basis != small.basis
+    assert frugal.uniform
+    assert small.uniform
+    assert frugal.uniform.energy_fj < 0.6 * small.uniform.energy_fj
+    assert frugal.area_um2 > small.area_um2
+
+
+def test_a_netlist_with_full_adders_that_is_wrong_is_left_out(
+    fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong, map_to = core_rtl(core("truncated(n=4,t=3)")), cost.synthesise_for
+
+    def map_wrongly(
+        rtl: Rtl, library: Library, clock_ns: float | None, adders: Adders = "none"
+    ) -> tuple[Netlist, str]:
+        other = replace(wrong, ports=rtl.ports)
+        return map_to(rtl if adders == "none" else other, library, clock_ns, adders)
+
+    monkeypatch.setattr(cost, "synthesise_for", map_wrongly)
+    assert core_cost(core("exact(n=4)")).adders == "none"
 
 
 def test_our_recipe_beats_the_default_script_of_yosys() -> None:
@@ -137,7 +174,7 @@ def test_a_trace_that_stands_still_takes_no_energy() -> None:
 
 
 def test_glitches_and_their_energy_are_beyond_zero_delay() -> None:
-    got = core_cost(core("exact(n=8)")).uniform
+    got = core_cost(core("exact(n=8)"), aim="area").uniform
     assert got is not None
     assert got.toggles > 1.5 * got.zero_delay_toggles
     assert 1.3 < got.energy_fj / got.zero_delay_fj < 2.5
@@ -151,15 +188,15 @@ def test_a_library_without_power_tables_gives_area_and_delay(tmp_path: Path) -> 
     got = core_cost(core("exact(n=4)"), path)
     assert got.uniform is None
     assert got.no_power == "plain lacks internal_power tables"
-    assert got.area_um2 == core_cost(core("exact(n=4)")).area_um2
+    assert got.area_um2 == core_cost(core("exact(n=4)"), aim="area").area_um2
 
 
 # A clock.
 
 
 def test_a_clock_buys_speed_with_area() -> None:
-    relaxed = core_cost(core("exact(n=6)"))
-    tight = core_cost(core("exact(n=6)"), clock_ns=0.8 * relaxed.delay_ns)
+    relaxed = core_cost(core("exact(n=6)"), aim="area")
+    tight = core_cost(core("exact(n=6)"), clock_ns=0.8 * relaxed.delay_ns, aim="area")
     assert tight.feasible
     assert tight.slack_ns == pytest.approx(0.8 * relaxed.delay_ns - tight.delay_ns)
     assert tight.area_um2 > relaxed.area_um2
