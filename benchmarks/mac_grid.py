@@ -71,6 +71,7 @@ TRAINED: tuple[Pair, ...] = (
     ("mitchell(m=3) in float(8,3)", LAZY),
     ("exact(n=8) in int8", "dot(terms=4,acc=int(24))"),
     ("alm_soa(m=6,t=2) in float(8,6)", LAZY),
+    ("exact(n=8) in int8", "dot(terms=16,acc=int(24))"),
     ("exact(n=4) in float(8,3)", "dot(terms=4,acc=lazy(8,24))"),
     ("exact(n=4) in float(8,3)", FUSED),
     ("drum(n=4,k=3) in float(8,3)", LAZY),

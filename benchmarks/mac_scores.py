@@ -7,7 +7,8 @@ Each MAC is trained beside REFERENCE with the same seed, so with the same weight
 order; the difference of the final metric has Student's 95 % interval over the seeds. Costs are
 those of `mac_grid.csv`: by which factors REFERENCE takes more area and energy. A MAC is "as good"
 where its interval has no loss above RESOLUTION. Trainings that the file holds already, with the
-same settings and MAC, are not repeated. --table trains nothing.
+same settings and MAC, are not repeated. --table trains nothing, and prints the tables of
+`docs/front.md`, of shares and of scores.
 """
 
 import argparse
@@ -32,6 +33,12 @@ RESULTS = Path(__file__).parent / "results"
 TRAININGS, TABLE = RESULTS / "mac_scores.json", RESULTS / "mac_scores.csv"
 REFERENCE = MACS[0]
 TASKS = ("teacher", "autoenc")
+# Whose shares are shown; a row for each sum that two of them have.
+SHOWN = (
+    *("exact(n=4) in float(8,3)", "drum(n=4,k=3) in float(8,3)"),
+    *("exact(n=8) in bf16", "drum(n=8,k=4) in bf16"),
+)
+INTEGERS = ("exact(n=8) in int8", "drum(n=8,k=4) in int8", "baugh_wooley(n=8) in int8")
 RESOLUTION = {"decades": 0.04}  # a tenth more error
 COLUMNS = (
     *("task", "core", "sum", "seeds", "score", "worse_by", "half_width", "as_good"),
@@ -71,12 +78,73 @@ def rows_of(task: str, trainings: list[Training]) -> list[dict[str, object]]:
 
 def times_less(mac: tuple[str, str]) -> tuple[float, ...]:
     """By which factors REFERENCE takes more area, and energy with and without glitches."""
-    with (RESULTS / "mac_grid.csv").open(newline="") as file:
-        costs = {(row["core"], row["sum"]): row for row in csv.DictReader(file)}
+    costs = grid()
     if mac not in costs or REFERENCE not in costs:
         return ()
     names = ("um2", "recorded_element_fj", "recorded_still_element_fj")
     return tuple(float(costs[REFERENCE][name]) / float(costs[mac][name]) for name in names)
+
+
+def grid() -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of `mac_grid.csv` by core and sum."""
+    with (RESULTS / "mac_grid.csv").open(newline="") as file:
+        return {(row["core"], row["sum"]): row for row in csv.DictReader(file)}
+
+
+def shares_table(cores: tuple[str, ...]) -> str:
+    """Area and energy of each product by sum and core, and the multiplier's part of them."""
+    costs = grid()
+    sums = dict.fromkeys(total for core, total in costs if core in cores)
+    heads = [*(f"`{core}`, 1000 um2" for core in cores), *(f"`{core}`, pJ" for core in cores)]
+    lines = [f"| sum | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for total in sums:
+        rows = [costs.get((core, total)) for core in cores]
+        if sum(row is not None for row in rows) > 1:
+            cells = [*map(_area_cell, rows), *map(_energy_cell, rows)]
+            lines.append(f"| `{total}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _area_cell(row: dict[str, str] | None) -> str:
+    if row is None:
+        return "-"
+    area = float(row["um2"])
+    return f"{area / 1000:.1f} ({float(row['multiplier_um2']) / area:.0%})"
+
+
+def _energy_cell(row: dict[str, str] | None) -> str:
+    if row is None:
+        return "-"
+    shown = []
+    for kind in ("recorded", "recorded_still"):
+        whole = float(row[f"{kind}_element_fj"])
+        part = float(row[f"{kind}_core_fj"]) + float(row[f"{kind}_multiplier_fj"])
+        shown.append((f"{whole / 1000:.1f}", f"{part / whole:.0%}"))
+    (pj, share), (still, still_share) = shown
+    return f"{pj} / {still} ({share} / {still_share})"
+
+
+def scores_table() -> str:
+    """The MACs with their paired differences, and by which factors they take less."""
+    with TABLE.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {(row["task"], row["core"], row["sum"]): row for row in rows}
+    heads = ("core", "sum", *(f"{task}, worse by" for task in TASKS))
+    less = ("area, times less", "energy, times less", "without glitches")
+    lines = [f"| {' | '.join((*heads, *less))} |", "|---" * (len(heads) + len(less)) + "|"]
+    for row in (row for row in rows if row["task"] == TASKS[0]):
+        mac = row["core"], row["sum"]
+        apart = [_apart(found.get((task, *mac))) for task in TASKS]
+        cells = [row[f"{what}_times_less"] or "-" for what in ("area", "energy", "still")]
+        lines.append(f"| `{mac[0]}` | `{mac[1]}` | {' | '.join((*apart, *cells))} |")
+    return "\n".join(lines)
+
+
+def _apart(row: dict[str, str] | None) -> str:
+    if row is None:
+        return "-"
+    text = f"{float(row['worse_by']):+.3f} ± {float(row['half_width']):.3f}"
+    return text if row["as_good"] == "no" else f"**{text}**"
 
 
 def main() -> None:
@@ -98,6 +166,8 @@ def main() -> None:
                 print(trainings[-1], flush=True)
                 _write(trainings)
     _write(trainings)
+    if options.table:
+        print("\n\n".join((shares_table(SHOWN), shares_table(INTEGERS), scores_table())))
 
 
 def _write(trainings: list[Training]) -> None:
