@@ -193,7 +193,7 @@ def _commands(finalist: Finalist, part: Part, core: Rtl, run: RunDir) -> Command
         f"--model {part.candidate.multiplier.family.name}.c --rtl {core.top}.v",
         verify_core=f"{axdse} verify {spec} --seed {part.certificate.seed}",
         verify_unit=f"{axdse} verify {spec} --unit {form} --seed {part.unit_certificate.seed}",
-        cost=f"{axdse} cost {spec} {form}{_library(config)}{met}",
+        cost=f"{axdse} cost {spec} {form} --aim {config.aim}{_library(config)}{met}",
         energy=f"{axdse} energy {up}/operands.npz {spec} {form}{_array(config)}" if alone else "",
         lut=f"{axdse} lut {spec} {form} -o table.npz",
         train=train if alone else (),
@@ -203,7 +203,8 @@ def _commands(finalist: Finalist, part: Part, core: Rtl, run: RunDir) -> Command
 def _point_commands(finalist: Finalist, run: RunDir) -> tuple[str, ...]:
     config, axdse = run.config, _axdse(run, "..")
     met = f" --activity ../operands.npz --dataflow {config.dataflow}"
-    cost = f"{axdse} cost {ASSIGNMENT}{_library(config)}{_clock(config)}{met}"
+    basis = f" --aim {config.aim}{_library(config)}{_clock(config)}"
+    cost = f"{axdse} cost {ASSIGNMENT}{basis}{met}"
     energy = f"{axdse} energy ../operands.npz {ASSIGNMENT}{_array(config)}"
     train = f"{axdse} train {ASSIGNMENT} --config ../config.yaml --seed"
     trainings = (f"{train} {seed}" for seed in finalist.point.seeds)

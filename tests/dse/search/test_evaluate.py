@@ -20,6 +20,7 @@ from axdse.dse.training.task import Made
 from axdse.dse.training.train import Score, Trained, measure, train
 from axdse.flows.accelerator.systolic_array import Array
 from axdse.flows.cost.point import Demand, PointCost, WholeMacs
+from axdse.flows.netlist.adders import Aim
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, parse_design_point
 from axdse.multipliers.designs.family import Multiplier
@@ -64,7 +65,7 @@ def test_whole_macs_are_costed_if_an_objective_is_of_them(tiny_config: Make) -> 
     config = tiny_config("objectives: [accuracy, mac.energy, mac.area]", "activity: uniform")
     with_, without = (
         evaluate(0, point, each, Demand(), lambda cost: CLOSED).cost
-        for each in (config, tiny_config("activity: uniform"))
+        for each in (config, tiny_config("objectives: [accuracy, energy]", "activity: uniform"))
     )
     assert with_ is not None
     assert without is not None
@@ -82,7 +83,8 @@ def test_an_array_is_asked_for_if_an_objective_is_of_it(
 ) -> None:
     asked = []
 
-    def whole(*_: object, array: Array | None = None) -> WholeMacs:
+    def whole(*_: object, array: Array | None = None, aim: Aim) -> WholeMacs:
+        assert aim == "energy"
         asked.append(array)
         return WholeMacs(1.0, 2.0, 3.0, "basis", 4.0 if array else None)
 
