@@ -132,6 +132,13 @@ def test_a_loop_ends_even_when_nobody_looks_after_it(tmp_path: Path) -> None:
     assert run.log == "8\n"
 
 
+def test_cpu_time_may_be_limited_apart_from_wall_time(tmp_path: Path) -> None:
+    loop, log = ["sh", "-c", "while :; do :; done"], tmp_path / "log"
+    with pytest.raises(AxdseError, match="loop must end within 1 s: killed"):
+        run_process("loop", loop, tmp_path, log, 120, cpu_s=1)
+    assert run_process("sleep", ["sleep", "2.5"], tmp_path, log, 120, cpu_s=1).exit_code == 0
+
+
 def test_a_tool_writes_in_its_folder_and_its_scratch_alone(tmp_path: Path) -> None:
     """All but the folder is closed, by Landlock; a kernel without it fails this test."""
     assert fence_version() > 0
