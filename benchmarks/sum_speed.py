@@ -46,6 +46,8 @@ MACS = {
     "exact(n=8) in bf16 sum ampere": 4.4,
     "exact(n=8) in bf16 sum blackwell_fp8": None,
     "exact(n=4) in float(8,3) sum dot(terms=4,acc=lazy(10,24))": 3.0,
+    "exact(n=8) in approxtrain sum dot(terms=4,acc=lazy(10,24))": 3.0,
+    "exact(n=8) in bf16 sum dot(terms=4,acc=lazy(10,24))": 3.0,
     "exact(n=4) in float(8,3) sum float(8,10,round=rz)": 3.0,
     "exact(n=4) in float(8,3) sum float(8,10)": 4.5,
     "exact(n=8) in approxtrain sum float(8,7)": 4.2,
@@ -131,6 +133,7 @@ def main() -> None:
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
+        "generation": _generation(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "torch": version("torch"),
         "turns": TURNS,
@@ -245,6 +248,14 @@ def _compiled_for_avx2() -> Iterator[None]:
         cpu_compile.FLAGS, kernels.cpu_flags = flags, known
         for cached in (cpu_compile.load_kernel, engine_for):
             cached.cache_clear()
+
+
+def _generation() -> str:
+    """What tells CPUs of one name apart; empty where it is not known."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    fields = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    return ", ".join(f"{key} {fields[key]}" for key in ("cpu family", "model") if key in fields)
 
 
 def _ratio(times: list[float], beside: list[float]) -> float:

@@ -55,7 +55,7 @@ def compile_kernel(source: str) -> Path:
         kind="kernel",
         end=".so",
         flags=(*FLAGS, *SEMANTICS, f"-I{folder}"),
-        link=("-shared",),
+        link=("-shared", "-lm"),
         name=f"the kernel {source}",
         remedy=OUR_C,
         limit_s=_LIMIT_S,

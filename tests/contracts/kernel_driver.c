@@ -1,7 +1,8 @@
 /* One matrix product by the kernel KERNEL, a program of its own: for other CPUs and other flags.
  *
- * usage: driver IN OUT, where IN holds int64 rows, depth, columns, fraction_bits, entry_bytes and
- * the number of entries; then uint16 codes a [rows, depth], b [depth, columns], and the entries.
+ * usage: driver IN OUT, where IN holds int64 rows, depth, columns, fraction_bits, entry_bytes, the
+ * number of entries, and of bytes of a recipe; then uint16 codes a [rows, depth], b [depth, columns],
+ * the entries, and the recipe, with which the table of a kernel of sums begins.
  * OUT gets the sums [rows, columns], 4 bytes each.
  */
 #include KERNEL
@@ -9,7 +10,7 @@
 #include <stdio.h>
 
 struct header {
-    int64_t rows, depth, columns, fraction_bits, entry_bytes, entries;
+    int64_t rows, depth, columns, fraction_bits, entry_bytes, entries, recipe;
 };
 
 static void *allocate(int64_t bytes) {
@@ -39,6 +40,7 @@ int main(int count, char **arguments) {
     const code *a = read_codes(in, is.rows * is.depth), *b = read_codes(in, is.depth * is.columns);
     const uint16_t *entries = read_codes(in, is.entries);
     void *table = allocate(table_size(fraction_bits, entry_bytes));
+    if (fread(table, 1, (size_t)is.recipe, in) != (size_t)is.recipe) return 2;
     prepare_table(table, entries, fraction_bits, entry_bytes);
     const int64_t none = 0;
     const struct task task = {
