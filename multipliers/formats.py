@@ -11,8 +11,11 @@ from axdse.multipliers.errors import AxdseError
 Rounding = Literal["truncate", "nearest", "stochastic"]
 Product = Literal["narrow", "wide"]
 Sum = Literal["fp32", "bf16", "fp16"]
-FloatScale = Literal["tensor", "none"]
+FloatScale = Literal["tensor", "none", "block32"]
 IntScale = Literal["tensor", "channel"]
+BLOCK = 32  # operands along k that share a scale, in the formats of OCP MX
+# Of each element of OCP MX 1.0, by its widths: its largest number.
+MX_LARGEST = {(4, 3): 448.0, (5, 2): 57344.0, (3, 2): 28.0, (2, 3): 7.5, (2, 1): 6.0}
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,12 @@ class FloatFormat:
             after each addition.
         scale: how operands come into the range of e < 8: "tensor" divides each tensor by a power
             of two, "none" lets them overflow and underflow. With e = 8 there is nothing to scale.
+            "block32" is OCP MX 1.0: 32 operands along k share a power of two, and elements have
+            subnormals and, but for float(5,2), no infinities.
 
     Raises:
-        AxdseError: e is not within 2..8 or m not within 1..23; or e = 8 with scale "none".
+        AxdseError: e is not within 2..8 or m not within 1..23; or e = 8 with scale "none"; or
+            with "block32" it is no element of OCP MX.
     """
 
     exponent_bits: int = 8
@@ -52,6 +58,22 @@ class FloatFormat:
             raise AxdseError(
                 "e=8 has the range of FP32 and is never scaled", self.name, "leave scale out"
             )
+        if self.is_mx:
+            self._check_mx()
+
+    def _check_mx(self) -> None:
+        if (self.exponent_bits, self.fraction_bits) not in MX_LARGEST:
+            known = ", ".join(f"float({e},{m})" for e, m in MX_LARGEST)
+            rule = f"scale=block32 is of the elements of OCP MX: {known}"
+            raise AxdseError(rule, self.name, "choose one of these")
+        if self.rounding != "nearest":
+            rule = "elements of OCP MX are rounded to nearest"
+            raise AxdseError(rule, self.name, "leave round out")
+
+    @property
+    def is_mx(self) -> bool:
+        """Whether blocks of 32 operands along k share a scale."""
+        return self.scale == "block32"
 
     @property
     def name(self) -> str:
@@ -161,6 +183,10 @@ _ALIASES: dict[str, Format] = {
     "fp16": FloatFormat(5, 10),
     "fp8_e5m2": FloatFormat(5, 2),
     "fp8_e4m3": FloatFormat(4, 3),
+    **{
+        f"mxfp{1 + e + m}_e{e}m{m}": FloatFormat(e, m, product="wide", scale="block32")
+        for e, m in MX_LARGEST
+    },
 }
 
 
@@ -207,6 +233,8 @@ def parse_format(text: str) -> Format:
     are float(5,10), float(5,2) and float(4,3). A name takes options, too: `bf16(sum=bf16)`,
     `fp8_e4m3(product=wide)`, `int8(scale=channel)`.
 
+    `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e3m2`, `mxfp6_e2m3` and `mxfp4_e2m1` are of OCP MX 1.0.
+
     The E4M3 of the Open Compute Project, `fp8_e4m3fn`, is refused: it has no infinity and takes
     that exponent for finite numbers up to 448, which the units here take for infinities and NaN.
     The largest number of float(4,3) is 240.
@@ -224,6 +252,12 @@ def parse_format(text: str) -> Format:
             "units take the largest exponent for infinity and NaN, fp8_e4m3fn for numbers",
             repr(text),
             "choose fp8_e4m3, whose largest number is 240",
+        )
+    if head == "mxint8":
+        raise AxdseError(
+            "products of MXINT8 are integers of a block, and no sum here scales those",
+            repr(text),
+            "choose mxfp8_e4m3, or int8",
         )
     if head == "float":
         if len(options) < 2 or not (e := _EXPONENT.fullmatch(options[0])):

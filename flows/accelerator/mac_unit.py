@@ -58,6 +58,8 @@ class MacUnit:
     def operand_bits(self) -> int:
         """Width of one operand."""
         form = self.mac.format
+        if self.mac.recipe:
+            return self._shape.operand_bits
         if isinstance(form, FloatFormat):
             return 1 + form.exponent_bits + form.fraction_bits
         return form.bits

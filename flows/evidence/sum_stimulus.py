@@ -8,6 +8,8 @@ import numpy as np
 
 from axdse.flows.evidence.report import Covered
 from axdse.multipliers.designs.sum_shape import SPECIAL_BITS, SumShape
+from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.model.mx_codes import mx_codes
 from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, LazyRegister
 
 RANDOM_ROWS = 24_000
@@ -66,6 +68,8 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
     lane and in c, and random codes of near and of any exponents.
     """
     make = _Maker(shape, np.random.default_rng(seed))
+    if shape.is_mx:
+        return _of_blocks(make, sum_stimulus(shape.decoded, seed))
     if shape.sum.is_integer:
         return _collected(
             {"extremes": make.extremes(), "random codes": [make.random(RANDOM_ROWS)]}
@@ -79,6 +83,17 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
         "random codes": [make.random(RANDOM_ROWS // 2)],
     }
     return _collected(parts)
+
+
+def _of_blocks(make: "_Maker", steps: SumStimulus) -> SumStimulus:
+    """The same numbers as elements and scales, and any codes of both."""
+    form = make.shape.candidate.format
+    assert isinstance(form, FloatFormat)
+    own = *(mx_codes(side, form, make.rng) for side in (steps.a, steps.b)), steps.c
+    drawn = make.random(RANDOM_ROWS // 2)
+    a, b, c = (np.concatenate(both) for both in zip(own, drawn, strict=True))
+    covered = Covered("random elements and scales", len(drawn[2]), len(drawn[2]))
+    return SumStimulus(a, b, c, False, (*steps.coverage, covered))
 
 
 def _collected(parts: Mapping[str, Iterable["_Rows"]]) -> SumStimulus:

@@ -68,4 +68,4 @@ def _is_scaled(product: Product) -> bool:
     form: Format | None = product.call.format
     if form is None or isinstance(form, IntFormat):
         return form is not None
-    return form.exponent_bits < 8 and form.scale != "none"
+    return form.exponent_bits < 8 and form.scale == "tensor"

@@ -55,8 +55,8 @@ def gemm(
     if call.format is None:
         with _without_autocast(a):
             return torch.bmm(a, b)
-    left = encode(a, call.format, a_axis, call.largest)
-    right = encode(b, call.format, 2)
+    left = encode(a, call.format, a_axis, call.largest, along=2)
+    right = encode(b, call.format, 2, along=1)
     probe_gemm(probe, left.codes, right.codes, call)
     result = torch.ops.axdse.gemm(left.codes, right.codes, call.handle, call.swap)
     return _scaled(result, left.scale, right.scale)

@@ -5,13 +5,15 @@ codes. Float codes are sign, exponent and fraction as one integer, as in
 `axdse.multipliers.model.unit_oracle`. With e = 8 they are the upper bits of the FP32 word.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat
+from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import BLOCK, MX_LARGEST, FloatFormat, Format, IntFormat
 
 _SIGN, _SIZE = -(1 << 31), (1 << 31) - 1
 _INFINITY, _QUIET_NAN, _SMALLEST_NORMAL = 0x7F80_0000, 0x7FC0_0000, 0x0080_0000
@@ -35,7 +37,11 @@ class Encoded:
 
 
 def encode(
-    x: Tensor, number_format: Format, axis: int | None = None, largest: float | None = None
+    x: Tensor,
+    number_format: Format,
+    axis: int | None = None,
+    largest: float | None = None,
+    along: int | None = None,
 ) -> Encoded:
     """Make operands of a tensor; nothing to do, and nothing done, in most float(8, m).
 
@@ -50,6 +56,10 @@ def encode(
     it zero or the smallest normal number, with mean `x`. With scale=none the tensor is not
     divided, and what is too large becomes infinite, or the largest number by truncation, as in
     IEEE 754: then the user scales the loss.
+
+    OCP MX: each 32 operands along k are divided by the power of two that takes the exponent of
+    the largest of them to the largest of the format, are rounded to nearest even, with subnormals,
+    saturate, and are multiplied by that power again: the codes are these numbers, in FP32.
 
     Integers: symmetric; x is about codes * scale, with scale max|x| / (2^(bits-1) - 1).
 
@@ -69,12 +79,19 @@ def encode(
         largest: magnitude that the scale is made for, and beyond which numbers saturate; None:
             that of the tensor, or of each of its slices. A scale that is the same for all tensors
             makes the result for one example independent of the others in its batch.
+        along: the dimension that the product sums over, for scale=block32; None: there is none,
+            as in a convolution.
+
+    Raises:
+        AxdseError: there is no dimension for blocks of 32 to lie along, or they do not fill it.
 
     Returns:
         Operands and scale. Under `torch.compile` and checkpointing as any pointwise operation.
     """
     if isinstance(number_format, IntFormat):
         return _encode_integer(x, number_format, axis, largest)
+    if number_format.is_mx:
+        return Encoded(_encode_blocks(x, number_format, along), None)
     if number_format.exponent_bits < 8:
         return _encode_in_range(x, number_format, largest)
     if number_format.rounding == "stochastic":
@@ -122,6 +139,43 @@ def _encode_in_range(x: Tensor, number_format: FloatFormat, largest: float | Non
         size = torch.where(size.isfinite(), largest, size)
     scale = _power_of_two(size, number_format)
     return Encoded(_in_range(x / scale, number_format), scale)
+
+
+def _encode_blocks(x: Tensor, number_format: FloatFormat, along: int | None) -> Tensor:
+    """Numbers of OCP MX, the scale of each block in them; a block with an odd one is NaN."""
+    if along is None:
+        rule = "blocks of scale=block32 lie along k, which in a convolution is no dimension"
+        remedy = "give convolutions another format by their places"
+        raise AxdseError(rule, number_format.name, remedy)
+    depth = x.shape[along]
+    if depth % BLOCK:
+        rule = f"K of a product of MX operands is a multiple of {BLOCK}"
+        remedy = "give this product of this layer another format by its place"
+        raise AxdseError(rule, f"K = {depth} in {number_format.name}", remedy)
+    if not x.numel():
+        return x
+    blocks = x.unflatten(along, (depth // BLOCK, BLOCK))  # type: ignore[no-untyped-call]
+    inner = along + 1 if along >= 0 else along
+    size = blocks.abs().amax(inner, keepdim=True)
+    e, m = number_format.exponent_bits, number_format.fraction_bits
+    highest = MX_LARGEST[e, m]
+    top = math.frexp(highest)[1] + 126  # its biased exponent
+    # E8M0 begins at 2^-127; what is subnormal in FP32 is zero to operators.
+    power = ((size.view(torch.int32) >> 23) - top).clamp_min(-127)
+    near = _times_power(blocks, -power)
+    exponent = (near.view(torch.int32) >> 23 & 0xFF) - 127
+    place = exponent.clamp_min(1 - number_format.bias) - m
+    rounded = _times_power(_times_power(near, -place).round(), place).clamp(-highest, highest)
+    found = torch.where(size.isfinite(), _times_power(rounded, power), torch.nan)
+    return found.flatten(inner - 1, inner)
+
+
+def _times_power(x: Tensor, power: Tensor) -> Tensor:
+    """X 2^power, by two steps that are normal numbers: powers are within -252..252."""
+    half = power >> 1
+    for part in (half, power - half):
+        x = x * ((part + 127) << 23).view(torch.float32)
+    return x
 
 
 def _power_of_two(largest: Tensor, number_format: FloatFormat) -> Tensor:

@@ -21,7 +21,7 @@ from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
+from axdse.multipliers.formats import BLOCK, FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.sums.recipe import IntRegister, Sum, parse_sum
 
 # Those of a training step: activation x weight, output gradient x weight, and x activation.
@@ -176,7 +176,12 @@ def check_feeds(number_format: Format, total: Sum) -> None:
         if total.register.width < least:
             rule = f"{total.terms} products of {number_format.name} carry into {least} bits"
             raise AxdseError(rule, total.register.name, f"choose int({least}) or wider")
-    elif isinstance(number_format, FloatFormat) and number_format.sum != "fp32":
+        return
+    assert isinstance(number_format, FloatFormat)
+    if number_format.is_mx and BLOCK % total.terms:
+        rule = f"a step of MX operands lies within a block of {BLOCK}, so terms is a power of two"
+        raise AxdseError(rule, f"terms={total.terms}", f"choose 1, 2, 4, 8, 16 or {BLOCK}")
+    if number_format.sum != "fp32":
         raise AxdseError("a MAC has one sum", f"{number_format.name} sum {total.name}", "drop one")
 
 

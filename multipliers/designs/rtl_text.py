@@ -136,12 +136,15 @@ def unit_of(candidate: Candidate) -> Unit:
     """The unit of a format, without the core's file.
 
     Raises:
-        AxdseError: the core is a pipeline.
+        AxdseError: the core is a pipeline, or operands have scales of blocks.
     """
     if candidate.multiplier.family.pipeline:
         raise AxdseError(
             "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
         )
+    if isinstance(candidate.format, FloatFormat) and candidate.format.is_mx:
+        rule = "the scales of MX operands are added within a sum, so there is no unit without one"
+        raise AxdseError(rule, candidate.name, "give --sum, such as dot(terms=16,align=13)")
     if isinstance(candidate.format, IntFormat):
         return _int_unit(candidate.multiplier, candidate.format)
     return _float_unit(candidate.multiplier, candidate.format)

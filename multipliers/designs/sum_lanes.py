@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from axdse.multipliers.designs.datapath import Block, Module, Role, Slice, whole
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, core_instance, identifier
-from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.designs.sum_shape import MX_SCALE_BITS, SumShape
+from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.sums.recipe import FixedRegister
 
 Pins = tuple[tuple[str, Slice], ...]
@@ -76,12 +77,15 @@ def lane(shape: SumShape, make: Parts, core: Module, i: int) -> Iterator[Block]:
     n, x, pins, e = shape.sum.terms, shape.exponent_bits, shape.operand_bits, shape.format
     m, width = e.fraction_bits, core.outputs[0][1]
     a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
+    if shape.is_mx:
+        yield from (_decoder(shape, side, f"{name}{i}") for name, side in (("a", a), ("b", b)))
+        a, b = (whole(f"{name}{i}", 1 + e.exponent_bits + m) for name in "ab")
     bits = {
         name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
     }
     exponent = ("exponent", whole(f"exponent{i}", x))
     product = ("product", whole(f"product{i}", width))
-    fractions = (("x", Slice("ab", a.low, m)), ("y", Slice("ab", b.low, m)))
+    fractions = (("x", Slice(a.bus, a.low, m)), ("y", Slice(b.bus, b.low, m)))
     yield Block("core", core, (*fractions, product))
     reads = (
         f"sum_lane #(.E({e.exponent_bits}), .M({m}), .X({x}),",
@@ -99,6 +103,27 @@ def lane(shape: SumShape, make: Parts, core: Module, i: int) -> Iterator[Block]:
         inputs = (*inputs, largest)
     term = (("term", whole(f"term{i}", term_width(shape))),)
     yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
+
+
+def _decoder(shape: SumShape, code: Slice, bus: str) -> Block:
+    """What adds the scale of a block to the exponent of one of its elements."""
+    form = shape.candidate.format
+    assert isinstance(form, FloatFormat)
+    e, m = form.exponent_bits, form.fraction_bits
+    element, scale = 1 + e + m, MX_SCALE_BITS
+    body = (
+        f"  mx_decode #(.E({e}), .M({m}), .IEEE({int(e == 5)}), .FULL({int(e == 4)})) decode (\n"
+        "      .element(element), .scale(scale), .number(number));\n"
+    )
+    inputs, outputs = (("element", element), ("scale", scale)), (("number", 9 + m),)
+    files = (UNIT_FOLDER / "mx_decode.v",)
+    module = Module(f"sum_decode_{shape.format_word}", inputs, outputs, body, files)
+    pins = (
+        ("element", Slice(code.bus, code.low, element)),
+        ("scale", Slice(code.bus, code.low + element, scale)),
+        ("number", whole(bus, 9 + m)),
+    )
+    return Block("multiplier", module, pins)
 
 
 def term_width(shape: SumShape) -> int:

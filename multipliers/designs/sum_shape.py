@@ -15,6 +15,7 @@ from axdse.multipliers.sums.recipe import (
 
 REGISTER_BITS = 64
 WIDEST = 240  # bits of an aligned term
+MX_SCALE_BITS = 8
 GUARD = 3  # bits below those of a sum of two, of which the last is sticky
 SPECIAL_BITS = 2  # of a register without a format: 1 infinity, 2 minus infinity, 3 NaN
 
@@ -36,9 +37,20 @@ class SumShape:
 
     @property
     def format(self) -> FloatFormat:
-        """Of the operands."""
+        """Of the operands; of MX ones with their scale."""
         assert isinstance(self.candidate.format, FloatFormat)
-        return self.candidate.format
+        return self.candidate.format.in_fp32 if self.is_mx else self.candidate.format
+
+    @property
+    def is_mx(self) -> bool:
+        """Whether an operand is an element with the scale of its block, {scale, element}."""
+        form = self.candidate.format
+        return isinstance(form, FloatFormat) and form.is_mx
+
+    @property
+    def decoded(self) -> "SumShape":
+        """The unit behind the decoders of MX operands."""
+        return SumShape(Candidate(self.candidate.multiplier, self.format), self.sum)
 
     @property
     def format_word(self) -> str:
@@ -46,14 +58,16 @@ class SumShape:
         form = self.candidate.format
         if not isinstance(form, FloatFormat):
             return form.unit.name
-        return f"float_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
+        kind = "mx" if form.is_mx else "float"
+        return f"{kind}_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
 
     @property
     def operand_bits(self) -> int:
         """Width of one operand."""
-        if isinstance(self.candidate.format, IntFormat):
-            return self.candidate.format.bits
-        return 1 + self.format.exponent_bits + self.format.fraction_bits
+        form = self.candidate.format
+        if isinstance(form, IntFormat):
+            return form.bits
+        return 1 + form.exponent_bits + form.fraction_bits + (MX_SCALE_BITS if form.is_mx else 0)
 
     @property
     def fraction_bits(self) -> int:

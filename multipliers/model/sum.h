@@ -192,7 +192,9 @@ static inline float sum_aligned(const struct sum *sum, const int32_t *exponent,
         return sum_of_two(significand[0], exponent[0], sum->fraction_bits, s, own, 23, sum,
                           sum->nearest);
     if (sum->align < 0) return sum_of_many(sum, exponent, significand, count, c);
-    const int32_t largest = sum_largest(exponent, significand, count, s ? own : SUM_NONE);
+    /* A subnormal number has the exponent of the smallest normal one of its register. */
+    const int32_t smallest = 2 - (1 << (sum->exponent_bits - 1)), least = own > smallest ? own : smallest;
+    const int32_t largest = sum_largest(exponent, significand, count, s ? least : SUM_NONE);
     int64_t total = s ? sum_cut(s, (int64_t)own - largest + sum->align - 23, sum->down) : 0;
     const int64_t up = (int64_t)sum->align - sum->fraction_bits - largest;
     for (int i = 0; i < count; i++)

@@ -7,7 +7,9 @@ import numpy as np
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.model.mx_codes import mx_numbers
 from axdse.multipliers.model.sum_model import (
     SUM_MODEL,
     integer_sum_model,
@@ -113,9 +115,13 @@ def core_terms(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> Terms:
     Raises:
         AxdseError: the model fails.
     """
-    number_format = SumShape(candidate, Sum(FloatRegister())).format
+    shape = SumShape(candidate, Sum(FloatRegister()))
+    number_format = shape.format
     ones = np.uint64((1 << number_format.fraction_bits) - 1)
     a, b = a.astype(np.uint64), b.astype(np.uint64)
+    if shape.is_mx:
+        assert isinstance(candidate.format, FloatFormat)
+        a, b = mx_numbers(a, candidate.format), mx_numbers(b, candidate.format)
     entries = significand_products(candidate.multiplier, number_format, a & ones, b & ones)
     return format_terms(a, b, entries, number_format)
 

@@ -5,6 +5,7 @@ What `axdse.gpu.operands.encode` does to tensors, for operands that were recorde
 
 import numpy as np
 
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 
 FRACTION, BIAS = 23, 127  # of FP32
@@ -24,9 +25,15 @@ def operand_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) 
 
     Returns:
         uint64 codes of the shape of `values`, as `axdse.multipliers.model.unit_oracle` takes them.
+
+    Raises:
+        AxdseError: the format has scales of blocks.
     """
     if isinstance(number_format, IntFormat):
         return _integers(values, peaks, number_format)
+    if number_format.is_mx:
+        rule = "recordings keep no scales of blocks, so MX operands have no codes"
+        raise AxdseError(rule, number_format.name, "cost it under uniform operands")
     bits = values.astype(np.float32).view(np.uint32)
     if number_format.exponent_bits == 8:
         return (_rounded(bits, number_format) >> _dropped(number_format)).astype(np.uint64)
@@ -39,7 +46,7 @@ def operand_scales(peaks: np.ndarray, number_format: Format) -> np.ndarray:
     """What a unit of the operands of tensors with these peaks stands for: float32, as `peaks`."""
     if isinstance(number_format, IntFormat):
         return np.maximum(peaks / np.float32(number_format.largest), np.finfo(np.float32).tiny)
-    if number_format.exponent_bits == 8 or number_format.scale == "none":
+    if number_format.exponent_bits == 8 or number_format.scale != "tensor":
         return np.ones_like(peaks)
     return _powers_of_two(peaks, number_format)
 

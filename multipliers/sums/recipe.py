@@ -396,6 +396,9 @@ def _number(name: str, text: str, otherwise: int = 0) -> int:
 
 
 def _choice(name: str, text: str, choices: Any) -> Any:
+    if (name, text) == ("round", "stochastic"):
+        rule = "a sum has the same bits everywhere, and operators take no seed for random ones"
+        raise AxdseError(rule, repr(text), "choose rne, or round operands: bf16(round=stochastic)")
     if text not in get_args(choices):
         rule = f"{name} of a sum is {' or '.join(get_args(choices))}"
         raise AxdseError(rule, repr(text), did_you_mean(text, get_args(choices)))

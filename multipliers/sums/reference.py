@@ -211,7 +211,9 @@ def _aligned_sum(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) ->
     """One step of finite numbers."""
     running = _as_terms(c)
     parts = (step, running)
-    largest = _largest(parts, np.full(c.shape, _NONE))
+    # A subnormal number has the exponent of the smallest normal one of its register.
+    smallest = 2 - (1 << (held.exponent_bits - 1)) if total.align is not None else _NONE
+    largest = _largest(parts, np.where(c == 0, _NONE, smallest))
     kept = total.align
     if kept is None:  # as many bits as keep all of them
         there = np.concatenate([p.exponent[p.significand != 0] for p in parts])

@@ -80,7 +80,9 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
 def _float_step(
     total: Sum, held: FloatRegister, terms: list[tuple[Fraction, int]], c: Fraction
 ) -> Value:
-    parts = [*terms, (c, _exponent(float(c)))] if c else terms
+    # A subnormal number has the exponent of the smallest normal one of its register.
+    smallest = 2 - (1 << (held.exponent_bits - 1))
+    parts = [*terms, (c, max(_exponent(float(c)), smallest))] if c else terms
     if not parts:
         return c
     if total.align is None:

@@ -27,6 +27,7 @@ SUMS = (
     "dot(terms=8,acc=lazy(5,20),cut=down,chunk=16)",
     "dot(terms=16,align=13)",
     "dot(terms=1,align=3,acc=float(8,2))",
+    "dot(terms=3,align=8,acc=float(4,6))",
 )
 
 

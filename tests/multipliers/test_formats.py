@@ -31,6 +31,11 @@ from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
         ("fp16(scale=none)", FloatFormat(5, 10, scale="none")),
         ("FP8_E5M2", FloatFormat(5, 2)),
         ("fp8_e4m3", FloatFormat(4, 3)),
+        ("mxfp8_e4m3", FloatFormat(4, 3, product="wide", scale="block32")),
+        ("mxfp8_e5m2", FloatFormat(5, 2, product="wide", scale="block32")),
+        ("mxfp6_e3m2", FloatFormat(3, 2, product="wide", scale="block32")),
+        ("mxfp6_e2m3", FloatFormat(2, 3, product="wide", scale="block32")),
+        ("mxfp4_e2m1(product=narrow)", FloatFormat(2, 1, scale="block32")),
     ],
 )
 def test_formats_are_read_and_their_names_read_back(text, expected):
@@ -165,8 +170,9 @@ def test_the_document_says_what_a_name_means(row):
     name, e, m, rounding, product, total, scale = row
     number_format = parse_format(name.strip("`"))
 
-    assert number_format == FloatFormat(int(e), int(m), rounding, product, total)
-    assert scale == ("none needed" if e == "8" else number_format.scale)
+    own = "tensor" if e == "8" else scale
+    assert number_format == FloatFormat(int(e), int(m), rounding, product, total, own)
+    assert (scale == "none needed") == (e == "8")
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -175,5 +181,5 @@ def test_the_examples_of_the_document_are_formats(text):
 
 
 def test_the_document_has_names_and_examples():
-    assert len(NAMED) == 5
+    assert len(NAMED) == 10
     assert "bf16(round=stochastic,sum=bf16)" in EXAMPLES

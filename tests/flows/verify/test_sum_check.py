@@ -8,12 +8,16 @@ import pytest
 from recorded_dots import CASES, recorded_dots
 
 from axdse.dse.cli import run
+from axdse.flows.formal.aig import codes_of, lanes_of
+from axdse.flows.formal.gates import read_gates
 from axdse.flows.simulation.sum_bench import simulate_sum
 from axdse.flows.verify.sum_check import check_sum, compare_sum
 from axdse.multipliers.designs.design_point import parse_mac
-from axdse.multipliers.designs.sum_rtl import sum_rtl
+from axdse.multipliers.designs.sum_rtl import sum_datapath, sum_rtl
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.model.mx_codes import mx_codes, mx_numbers
 from axdse.multipliers.model.sum_unit import core_terms, sum_unit
 from axdse.multipliers.sums.recipe import FloatRegister
 from axdse.multipliers.sums.reference import add_up, register_codes, register_values
@@ -39,6 +43,8 @@ SMALL = (
     "exact(n=3) in float(2,2) sum dot(terms=1,align=3,acc=float(3,2))",
     "exact(n=3) in float(2,2,product=wide) sum dot(terms=1,align=2,acc=float(3,2))",
     "exact(n=3) in float(3,2,product=wide) sum float(2,2)",  # whole sums below the register's
+    "exact(n=3) in float(3,2,product=wide) sum dot(terms=1,align=3,acc=float(2,2))",
+    "exact(n=3) in float(3,2) sum dot(terms=1,align=3,acc=float(2,2),cut=down,round=rne)",
     "drum(n=4,k=3) in float(2,3) sum dot(terms=1,align=4,acc=float(3,2),round=rne)",
 )
 REAL = (
@@ -57,9 +63,54 @@ REAL = (
         "exact(n=4) in fp8_e4m3 sum dot(terms=4,acc=fixed(40,-20))", marks=pytest.mark.slow
     ),
     "exact(n=4) in fp8_e4m3 sum ibm",  # of a chunk its steps
+    "exact(n=4) in mxfp8_e4m3 sum dot(terms=4,align=13)",
+    "exact(n=3) in mxfp8_e5m2 sum dot(terms=2,align=9,acc=float(5,7),cut=down,round=rne)",
+    pytest.param("exact(n=3) in mxfp6_e3m2 sum lazy(10,24)", marks=pytest.mark.slow),
+    pytest.param("drum(n=4,k=3) in mxfp6_e2m3 sum float(8,7)", marks=pytest.mark.slow),
+    pytest.param(
+        "mitchell(m=1) in mxfp4_e2m1(product=narrow) sum dot(terms=8,align=10)",
+        marks=pytest.mark.slow,
+    ),
     "exact(n=8) in int8 sum int(17,overflow=saturate)",
     "exact(n=8) in int8 sum dot(terms=4,acc=int(24))",
 )
+
+
+MX = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4_e2m1")
+
+
+@pytest.mark.parametrize("name", MX)
+def test_decoder_of_mx_operands_is_right_for_every_code(name: str) -> None:
+    """Elements and scales, which the model reads from a list of values."""
+    form = parse_format(name)
+    assert isinstance(form, FloatFormat)
+    core = f"mitchell(m={form.fraction_bits}) in {name}(product=narrow)"
+    mac = parse_mac(f"{core} sum dot(terms=1,align=13)")
+    assert mac.recipe
+    blocks = sum_datapath(mac.candidate, mac.recipe).blocks
+    decoder = next(block.module for block in blocks if "decode" in block.module.name)
+    element, scale = (width for _, width in decoder.inputs)
+    codes = np.arange(1 << (element + scale), dtype=np.uint64)
+    graphs = dict.fromkeys(read_gates(decoder.rtl).bounds())
+    for graph in graphs:
+        planes = graph.planes(list(lanes_of(codes, element + scale)))
+        np.testing.assert_array_equal(codes_of(planes, codes.size), mx_numbers(codes, form))
+
+
+@pytest.mark.parametrize("name", MX)
+def test_codes_of_mx_operands_are_what_they_were_made_of(name: str) -> None:
+    form = parse_format(name)
+    assert isinstance(form, FloatFormat)
+    numbers = np.arange(1 << (9 + form.fraction_bits), dtype=np.uint64)
+    found = mx_numbers(mx_codes(numbers, form, np.random.default_rng(0)), form)
+    m = np.uint64(form.fraction_bits)
+    exponent, fraction = numbers >> m & np.uint64(255), numbers & np.uint64((1 << int(m)) - 1)
+    quiet = np.uint64((0xFF << int(m)) | 1 << (int(m) - 1))
+    expected = np.where(
+        exponent == 0, numbers >> (m + np.uint64(8)) << (m + np.uint64(8)), numbers
+    )
+    expected = np.where((exponent == 255) & (fraction != 0), quiet, expected)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("text", SMALL)
@@ -87,6 +138,8 @@ def test_sum_of_real_size_agrees(text: str) -> None:
     classes = {"exponent gaps", "sign patterns", "cancellations"}
     if "int8" in text:
         classes = {"extremes"}
+    if "mxfp" in text:
+        classes |= {"random elements and scales"}
     assert classes <= {c.name for c in report.coverage}
     assert report.latency == ("stages=1" in text)
 

@@ -87,6 +87,8 @@ REFUSED = {
     "dot(terms=4,cut=up)": "zero or down",
     "dot(terms=4,carry=never)": "with or late",
     "dot(terms=4,round=up)": "rz or rne",
+    "float(8,7,round=stochastic)": "round operands: bf16(round=stochastic)",
+    "hopper(round=stochastic)": "operators take no seed",
     "dot(terms=4,acc=flat(8,3))": "did you mean 'float'",
     "dot(terms=4,acc=float(8))": "written float(E,R)",
     "dot(terms=16,align=13,acc=float(8,14))": "no more than 13 bits",
