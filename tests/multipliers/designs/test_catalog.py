@@ -69,8 +69,8 @@ def test_other_texts_are_refused(spec):
         ("exat(n=8)", "unknown family: exat; did you mean 'exact'?"),
         ("zzzzzz", "unknown family: zzzzzz; choose from .*exact"),
         ("exact(m=8)", "unknown parameter of exact: m; choose from n"),
-        ("exact(n=2)", r"exact needs n in 3..24: n=2; choose n within"),
-        ("exact(n=25)", r"exact needs n in 3..24: n=25"),
+        ("exact(n=1)", r"exact needs n in 2..24: n=1; choose n within"),
+        ("exact(n=25)", r"exact needs n in 2..24: n=25"),
     ],
 )
 def test_unknown_names_and_values_out_of_range_are_refused(spec, message):
