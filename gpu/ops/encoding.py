@@ -4,7 +4,8 @@
         FP32 of any shape to codes in float(e < 8, m), and their scale: two passes over x on a CPU
         where a dozen pointwise operators take as many; elsewhere these
 
-Stochastic rounding, integers and float(8, m) go through `axdse.gpu.operands.encode` as they are.
+Stochastic rounding, integers, float(8, m) and OCP MX go through `axdse.gpu.operands.encode` as
+they are.
 """
 
 import torch
@@ -19,16 +20,21 @@ _SETTINGS = "int exponent_bits, int fraction_bits, bool nearest, bool scaled, fl
 
 
 def encode(
-    x: Tensor, number_format: Format, axis: int | None = None, largest: float | None = None
+    x: Tensor,
+    number_format: Format,
+    axis: int | None = None,
+    largest: float | None = None,
+    along: int | None = None,
 ) -> Encoded:
     """Make operands of a tensor, exactly as `axdse.gpu.operands.encode.encode` does."""
     if (
         not isinstance(number_format, FloatFormat)
         or number_format.exponent_bits == 8
         or number_format.rounding == "stochastic"
+        or number_format.is_mx
         or not x.numel()
     ):
-        return plain.encode(x, number_format, axis, largest)
+        return plain.encode(x, number_format, axis, largest, along)
     widths = number_format.exponent_bits, number_format.fraction_bits
     is_nearest, is_scaled = number_format.rounding == "nearest", number_format.scale != "none"
     codes, scale = torch.ops.axdse.encode(
