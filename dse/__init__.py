@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from axdse.multipliers.reexports import lazily
 
 if TYPE_CHECKING:
-    from axdse.dse.report.export import export_run
+    from axdse.dse.report.export.export import export_run
     from axdse.dse.run.config import SearchConfig, load_config
     from axdse.dse.run.run_dir import RunDir
     from axdse.dse.search.search import run_search
@@ -33,7 +33,7 @@ __getattr__, __dir__ = lazily(
         "Splits": "axdse.dse.training.datasets",
         "Task": "axdse.dse.training.task",
         "TrainSettings": "axdse.dse.training.records",
-        "export_run": "axdse.dse.report.export",
+        "export_run": "axdse.dse.report.export.export",
         "load_config": "axdse.dse.run.config",
         "run_search": "axdse.dse.search.search",
     },

@@ -1,15 +1,22 @@
-"""The commands search and export: what does a run find, and what does it give away?"""
+"""The commands search, export and compare: what does a run find, what does it give away?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from axdse.dse.cli.options import PATH, ProgressBars, catalog_in_use, say
+from axdse.dse.cli.options import PATH, ProgressBars, catalog_in_use, print_table, say
 from axdse.dse.ending import going_on
 from axdse.dse.jobs.engines import LOCAL, WAIT_S
 from axdse.dse.limits import LARGEST_SEED, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.config import load_config
 from axdse.dse.run.run_dir import RunDir
+from axdse.multipliers.cache import write_output
+from axdse.multipliers.errors import AxdseError
+
+if TYPE_CHECKING:
+    from axdse.dse.report.compare import Side
+    from axdse.dse.report.pictures.front import Axis
 
 
 @click.command(short_help="Search for the best trade-offs.")
@@ -94,19 +101,109 @@ def search(
     say(f"'axdse export {run_path} -o FOLDER' writes them and a report")
 
 
-@click.command(short_help="Export the front of a run.")
-@click.argument("run_path", metavar="RUN", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="A new folder.")
+@click.command(short_help="Export the front of a run, or check an export.")
+@click.argument("run_path", metavar="[RUN]", type=PATH, required=False)
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="A new folder.")
 @click.option(
     "--overwrite", is_flag=True, help="Replace an earlier export; what others added stays."
 )
-def export(run_path: Path, output: Path, overwrite: bool) -> None:
-    """Export the front of a run: RTL, C model, table, certificates, cost, history, report."""
+@click.option(
+    "--practice/--no-practice",
+    default=True,
+    help="Cost the designs of today for the report, too: minutes, the first time.",
+)
+@click.option("--check", type=PATH, metavar="DIR", help="Look what differs in an export instead.")
+def export(
+    run_path: Path | None, output: Path | None, overwrite: bool, practice: bool, check: Path | None
+) -> int:
+    """Export the front of a run: MACs, assignments, certificates, cost, history, report.
+
+    With --check an export is held against its own digests, every certificate against what it is
+    of, and Icarus Verilog and Yosys elaborate every MAC. Exit code 1: something differs.
+    """
+    if check:
+        if run_path or output or overwrite:
+            rule = "--check takes an export, and nothing else"
+            raise AxdseError(rule, run_path or output or "--overwrite", "leave it out")
+        return _check(check)
+    if run_path is None or output is None:
+        rule = "an export takes a run and a new folder"
+        given = run_path or output or "neither"
+        raise AxdseError(rule, given, "write 'axdse export RUN -o DIR'")
     # matplotlib takes a second to import.
-    from axdse.dse.report.export import export_run
+    from axdse.dse.report.export.export import export_run
+    from axdse.dse.report.page import finalists_of
+    from axdse.dse.report.practice import PRACTICES, practices_of
 
-    exported = export_run(RunDir(run_path), output, overwrite=overwrite)
-    say(f"{exported.folder}: designs: {len(exported.designs)}; see report.html")
+    run = RunDir(run_path)
+    results = run.results()
+    finalists = finalists_of(run, results)
+    with ProgressBars() as bars:
+        bars.begin("practice", len(PRACTICES), 0)
+        today = practices_of(run, results, finalists, costed=practice, told=bars.advance)
+    exported = export_run(run, output, overwrite=overwrite, practices=today)
+    found = f"designs: {len(exported.points)}, MACs: {len(exported.macs)}"
+    say(f"{exported.folder}: {found}; see report.html")
+    return 0
 
 
-COMMANDS = (search, export)
+def _check(folder: Path) -> int:
+    from axdse.dse.report.export.check import check_export
+
+    checked = check_export(folder)
+    for each in checked.differences:
+        say(f"{each.where}: {each.what}")
+    looked = f"files: {checked.files}, MACs: {checked.macs}"
+    say(f"{folder}: {looked}, {len(checked.differences) or 'nothing'} differs")
+    return 1 if checked.differences else 0
+
+
+@click.command(short_help="Compare two runs.")
+@click.argument("ours", metavar="RUN", type=PATH)
+@click.argument("theirs", metavar="RUN", type=PATH)
+@click.option("--html", type=PATH, metavar="FILE.html", help="Write a page with charts, too.")
+def compare(ours: Path, theirs: Path, html: Path | None) -> None:
+    """Compare the fronts of two finished runs: of one task over each other, else side by side.
+
+    A design dominates another if its mean validation score is as good and no cost is higher.
+    """
+    from axdse.dse.report.compare import compare_runs, render_comparison
+
+    if html and html.suffix not in (".html", ".htm"):
+        raise AxdseError("a page is a file .html", html, "choose that ending")
+    comparison = compare_runs(ours, theirs)
+    for side in comparison.sides:
+        _print_side(side, comparison.axes)
+    if comparison.apart:
+        say(f"side by side, not over each other: {comparison.apart}")
+    else:
+        volumes = [f"{side.name} {side.volume:.5g}" for side in comparison.sides]
+        say(f"hypervolume at one reference: {', '.join(volumes)}")
+    if comparison.keys:
+        names = [side.name for side in comparison.sides]
+        print_table("what was asked differently", ("key", *names), comparison.keys)
+    if html:
+        write_output(html, render_comparison(comparison).encode())
+        say(f"{html}: the comparison as a page")
+
+
+def _print_side(side: "Side", axes: "tuple[Axis, ...]") -> None:
+    """The front of a run, and who of the other dominates whom."""
+    goal = side.material.goal
+    columns = ("design", *(axis.label for axis in axes), f"{goal.name}, validation", "test")
+    beaten = side.beaten or (None,) * len(side.front)
+    rows = [
+        (
+            finalist.design.name,
+            *(axis.text(axis.of(finalist) or 0.0) for axis in axes),
+            f"{finalist.validation.text(goal)} {goal.symbol}",
+            f"{finalist.test.text(goal)} {goal.symbol}",
+            *((better.design.name if better else "",) if axes else ()),
+        )
+        for finalist, better in zip(side.front, beaten, strict=True)
+    ]
+    title = f"{side.name}: {side.material.run.config.own_workload.text}"
+    print_table(title, (*columns, *(("dominated by",) if axes else ())), rows)
+
+
+COMMANDS = (search, export, compare)

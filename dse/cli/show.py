@@ -161,8 +161,7 @@ def _draw(
     multiplier: Multiplier, error: ErrorMetrics, recording: Recording | None, path: Path
 ) -> None:
     # matplotlib takes a second to import, and only a picture needs it.
-    from axdse.dse.report.error_maps import core_figure
-    from axdse.dse.report.front_plot import png
+    from axdse.dse.report.pictures.error_maps import core_figure, png
 
     write_output(path, png(core_figure(multiplier, error, recording)))
 

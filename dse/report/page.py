@@ -1,28 +1,61 @@
-"""What does a reader get? One HTML page that answers the question and needs nothing else."""
+"""What does a reader get? One HTML page that answers the question and needs nothing else.
+
+A section of the page is a template and what it shows; `SECTIONS` is their order.
+"""
 
 import base64
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from matplotlib.figure import Figure
 
-from axdse.dse.report.error_maps import unit_figure
-from axdse.dse.report.front_plot import front_figure, png
+from axdse.dse.report.figures import FIGURES
 from axdse.dse.report.markdown import markdown
-from axdse.dse.report.plot_points import band_of, marks, title_of
-from axdse.dse.report.recommendation import Answer, find_answer, saving
-from axdse.dse.report.summary import Finalist, Interval, Part, gather, interval95, names_of
-from axdse.dse.run.config import SearchConfig, dump_config
-from axdse.dse.run.evaluation import Baseline, Evaluation, Status, paired_difference
+from axdse.dse.report.pictures.chart import Chart
+from axdse.dse.report.pictures.curves import (
+    Course,
+    Series,
+    course_chart,
+    course_of,
+    training_chart,
+)
+from axdse.dse.report.pictures.error_maps import png, unit_figure
+from axdse.dse.report.pictures.front import cost_axis, figure_axis, front, front_chart
+from axdse.dse.report.practice import Practice
+from axdse.dse.report.recommendation import (
+    Answer,
+    Trade,
+    Versus,
+    find_answer,
+    trades,
+    versus,
+)
+from axdse.dse.report.summary import (
+    Finalist,
+    Interval,
+    Part,
+    gather,
+    interval95,
+    names_of,
+    title_of,
+)
+from axdse.dse.run.config import dump_config
+from axdse.dse.run.evaluation import Evaluation, Status, paired_difference
 from axdse.dse.run.objectives import AREA, DELAY, Objective
-from axdse.dse.run.run_dir import Results, RunDir, RunInfo
+from axdse.dse.run.run_dir import Results, RunDir
+from axdse.dse.training.records import Goal
+from axdse.flows.accelerator.network import LayerEnergy
 from axdse.flows.cost.record import Cost
+from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.errors import AxdseError, printable_lines
 
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_MAPS, MOST_SERIES, MOST_TRADES = 4, 6, 3
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",
     "dominated": "not trained, or stopped: could no longer reach the front",
@@ -33,48 +66,30 @@ MEANING: dict[Status, str] = {
 
 
 @dataclass(frozen=True)
-class StatusCount:
-    """How many trials ended in one way, with the most frequent reasons."""
+class Material:
+    """What the page is made of."""
 
-    status: Status
-    meaning: str
-    count: int
-    reasons: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
-class BaselineRow:
-    """A baseline as the page shows it."""
-
-    name: str
-    validation: Interval
-    test: Interval
-
-
-@dataclass(frozen=True)
-class Row:
-    """A finalist as the page shows it; `loss` is its test score beside the reference."""
-
-    finalist: Finalist
-    loss: Interval | None
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything that the template shows."""
-
-    config: SearchConfig
-    config_text: str
-    info: RunInfo
+    run: RunDir
+    results: Results
+    finalists: tuple[Finalist, ...]
+    practices: tuple[Practice, ...]
     answer: Answer
-    rows: tuple[Row, ...]
-    baselines: tuple[BaselineRow, ...]
-    counts: tuple[StatusCount, ...]
-    trials: tuple[Evaluation, ...]
-    activity: str
-    figures: tuple[Objective, ...]
-    picture: str
-    maps: tuple[tuple[Part, str], ...]
+
+    @property
+    def goal(self) -> Goal:
+        """What networks were scored by."""
+        return self.run.info.goal
+
+    @property
+    def cost(self) -> Cost:
+        """Of the first unit: they share library, tools and activity."""
+        return self.finalists[0].parts[0].cost
+
+    @property
+    def activity(self) -> str:
+        """Whose operands the energies are of."""
+        energy = self.cost.recorded or self.cost.uniform
+        return energy.activity if energy else self.cost.no_power
 
 
 def finalists_of(run: RunDir, results: Results) -> tuple[Finalist, ...]:
@@ -93,49 +108,47 @@ def finalists_of(run: RunDir, results: Results) -> tuple[Finalist, ...]:
     return gather(points, run.config.costs[0])
 
 
-def front_png(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> bytes:
-    """The picture of the front, as a file."""
-    return png(front_picture(run, results, finalists))
+def material_of(
+    run: RunDir, results: Results, finalists: Sequence[Finalist], practices: Sequence[Practice]
+) -> Material:
+    """What a page of a run is made of."""
+    answer = find_answer(finalists, run.config.resolution, run.config.costs[0])
+    return Material(run, results, tuple(finalists), tuple(practices), answer)
 
 
-def front_picture(run: RunDir, results: Results, finalists: Sequence[Finalist]) -> Figure:
-    """The picture of the front: the score against each cost that the search made small."""
-    config, goal, cost = run.config, run.info.goal, finalists[0].parts[0].cost
-    subtitle = (
-        f"{config.own_workload.text}, trained from scratch with each multiplier\n"
-        f"test {goal.name}: mean of {config.finalist_seeds} seeds with its 95 % interval;  "
-        f"silicon: {cost.library}, mapped netlist before layout"
+def render(material: Material) -> str:
+    """The report: HTML with inlined charts, images, style and script, no reference to outside.
+
+    Without the script it says the same.
+    """
+    run, goal = material.run, material.goal
+    shown = [(section, section.view(material)) for section in SECTIONS]
+    script = (TEMPLATES / "report.js").read_text()
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            sections=[(section, view) for section, view in shown if view is not None],
+            config=run.config,
+            info=run.info,
+            answer=material.answer,
+            goal=goal,
+            resolution=f"{abs(goal.shown(run.config.resolution)):.{goal.digits}f} {goal.points}",
+            script=script,
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
-    return front_figure(
-        f"What does {goal.name} cost in silicon?",
-        subtitle,
-        marks(results.evaluations, finalists, config.costs),
-        [band_of(baseline) for baseline in results.baselines],
-        config.costs,
-        cost.area_um2 / cost.gate_equivalents,
-        goal,
-        config.largest_loss,
-    )
 
 
-def render(run: RunDir, results: Results, finalists: Sequence[Finalist], picture: bytes) -> str:
-    """The report: HTML with inlined images and style, and no reference to anything outside."""
-    template = environment().get_template("report.html")
-    goal = run.info.goal
-    least = f"{abs(goal.shown(run.config.resolution)):.{goal.digits}f} {goal.points}"
-    page = _page(run, results, finalists, picture)
-    return template.render(page=page, saving=saving, goal=goal, resolution=least)
-
-
+@cache
 def environment() -> Environment:
     """Templates of this package; HTML is escaped, an unknown name is an error.
 
     In Markdown `| markdown` escapes what may be anything; names and code have no marks.
     """
-    folder = Path(__file__).parent / "templates"
     result = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=select_autoescape(("html",)),
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(("html", "svg")),
         finalize=lambda value: printable_lines(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -143,38 +156,101 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     result.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}"
+    result.filters["percent"] = _change
     result.filters["markdown"] = markdown
     result.filters["names"] = names_of
     return result
 
 
-def _page(run: RunDir, results: Results, finalists: Sequence[Finalist], picture: bytes) -> Page:
-    trials, costs = results.evaluations, run.config.costs
-    answer = find_answer(finalists, run.config.resolution, costs[0])
-    on_front = (part for f in finalists if f.point.on_front for part in f.parts)
-    approximate = {part.candidate: part for part in on_front if not part.exact}
-    return Page(
-        config=run.config,
-        config_text=dump_config(run.config),
-        info=run.info,
-        answer=answer,
-        rows=tuple(Row(f, _loss(f, answer.reference)) for f in finalists),
-        baselines=tuple(_baseline_row(baseline) for baseline in results.baselines),
-        counts=tuple(filter(lambda c: c.count, (_count(s, trials) for s in get_args(Status)))),
-        trials=trials,
-        activity=_activity(finalists[0].parts[0].cost),
-        figures=tuple(dict.fromkeys((*costs, AREA, DELAY))),
-        picture=_inline(picture),
-        maps=tuple(
-            (part, _inline(png(unit_figure(candidate), dpi=160)))
-            for candidate, part in approximate.items()
-        ),
+def _change(saved: float | None) -> str:
+    """A saving in percent as the change that it is: `-23 %` of what was."""
+    return "" if saved is None else f"{-saved:+,.0f} %".replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """What the answer is compared with, and what else is on offer."""
+
+    others: tuple[Versus, ...]
+    trades: tuple[Trade, ...]
+    figures: tuple[str, ...]
+
+
+def _answer(material: Material) -> AnswerView:
+    answer, finalists = material.answer, material.finalists
+    return AnswerView(
+        versus(answer, finalists, material.practices),
+        trades(answer, finalists)[:MOST_TRADES],
+        tuple(figure.name for figure in FIGURES),
     )
 
 
-def _activity(cost: Cost) -> str:
-    energy = cost.recorded or cost.uniform
-    return energy.activity if energy else cost.no_power
+@dataclass(frozen=True)
+class Panel:
+    """One chart of the front."""
+
+    title: str
+    wide: Chart
+    narrow: Chart
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finalist; `loss` is its test score beside that of the reference, `figures` FIGURES."""
+
+    number: int
+    finalist: Finalist
+    loss: Interval | None
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FrontView:
+    """Charts against each cost, and the designs in figures."""
+
+    panels: tuple[Panel, ...]
+    rows: tuple[Row, ...]
+    baselines: tuple[tuple[str, Interval, Interval], ...]
+    figures: tuple[str, ...]
+    costs: tuple[Objective, ...]
+    library: str
+    activity: str
+
+
+def _front(material: Material) -> FrontView:
+    config, reference = material.run.config, material.answer.reference
+    costs = tuple(dict.fromkeys((*config.costs, AREA, DELAY)))
+    return FrontView(
+        front_panels(material),
+        tuple(
+            Row(number, f, _loss(f, reference), _figures(f))
+            for number, f in enumerate(material.finalists, 1)
+        ),
+        tuple(
+            (title_of(b), interval95(b.validation_estimate), interval95(b.test_estimate))
+            for b in material.results.baselines
+        ),
+        tuple(f"{figure.name}, {figure.unit}" for figure in FIGURES),
+        costs,
+        material.cost.library,
+        material.activity,
+    )
+
+
+def front_panels(material: Material) -> tuple[Panel, ...]:
+    """The front by the figure that decides, then by each cost of the search."""
+    config, figure = material.run.config, material.answer.figure
+    axes = [figure_axis(figure)] if figure else []
+    axes += [cost_axis(objective) for objective in config.costs]
+    panels = []
+    for axis in axes:
+        shown = front(
+            *(axis, material.goal, material.finalists, material.results.evaluations),
+            *(material.results.baselines, material.practices, config.largest_loss),
+        )
+        charts = (front_chart(shown, "wide"), front_chart(shown, "narrow"))
+        panels.append(Panel(axis.label, *charts))
+    return tuple(panels)
 
 
 def _loss(finalist: Finalist, reference: Finalist | None) -> Interval | None:
@@ -183,9 +259,164 @@ def _loss(finalist: Finalist, reference: Finalist | None) -> Interval | None:
     return interval95(paired_difference(finalist.point.test, reference.point.test))
 
 
-def _baseline_row(baseline: Baseline) -> BaselineRow:
-    validation, test = baseline.validation_estimate, baseline.test_estimate
-    return BaselineRow(title_of(baseline), interval95(validation), interval95(test))
+def _figures(finalist: Finalist) -> tuple[str, ...]:
+    cost = finalist.point.on_array
+    return tuple(f"{f.of(cost):,.{f.digits}f}" if cost else "" for f in FIGURES)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One product of one layer: the number of its MAC, and its share of the energy."""
+
+    mac: int
+    share: float
+    mac_fj: float
+
+
+@dataclass(frozen=True)
+class PlaceMap:
+    """Which MAC is where.
+
+    Attributes:
+        finalist: of that map.
+        macs: their texts, in the order of the numbers in cells.
+        shares: of the energy of a training step that each takes.
+        layers: names, each with a cell for forward, input and weight gradient; None: no product.
+    """
+
+    finalist: Finalist
+    macs: tuple[str, ...]
+    shares: tuple[float, ...]
+    layers: tuple[tuple[str, tuple[Cell | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class PlacesView:
+    """Maps of the answer, what it is compared with, and others of several MACs."""
+
+    maps: tuple[PlaceMap, ...]
+    products: tuple[ProductName, ...] = PRODUCTS
+
+
+def _places(material: Material) -> PlacesView | None:
+    answer = material.answer
+    mixed = (f for f in material.finalists if not f.uniform and f.point.on_front)
+    chosen = {f.design: f for f in (answer.best, answer.rival, *mixed) if f}
+    maps = [_place_map(finalist) for finalist in chosen.values()]
+    known = tuple(each for each in maps if each)[:MOST_MAPS]
+    return PlacesView(known) if known else None
+
+
+def _place_map(finalist: Finalist) -> PlaceMap | None:
+    cost = finalist.point.on_array
+    if cost is None:
+        return None
+    total = sum(layer.step_uj for layer in cost.layers)
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(x.design for x in cost.layers))}
+
+    def cell(layer: LayerEnergy) -> Cell:
+        return Cell(numbers[layer.design], layer.step_uj / total, layer.mac_fj)
+
+    cells = {(layer.layer, layer.product): cell(layer) for layer in cost.layers}
+    names = dict.fromkeys(layer.layer for layer in cost.layers)
+    own = (cells.values() for _ in numbers)
+    shares = (sum(c.share for c in all_ if c.mac == i) for i, all_ in enumerate(own))
+    return PlaceMap(
+        finalist,
+        tuple(numbers),
+        tuple(shares),
+        tuple((name, tuple(cells.get((name, p)) for p in PRODUCTS)) for name in names),
+    )
+
+
+@dataclass(frozen=True)
+class CourseView:
+    """How the front grew."""
+
+    course: Course
+    wide: Chart
+    narrow: Chart
+
+
+def _course(material: Material) -> CourseView | None:
+    course = course_of(material.run.config, material.results.evaluations)
+    if course is None:
+        return None
+    named = [("this run", course)]
+    return CourseView(course, course_chart(named, "wide"), course_chart(named, "narrow"))
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """Training curves."""
+
+    seeds: int
+    wide: Chart
+    narrow: Chart
+
+
+def _training(material: Material) -> TrainingView | None:
+    answer = material.answer
+    shown = {f.design: f for f in (answer.best, answer.rival, answer.reference) if f}
+    front = [f for f in material.finalists if f.point.on_front and f.design not in shown]
+    room = MOST_SERIES - len(shown) - len(material.results.baselines)
+    chosen = [*shown.values(), *front[: max(0, room)]]
+    series = [
+        Series(f"{names_of(f.design).label}, {names_of(f.design).formats}", f.point.histories)
+        for f in chosen
+    ]
+    series += [Series(f"{title_of(b)} baseline", b.histories) for b in material.results.baselines]
+    known = [each for each in series if each.band]
+    if not known:
+        return None
+    charts = (training_chart(known, material.goal, size) for size in ("wide", "narrow"))
+    return TrainingView(len(material.finalists[0].point.seeds), *charts)
+
+
+@dataclass(frozen=True)
+class ProofView:
+    """Certificates and errors of each design, and maps of the approximate ones on the front."""
+
+    finalists: tuple[Finalist, ...]
+    best: Finalist | None
+    maps: tuple[tuple[Part, str], ...]
+
+
+def _proof(material: Material) -> ProofView:
+    on_front = (part for f in material.finalists if f.point.on_front for part in f.parts)
+    approximate = {part.candidate: part for part in on_front if not part.exact}
+    maps = ((p, _inline(png(unit_figure(c), dpi=160))) for c, p in approximate.items())
+    return ProofView(material.finalists, material.answer.best, tuple(maps))
+
+
+def _inline(image: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
+
+
+@dataclass(frozen=True)
+class StatusCount:
+    """How many trials ended in one way, with the most frequent reasons."""
+
+    status: Status
+    meaning: str
+    count: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class TrialsView:
+    """What became of every trial."""
+
+    counts: tuple[StatusCount, ...]
+    trials: tuple[Evaluation, ...]
+    trained: int
+
+
+def _trials(material: Material) -> TrialsView:
+    trials = material.results.evaluations
+    counts = (_count(status, trials) for status in get_args(Status))
+    trained = sum(1 for trial in trials if trial.history)
+    return TrialsView(tuple(c for c in counts if c.count), trials, trained)
 
 
 def _count(status: Status, trials: Sequence[Evaluation]) -> StatusCount:
@@ -194,5 +425,59 @@ def _count(status: Status, trials: Sequence[Evaluation]) -> StatusCount:
     return StatusCount(status, MEANING[status], len(reasons), tuple(top))
 
 
-def _inline(image: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
+@dataclass(frozen=True)
+class LimitsView:
+    """What the numbers do not say."""
+
+    trials: int
+
+
+def _limits(material: Material) -> LimitsView:
+    return LimitsView(len(material.results.evaluations))
+
+
+@dataclass(frozen=True)
+class ProvenanceView:
+    """What it was made by."""
+
+    seeds: tuple[int, ...]
+    cost: Cost
+    activity: str
+    config_text: str
+
+
+def _provenance(material: Material) -> ProvenanceView:
+    return ProvenanceView(
+        material.finalists[0].point.seeds,
+        material.cost,
+        material.activity,
+        dump_config(material.run.config),
+    )
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        name: of its template and its anchor.
+        title: above it; empty: none.
+        view: what it shows of a run; None: nothing, and it is left out.
+    """
+
+    name: str
+    title: str
+    view: Callable[[Material], Any | None]
+
+
+SECTIONS = (
+    Section("answer", "", _answer),
+    Section("front", "The front", _front),
+    Section("places", "Which MAC is where", _places),
+    Section("course", "How the front was found", _course),
+    Section("training", "How the networks learned", _training),
+    Section("proof", "Proof and error of each design", _proof),
+    Section("trials", "What was tried, and what was not trained", _trials),
+    Section("limits", "What these numbers do not say", _limits),
+    Section("provenance", "Provenance", _provenance),
+)

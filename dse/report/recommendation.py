@@ -1,79 +1,155 @@
-"""Which design, and what does it save at equal accuracy?
+"""Which design, and what does it save at equal score?
 
-Designs are chosen by validation accuracy; the test images only report, so that the choice
-does not flatter itself.
+Designs are chosen by validation score; the test examples only report, so that the choice does
+not flatter itself.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from axdse.dse.report.figures import FIGURES, Figure, figure_of
+from axdse.dse.report.practice import Practice
 from axdse.dse.report.summary import Finalist, Interval, interval95
 from axdse.dse.run.evaluation import paired_difference
-from axdse.dse.run.objectives import AREA, Objective
+from axdse.dse.run.objectives import Objective
+from axdse.flows.accelerator.network import AcceleratorCost
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The chosen design against exact ones of equal accuracy.
+    """The chosen design against exact ones of equal score.
 
     Attributes:
-        best: the best approximate design that is as accurate as `reference`; None if the run
-            found none.
-        reference: the most accurate exact design, by validation; None if none was retrained.
-        rival: the best exact design that is as accurate as `reference`.
-        twin: the exact design in the format of `best`, if it was retrained.
-        loss: test accuracy of `best` minus that of `rival`, seed by seed.
-        objective: by which designs are ranked: the first cost of the search.
+        best: the best approximate, or heterogeneous, design that is as good as `reference`; None:
+            the run found none.
+        reference: the best scored uniform exact design, by validation; None: none was retrained.
+        rival: the exact design that takes least of those as good as `reference`.
+        loss: test score of `best` minus that of `rival`, seed by seed.
+        objective: the first cost of the search.
+        figure: of the network or the MAC, by which designs are compared; None: the library tells
+            none, and they are compared by the objective.
     """
 
     best: Finalist | None
     reference: Finalist | None
     rival: Finalist | None
-    twin: Finalist | None
     loss: Interval | None
-    objective: Objective = AREA
+    objective: Objective
+    figure: Figure | None
+
+    @property
+    def chosen(self) -> Finalist | None:
+        """The design that is recommended."""
+        return self.best if self.wins else self.rival
+
+    @property
+    def less(self) -> str:
+        """What a better design needs."""
+        return self.figure.less if self.figure else self.objective.less
+
+    @property
+    def least(self) -> str:
+        """What the best design is called."""
+        return self.figure.least if self.figure else self.objective.least
+
+    def loss_of(self, finalist: Finalist) -> float:
+        """What designs are ranked by: less is better."""
+        if self.figure:
+            assert finalist.point.on_array is not None
+            return self.figure.of(finalist.point.on_array)
+        value = finalist.measured(self.objective)
+        return -value if self.objective.direction == "maximise" else value
+
+    @property
+    def saving(self) -> float | None:
+        """How much less `best` takes than `rival`, in percent."""
+        if self.best is None or self.rival is None:
+            return None
+        return saving(self.loss_of(self.best), self.loss_of(self.rival))
 
     @property
     def wins(self) -> bool:
-        """Whether the approximate design is better than every exact one of its accuracy."""
-        if self.best is None or self.rival is None:
-            return False
-        return _loss(self.best, self.objective) < _loss(self.rival, self.objective)
+        """Whether `best` takes less than every exact design of its score."""
+        return (self.saving or 0.0) > 0
 
 
-def _loss(finalist: Finalist, objective: Objective) -> float:
-    value = finalist.measured(objective)
-    return -value if objective.direction == "maximise" else value
+@dataclass(frozen=True)
+class Versus:
+    """The answer against one other design.
+
+    Attributes:
+        name: of the other, for people.
+        savings: percent, one for each of `FIGURES`; None: not known.
+        difference: test score of the answer minus that of the other, seed by seed; None: the
+            other was not trained in this run.
+        why: why figures are not known; empty: they are.
+    """
+
+    name: str
+    savings: tuple[float | None, ...]
+    difference: Interval | None
+    why: str = ""
 
 
-def find_answer(
-    finalists: Sequence[Finalist], resolution: float, objective: Objective = AREA
-) -> Answer:
+def find_answer(finalists: Sequence[Finalist], resolution: float, objective: Objective) -> Answer:
     """Compare the finalists, which all have the same seeds.
 
     Args:
         finalists: those whose unit failed its RTL check are no answer.
         resolution: loss of score below which two designs are called equal.
-        objective: by which designs are ranked.
+        objective: the first cost of the search.
     """
     certified = [f for f in finalists if f.point.certified]
-    exact = [f for f in certified if f.exact]
+    known = all(finalist.point.on_array for finalist in certified)
+    answer = Answer(None, None, None, None, objective, figure_of(objective) if known else None)
+    exact = [f for f in certified if f.is_reference]
     if not exact:
-        return Answer(None, None, None, None, None, objective)
+        return answer
     reference = max(exact, key=lambda f: f.validation.mean)
-    equal = [f for f in certified if equally_accurate(f, reference, resolution)]
-    rival = min((f for f in equal if f.exact), key=lambda f: _loss(f, objective))
-    approximate = [f for f in equal if not f.exact]
-    if not approximate:
-        return Answer(None, reference, rival, None, None, objective)
-    best = min(approximate, key=lambda f: _loss(f, objective))
-    twins = (f for f in exact if f.formats == best.formats)
-    loss = interval95(paired_difference(best.point.test, rival.point.test))
-    return Answer(best, reference, rival, next(twins, None), loss, objective)
+    equal = [f for f in certified if equally_good(f, reference, resolution)]
+    rival = min((f for f in equal if f.is_reference), key=answer.loss_of)
+    others = [f for f in equal if not f.is_reference]
+    best = min(others, key=answer.loss_of, default=None)
+    paired = paired_difference(best.point.test, rival.point.test) if best else None
+    loss = interval95(paired) if paired else None
+    return Answer(best, reference, rival, loss, objective, answer.figure)
 
 
-def equally_accurate(design: Finalist, reference: Finalist, resolution: float) -> bool:
+@dataclass(frozen=True)
+class Trade:
+    """A design of the front that takes less than the answer, and loses more than is equal.
+
+    Attributes:
+        design: the finalist.
+        saving: against the exact design of the answer, percent.
+        loss: test score against it, seed by seed.
+    """
+
+    design: Finalist
+    saving: float
+    loss: Interval
+
+
+def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
+    """What else the front offers below the answer, the least loss first."""
+    chosen, rival = answer.chosen, answer.rival
+    if chosen is None or rival is None:
+        return ()
+    front = [f for f in finalists if f.point.certified and f.point.on_front]
+    cheaper = [f for f in front if answer.loss_of(f) < answer.loss_of(chosen) and f is not chosen]
+    found = (
+        Trade(
+            f,
+            saving(answer.loss_of(f), answer.loss_of(rival)),
+            interval95(paired_difference(f.point.test, rival.point.test)),
+        )
+        for f in cheaper
+    )
+    return tuple(sorted(found, key=lambda trade: -trade.loss.mean))
+
+
+def equally_good(design: Finalist, reference: Finalist, resolution: float) -> bool:
     """Whether `design` loses less than `resolution`, by all of the interval of its loss.
 
     So the seeds decide nothing by their noise: few of them, or a noisy metric, prove less.
@@ -84,6 +160,48 @@ def equally_accurate(design: Finalist, reference: Finalist, resolution: float) -
     difference = interval95(paired_difference(ours, theirs))
     doubt = 0.0 if math.isnan(difference.half) else difference.half
     return doubt - difference.mean <= resolution
+
+
+def versus(
+    answer: Answer, finalists: Sequence[Finalist], practices: Sequence[Practice]
+) -> tuple[Versus, ...]:
+    """The answer, or the exact design where there is no better one, against others.
+
+    Exact cores first: the one that takes least at equal score, and that in the same format; then
+    the designs of today.
+    """
+    ours = answer.best or answer.rival
+    if ours is None:
+        return ()
+    exact = [f for f in finalists if f.is_reference and f is not ours]
+    twins = [f for f in exact if f is answer.rival or f.formats == ours.formats]
+    rows = [_versus(ours, _exact_name(f, answer), f.point.on_array, f.point.test) for f in twins]
+    named = {f.design for f in twins} | {ours.design}
+    today = (p for p in practices if p.point not in named or p.cost is None)
+    rows += [_versus(ours, f"{p.name}", p.cost, p.test, p.why) for p in today]
+    return tuple(rows)
+
+
+def _exact_name(finalist: Finalist, answer: Answer) -> str:
+    what = "exact, least of equal score" if finalist is answer.rival else "exact, same format"
+    return f"{what}: {finalist.spec} in {finalist.format}"
+
+
+def _versus(
+    ours: Finalist,
+    name: str,
+    cost: AcceleratorCost | None,
+    test: tuple[float, ...],
+    why: str = "",
+) -> Versus:
+    own = ours.point.on_array
+    known = own is not None and cost is not None
+    return Versus(
+        name,
+        tuple(saving(f.of(own), f.of(cost)) if own and cost else None for f in FIGURES),
+        interval95(paired_difference(ours.point.test, test)) if test else None,
+        "" if known else why or "the library has no power tables",
+    )
 
 
 def saving(ours: float, theirs: float) -> float:

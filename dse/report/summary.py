@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axdse.dse.run.evaluation import Estimate, FrontPoint
+from axdse.dse.run.evaluation import Baseline, Estimate, FrontPoint
 from axdse.dse.run.objectives import AREA, Measured, Objective
 from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
@@ -113,8 +113,8 @@ class Part:
 
     @property
     def format(self) -> str:
-        """Short text of the format."""
-        return self.candidate.format.name
+        """The format, and the sum if it is no format's."""
+        return format_of(self.mac)
 
     @property
     def exact(self) -> bool:
@@ -163,8 +163,13 @@ class Finalist:
 
     @property
     def exact(self) -> bool:
-        """Whether every core is exact: a reference, not an answer."""
+        """Whether every core is exact."""
         return all(part.exact for part in self.parts)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is one exact core everywhere, which answers are compared with."""
+        return self.exact and self.uniform
 
     @property
     def formats(self) -> set[Format]:
@@ -209,14 +214,15 @@ def _finalist(point: FrontPoint) -> Finalist:
             f"trial {evaluation.number} ({evaluation.design})",
             "run 'axdse search' again with --resume",
         )
-    macs = {mac.candidate.name: mac for mac in evaluation.point.macs}
     known = zip(cost.units, cost.shares, certificates, point.unit_certificates, strict=True)
-    parts = tuple(
-        Part(mac, share, error_metrics(mac.multiplier), unit, certificate, whole)
-        for unit, share, certificate, whole in known
-        for mac in (macs[unit.design],)
-    )
-    return Finalist(point, parts, cost)
+    left, parts = list(evaluation.point.macs), []
+    for unit, share, certificate, whole in known:
+        # Of two MACs that differ in their sums alone, units have one name; order tells them apart.
+        mac = next(mac for mac in left if mac.candidate.name == unit.design)
+        left.remove(mac)
+        error = error_metrics(mac.multiplier)
+        parts.append(Part(mac, share, error, unit, certificate, whole))
+    return Finalist(point, tuple(parts), cost)
 
 
 def mac_figures(cost: AcceleratorCost) -> MacFigures | None:
@@ -258,18 +264,22 @@ class Names:
 
 
 def names_of(point: DesignPoint) -> Names:
-    """Names with the shortest texts of formats; those of a uniform point are of its MAC."""
+    """Names of a design point; those of a uniform one are of its MAC."""
     specs = dict.fromkeys(mac.multiplier.spec for mac in point.macs)
-    formats = dict.fromkeys(mac.candidate.format.name for mac in point.macs)
+    formats = dict.fromkeys(map(format_of, point.macs))
     label, joined = " + ".join(specs) or NATIVE, " + ".join(formats) or NATIVE
     if point.uniform_mac:
         return Names(label, joined, label, joined)
-    text = "; ".join(f"{place.name}={_mac_text(mac)}" for place, mac in point.places)
     few = len(specs) <= FEW
-    return Names(text, "", label if few else f"{len(point.macs)} MACs", joined)
+    return Names(point.name, "", label if few else f"{len(point.macs)} MACs", joined)
 
 
-def _mac_text(mac: Mac | None) -> str:
-    if mac is None:
-        return NATIVE
-    return f"{mac.multiplier.spec} in {mac.candidate.format.name}"
+def format_of(mac: Mac) -> str:
+    """The format, with the sum if it is a recipe."""
+    plain = mac.name.removeprefix(f"{mac.multiplier.spec} in ")
+    return plain if mac.recipe else mac.candidate.format.name
+
+
+def title_of(baseline: Baseline) -> str:
+    """Its name as people write it."""
+    return "FP32" if baseline.name == "fp32" else baseline.name

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from axdse.multipliers.designs.design_point import (
     DesignPoint,
     PointText,
     check_patterns,
+    load_design_point,
     parse_design_point,
 )
 
@@ -56,7 +58,7 @@ class Conversion:
 
 def convert(
     model: nn.Module,
-    point: PointText | DesignPoint | Assignment,
+    point: PointText | DesignPoint | Assignment | Path,
     catalog: Catalog | None = None,
 ) -> Conversion:
     """Copy a model and make its layers approximate: linear, convolutional, recurrent, attention.
@@ -71,7 +73,8 @@ def convert(
         model: any module.
         point: which MAC makes which product: a design point, its text such as
             `drum(n=8,k=4) in bf16` or `fc1=fp32; *=exact(n=8) in bf16`, or a mapping as
-            `parse_design_point` reads it; or an `Assignment`, for tables of one's own.
+            `parse_design_point` reads it, or the path of its YAML, such as the assignment.yaml of
+            an export; or an `Assignment`, for tables of one's own.
         catalog: where the text's families are; default: the one that ships with axdse.
 
     Raises:
@@ -86,7 +89,7 @@ def convert(
         patterns = (pattern for pattern, _ in assignment.layers)
         check_patterns("a pattern of the assignment must match a layer", patterns, layers)
     else:
-        parsed = point if isinstance(point, DesignPoint) else parse_design_point(point, catalog)
+        parsed = _parsed(point, catalog)
         parsed.check_layers(layers)
         assignment = Assignment.of(parsed, layers)
     approximate = tuple(name for name in layers if assignment.products(name) != LayerProducts())
@@ -100,6 +103,14 @@ def convert(
         if name not in approximate
     )
     return Conversion(converted, approximate, exact)
+
+
+def _parsed(point: PointText | DesignPoint | Path, catalog: Catalog | None) -> DesignPoint:
+    if isinstance(point, DesignPoint):
+        return point
+    if isinstance(point, Path):
+        return load_design_point(point, catalog)
+    return parse_design_point(point, catalog)
 
 
 def _parametrised(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

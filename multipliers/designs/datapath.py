@@ -152,26 +152,43 @@ class Datapath:
     @property
     def rtl(self) -> Rtl:
         """All of it, complete in itself."""
+        modules = "".join(module.text for module in self._modules)
+        text = self._top_text + modules + "\n".join(map(_file, self._paths))
+        widths = (self.operands, self.register, self.register)
+        pipeline = Pipeline(CLOCK, 1) if self.stage else None
+        return Rtl(self.top, text, PORTS, *widths, self.core, pipeline)
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Names and texts of files of the same but for the core's own: its top first."""
+        own = (f"{self.top}.v", self._top_text), *((f"{m.name}.v", m.text) for m in self._modules)
+        shared = (path for path in self._paths if path != self.core_file)
+        return (*own, *((path.name, _file(path)) for path in shared))
+
+    @property
+    def _top_text(self) -> str:
         clock = f"    input  {CLOCK},\n" if self.stage else ""
         lines = [f"wire [{width - 1}:0] {name};" for name, width in self._wires()]
         lines += [
             line for number, block in enumerate(self.blocks) for line in _placed(number, block)
         ]
-        text = (
+        return (
             f"module {self.top} (\n{clock}    input  [{self.operands - 1}:0] ab,\n"
             f"    input  [{self.register - 1}:0] c,\n    output [{self.register - 1}:0] d\n);\n"
             + "".join(f"  {line}\n" for line in (*lines, *self._stage_lines()))
             + "endmodule\n\n"
         )
-        modules = dict.fromkeys(block.module for block in self.blocks)
-        text += "".join(module.text for module in modules)
-        # The core's file goes last: its directives then reach no other module.
-        files = dict.fromkeys(path for module in modules for path in module.files)
-        order = sorted(files, key=lambda path: path == self.core_file)
-        text += "\n".join(_file(path) for path in order)
-        widths = (self.operands, self.register, self.register)
-        pipeline = Pipeline(CLOCK, 1) if self.stage else None
-        return Rtl(self.top, text, PORTS, *widths, self.core, pipeline)
+
+    @property
+    def _modules(self) -> tuple[Module, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys(block.module for block in self.blocks))
+
+    @property
+    def _paths(self) -> list[Path]:
+        """Files of their modules; the core's goes last: its directives then reach no other one."""
+        files = dict.fromkeys(path for module in self._modules for path in module.files)
+        return sorted(files, key=lambda path: path == self.core_file)
 
     def _wires(self) -> Iterator[tuple[str, int]]:
         behind = {then(name) for name, _ in self.stage}

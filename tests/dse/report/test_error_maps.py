@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from axdse.dse.report.error_maps import core_figure, core_maps, shrunk
+from axdse.dse.report.pictures.error_maps import core_figure, core_maps, shrunk
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Multiplier, Parameter
 from axdse.multipliers.formats import parse_format

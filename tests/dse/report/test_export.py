@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from torch import nn
 
+from axdse import convert
 from axdse.dse.cli import run
 from axdse.dse.cli.commands import cli
-from axdse.dse.report.export import Export, export_run
-from axdse.dse.report.export_design import FILE_LIST, standalone_model
-from axdse.dse.report.export_folder import SUMS
+from axdse.dse.report.export.export import Export, export_run
+from axdse.dse.report.export.folder import SUMS
+from axdse.dse.report.export.mac import FILE_LIST, UNIT_LIST, standalone_model, verilog_of
 from axdse.dse.run.run_dir import RunDir
+from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.verify.certificate import read_certificate
 from axdse.flows.verilog.devices import modules
+from axdse.gpu.layers.linear import ApproxLinear
 from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.designs.design_point import Candidate
+from axdse.multipliers.designs.design_point import Candidate, load_design_point, parse_mac
 from axdse.multipliers.designs.rtl_text import core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
@@ -32,7 +36,7 @@ from axdse.multipliers.model.unit_oracle import unit_products
 from axdse.multipliers.sandbox.compiler import compiler
 from axdse.multipliers.tables.lut import build_lut, load_approxtrain, load_npz
 
-# The front of `finished_run`, by area.
+# The front of `finished_run`, by area: a MAC each.
 DESIGNS = (
     ("drum(n=4,k=3)", "float(8,3)", "drum_n4_k3"),
     ("mitchell(m=3)", "float(8,3)", "mitchell_m3"),
@@ -50,23 +54,36 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_the_front_has_a_folder_a_design_by_area(exported: Export) -> None:
-    stems = [folder.name.split("_float")[0] for folder in exported.designs]
-    assert stems == [f"{i}_{stem}" for i, (_, _, stem) in enumerate(DESIGNS, 1)]
+def test_the_front_has_a_folder_a_point_and_a_folder_a_mac(exported: Export) -> None:
+    names = [*(f"{stem}_in_float_8_3" for _, _, stem in DESIGNS), "exact_n8_in_int8"]  # the answer
+    assert [folder.name for folder in exported.macs] == names
+    assert [folder.name for folder in exported.points] == [
+        f"{i}_{n}" for i, n in enumerate(names, 1)
+    ]
     assert set(exported.files) == set(contents(exported.folder))
 
 
-@pytest.mark.parametrize("given", ["core", "list", "all"])
+def test_the_answer_is_an_assignment_that_convert_reads(exported: Export) -> None:
+    path = exported.folder / "assignment.yaml"
+    assert load_design_point(path).name == "exact(n=8) in int8"
+    assert path.read_bytes() == (exported.points[3] / "assignment.yaml").read_bytes()
+    assert isinstance(convert(nn.Linear(3, 2), path).model, ApproxLinear)
+
+
+@pytest.mark.parametrize("given", ["core", "unit", "mac", "all"])
 @pytest.mark.parametrize(("index", "stem"), CORES)
 def test_rtl_elaborates_on_its_own(
     index: int, stem: str, given: str, exported: Export, tmp_path: Path
 ) -> None:
-    (unit,) = exported.designs[index].glob("unit_*.v")
-    top = stem if given == "core" else unit.stem
-    for source in exported.designs[index].glob(f"{stem}.v" if given == "core" else "*.[vf]"):
+    (unit,) = exported.macs[index].glob("unit_*.v")
+    (mac,) = exported.macs[index].glob("mac_*.v")
+    top = {"core": stem, "unit": unit.stem}.get(given, mac.stem)
+    for source in exported.macs[index].glob(f"{stem}.v" if given == "core" else "*.[vf]"):
         (tmp_path / source.name).write_bytes(source.read_bytes())
-    files = sorted(path.name for path in tmp_path.glob("*.v"))
-    listed = ["-f", FILE_LIST] if given == "list" else files
+    name = {"unit": UNIT_LIST, "mac": FILE_LIST}.get(given, "")
+    every = sorted(path.name for path in tmp_path.glob("*.v"))
+    files = (tmp_path / name).read_text().split() if name else every
+    listed = ["-f", name] if name else files
     read = f"read_verilog {' '.join(files)}; hierarchy -check -top {top}; proc; check"
     for command in (
         ["iverilog", "-g2005", "-Wall", "-s", top, "-o", "out", *listed],
@@ -79,9 +96,8 @@ def test_rtl_elaborates_on_its_own(
 def test_the_file_list_has_each_verified_module_once(
     index: int, stem: str, exported: Export
 ) -> None:
-    folder = exported.designs[index]
-    names = (folder / FILE_LIST).read_text().splitlines()
-    assert sorted(names) == sorted(path.name for path in folder.glob("*.v"))
+    folder = exported.macs[index]
+    names = (folder / UNIT_LIST).read_text().splitlines()
     assert names[-1] == f"{stem}.v"
     found: dict[str, str] = {}
     for name in names:
@@ -96,6 +112,20 @@ def test_the_file_list_has_each_verified_module_once(
     assert core
     assert unit
     assert found == core | unit
+    whole = (folder / FILE_LIST).read_text().splitlines()
+    assert sorted(whole) == sorted(path.name for path in folder.glob("*.v"))
+    held_there = [modules((folder / name).read_text()) for name in whole]
+    assert sum(map(len, held_there)) == len({name for each in held_there for name in each})
+
+
+def test_the_verilog_of_a_recipe_is_that_of_its_sum() -> None:
+    mac = parse_mac("exact(n=4) in float(8,3) sum dot(terms=2,align=5)")
+    verilog = verilog_of(mac)
+    assert (verilog.unit, verilog.unit_files) == ("", ())
+    assert verilog.top_files[0] == f"{verilog.top}.v"
+    assert set(verilog.texts) == set(verilog.top_files)
+    held = {name for text in verilog.texts.values() for name in modules(text)}
+    assert set(modules(MacUnit(mac).path.rtl.text)) <= held
 
 
 @pytest.mark.parametrize("spec", [f.bind().spec for f in builtin_catalog().families.values()])
@@ -115,7 +145,7 @@ def test_an_exported_c_model_multiplies_as_the_catalogue_does(
     index: int, stem: str, exported: Export, tmp_path: Path
 ) -> None:
     multiplier = builtin_catalog().multiplier(DESIGNS[index][0])
-    model = exported.designs[index] / f"{multiplier.family.name}.c"
+    model = exported.macs[index] / f"{multiplier.family.name}.c"
     size = 1 << multiplier.operand_bits
     (tmp_path / "main.c").write_text(
         f'#include <stdio.h>\n#include "{model}"\nint main(void) {{\n'
@@ -134,7 +164,7 @@ def test_an_exported_c_unit_multiplies_as_the_unit_does(
 ) -> None:
     spec, form, _ = DESIGNS[index]
     candidate = Candidate(builtin_catalog().multiplier(spec), parse_format(form))
-    (unit,) = exported.designs[index].glob("unit_*.c")
+    (unit,) = exported.macs[index].glob("unit_*.c")
     codes = np.random.default_rng(0).integers(0, 1 << 12, (2, 1000))
     calls = ", ".join(f"fp_multiply({a}, {b})" for a, b in codes.T)
     (tmp_path / "main.c").write_text(
@@ -153,7 +183,7 @@ def test_an_exported_c_unit_multiplies_as_the_unit_does(
 def test_an_exported_core_holds_against_its_certificate(
     index: int, stem: str, exported: Export
 ) -> None:
-    folder = exported.designs[index]
+    folder = exported.macs[index]
     name = builtin_catalog().multiplier(DESIGNS[index][0]).family.name
     files = ["--model", str(folder / f"{name}.c"), "--rtl", str(folder / f"{stem}.v")]
     assert run(["verify", "--check", str(folder / "certificate_core.json"), *files]) == 0
@@ -162,8 +192,8 @@ def test_an_exported_core_holds_against_its_certificate(
 @pytest.mark.parametrize(("spec", "form", "stem"), DESIGNS)
 def test_tables_are_the_candidates(spec: str, form: str, stem: str, exported: Export) -> None:
     lut = build_lut(Candidate(builtin_catalog().multiplier(spec), parse_format(form)))
-    (npz,) = exported.folder.glob(f"*/{stem}.npz")
-    (raw,) = exported.folder.glob(f"*/{stem}_3.bin")
+    (npz,) = exported.folder.glob(f"macs/*/{stem}.npz")
+    (raw,) = exported.folder.glob(f"macs/*/{stem}_3.bin")
     assert load_npz(npz).digest == lut.digest
     assert np.array_equal(load_approxtrain(raw, rounding="nearest").entries, lut.entries)
 
@@ -184,36 +214,48 @@ def test_the_front_is_in_both_tables(exported: Export) -> None:
     entries = json.loads((exported.folder / "front.json").read_text())
     assert [row["multiplier"] for row in rows] == [e["multiplier"] for e in entries]
     assert len(rows) == 4
-    folders = [row["folder"] for row in rows if row["on_front"] == "True"]
-    assert folders == [path.name for path in exported.designs]
-    assert [row["folder"] for row in rows if row["on_front"] == "False"] == [""]
+    folders = [row["folder"] for row in rows]
+    assert folders == [str(path.relative_to(exported.folder)) for path in exported.points]
+    assert [row["on_front"] for row in rows] == ["True", "True", "True", "False"]
 
 
 def test_certificates_cost_and_training_are_complete(exported: Export) -> None:
-    folder = exported.designs[0]
+    folder, mac = exported.points[0], exported.macs[0]
     for part in ("core", "unit"):
-        certificate = read_certificate(folder / f"certificate_{part}.json")
+        certificate = read_certificate(mac / f"certificate_{part}.json")
         assert certificate.verdict in ("exhaustive", "sampled")
         assert certificate.vectors > 0
-    cost = json.loads((folder / "cost.json").read_text())
+    cost = json.loads((mac / "cost.json").read_text())
     assert cost["area_um2"] > 0
     assert len(cost["library_digest"]) == 64
+    assert cost["recorded"] is None  # it is of a design point
+    assert json.loads((folder / "cost.json").read_text())["units"][0]["recorded"]["energy_fj"] > 0
     rows = list(csv.DictReader((folder / "training.csv").open(newline="")))
     histories = json.loads((folder / "training.json").read_text())
     assert [row["seed"] for row in rows] == ["1", "1", "2", "2", "3", "3"]
     assert [history["seed"] for history in histories] == [1, 2, 3]
 
 
-def test_the_readme_names_every_file_and_its_commands_parse(exported: Export) -> None:
-    folder = exported.designs[0]
+POINT = ["cost", "energy", "train", "train", "train"]
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        ("macs", ["verify", "verify", "verify", "cost", "lut"]),
+        ("points", POINT),
+        ("", ["export", *POINT]),
+    ],
+)
+def test_the_readme_names_every_file_and_its_commands_parse(
+    place: str, names: list[str], exported: Export
+) -> None:
+    folder = {"macs": exported.macs[0], "points": exported.points[0]}.get(place, exported.folder)
     readme = (folder / "README.md").read_text()
-    assert [
-        p.name for p in folder.iterdir() if p.name not in (*readme.split("`"), "README.md")
-    ] == []
+    told = {*readme.split("`"), "README.md"}
+    assert [p.name for p in folder.iterdir() if not {p.name, f"{p.name}/"} & told] == []
     commands = [line for line in readme.splitlines() if line.startswith("axdse ")]
-    assert [line.split()[1] for line in commands] == [
-        "verify", "verify", "verify", "cost", "energy", "lut", "train", "train", "train",
-    ]  # fmt: skip
+    assert [line.split()[1] for line in commands] == names
     for command in commands:
         name = command.split()[1]
         options = {word for word in command.split() if word.startswith("--")}
@@ -223,7 +265,7 @@ def test_the_readme_names_every_file_and_its_commands_parse(exported: Export) ->
 
 def test_the_readmes_commands_without_axdse_run(exported: Export, tmp_path: Path) -> None:
     folder = tmp_path / "design"
-    shutil.copytree(exported.designs[0], folder)
+    shutil.copytree(exported.macs[0], folder)
     lines = (folder / "README.md").read_text().splitlines()
     commands = [line for line in lines if line.startswith(("iverilog ", "yosys ", "cc "))]
     assert [line.split()[0] for line in commands] == ["iverilog", "yosys", "cc"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from axdse.dse.report import export_folder
-from axdse.dse.report.export_folder import SUMS, staged, write_sums
+from axdse.dse.report.export import folder as export_folder
+from axdse.dse.report.export.folder import SUMS, staged, write_sums
 from axdse.multipliers.errors import AxdseError
 
 OLD = {"report.html": "old", "trials.csv": "", "front.csv": "", "1_a/a.v": "old", "1_b/b.v": "old"}
@@ -172,7 +172,7 @@ def test_an_earlier_export_survives_a_failing_rename(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from axdse.dse.report import export_folder
+from axdse.dse.report.export import folder as export_folder
 place, moment = Path(sys.argv[1]), sys.argv[2]
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,13 +9,11 @@ import pytest
 from hostile import MARKS, TEXTS
 from markdown_it import MarkdownIt  # rich brings it
 
-from axdse.dse.report.export import TrialRow, csv_text
-from axdse.dse.report.export_design import write_design
-from axdse.dse.report.front_plot import front_figure, png
+from axdse.dse.report.export.mac import write_mac
+from axdse.dse.report.export.rows import TrialRow
+from axdse.dse.report.export.texts import csv_text
 from axdse.dse.report.markdown import markdown
 from axdse.dse.report.page import finalists_of
-from axdse.dse.report.plot_points import Mark
-from axdse.dse.run.objectives import AREA
 from axdse.dse.run.run_dir import RunDir
 from axdse.multipliers.designs.family import Paper
 from axdse.multipliers.errors import printable
@@ -77,7 +75,7 @@ def test_the_readme_of_a_design_quotes_its_catalogue(finished_run: RunDir, tmp_p
     mac = dataclasses.replace(part.mac, multiplier=dataclasses.replace(multiplier, family=family))
     cost = dataclasses.replace(part.cost, library=hostile)
     hostile_part = dataclasses.replace(part, mac=mac, cost=cost)
-    write_design(run, dataclasses.replace(finalist, parts=(hostile_part,)), tmp_path / "d")
+    write_mac(run, hostile_part, tmp_path / "d")
     text = (tmp_path / "d" / "README.md").read_text()
     page = html.unescape(rendered(text))
     assert page.count(hostile) == 5
@@ -91,9 +89,3 @@ def test_a_spreadsheet_computes_nothing() -> None:
     assert csv_text(TrialRow, [row]).splitlines()[1] == (
         '0,m,f,failed,"\'=HYPERLINK(""x"")",,1,-2.5,,,,,,\'-,0'
     )
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_picture_has_no_formulas() -> None:
-    mark = Mark("m$\\frac{$", "$^$", "front", (1.0,), 0.5, 0.0, on_front=True)
-    assert png(front_figure("$\\frac{$", "$^$", [mark], [], [AREA], 1.0), dpi=20)

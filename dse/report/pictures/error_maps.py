@@ -1,6 +1,8 @@
 """Where over its operands does a design err, and by how much? Maps, all of one painter."""
 
+import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -9,8 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from axdse.dse.report.front_plot import STYLE
-from axdse.dse.report.plot_points import GREY
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.formats import FloatFormat
@@ -18,9 +18,29 @@ from axdse.multipliers.model.cmodel import tabulate
 from axdse.multipliers.operands.recording import Recording, core_weights
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, ErrorTable, error_table
 
+INK, GREY = "#1f2328", "#6e7781"
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "text.parse_math": False,
+}
 MAX_PIXELS = 256
 QUANTILE = 0.995  # of |error| at the end of the colour scale: one corner must not pale the rest
 SIDE, LEFT, TOP, GAP = 3.1, 0.65, 0.75, 1.15  # inches
+
+
+def png(figure: Figure, dpi: int = 200) -> bytes:
+    """Render a figure; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +151,7 @@ def unit_figure(candidate: Candidate) -> Figure:
     """
     shown = unit_map(candidate)
     side = 0.66 * 3.6 / 3.05
-    with rc_context({**STYLE, "axes.grid": False}):
+    with rc_context(STYLE):
         figure = Figure(figsize=(3.6, 3.05))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.14, 0.15, 0.66, side))
@@ -151,7 +171,7 @@ def core_figure(
     maps = core_maps(multiplier, recording)
     width = LEFT + len(maps) * (SIDE + GAP)
     height = TOP + SIDE + LEFT
-    with rc_context({**STYLE, "axes.grid": False}):
+    with rc_context(STYLE):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         left = LEFT / width

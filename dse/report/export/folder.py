@@ -144,6 +144,38 @@ def _read_sums(path: Path) -> dict[str, str]:
     return {found[2]: found[1] for line in lines if (found := _LINE.fullmatch(line))}
 
 
+def listed(folder: Path) -> dict[str, str]:
+    """Digests of the files of an export, by name.
+
+    Raises:
+        AxdseError: it is no export.
+    """
+    rule = f"an export of axdse lists its files in {SUMS}"
+    remedy = "name the folder that 'axdse export' wrote"
+    if not folder.is_dir():
+        raise AxdseError(rule, f"{folder} is no folder", remedy)
+    sums = _read_sums(folder / SUMS)
+    if not sums.keys() >= OURS:
+        raise AxdseError(rule, f"{folder} lists {'others' if sums else 'none'}", remedy)
+    return sums
+
+
+def changes(folder: Path, sums: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Names of files, and what became of them: missing, altered, or not listed."""
+    for name, known in sums.items():
+        path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield name, "leads out of the export"
+        elif not os.path.lexists(path):
+            yield name, "missing"
+        elif not stat.S_ISREG(path.lstat().st_mode) or _sum(path) != known:
+            yield name, "altered"
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if name not in sums and name != SUMS and not stat.S_ISDIR(path.lstat().st_mode):
+            yield name, f"not in {SUMS}"
+
+
 def write_sums(folder: Path) -> tuple[Path, ...]:
     """List the files of an export in it; return them, relative, with the list itself.
 

@@ -1,0 +1,1 @@
+"""What can a hardware team use alone? A folder of MACs, assignments, tables and a report."""

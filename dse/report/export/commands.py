@@ -1,0 +1,79 @@
+"""Which command lines make the numbers of an export again?"""
+
+from dataclasses import dataclass, fields
+from shlex import quote
+
+from axdse.dse.report.summary import Finalist, Part
+from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.run_dir import CATALOG, WORKLOAD, RunDir
+
+ASSIGNMENT = "assignment.yaml"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Those of a MAC, from its folder.
+
+    Attributes:
+        validate: compares the core's certificate with the files.
+        others: verify, cost, tabulate.
+    """
+
+    validate: str
+    others: tuple[str, ...]
+
+
+def mac_commands(run: RunDir, part: Part, core: str) -> Commands:
+    """Command lines of a MAC, two folders below the export."""
+    axdse, config, mac = axdse_of(run, "../.."), run.config, part.mac
+    spec, form = quote(part.spec), f"--format {quote(part.candidate.format.name)}"
+    total = f"--sum {quote(mac.recipe.name)}" if mac.recipe else ""
+    unit = f"{spec} {form} {total}" if total else f"{spec} --unit {form}"
+    cost = f"{axdse} cost {spec} {form}" + (f" {total} --mac" if total else "")
+    return Commands(
+        validate="axdse verify --check certificate_core.json "
+        f"--model {part.candidate.multiplier.family.name}.c --rtl {core}.v",
+        others=(
+            f"{axdse} verify {spec} --seed {part.certificate.seed}",
+            f"{axdse} verify {unit} --seed {part.unit_certificate.seed}",
+            f"{cost}{_library(config)}{_clock(config)}",
+            f"{axdse} lut {spec} {form} -o table.npz",
+        ),
+    )
+
+
+def point_commands(run: RunDir, finalist: Finalist, up: str = "../..") -> tuple[str, ...]:
+    """Command lines of a design point: cost, energy, and its trainings seed by seed."""
+    config, axdse = run.config, axdse_of(run, up)
+    met = f" --activity {up}/operands.npz --dataflow {config.dataflow}"
+    cost = f"{axdse} cost {ASSIGNMENT}{_library(config)}{_clock(config)}{met}"
+    energy = f"{axdse} energy {up}/operands.npz {ASSIGNMENT}{_array(config)}"
+    recipes = any(part.mac.recipe for part in finalist.parts)
+    known = ((cost,) if not recipes else ()) + ((energy,) if finalist.point.on_array else ())
+    train = f"{axdse} train {ASSIGNMENT} --config {up}/config.yaml --seed"
+    return (*known, *(f"{train} {seed}" for seed in finalist.point.seeds))
+
+
+def axdse_of(run: RunDir, up: str) -> str:
+    """The command, with the catalogues and the workload that the export has copies of."""
+    copies = sorted(path.name for path in (run.path / CATALOG).glob("*"))
+    own = (f"PYTHONPATH={up}/{WORKLOAD}",) if (run.path / WORKLOAD).exists() else ()
+    return " ".join((*own, "axdse", *(f"--catalog {up}/{CATALOG}/{name}" for name in copies)))
+
+
+def settings_text(config: SearchConfig) -> str:
+    """The settings of a training, in words."""
+    said = ((f.name, getattr(config.training, f.name)) for f in fields(config.training))
+    return ", ".join(f"{name} {value}" for name, value in said if value is not None)
+
+
+def _library(config: SearchConfig) -> str:
+    return f" --library {quote(str(config.library))}" if config.library else ""
+
+
+def _array(config: SearchConfig) -> str:
+    return f" --dataflow {config.dataflow}{_library(config)}{_clock(config)}"
+
+
+def _clock(config: SearchConfig) -> str:
+    return f" --clock {config.clock_ns:g}" if config.clock_ns else ""

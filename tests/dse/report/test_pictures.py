@@ -1,0 +1,169 @@
+"""Charts: all that was trained is drawn once, within the picture, nothing over another."""
+
+import dataclasses
+import itertools
+import math
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from axdse.dse.report.page import Material, finalists_of, material_of
+from axdse.dse.report.pictures.chart import Scale, frame_of
+from axdse.dse.report.pictures.curves import Series, course_chart, course_of, training_chart
+from axdse.dse.report.pictures.error_maps import unit_map
+from axdse.dse.report.pictures.front import Front, Mark, cost_axis, front, front_chart
+from axdse.dse.report.pictures.labels import Box, Label, place
+from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.objectives import AREA
+from axdse.dse.run.run_dir import RunDir
+from axdse.dse.training.records import Epoch, Goal, History
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Candidate, parse_design_point
+from axdse.multipliers.formats import parse_format
+from axdse.multipliers.tables.error_metrics import error_metrics
+
+
+@pytest.fixture(scope="module")
+def material(finished_run: RunDir) -> Material:
+    results = finished_run.results()
+    return material_of(finished_run, results, finalists_of(finished_run, results), ())
+
+
+def drawn(material: Material, *trials: Evaluation) -> Front:
+    return front(
+        cost_axis(AREA),
+        *(material.goal, material.finalists, trials or material.results.evaluations),
+        *(material.results.baselines, (), 0.1),
+    )
+
+
+def test_every_trained_design_is_drawn_once(material: Material) -> None:
+    shown = drawn(material).marks
+    assert sorted(mark.kind for mark in shown) == ["exact", "exact", "front", "front"]
+    assert len({mark.title[0] for mark in shown}) == len(shown)
+    assert {mark.href for mark in shown} == {f"#design-{i}" for i in range(1, 5)}
+
+
+def test_a_collapsed_trial_does_not_flatten_the_picture(material: Material) -> None:
+    trial = material.results.evaluations[0]
+    assert trial.history is not None
+    epoch = dataclasses.replace(trial.history.epochs[-1], validation_score=0.1)
+    history = dataclasses.replace(trial.history, epochs=(epoch,))
+    collapsed = dataclasses.replace(
+        trial, point=parse_design_point("drum(n=4,k=2) in float(8,3)"), history=history
+    )
+    shown = drawn(material, collapsed)
+    (mark,) = (m for m in shown.marks if m.kind == "trial")
+    assert mark.score == 0.1
+    chart = front_chart(shown, "wide")
+    (spot,) = (s for s in chart.spots if s.kind == "trial")
+    assert spot.title[-1] == "below the scale"
+    assert spot.y == chart.frame[3]
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_spots_and_names_are_within_the_plane(
+    size: Literal["wide", "narrow"], material: Material
+) -> None:
+    chart = front_chart(drawn(material), size)
+    left, top, right, bottom = frame_of(size)[2]
+    assert chart.spots
+    for spot in chart.spots:
+        assert left <= spot.x <= right
+        assert top <= spot.top <= spot.y <= spot.bottom <= bottom
+    for tag in chart.tags:
+        assert left <= tag.x <= right
+        assert top <= tag.y <= bottom
+
+
+@pytest.mark.parametrize(
+    ("direction", "score", "interval", "bottom"),
+    [
+        ("higher", 0.15, 0.01, 0.0),
+        ("lower", -0.15, 0.01, -0.2),
+        ("lower", -0.15, 5.0, -0.3),  # an interval as wide as few seeds may have
+    ],
+)
+def test_marks_are_above_the_lower_end_of_the_scale(
+    direction: Literal["higher", "lower"], score: float, interval: float, bottom: float
+) -> None:
+    goal = Goal("a fraction", direction=direction)
+    mark = Mark("m", "1", "f", "front", 1.0, score, interval, on_front=True, title=("m",))
+    chart = front_chart(Front(cost_axis(AREA), goal, (mark,), (), (), 0.12), "wide")
+    (spot,) = chart.spots
+    assert spot.y < chart.frame[3]
+    ticks = [float(tick.text) / 100 for tick in chart.up]
+    assert all(bottom <= goal.score(tick) for tick in ticks)
+
+
+def test_a_design_of_today_without_a_score_is_a_line(material: Material) -> None:
+    shown = dataclasses.replace(drawn(material), untrained=(("int8", 5000.0),))
+    chart = front_chart(shown, "narrow")
+    (line,) = (line for line in chart.lines if line.kind == "practice")
+    assert line.title == "int8: not trained in this run"
+    assert {x for x, _ in line.points} == {line.points[0][0]}
+    assert [tag.text for tag in chart.tags if tag.kind == "practice"] == ["int8"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "texts"),
+    [
+        (0, 100, 5, ["0", "20", "40", "60", "80", "100"]),
+        (-2.95, -2.41, 3, ["-2.8", "-2.6"]),
+        (1000, 3400, 4, ["1,000", "2,000", "3,000"]),
+        (0.0, 0.003, 3, ["0.000", "0.001", "0.002", "0.003"]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, most: int, texts: list[str]) -> None:
+    assert [tick.text for tick in Scale(low, high, 0, 100).ticks(most)] == texts
+
+
+def test_the_hypervolume_never_falls_and_ends_at_all_of_it(material: Material) -> None:
+    course = course_of(material.run.config, material.results.evaluations)
+    assert course is not None
+    assert list(course.shares) == sorted(course.shares)
+    assert course.shares[-1] == 1
+    trained = [e for e in material.results.evaluations if e.history]
+    assert course.trainings == tuple(range(1, len(trained) + 1))
+    assert course.reached(1.0) <= 4  # trials that were dominated add nothing
+    assert course_chart([("this run", course)], "narrow").lines
+    assert course_of(material.run.config, trained[4:]) is None
+
+
+def test_a_band_of_trainings_is_their_interval() -> None:
+    def course(seed: int, *scores: float) -> History:
+        epochs = tuple(Epoch(i, 1.0, s, s, 1.0) for i, s in enumerate(scores, 1))
+        return History(epochs, "finished", seed)
+
+    one = Series("m", (course(1, 0.5, 0.7), course(2, 0.6, 0.7, 0.8)))
+    (first, second) = one.band  # as long as the shortest
+    assert first[:2] == (1, 0.55)
+    assert first[2] == pytest.approx(0.55 - 12.7062 * 0.05, rel=1e-4)
+    assert second == (2, 0.7, 0.7, 0.7)
+    nan = Series("n", (course(1, math.nan),))
+    assert nan.band == ()
+    chart = training_chart([one], Goal(), "narrow")
+    assert len(chart.areas) == len(chart.lines) == 1
+
+
+def test_labels_of_crowded_points_do_not_overlap() -> None:
+    labels = [Label(60 + 30 * i, 100 + 16 * (i % 3), 60, 12) for i in range(8)]
+    within = Box(0, 0, 400, 300)
+    points = [Box(lb.x - 4, lb.y - 4, lb.x + 4, lb.y + 4) for lb in labels]
+    boxes = place(labels, points, within, gap=9)
+    assert all(a.overlap(b) == 0 for a, b in itertools.combinations(boxes, 2))
+    assert all(box.overlap(within) == pytest.approx(box.area) for box in boxes)
+    assert sum(box.overlap(point) for box in boxes for point in points) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "form"),
+    [("exact(n=8)", "bf16"), ("exact(n=8)", "int8"), ("mitchell(m=7)", "float(8,7)")],
+)
+def test_error_surfaces_have_the_sign_of_the_design(spec: str, form: str) -> None:
+    multiplier = builtin_catalog().multiplier(spec)
+    percent = unit_map(Candidate(multiplier, parse_format(form))).values
+    assert percent.shape == ((129, 129) if form == "int8" else (128, 128))
+    assert np.nanmax(percent) <= 0
+    assert np.nanmin(percent) == pytest.approx(-100 * error_metrics(multiplier).wcre)
