@@ -26,7 +26,8 @@ DATA = (
     "dse/training/data/*.xz",
     "dse/training/data/*.py.txt",
     "dse/training/data/LICENSE*",
-    "dse/report/templates/*",
+    "dse/report/templates/**/*.*",
+    "dse/run/search.yaml",
 )
 
 
