@@ -1,6 +1,5 @@
 """Is an export still what was exported? Digests, certificates, elaboration: what differs."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from axdse.flows.verify.certificate import (
     compare_unit,
     read_certificate,
 )
-from axdse.flows.verify.check import swapped
+from axdse.flows.verify.check import read_as
 from axdse.flows.yosys import run_yosys
+from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.design_point import Mac, load_design_point
 from axdse.multipliers.errors import AxdseError
@@ -138,10 +138,14 @@ def _findings(own: Path, name: str, mac: Mac) -> tuple[Finding, ...]:
             return compare_sum_unit(report, mac)
         return compare_unit(report, mac.candidate)
     family = mac.multiplier.family
-    pins = Pins(function=family.function or family.name, signed=report.signed)
-    design = read_design(own / f"{family.name}.c", own / f"{verilog_of(mac).core}.v", pins)
-    multiplier = swapped(design.multiplier) if report.order == "swapped" else design.multiplier
-    return compare(report, multiplier, design.rtl)
+    signs = (report.unsigned_operand != "a", report.unsigned_operand != "b")
+    pins = Pins(
+        function=family.function or family.name, signed=signs if report.signed else (False, False)
+    )
+    model, rtl = own / f"{family.name}.c", own / f"{verilog_of(mac).core}.v"
+    with temporary_folder() as scratch:
+        design = read_design(model, rtl, pins, folder=scratch)
+        return compare(report, read_as(design.readings, report), design.rtl)
 
 
 def _elaborate(own: Path, top: str) -> None:
@@ -155,8 +159,7 @@ def _elaborate(own: Path, top: str) -> None:
     if not names or not there.issuperset(names):
         rule = "a file list has names of Verilog files beside it"
         raise AxdseError(rule, ", ".join(set(names) - there) or "none", "export again")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    with temporary_folder() as folder:
         for name in names:
             (folder / name).write_text(_text(own / name))
         arguments = ["-g2005", "-t", "null", "-s", top, *names]
