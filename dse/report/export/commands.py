@@ -36,7 +36,7 @@ def mac_commands(run: RunDir, part: Part, core: str) -> Commands:
         others=(
             f"{axdse} verify {spec} --seed {part.certificate.seed}",
             f"{axdse} verify {unit} --seed {part.unit_certificate.seed}",
-            f"{cost}{_library(config)}{_clock(config)}",
+            f"{cost} --aim {config.aim}{_library(config)}{_clock(config)}",
             f"{axdse} lut {spec} {form} -o table.npz",
         ),
     )
@@ -46,7 +46,8 @@ def point_commands(run: RunDir, finalist: Finalist, up: str = "../..") -> tuple[
     """Command lines of a design point: cost, energy, and its trainings seed by seed."""
     config, axdse = run.config, axdse_of(run, up)
     met = f" --activity {up}/operands.npz --dataflow {config.dataflow}"
-    cost = f"{axdse} cost {ASSIGNMENT}{_library(config)}{_clock(config)}{met}"
+    basis = f" --aim {config.aim}{_library(config)}{_clock(config)}"
+    cost = f"{axdse} cost {ASSIGNMENT}{basis}{met}"
     energy = f"{axdse} energy {up}/operands.npz {ASSIGNMENT}{_array(config)}"
     recipes = any(part.mac.recipe for part in finalist.parts)
     known = ((cost,) if not recipes else ()) + ((energy,) if finalist.point.on_array else ())
