@@ -10,6 +10,7 @@ baseline), `front.json`. Each JSON file is sealed for its name.
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import platform
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -307,7 +308,7 @@ class RunDir:
         file = InputFile(self.path / name, rule, LARGEST, remedy)
         try:
             content = unseal(file.read(), name)
-            return TypeAdapter(kind).validate_json(content, context=self.catalog)
+            return cast(T, _adapter(kind).validate_json(content, context=self.catalog))
         except (DamagedError, ValidationError) as error:
             raise AxdseError(rule, file.path, remedy) from error
 
@@ -364,9 +365,15 @@ def _unusable(error: OSError) -> AxdseError:
     return AxdseError("a run is a folder that can be written", error, "choose another place")
 
 
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """To make one takes ten times as long as to write a trial."""
+    return TypeAdapter(kind)
+
+
 def _json(value: Any, kind: Any) -> bytes:
     # Losses may be NaN: pydantic's own JSON would make them null, which does not read back.
-    plain = TypeAdapter(kind).dump_python(value, mode="json")
+    plain = _adapter(kind).dump_python(value, mode="json")
     return json.dumps(plain, indent=1).encode()
 
 
