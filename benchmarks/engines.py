@@ -1,6 +1,6 @@
 """What do engines add to a search, and does one that is killed all the time find the same?
 
-usage: python benchmarks/engines.py jobs      200 short jobs on 4 workers of dask and on 4 processes
+usage: python benchmarks/engines.py jobs      200 short jobs on 4 workers of dask, and 4 processes
        python benchmarks/engines.py kills [--count 30] [--seed N]
                                               a search on dask whose workers, scheduler and
                                               coordinator are killed (SIGKILL) at random

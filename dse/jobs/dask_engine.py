@@ -11,6 +11,7 @@ from distributed import Client, KilledWorker
 from axdse.multipliers.errors import AxdseError
 
 LOOK_S = 1.0  # how old the number of workers may be
+A_WORKER = 2  # jobs that are sent to one: it need not wait for the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,16 @@ def connect(name: str, address: str, wait_s: float) -> Cluster:
 
 
 class _Slots:
-    """How many workers there are, asked now and then: they come and go."""
+    """Two jobs a worker, of which one waits there while the other runs; workers come and go."""
 
     def __init__(self, client: Client) -> None:
-        self._client, self._count, self._asked = client, 1, float("-inf")
+        self._client, self._count, self._asked = client, A_WORKER, float("-inf")
 
     def __call__(self) -> int:
         if time.monotonic() - self._asked > LOOK_S:
             self._asked = time.monotonic()
             try:
-                self._count = max(1, len(self._client.nthreads()))
+                self._count = A_WORKER * max(1, len(self._client.nthreads()))
             except (OSError, RuntimeError, ValueError):  # what was sent there says it too
-                self._count = 1
+                self._count = A_WORKER
         return self._count
