@@ -10,7 +10,6 @@ baseline), `front.json`. Each JSON file is sealed for its name.
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import json
 import os
 import platform
@@ -56,6 +55,7 @@ FILES = (
 )
 CATALOG = "catalog"
 WORKLOAD = "workload"  # the file of a user's task, as the run began with it
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 RUN_NAMES = (*FOLDERS, CATALOG, WORKLOAD, *FILES)
 
 
@@ -365,10 +365,11 @@ def _unusable(error: OSError) -> AxdseError:
     return AxdseError("a run is a folder that can be written", error, "choose another place")
 
 
-@functools.cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """To make one takes ten times as long as to write a trial."""
-    return TypeAdapter(kind)
+    """One for each type: to make it takes ten times as long as to write a trial."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 def _json(value: Any, kind: Any) -> bytes:
