@@ -116,7 +116,9 @@ static inline int32_t steps_top(const struct steps *now, const struct sum *sum) 
     if (sum->kind == SUM_LAZY) return now->exponent;
     int32_t own;
     const int64_t s = sum_split(now->c, &own);
-    return s && !sum->late ? own + BOTH_BIASES : NO_TERM;
+    /* A subnormal number has the exponent of the smallest normal one of its register. */
+    const int32_t smallest = 2 - (1 << (sum->exponent_bits - 1));
+    return s && !sum->late ? (own > smallest ? own : smallest) + BOTH_BIASES : NO_TERM;
 }
 
 /* What the register adds to a step whose terms are aligned to `top`. */

@@ -29,6 +29,7 @@ CORES = (
 )
 SUMS = (
     "dot(terms=4,align=20)",
+    "dot(terms=2,align=9,acc=float(3,4),round=rne)",  # subnormal sums
     "dot(terms=8,align=12,acc=float(8,7),cut=down,round=rne,chunk=16)",
     "blackwell_fp8",
     "dot(terms=3,align=exact,acc=float(6,9))",

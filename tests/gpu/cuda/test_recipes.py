@@ -33,6 +33,7 @@ FLOAT_SUMS = (
     ("dot(terms=4,align=28,acc=float(5,20),round=rne,chunk=12)", "float(8,6,product=wide)"),
     ("blackwell_fp8(chunk=32)", "float(8,1)"),
     ("dot(terms=40,align=45)", "bf16"),
+    ("dot(terms=2,align=9,acc=float(3,4),round=rne)", "float(8,3)"),  # subnormal sums
     ("dot(terms=4,align=exact,acc=float(6,9))", "float(8,3)"),  # by the model of the sum alone
     ("float(8,7)", "bf16"),
     ("float(4,3,round=rz)", "approxtrain"),
@@ -127,7 +128,7 @@ def test_inlined_models(host_device: HostDevice, text: str) -> None:
 
 
 def programs() -> list[Program]:
-    cases = (*FLOAT_SUMS[:3], FLOAT_SUMS[7], FLOAT_SUMS[10], FLOAT_SUMS[12], (INT_SUMS[0], "int8"))
+    cases = (*FLOAT_SUMS[:3], FLOAT_SUMS[8], FLOAT_SUMS[11], FLOAT_SUMS[13], (INT_SUMS[0], "int8"))
     bases = (
         arithmetic_of(resolve(known(*case)), False, torch.device("cpu")).base for case in cases
     )
