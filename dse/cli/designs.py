@@ -22,11 +22,11 @@ from axdse.dse.cli.options import (
 )
 from axdse.dse.cli.verify import cells_option, pinned_options, print_reports, values_of
 from axdse.dse.ending import going_on
-from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.bring_your_own import Pins, read_design
 from axdse.flows.verify.check import check_design
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
 from axdse.multipliers.cache import temporary_folder, write_output
+from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
@@ -37,6 +37,7 @@ from axdse.multipliers.tables.lut import (
     save_approxtrain,
     save_npz,
 )
+from axdse.multipliers.tables.product_files import TARGETS, Target, write_table
 
 
 @click.command("list")
@@ -60,15 +61,27 @@ def _ranges(family: Family) -> str:
 @click.option("--model", type=PATH, help="A C file with float f(float, float), instead of SPEC.")
 @click.option("--function", help="Its function; default: the file's stem.")
 @format_option
+@click.option("--to", "target", type=click.Choice(TARGETS), help="Another tool's file of a core.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help=".npz or _m.bin")
 def lut(
     spec: str | None,
     model: Path | None,
     function: str | None,
     format_text: str | None,
+    target: Target | None,
     output: Path,
 ) -> None:
-    """Write the look-up table of a design: .npz, or ApproxTrain's .bin such as MBM_7.bin."""
+    """Write the look-up table of a design: .npz, or ApproxTrain's .bin such as MBM_7.bin.
+
+    With --to, all products of its core as another tool reads them; 'axdse import' reads all.
+    """
+    if target:
+        if format_text or model or not spec:
+            rule = "--to writes the core of one SPEC, in no number format"
+            raise AxdseError(rule, "a --model, a --format, or no SPEC", "leave the others out")
+        multiplier = multipliers_of((spec,))[0]
+        say(f"{output}: {multiplier.spec} for {target}, {write_table(multiplier, target, output)}")
+        return
     save = _writer_of(output)
     if (spec is None) == (model is None):
         raise AxdseError("lut takes one SPEC or one --model", f"{spec}, {model}", "give one")
@@ -157,7 +170,8 @@ def import_designs(
     """Verify the designs below FOLDER and write those that pass as a catalogue.
 
     A design is a pair X.c, X.v, or Verilog alone: then its C model is made of its gates, and the
-    certificate says so. EvoApproxLib's folders fit unchanged. Use the catalogue with
+    certificate says so. A table of products stands for X.c; one alone can be trained with, but
+    has no cost and no certificate. EvoApproxLib's folders fit unchanged. Use the catalogue with
     'axdse --catalog FOLDER ...'. Exit code 1: some pair is no candidate; the others are written
     all the same.
     """
@@ -171,7 +185,7 @@ def import_designs(
         closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
     ):
         bars.begin("import", len(found.pairs), 0)
-        imported = [_told(item, bars) for item in items]
+        imported = sorted((_told(item, bars) for item in items), key=lambda item: item.pair.name)
     columns = ("design", "verdict", "call", "vectors", "published error")
     print_table("", columns, [_row(item) for item in imported])
     for item in imported:
@@ -181,7 +195,9 @@ def import_designs(
             say(f"{item.pair.name}: {item.assumed}")
         if item.multiplier and not item.reason and item.multiplier.family.name != item.pair.name:
             name = item.multiplier.family.name
-            say(f"{item.pair.name}: called {name}, as a built-in family has that name")
+            taken = item.pair.name in builtin_catalog().families
+            why = "a built-in family has that name" if taken else "that is a plain name"
+            say(f"{item.pair.name}: called {name}, as {why}")
     for path in found.parts:
         say(f"{path.name}: no design by itself: another file uses it, or it is a bench", err=True)
     count = write_catalog(imported, output)
@@ -190,19 +206,20 @@ def import_designs(
 
 
 def _told(item: Imported, bars: ProgressBars) -> Imported:
-    bars.advance(f"{item.pair.name}: {_verdict(item.report)}")
+    bars.advance(f"{item.pair.name}: {_verdict(item)}")
     return item
 
 
-def _verdict(report: RtlReport | None) -> str:
+def _verdict(item: Imported) -> str:
+    report = item.report
     if report is None:
-        return "no verdict"
+        return "no verdict" if item.reason else "table alone"
     passed = f"{'RTL only' if report.rtl_only else 'equal'}, {report.verdict}"
     return passed if report.passed else "MISMATCH"
 
 
 def _row(item: Imported) -> tuple[str, ...]:
-    report, verdict = item.report, _verdict(item.report)
+    report, verdict = item.report, _verdict(item)
     if report is None:
         return item.pair.name, verdict, "", "", ""
     differs = ", ".join(f"{name} {is_:.4g} not {said:.4g}" for name, said, is_ in item.figures)

@@ -175,6 +175,8 @@ def _facts(description: Description) -> list[tuple[str, str]]:
     rows += [(name, f"{p.meaning}, {p.min}..{p.max}") for name, p in family.parameters.items()]
     if family.rtl_only:
         rows.append(("model", "RTL only: made of the gates of its Verilog"))
+    if family.table_only:
+        rows.append(("model", "a table alone: without Verilog there is no cost and no verdict"))
     if description.error is None:
         return [*rows, ("error", "none: patterns of bits, not a product of both operands")]
     metrics = dataclasses.asdict(description.error)

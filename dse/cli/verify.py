@@ -42,6 +42,7 @@ from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.designs.family import Kind, Multiplier
 from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.tables.product_tables import Index
 
 FEW = 60
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def pinned_options(command: Command) -> Command:
 @click.option("--unit", is_flag=True, help="Check the whole unit of --format, not the bare core.")
 @format_option
 @sum_option
-@click.option("--model", type=PATH, help="Your own C model (with --rtl).")
+@click.option("--model", type=PATH, help="Your own C model, or table of products (with --rtl).")
 @click.option(
     "--rtl",
     "rtls",
@@ -130,6 +131,11 @@ def pinned_options(command: Command) -> Command:
     help="A constant for a parameter of the C function that is no operand.",
 )
 @click.option("--signed/--unsigned", default=None, help="Two's complement or not; default: found.")
+@click.option(
+    "--index",
+    type=click.Choice(get_args(Index)),
+    help="The order of operands if --model is a table; default: found.",
+)
 @click.option("--clock", default="", help="Clock of a pipeline; default: the input named so.")
 @click.option("--latency", type=click.IntRange(0, 64), help="Clock edges to the product.")
 @click.option("--reset", default="", help="Reset of a pipeline; active low if named so.")
@@ -188,6 +194,7 @@ def verify(
     order: Order | None,
     arguments: tuple[str, ...],
     signed: bool | None,
+    index: Index | None,
     clock: str,
     latency: int | None,
     reset: str,
@@ -220,6 +227,7 @@ def verify(
         top=top,
         order=order,
         signed=signs,
+        index=index,
         arguments=values_of("--argument", arguments),
         parameters=values_of("--parameter", parameters),
         ties=values_of("--tie", ties),
@@ -391,7 +399,7 @@ def _own(files: Files, pins: Pins, folder: Path) -> Design:
         )
     if files.model and files.model.suffix in VERILOG and files.rtl[0].suffix in MODELS:
         raise AxdseError("--model is a C file, --rtl a Verilog one", files, "exchange them")
-    said = [name for name in ("function", "order", "arguments") if getattr(pins, name)]
+    said = [name for name in ("function", "order", "arguments", "index") if getattr(pins, name)]
     if not files.model and said:
         rule = f"--{said[0].removesuffix('s')} is of a C model"
         raise AxdseError(rule, "there is none", "leave it out, or give a --model")

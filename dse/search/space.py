@@ -196,10 +196,14 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     """The space that a configuration describes, with the families of a catalogue.
 
     Raises:
-        AxdseError: a family that it names can serve none of its formats.
+        AxdseError: a family that it names can serve none of its formats, or is a table alone.
     """
     catalog = catalog or builtin_catalog()
-    names = catalog.families if ALL in config.families else config.families
+    for name in config.families:
+        if name != ALL:
+            _ = catalog.family(name).verilog  # a search trades accuracy for a cost
+    every = [name for name, family in catalog.families.items() if not family.table_only]
+    names = every if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
     places, reference = config.own_places, catalog.family(REFERENCE)
     distinct = min(config.distinct, len(places))

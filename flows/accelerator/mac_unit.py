@@ -84,7 +84,7 @@ class MacUnit:
         family = candidate.multiplier.family
         name = f"mac_{identifier(candidate.name)}{'_stages1' if stage else ''}"
         core = family.module or family.name
-        return Datapath(name, tuple(blocks), 2 * n, accumulator.bits, stage, core, family.rtl)
+        return Datapath(name, tuple(blocks), 2 * n, accumulator.bits, stage, core, family.verilog)
 
     def packed(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Port `ab` of operand codes [rows, N]: uint64 [rows], or [rows, words] if it is wide."""

@@ -28,6 +28,8 @@ from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, did_you_mean, printable
 from axdse.multipliers.model.cmodel import products
 from axdse.multipliers.names import check_name
+from axdse.multipliers.tables.product_files import is_table, write_c_model
+from axdse.multipliers.tables.product_tables import Index, ProductTable
 
 CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
@@ -62,6 +64,7 @@ class Pins:
         top: the Verilog module.
         order: which operand the C function takes first, see `RtlReport.order`.
         signed: whether each operand, and so the product, is two's complement.
+        index: the order of a table's operands; None: found, see `product_table`.
         arguments: values of the function's parameters that are no operands, by name.
         parameters: values of the top module's parameters.
         ties: values of inputs that are no operands.
@@ -78,6 +81,7 @@ class Pins:
     top: str = ""
     order: Order | None = None
     signed: tuple[bool, bool] | None = None
+    index: Index | None = None
     arguments: tuple[tuple[str, int], ...] = ()
     parameters: Parameters = ()
     ties: tuple[tuple[str, int], ...] = ()
@@ -168,7 +172,27 @@ def read_design(
     if folder:
         paths = [as_verilog(path, folder) for path in paths]
     source = gather(paths, pins.top, cells)
-    return design_of(model or folder or Path(), source, _modules_of(source), pins)
+    told = ""
+    if model and folder and is_table(model):
+        model, table = as_c_model(model, pins, folder)
+        pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
+    elif pins.index:
+        raise AxdseError("--index is of a table of products", model, "leave it out")
+    design = design_of(model or folder or Path(), source, _modules_of(source), pins)
+    return replace(design, assumed="; ".join(filter(None, (told, design.assumed))))
+
+
+def as_c_model(path: Path, pins: Pins, folder: Path) -> tuple[Path, ProductTable]:
+    """A table of products as a C file, and how it was read.
+
+    Raises:
+        AxdseError: as `write_c_model`; or its operands are pinned to be of two signs.
+    """
+    if pins.signed and pins.signed[0] != pins.signed[1]:
+        rule = "both operands of a table have the same sign"
+        raise AxdseError(rule, f"{path.name}, signed x unsigned", "write a C model")
+    signed = pins.signed[0] if pins.signed else None
+    return write_c_model(path, folder, index=pins.index, signed=signed)
 
 
 def _modules_of(source: Source, parameters: Parameters = ()) -> tuple[Module, ...]:

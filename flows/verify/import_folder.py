@@ -11,23 +11,30 @@ import numpy as np
 import yaml
 
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.bring_your_own import Design, Pins, control_text, design_of
+from axdse.flows.verify.bring_your_own import (
+    Design,
+    Pins,
+    as_c_model,
+    control_text,
+    design_of,
+)
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, read_as
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.flows.verify.netlist_files import as_verilog
 from axdse.flows.verify.sidecar import pins_beside
 from axdse.flows.verilog.sources import Library, Source, gather, tops_of
-from axdse.multipliers.cache import temporary_folder, write_output
+from axdse.multipliers.cache import digest, temporary_folder, write_output
 from axdse.multipliers.designs.catalog import builtin_catalog
-from axdse.multipliers.designs.family import Kind, Multiplier
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.designs.family import Family, Kind, Multiplier
+from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
-from axdse.multipliers.model.cmodel import MAX_TABLE_BITS
+from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, tabulate
 from axdse.multipliers.model.compile import source_content
 from axdse.multipliers.names import check_name
 from axdse.multipliers.sandbox.compiler import CPP_ENDS
 from axdse.multipliers.tables.error_metrics import error_metrics
+from axdse.multipliers.tables.product_files import TABLES, is_table, plain_name
 
 MODELS, VERILOG = (".c", ".inl", *CPP_ENDS), (".v", ".sv")
 # mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
@@ -38,11 +45,17 @@ PRINTED = 0.05
 
 @dataclass(frozen=True)
 class Pair:
-    """A Verilog file, and the C file that belongs to it; None: there is none."""
+    """A Verilog file, and the C file or the table that belongs to it; None: there is none.
+
+    A table alone has no Verilog.
+    """
 
     name: str
     model: Path | None
-    rtl: Path
+    rtl: Path | None
+
+    def __str__(self) -> str:
+        return str(self.rtl or self.model)
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Imported:
     """What came of one pair.
 
     Attributes:
-        report: the verdict; None: there is none.
+        report: the verdict; None: there is none, of a table alone.
         reason: why it is no candidate; empty: it is one.
         figures: (name, published, measured) of the error figures that differ.
         texts: its C model and its Verilog, of a candidate.
@@ -71,8 +84,8 @@ class Found:
     """What a folder holds.
 
     Attributes:
-        pairs: Verilog with C, and designs of Verilog alone.
-        parts: Verilog files that are no design by themselves: other files use them, or benches.
+        pairs: Verilog with C or a table, designs of Verilog alone, and tables alone.
+        parts: files that are no design by themselves: other files use them, or benches.
         library: all Verilog files, of which designs take what they name.
     """
 
@@ -84,18 +97,19 @@ class Found:
 def find_pairs(folder: Path) -> Found:
     """Find the designs of a folder, at any depth.
 
-    A C file is that of the Verilog file of the same stem, in the same folder or, if it is the only
-    one, in another. Copies of a pair count once: EvoApproxLib has a design in the folder of each
-    front that it is on, and a comment names the front.
+    A C file, or a table of products, is that of the Verilog file of the same stem, in the same
+    folder or, if it is the only one, in another. Copies of a pair count once: EvoApproxLib has a
+    design in the folder of each front that it is on, and a comment names the front.
 
     Raises:
-        AxdseError: it is no folder, or has no Verilog.
+        AxdseError: it is no folder, or has no Verilog and no table; or a file cannot be read.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     verilog = [path for path in files if path.suffix in VERILOG]
-    if not any(path.suffix in (*VERILOG, ".blif") for path in files):
+    tables = [path for path in files if is_table(path)]
+    if not tables and not any(path.suffix in (*VERILOG, ".blif") for path in files):
         raise AxdseError(
-            "a folder to import has designs X.v, or pairs X.c and X.v",
+            "a folder to import has designs X.v, pairs X.c and X.v, or tables of products",
             folder,
             "name the folder that holds them",
         )
@@ -103,15 +117,23 @@ def find_pairs(folder: Path) -> Found:
     netlists = [path for path in files if path.suffix == ".blif"]
     tops = {*tops_of(library), *netlists}
     models = _Models([path for path in files if path.suffix in MODELS])
+    products = _Models(tables)
     pairs: dict[tuple[str, str, str], Pair] = {}
     parts = []
     for rtl in (*verilog, *netlists):
-        model = models.of(rtl)
+        model = models.of(rtl) or products.of(rtl)
         if model is None and rtl not in tops:
             parts.append(rtl)
             continue
         content = _content(model) if model else ""
         pairs.setdefault((rtl.stem, content, _content(rtl)), Pair(rtl.stem, model, rtl))
+    used = {pair.model for pair in pairs.values()}
+    beside = {rtl.stem for rtl in (*verilog, *netlists)}
+    for table in tables:
+        if table.stem in beside and table not in used:
+            parts.append(table)
+        elif table not in used:
+            pairs[(table.stem, str(table), "")] = Pair(table.stem, table, None)
     found = tuple(sorted(pairs.values(), key=lambda pair: pair.name))
     return Found(found, tuple(parts), library)
 
@@ -151,6 +173,8 @@ def _content(path: Path) -> str:
     except AxdseError:
         return str(path)
     # Comments may be in any encoding; this one tells all bytes apart.
+    if path.suffix in TABLES:
+        return digest(source)
     code = without_comments(source.decode("latin-1"), literals=path.suffix in MODELS)
     lines = (line.strip() for line in code.split("\n"))
     return "\n".join(filter(None, lines))
@@ -174,11 +198,17 @@ def import_pairs(
 def _imports(
     found: Found, pins: Pins, seed: int, jobs: int | None, folder: Path
 ) -> Generator[Imported]:
-    pairs = found.pairs
+    pairs = [pair for pair in found.pairs if pair.rtl]
+    names = {pair.name for pair in pairs}
+    for number, pair in enumerate(each for each in found.pairs if not each.rtl):
+        place = folder / f"table{number}"
+        place.mkdir()
+        yield _table_alone(pair, pins, place, pair.name in names)
+        names.add(pair.name)
     sources = [_attempt(pair, found.library, pins, folder) for pair in pairs]
     modules = iter(read_modules([one[0] for one in sources if not isinstance(one, AxdseError)]))
     designs: list[Design | AxdseError] = []
-    names: set[str] = set()
+    names = set()
     for number, (pair, source) in enumerate(zip(pairs, sources, strict=True)):
         if isinstance(source, AxdseError):
             designs.append(source)
@@ -201,6 +231,7 @@ def _attempt(
 ) -> tuple[Source, Pins] | AxdseError:
     """The Verilog of a design, and what is said of it."""
     try:
+        assert pair.rtl
         own = pins_beside(pair.rtl, pins)
         return gather([as_verilog(pair.rtl, folder)], own.top, library=library), own
     except AxdseError as error:
@@ -219,17 +250,62 @@ def _design(
         return modules
     try:
         if named_before:
-            raise AxdseError("two designs have two names", pair.rtl, "rename one")
-        if pair.model and source_content(pair.model) != pair.model.read_bytes():
+            raise AxdseError("two designs have two names", pair, "rename one")
+        model, told = pair.model, ""
+        if model and model.suffix in TABLES:
+            model, table = as_c_model(model, pins, folder)
+            pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
+        if (
+            pair.model
+            and model == pair.model
+            and source_content(pair.model) != pair.model.read_bytes()
+        ):
             raise AxdseError(
                 "a C model to import is one file", pair.model, "paste in what it reads"
             )
-        design = design_of(pair.model or folder, source, modules, pins)
+        design = design_of(model or folder, source, modules, pins)
         name = own_name(pair.name)
         readings = tuple(_named(reading, name) for reading in design.readings)
-        return replace(design, readings=readings)
+        assumed = "; ".join(filter(None, (told, design.assumed)))
+        return replace(design, readings=readings, assumed=assumed)
     except AxdseError as error:
         return error
+
+
+def _table_alone(pair: Pair, pins: Pins, folder: Path, named_before: bool) -> Imported:
+    """A table of products without Verilog: a design to train with, of which nothing is proved."""
+    assert pair.model
+    try:
+        if named_before:
+            raise AxdseError("two designs have two names", pair, "rename one")
+        own = pins_beside(pair.model, pins)
+        model, table = as_c_model(pair.model, own, folder)
+        if own.kind not in ("", table.kind):
+            rule, remedy = f"a table of this file is of kind {table.kind}", "leave --kind out"
+            raise AxdseError(rule, f"{pair}, kind {own.kind}", remedy)
+        name = own_name(plain_name(pair.name))
+        check_name(name, "families, and so of their files,")
+        swapped = own.order == "swapped"
+        widths = (table.a_bits, table.b_bits)[:: -1 if swapped else 1]
+        family = Family(
+            name=name,
+            title=printable(pair.model.name),
+            kind=table.kind,
+            width=widths[0],
+            width_b=widths[1],
+            signed=table.signed,
+            swapped=swapped,
+            function=model.stem,
+            model=model,
+            rtl=model.with_suffix(".v"),
+            parameters={},
+            table_only=True,
+        )
+        multiplier = family.bind()
+        tabulate(multiplier)
+    except AxdseError as error:
+        return Imported(pair, None, None, str(error))
+    return Imported(pair, multiplier, None, "", (), (model.read_bytes(), b""), table.told)
 
 
 def own_name(name: str) -> str:
@@ -306,14 +382,15 @@ def write_catalog(imported: list[Imported], folder: Path) -> int:
         raise AxdseError("a catalogue is not overwritten", folder, "choose a new folder")
     entries = {}
     for item in imported:
-        if item.reason or not item.multiplier or not item.report:
+        if item.reason or not item.multiplier:
             continue
         name, suffix = item.multiplier.family.name, item.multiplier.family.model.suffix
         model, rtl = item.texts
         end = suffix if suffix in CPP_ENDS else ".c"
         write_output(folder / "models" / f"{name}{end}", model)
-        write_output(folder / "rtl" / f"{name}.v", rtl)
-        write_certificate(item.report, folder / "certificates" / f"{name}.json")
+        if item.report:
+            write_output(folder / "rtl" / f"{name}.v", rtl)
+            write_certificate(item.report, folder / "certificates" / f"{name}.json")
         entries[name] = _entry(item.multiplier)
     text = yaml.safe_dump(entries, sort_keys=False, width=99)
     write_output(folder / "catalog.yaml", text.encode())
@@ -334,6 +411,7 @@ def _entry(multiplier: Multiplier) -> dict[str, Any]:
         "function": family.function or family.name,
         "swapped": family.swapped,
         "rtl_only": family.rtl_only,
+        "table_only": family.table_only,
         "takes_floats": family.takes_floats,
         "module": family.module,
         "ports": list(family.port_names),

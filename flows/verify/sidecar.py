@@ -1,4 +1,4 @@
-"""What does somebody say of a design, in X.yaml beside X.v, that its files leave open?"""
+"""What does somebody say of a design, in X.yaml beside it, that its files leave open?"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from axdse.flows.verify.bring_your_own import Pins
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.designs.family import Kind
 from axdse.multipliers.files import InputFile
+from axdse.multipliers.tables.product_tables import Index
 
 Level = Literal[0, 1]
 Latency = Annotated[int, Field(ge=0, le=64)]
@@ -25,6 +26,7 @@ class Sidecar:
     top: str = ""
     order: Order | None = None
     signed: bool | None = None
+    index: Index | None = None
     arguments: dict[str, int] = Field(default_factory=dict)
     parameters: dict[str, int] = Field(default_factory=dict)
     ties: dict[str, int] = Field(default_factory=dict)
@@ -57,6 +59,7 @@ def pins_beside(rtl: Path, pins: Pins) -> Pins:
         function=said.function,
         top=said.top,
         order=said.order,
+        index=said.index,
         signed=None if said.signed is None else (said.signed, said.signed),
         arguments=tuple(said.arguments.items()),
         parameters=tuple(said.parameters.items()),

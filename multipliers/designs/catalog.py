@@ -26,6 +26,8 @@ LONGEST_SPEC = 160
 _C = frozenset((".c", ".h", ".inc", ".inl", ".def", ".hh", ".hpp", ".hxx", *CPP_ENDS))
 _HAS_FILES = "a family has its C model and its Verilog"
 _SPEC = re.compile(r"\s*([^\W\d]\w*)\s*(?:\((.*)\)\s*)?", re.ASCII | re.DOTALL)
+# What people have of a design; a spec is none of them.
+OWN_FILES = frozenset((".c", ".v", ".sv", ".npy", ".bin", ".h", ".txt", ".csv", ".tsv"))
 _VALUE = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(-?\d{1,9})\s*", re.ASCII)
 
 
@@ -70,7 +72,7 @@ class Catalog:
         for i, source in enumerate(self.added, 1):
             for path in _yaml_files(source):
                 yield f"{i}/{path.relative_to(source)}", _yaml_file(path).read()
-            own = {f for family in self.families.values() for f in (family.model, family.rtl)}
+            own = {f for family in self.families.values() for f in family.files}
             included = {f for f in source.glob("models/**/*") if f.suffix in _C and f.is_file()}
             for file in sorted(own | included):
                 if file.is_relative_to(source):
@@ -142,7 +144,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
             "a multiplier is written name(parameter=integer,...), each parameter once",
             repr(spec),
             "make a catalogue of files with 'axdse import'"
-            if Path(spec).suffix in (".c", ".v", ".sv")
+            if Path(spec).suffix in OWN_FILES
             else "write for example 'drum(n=8,k=4)'",
         )
     return match[1], values
@@ -188,7 +190,7 @@ def _family(folder: Path, place: str, name: str, entry: dict[str, object]) -> Fa
     family = strict_yaml.build(Family, {"name": name, **files, **entry}, where)
     _check_names(family, where)
     if folder != HERE:
-        for file in (family.model, family.rtl):
+        for file in family.files:
             _check_place(folder, file)
     _check_expressions(family, where)
     family.bind()

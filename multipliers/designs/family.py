@@ -207,6 +207,7 @@ class Family:
         product: bits of the result, of patterns; an expression of the parameters.
         pipeline: of a module with registers.
         rtl_only: the C model was made of the Verilog's gates; nobody else says what it computes.
+        table_only: the C model was made of a table of products; there is no Verilog.
         published: what the author states, in words of the author.
     """
 
@@ -235,7 +236,28 @@ class Family:
     product: Expression | None = None
     pipeline: Pipeline | None = None
     rtl_only: bool = False
+    table_only: bool = False
     published: tuple[Published, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its model, and its Verilog if it has any."""
+        return (self.model,) if self.table_only else (self.model, self.rtl)
+
+    @property
+    def verilog(self) -> Path:
+        """The Verilog file.
+
+        Raises:
+            AxdseError: it is a table alone.
+        """
+        if self.table_only:
+            raise AxdseError(
+                "a cost, a verdict and an export need Verilog",
+                f"{self.name} is a table alone",
+                f"put {self.name}.v beside the table and import both",
+            )
+        return self.rtl
 
     @property
     def port_names(self) -> tuple[str, str, str]:

@@ -74,7 +74,7 @@ def core_rtl(multiplier: Multiplier) -> Rtl:
     Raises:
         AxdseError: the Verilog file cannot be read.
     """
-    family, text = multiplier.family, _read(multiplier.family.rtl)
+    family, text = multiplier.family, _read(multiplier.family.verilog)
     core, ports = family.module or family.name, family.port_names
     widths = (multiplier.a_bits, multiplier.b_bits, multiplier.product_bits)
     if not multiplier.bindings:
@@ -93,7 +93,9 @@ def unit_rtl(candidate: Candidate) -> Rtl:
         AxdseError: a Verilog file cannot be read, or the core is a pipeline.
     """
     unit = unit_of(candidate)
-    text = unit.top_text + "\n".join(map(_read, (*unit.around, candidate.multiplier.family.rtl)))
+    text = unit.top_text + "\n".join(
+        map(_read, (*unit.around, candidate.multiplier.family.verilog))
+    )
     family = candidate.multiplier.family
     return Rtl(unit.top, text, UNIT_PORTS, *unit.widths, family.module or family.name)
 

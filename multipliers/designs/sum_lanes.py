@@ -68,7 +68,7 @@ def core_module(shape: SumShape) -> Module:
     name = f"product_{identifier(multiplier.spec)}_m{m}"
     body = f"  {core_instance(multiplier, x, y, 'product')}\n"
     return Module(
-        name, (("x", m), ("y", m)), (("product", width),), body, (multiplier.family.rtl,)
+        name, (("x", m), ("y", m)), (("product", width),), body, (multiplier.family.verilog,)
     )
 
 

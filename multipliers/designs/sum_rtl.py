@@ -63,7 +63,7 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
         shape.register_bits,
         stage,
         family.module or family.name,
-        family.rtl,
+        family.verilog,
     )
 
 
@@ -286,5 +286,5 @@ def unit_module(candidate: Candidate) -> Module:
     """
     unit = unit_of(candidate)
     a, b, p = unit.widths
-    files = (*unit.around, candidate.multiplier.family.rtl)
+    files = (*unit.around, candidate.multiplier.family.verilog)
     return Module(unit.top, (("a", a), ("b", b)), (("p", p),), unit.body, files)

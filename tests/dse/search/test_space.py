@@ -1,6 +1,7 @@
 """The space: every draw is a point of it, and every point can be drawn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -8,6 +9,7 @@ from optuna.distributions import BaseDistribution
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.space import Space, space_of
+from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.design_point import Mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
@@ -54,6 +56,15 @@ def test_significand_families_serve_narrow_floats_only(everything: Space) -> Non
     assert all(
         isinstance(m.format, FloatFormat) and m.format.product == "narrow" for m in significand
     )
+
+
+def test_a_table_alone_has_no_cost_to_trade_for(tiny_config: Make) -> None:
+    catalog = full_catalog()
+    catalog.families["drum"] = replace(catalog.families["drum"], table_only=True)
+    every = space_of(tiny_config("families: all", FORMATS), catalog)
+    assert "drum" not in {family.name for family in every.families}
+    with pytest.raises(AxdseError, match="drum is a table alone"):
+        space_of(tiny_config("families: [exact, drum]", FORMATS), catalog)
 
 
 def test_references_are_the_exact_cores(everything: Space) -> None:

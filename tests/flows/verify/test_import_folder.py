@@ -179,7 +179,7 @@ def test_a_catalogue_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_folder_without_pairs_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AxdseError, match=r"has designs X\.v, or pairs X\.c and X\.v"):
+    with pytest.raises(AxdseError, match=r"has designs X\.v, pairs X\.c and X\.v, or tables"):
         find_pairs(tmp_path / name)
 
 
