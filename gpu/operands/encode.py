@@ -91,7 +91,9 @@ def encode(
     if isinstance(number_format, IntFormat):
         return _encode_integer(x, number_format, axis, largest)
     if number_format.is_mx:
-        return Encoded(_encode_blocks(x, number_format, along), None)
+        return Encoded(
+            encode_blocks(x, number_format, check_blocks(x, number_format, along)), None
+        )
     if number_format.exponent_bits < 8:
         return _encode_in_range(x, number_format, largest)
     if number_format.rounding == "stochastic":
@@ -141,8 +143,12 @@ def _encode_in_range(x: Tensor, number_format: FloatFormat, largest: float | Non
     return Encoded(_in_range(x / scale, number_format), scale)
 
 
-def _encode_blocks(x: Tensor, number_format: FloatFormat, along: int | None) -> Tensor:
-    """Numbers of OCP MX, the scale of each block in them; a block with an odd one is NaN."""
+def check_blocks(x: Tensor, number_format: FloatFormat, along: int | None) -> int:
+    """The dimension along which blocks of a tensor lie.
+
+    Raises:
+        AxdseError: there is none, or they do not fill it.
+    """
     if along is None:
         rule = "blocks of scale=block32 lie along k, which in a convolution is no dimension"
         remedy = "give convolutions another format by their places"
@@ -152,30 +158,37 @@ def _encode_blocks(x: Tensor, number_format: FloatFormat, along: int | None) -> 
         rule = f"K of a product of MX operands is a multiple of {BLOCK}"
         remedy = "give this product of this layer another format by its place"
         raise AxdseError(rule, f"K = {depth} in {number_format.name}", remedy)
+    return along % x.ndim
+
+
+def encode_blocks(x: Tensor, number_format: FloatFormat, along: int) -> Tensor:
+    """Numbers of OCP MX, each with the scale of its block; a block with an odd one is NaN.
+
+    Args:
+        x: FP32, any shape.
+        number_format: of the elements.
+        along: a dimension that blocks of 32 fill.
+    """
     if not x.numel():
         return x
-    blocks = x.unflatten(along, (depth // BLOCK, BLOCK))  # type: ignore[no-untyped-call]
-    inner = along + 1 if along >= 0 else along
-    size = blocks.abs().amax(inner, keepdim=True)
+    blocks = x.unflatten(along, (x.shape[along] // BLOCK, BLOCK))  # type: ignore[no-untyped-call]
+    size = blocks.abs().amax(along + 1, keepdim=True)
     e, m = number_format.exponent_bits, number_format.fraction_bits
     highest = MX_LARGEST[e, m]
     top = math.frexp(highest)[1] + 126  # its biased exponent
-    # E8M0 begins at 2^-127; what is subnormal in FP32 is zero to operators.
-    power = ((size.view(torch.int32) >> 23) - top).clamp_min(-127)
-    near = _times_power(blocks, -power)
+    # Lower scales have no numbers that FP32 holds as normal ones.
+    power = ((size.view(torch.int32) >> 23) - top).clamp_min(-126)
+    near = blocks * _two_to(-power)
     exponent = (near.view(torch.int32) >> 23 & 0xFF) - 127
     place = exponent.clamp_min(1 - number_format.bias) - m
-    rounded = _times_power(_times_power(near, -place).round(), place).clamp(-highest, highest)
-    found = torch.where(size.isfinite(), _times_power(rounded, power), torch.nan)
-    return found.flatten(inner - 1, inner)
+    rounded = ((near * _two_to(-place)).round() * _two_to(place)).clamp(-highest, highest)
+    found = functional.hardshrink(rounded * _two_to(power), _TINY * (1 - 2.0**-23))
+    return torch.where(size.isfinite(), found, torch.nan).flatten(along, along + 1)
 
 
-def _times_power(x: Tensor, power: Tensor) -> Tensor:
-    """X 2^power, by two steps that are normal numbers: powers are within -252..252."""
-    half = power >> 1
-    for part in (half, power - half):
-        x = x * ((part + 127) << 23).view(torch.float32)
-    return x
+def _two_to(power: Tensor) -> Tensor:
+    """2^power, for powers of normal numbers, -126..127."""
+    return ((power + 127) << 23).view(torch.float32)
 
 
 def _power_of_two(largest: Tensor, number_format: FloatFormat) -> Tensor:

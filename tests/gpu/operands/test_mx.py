@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ import axdse
 from axdse.dse.cli import run
 from axdse.gpu import reference
 from axdse.gpu.multiplication.handles import handle
-from axdse.gpu.operands.encode import encode
+from axdse.gpu.operands.encode import Encoded
+from axdse.gpu.operands.encode import encode as encode_by_torch
+from axdse.gpu.ops.encoding import encode
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.designs.rtl_text import unit_of
 from axdse.multipliers.errors import AxdseError
@@ -52,8 +55,13 @@ def rounded(x: float, grid: list[float]) -> float:
     return math.copysign(grid[best], x)
 
 
+BY = {"torch": encode_by_torch, "C": encode}
+Encode = Callable[..., Encoded]
+
+
+@pytest.mark.parametrize("encode", BY.values(), ids=BY)
 @pytest.mark.parametrize("name", ELEMENTS)
-def test_each_operand_is_the_nearest_of_its_block(name: str) -> None:
+def test_each_operand_is_the_nearest_of_its_block(name: str, encode: Encode) -> None:
     grid, (exponent, most) = numbers(name), ELEMENTS[name]
     assert grid[-1] == most
     generator = torch.Generator().manual_seed(0)
@@ -78,10 +86,24 @@ def test_each_operand_is_the_nearest_of_its_block(name: str) -> None:
     # Of a matrix whose k is another dimension the same.
     turned = encode(x.mT.contiguous(), mx(name), along=1).codes.mT
     assert torch.equal(turned, expected)
+    assert torch.equal(encode(x.mT, mx(name), along=1).codes.mT, expected)
 
 
+@pytest.mark.parametrize("name", ELEMENTS)
+def test_both_ways_give_the_same_bits(name: str) -> None:
+    """Any words, and any shapes and strides."""
+    generator = torch.Generator().manual_seed(0)
+    words = torch.randint(-(2**31), 2**31 - 1, (3, 64, 130), generator=generator)
+    wild = words.int().view(torch.float32)
+    near = torch.randn(3, 64, 130, generator=generator) * 2.0**-118
+    for x in (wild, near, near.flip(2), near[:, :, ::2], near.permute(2, 1, 0)):
+        found, expected = (by(x, mx(name), along=1).codes for by in (encode, encode_by_torch))
+        assert torch.equal(found.view(torch.int32), expected.contiguous().view(torch.int32))
+
+
+@pytest.mark.parametrize("encode", BY.values(), ids=BY)
 @pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
-def test_an_odd_number_makes_its_block_nan(odd: float) -> None:
+def test_an_odd_number_makes_its_block_nan(odd: float, encode: Encode) -> None:
     x = torch.ones(1, 2, 64)
     x[0, 1, 40] = odd
     found = encode(x, mx("mxfp8_e5m2"), along=2).codes.isnan()
@@ -89,7 +111,8 @@ def test_an_odd_number_makes_its_block_nan(odd: float) -> None:
     assert found.sum() == 32
 
 
-def test_the_ends_of_scales() -> None:
+@pytest.mark.parametrize("encode", BY.values(), ids=BY)
+def test_the_ends_of_scales(encode: Encode) -> None:
     """Below 2^-126 operands are zero, whatever the scale; the largest numbers stay finite."""
     x = torch.full((1, 1, 32), 2.0**-126)
     x[0, 0, 1] = 3.4e38
