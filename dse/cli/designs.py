@@ -22,9 +22,10 @@ from axdse.dse.cli.options import (
 )
 from axdse.dse.cli.verify import cells_option, pinned_options, print_reports, values_of
 from axdse.dse.ending import going_on
-from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design
 from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
+from axdse.flows.verify.pins import Pins
 from axdse.multipliers.cache import temporary_folder, write_output
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind
@@ -201,8 +202,8 @@ def import_designs(
     for path in found.parts:
         say(f"{path.name}: no design by itself: another file uses it, or it is a bench", err=True)
     count = write_catalog(imported, output)
-    say(f"{output}: {count} of {len(found.pairs)} designs")
-    return 0 if count == len(found.pairs) else 1
+    say(f"{output}: {count} of {len(imported)} designs")
+    return 0 if count == len(imported) else 1
 
 
 def _told(item: Imported, bars: ProgressBars) -> Imported:

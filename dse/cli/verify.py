@@ -25,7 +25,7 @@ from axdse.dse.cli.options import (
 )
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
-from axdse.flows.verify.bring_your_own import Design, Pins, read_design
+from axdse.flows.verify.bring_your_own import Design, read_design
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
@@ -36,6 +36,7 @@ from axdse.flows.verify.certificate import (
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, read_as
 from axdse.flows.verify.import_folder import MODELS, VERILOG
+from axdse.flows.verify.pins import Pins
 from axdse.flows.verify.sum_check import check_sum
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.design_point import parse_mac

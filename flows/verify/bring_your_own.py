@@ -6,7 +6,7 @@ types and names from the C prototype. EvoApproxLib's and ApproxTrain's files fit
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,10 +17,12 @@ from axdse.flows.evidence.report import Order
 from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS
 from axdse.flows.formal.c_model import c_model, c_name
 from axdse.flows.formal.gates import read_through
-from axdse.flows.scripts import script_word
 from axdse.flows.verify.c_source import CType, Prototype, find_prototype, published_figures
+from axdse.flows.verify.controls import control_text, other_levels, pipeline_of
 from axdse.flows.verify.module_ports import Module, ModulePort, Parameters, read_modules
 from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.pins import UNPINNED, Pins
+from axdse.flows.verify.wrapper import bundled, pinned
 from axdse.flows.verilog.sources import Source, gather
 from axdse.multipliers.designs.c_call import OPERANDS
 from axdse.multipliers.designs.family import MOST_BITS, Family, Kind, Multiplier, Pipeline
@@ -29,73 +31,11 @@ from axdse.multipliers.errors import AxdseError, did_you_mean, printable
 from axdse.multipliers.model.cmodel import products
 from axdse.multipliers.names import check_name
 from axdse.multipliers.tables.product_files import is_table, write_c_model
-from axdse.multipliers.tables.product_tables import Index, ProductTable
+from axdse.multipliers.tables.product_tables import ProductTable
 
-CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
-RESET = re.compile(
-    r"(i_)?(?P<not>n_?)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
-)
-ENABLE = re.compile(
-    r"(i_)?(?P<not>n_)?(clk_?)?(c?en|ena|enable|ce)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
-)
-START = re.compile(
-    r"(i_)?(start|go|(in|a|s|op|operands?|data_in|din)_?valid|valid_?(in|i|a)|valid)(_i|_in)?",
-    re.IGNORECASE,
-)
-DONE = re.compile(
-    r"(o_)?(done|finish(ed)?|(out|p|m|y|z|result|product|data_out|dout)_?valid"
-    r"|valid_?(out|o|p)|valid)(_o|_out)?",
-    re.IGNORECASE,
-)
-READY = re.compile(
-    r"(o_)?((in|a|s|op|operands?)_?ready|ready_?(out|o)|ready)(_o|_out)?", re.IGNORECASE
-)
 # mul8s_1KV8: the only sign of signedness in EvoApproxLib files with unsigned prototypes.
 SIGNED_NAME = re.compile(r"mul\d+(x\d+)?s(_|$)")
 PRODUCT_RULE = "an integer product has as many bits as both operands, carry and fraction w + 1"
-
-
-@dataclass(frozen=True)
-class Pins:
-    """What the user says of two files instead of leaving it to them; empty: left to them.
-
-    Attributes:
-        function: the C function.
-        top: the Verilog module.
-        order: which operand the C function takes first, see `RtlReport.order`.
-        signed: whether each operand, and so the product, is two's complement.
-        index: the order of a table's operands; None: found, see `product_table`.
-        arguments: values of the function's parameters that are no operands, by name.
-        parameters: values of the top module's parameters.
-        ties: values of inputs that are no operands.
-        ignored: outputs that are no product.
-        clock, reset, enable, start, done, ready: ports, see `Pipeline`.
-        latency: clock edges from operands to product.
-        reset_level: the level that resets.
-        enable_level: the level that enables.
-        kind: what operands and product are, see `Family.kind`; empty: an integer product if it
-            is as wide as both operands, else patterns of bits.
-    """
-
-    function: str = ""
-    top: str = ""
-    order: Order | None = None
-    signed: tuple[bool, bool] | None = None
-    index: Index | None = None
-    arguments: tuple[tuple[str, int], ...] = ()
-    parameters: Parameters = ()
-    ties: tuple[tuple[str, int], ...] = ()
-    ignored: tuple[str, ...] = ()
-    clock: str = ""
-    latency: int | None = None
-    reset: str = ""
-    reset_level: int | None = None
-    enable: str = ""
-    enable_level: int | None = None
-    start: str = ""
-    done: str = ""
-    ready: str = ""
-    kind: Kind | Literal[""] = ""
 
 
 @dataclass(frozen=True)
@@ -139,19 +79,10 @@ class Design:
         return tuple(found)
 
 
-def control_text(pipeline: Pipeline) -> str:
-    """How reset and enable of a pipeline are driven."""
-    reset = f"{pipeline.reset} (resets at {pipeline.reset_level})" if pipeline.reset else "none"
-    level = pipeline.enable_level
-    enable = f"{pipeline.enable} (enables at {level})" if pipeline.enable else "none"
-    handed = f", operands with {pipeline.start}, product with {pipeline.done}"
-    return f"reset {reset}, enable {enable}{handed if pipeline.start else ''}"
-
-
 def read_design(
     model: Path | None,
     rtl: Path | Sequence[Path],
-    pins: Pins = Pins(),
+    pins: Pins = UNPINNED,
     cells: Sequence[Path] = (),
     folder: Path | None = None,
 ) -> Design:
@@ -207,11 +138,17 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
     known = {module.name: module for module in modules}
     top = known[_top_module(source, known, pins.top)]
     if pins.parameters or pins.ties or pins.ignored:
-        source = _pinned(replace(source, stem=top.name), pins)
+        source = replace(source, stem=top.name)
+        valued = {module.name: module for module in _modules_of(source, pins.parameters)}
+        source = pinned(source, valued, pins)
+        known = {module.name: module for module in _modules_of(source)}
+        top = known[source.stem]
+    if together := bundled(source, top):
+        source = together
         known = {module.name: module for module in _modules_of(source)}
         top = known[source.stem]
     used = _used(known, top)
-    pipeline = _pipeline(top, used, pins)
+    pipeline = pipeline_of(top, used, pins)
     prototype = (
         None if model.is_dir() else find_prototype(model, pins.function, dict(pins.arguments))
     )
@@ -253,7 +190,7 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
         _check_one(readings[0])
     widest = max(module.widest_net for module in used)
     return Design(
-        readings, device, prototype, widest, _levels(pipeline, pins), assumed, pins.order
+        readings, device, prototype, widest, other_levels(pipeline, pins), assumed, pins.order
     )
 
 
@@ -308,25 +245,6 @@ def _check_one(multiplier: Multiplier) -> None:
     if product:
         rule = "of a significand core 1.0 x 1.0 is 1.0: {carry, fraction} of 0 and 0 is 0"
         raise AxdseError(rule, f"{multiplier.spec} gives {product:#x}", "choose another --kind")
-
-
-def _levels(pipeline: Pipeline | None, pins: Pins) -> tuple[Pipeline, ...]:
-    """The pipeline with reset or enable at the other level, where nobody pinned it."""
-    if pipeline is None:
-        return ()
-    others: list[Pipeline] = []
-    resets = [pipeline.reset_level]
-    if pipeline.reset and pins.reset_level is None:
-        resets.append(0 if pipeline.reset_level else 1)
-    enables = [pipeline.enable_level]
-    if pipeline.enable and pins.enable_level is None:
-        enables.append(0 if pipeline.enable_level else 1)
-    others = [
-        replace(pipeline, reset_level=reset, enable_level=enable)
-        for enable in enables
-        for reset in resets
-    ]
-    return tuple(others[1:])
 
 
 @dataclass(frozen=True)
@@ -397,47 +315,6 @@ def _signs(kind: CType, port: ModulePort, every: bool) -> tuple[bool, ...]:
     return (False, True) if kind.is_signed else (False,)
 
 
-def _pinned(source: Source, pins: Pins) -> Source:
-    """The design in a module that gives its parameters values and ties or leaves ports.
-
-    Raises:
-        AxdseError: it has no such parameter or port, or a value does not fit.
-    """
-    modules = {module.name: module for module in _modules_of(source, pins.parameters)}
-    top = modules[source.stem]
-    ports = {port.name: port for port in top.ports}
-    for option, direction, names in (
-        ("--tie", "input", [name for name, _ in pins.ties]),
-        ("--ignore", "output", pins.ignored),
-    ):
-        fitting = [port.name for port in top.ports if port.direction == direction]
-        for name in names:
-            if name not in fitting:
-                rule = f"{option} names an {direction} of {top.name}"
-                raise AxdseError(rule, name, did_you_mean(name, fitting))
-    connected = []
-    for name, value in pins.ties:
-        bits = ports[name].bits
-        if not 0 <= value < 1 << bits:
-            raise AxdseError(f"{name} has {bits} bits", value, "choose a value that fits")
-        connected.append(f".{script_word(name)}({bits}'d{value})")
-    kept = [port for port in top.ports if port.name not in {*dict(pins.ties), *pins.ignored}]
-    connected += [f".{script_word(port.name)}({port.name})" for port in kept]
-    connected += [f".{script_word(name)}()" for name in pins.ignored]
-    values = ", ".join(f".{script_word(name)}({value})" for name, value in pins.parameters)
-    name = f"{top.name}_pinned"
-    header = ",\n    ".join(
-        f"{port.direction} {'signed ' if port.signed else ''}[{port.bits - 1}:0] {port.name}"
-        for port in kept
-    )
-    wrapper = (
-        f"module {name} (\n    {header}\n);\n"
-        f"  {script_word(top.name)} {f'#({values}) ' if values else ''}core "
-        f"({', '.join(connected)});\nendmodule\n"
-    )
-    return replace(source, stem=name, text=f"{source.text.rstrip()}\n{wrapper}")
-
-
 def _top_module(source: Source, modules: dict[str, Module], pinned: str) -> str:
     if pinned and pinned not in modules:
         rule = f"{source.name} has no such module"
@@ -463,76 +340,6 @@ def _used(modules: dict[str, Module], top: Module) -> tuple[Module, ...]:
         todo += [module for module in below if module.name not in found]
         found |= {module.name: module for module in below}
     return tuple(found.values())
-
-
-def _pipeline(top: Module, used: tuple[Module, ...], pins: Pins) -> Pipeline | None:
-    """Clock, reset and enable by their usual names; refuses what remembers without a clock."""
-    inputs = [port.name for port in top.ports if port.direction == "input" and port.bits == 1]
-    clock = _control(pins.clock, inputs, CLOCK.fullmatch)
-    latches = [cell for module in used for cell in module.latches]
-    memory = latches or [cell for module in used for cell in module.registers]
-    if memory and (latches or not clock):
-        raise AxdseError(
-            f"{top.name} must be combinational, or a pipeline with a clock",
-            f"{memory[0]} (it remembers)",
-            "assign every output in every branch, or name the clock with --clock",
-        )
-    reset = _control(pins.reset, inputs, RESET.fullmatch) if clock else ""
-    _refuse_idle(top, clock, reset, pins)
-    if not clock:
-        return None
-    enable = _control(pins.enable, inputs, ENABLE.fullmatch)
-    outputs = [port.name for port in top.ports if port.direction == "output" and port.bits == 1]
-    start = _control(pins.start, inputs, START.fullmatch)
-    done = _control(pins.done, outputs, DONE.fullmatch)
-    ready = _control(pins.ready, outputs, READY.fullmatch)
-    if not (start and done):
-        start = done = ready = ""
-    return Pipeline(
-        start=start,
-        done=done,
-        ready=ready,
-        clock=clock,
-        latency=pins.latency,
-        reset=reset,
-        reset_level=_level(pins.reset_level, RESET.fullmatch(reset)),
-        enable=enable,
-        enable_level=_level(pins.enable_level, ENABLE.fullmatch(enable)),
-    )
-
-
-def _refuse_idle(top: Module, clock: str, reset: str, pins: Pins) -> None:
-    """Refuse what is said of a clock or a reset that is not there: nothing would come of it."""
-    said = {
-        "--latency": pins.latency and not clock,
-        "--reset": pins.reset and not clock,
-        "--enable": pins.enable and not clock,
-        "--reset-level": pins.reset_level is not None and not reset,
-        "--enable-level": pins.enable_level is not None and not clock,
-        "--start": pins.start and not clock,
-        "--done": pins.done and not clock,
-        "--ready": pins.ready and not clock,
-    }
-    for option in filter(said.get, said):
-        lacks = "reset" if clock else "clock"
-        raise AxdseError(
-            f"a design with {option} has a {lacks}",
-            f"{top.name} has none that is known",
-            f"leave it out, or name one with --{lacks}",
-        )
-
-
-def _level(pinned: int | None, named: re.Match[str] | None) -> Literal[0, 1]:
-    """The level at which a control acts: low if its name ends so."""
-    if pinned is not None:
-        return 1 if pinned else 0
-    return 0 if named and (named["not"] or named["low"]) else 1
-
-
-def _control(pinned: str, inputs: list[str], named: Callable[[str], object]) -> str:
-    if pinned and pinned not in inputs:
-        raise AxdseError("no such 1-bit port", pinned, did_you_mean(pinned, inputs))
-    return pinned or next(filter(named, inputs), "")
 
 
 def _fitting(top: Module, text: str, pipeline: Pipeline | None) -> Rtl:

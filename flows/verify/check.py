@@ -18,7 +18,8 @@ from axdse.flows.evidence.stimulus import core_coverage, core_stimulus, unit_sti
 from axdse.flows.formal.proof import ALWAYS_BITS, prove
 from axdse.flows.simulation.icarus import LEAPS
 from axdse.flows.tools import kill_running
-from axdse.flows.verify.bring_your_own import Design, control_text
+from axdse.flows.verify.bring_your_own import Design
+from axdse.flows.verify.controls import control_text
 from axdse.flows.verify.coverage import unit_coverage
 from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
 from axdse.flows.verilog.conditionals import ICARUS, VERILATOR

@@ -11,18 +11,13 @@ import numpy as np
 import yaml
 
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.bring_your_own import (
-    Design,
-    Pins,
-    as_c_model,
-    control_text,
-    design_of,
-)
+from axdse.flows.verify.bring_your_own import Design, as_c_model, design_of
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_designs, read_as
+from axdse.flows.verify.controls import control_text
 from axdse.flows.verify.module_ports import Module, read_modules
 from axdse.flows.verify.netlist_files import as_verilog
-from axdse.flows.verify.sidecar import pins_beside
+from axdse.flows.verify.pins import Pins, pins_beside
 from axdse.flows.verilog.sources import Library, Source, gather, tops_of
 from axdse.multipliers.cache import digest, temporary_folder, write_output
 from axdse.multipliers.designs.catalog import builtin_catalog
@@ -205,7 +200,9 @@ def _imports(
         place.mkdir()
         yield _table_alone(pair, pins, place, pair.name in names)
         names.add(pair.name)
-    sources = [_attempt(pair, found.library, pins, folder) for pair in pairs]
+    attempts = [_attempt(pair, found.library, pins, folder) for pair in pairs]
+    pairs = [pair for attempt in attempts for pair, _ in attempt]
+    sources = [source for attempt in attempts for _, source in attempt]
     modules = iter(read_modules([one[0] for one in sources if not isinstance(one, AxdseError)]))
     designs: list[Design | AxdseError] = []
     names = set()
@@ -228,14 +225,16 @@ def _imports(
 
 def _attempt(
     pair: Pair, library: Library, pins: Pins, folder: Path
-) -> tuple[Source, Pins] | AxdseError:
-    """The Verilog of a design, and what is said of it."""
+) -> list[tuple[Pair, tuple[Source, Pins] | AxdseError]]:
+    """The Verilog of a design, and what is said of it; of one with a range, for each value."""
     try:
         assert pair.rtl
-        own = pins_beside(pair.rtl, pins)
-        return gather([as_verilog(pair.rtl, folder)], own.top, library=library), own
+        path, found = as_verilog(pair.rtl, folder), pins_beside(pair.rtl, pins)
+        top = next(iter(found.values())).top
+        source = gather([path], top, library=library)
     except AxdseError as error:
-        return error
+        return [(pair, error)]
+    return [(replace(pair, name=f"{pair.name}{end}"), (source, own)) for end, own in found.items()]
 
 
 def _design(
@@ -278,7 +277,7 @@ def _table_alone(pair: Pair, pins: Pins, folder: Path, named_before: bool) -> Im
     try:
         if named_before:
             raise AxdseError("two designs have two names", pair, "rename one")
-        own = pins_beside(pair.model, pins)
+        own = next(iter(pins_beside(pair.model, pins).values()))
         model, table = as_c_model(pair.model, own, folder)
         if own.kind not in ("", table.kind):
             rule, remedy = f"a table of this file is of kind {table.kind}", "leave --kind out"

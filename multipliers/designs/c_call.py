@@ -33,6 +33,8 @@ class IntegerCall:
             such as `int 3`.
         signs: whether a and b are two's complement.
         unsigned_char: a plain `char` of the file has no sign.
+        extends: products of two's complement operands are numbers as wide as both of them, which
+            a wider unsigned result may hold as two's complement of its own width.
 
     Raises:
         AxdseError: see `check_arguments`.
@@ -41,6 +43,7 @@ class IntegerCall:
     arguments: tuple[str, ...] = OPERANDS
     signs: tuple[bool, bool] = (False, False)
     unsigned_char: bool = False
+    extends: bool = False
 
     def __post_init__(self) -> None:
         check_arguments(self.arguments)

@@ -280,7 +280,8 @@ class Family:
         """
         exchanged = {"a": "b", "b": "a"} if self.swapped else {}
         arguments = tuple(exchanged.get(each, each) for each in self.arguments)
-        return IntegerCall(arguments, self.operand_signs, self.unsigned_char)
+        extends = self.signed and self.kind == "integer"
+        return IntegerCall(arguments, self.operand_signs, self.unsigned_char, extends)
 
     def __hash__(self) -> int:
         """Equal families have equal names and files; the dict of parameters has no hash."""

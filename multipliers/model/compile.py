@@ -45,7 +45,7 @@ BUILDS = {"patterned": "pattern", "zeroed": "zero"}  # how its locals are filled
 HARNESS = HERE / "harness.c"
 HARNESS_FILES = (HERE / "harness.h", HARNESS)  # what every harness may include
 # Names that a build of a model gives to a harness, with the build behind them.
-CALLED = ("call", "kinds", "signed", "row")
+CALLED = ("call", "kinds", "signed", "result", "row")
 
 
 def compiled(

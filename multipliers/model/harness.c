@@ -20,6 +20,8 @@ axdse_calls axdse_call_patterned, axdse_call_zeroed;
 /* Bits of the parameters that take a and b, plus 100 if signed: those of a times 1000. And which
  * operands are two's complement: 1 a, 2 b. */
 extern const int axdse_kinds_patterned, axdse_signed_patterned;
+/* Bits of the result; 64 unless a product of fewer may be negative in it. */
+extern const int axdse_result_patterned;
 int axdse_parameter[AXDSE_MOST_PARAMETERS];
 
 typedef struct {
@@ -31,18 +33,25 @@ typedef struct {
     unsigned a_bits, b_bits;
 } axdse_domain;
 
-static uint64_t axdse_extended(uint64_t pattern, unsigned bits, int kind, int is_signed) {
+static uint64_t axdse_extended(uint64_t pattern, unsigned bits) {
     uint64_t sign = UINT64_C(1) << (bits - 1);
-    return is_signed && kind > 100 ? (pattern ^ sign) - sign : pattern;
+    return (pattern ^ sign) - sign;
 }
 
 static axdse_pair axdse_nth(const axdse_domain *domain, uint64_t i) {
     axdse_pair counted = {i >> domain->b_bits, i & ((UINT64_C(1) << domain->b_bits) - 1)};
     axdse_pair pair = domain->given ? domain->given[i] : counted;
     int kinds = axdse_kinds_patterned, is_signed = axdse_signed_patterned;
-    pair.a = axdse_extended(pair.a, domain->a_bits, kinds / 1000, is_signed & 1);
-    pair.b = axdse_extended(pair.b, domain->b_bits, kinds % 1000, is_signed & 2);
+    if (is_signed & 1 && kinds / 1000 > 100) pair.a = axdse_extended(pair.a, domain->a_bits);
+    if (is_signed & 2 && kinds % 1000 > 100) pair.b = axdse_extended(pair.b, domain->b_bits);
     return pair;
+}
+
+/* A negative number in an unsigned type that is wider than the product. */
+static uint64_t axdse_number(const axdse_domain *domain, uint64_t product) {
+    unsigned bits = (unsigned)axdse_result_patterned;
+    bool may_be = bits < 64 && bits > domain->a_bits + domain->b_bits;
+    return may_be ? axdse_extended(product & ((UINT64_C(1) << bits) - 1), bits) : product;
 }
 
 static bool axdse_is_narrow(const axdse_domain *domain) {
@@ -60,6 +69,7 @@ static void axdse_run(axdse_calls *calls, const axdse_domain *domain, uint64_t f
         b[i] = pair.b;
     }
     calls(a, b, product, count);
+    for (uint64_t i = 0; i < count; i++) product[i] = axdse_number(domain, product[i]);
 }
 
 static bool axdse_is_same(axdse_pair pair, uint64_t product, uint64_t again) {
@@ -92,7 +102,7 @@ static bool axdse_repeats_shuffled(const axdse_domain *domain, uint64_t count,
         axdse_pair pair = axdse_nth(domain, i);
         if (n % AXDSE_DISTURBED == 0) axdse_disturb(n / AXDSE_DISTURBED);
         (done++ & 2 ? axdse_call_zeroed : axdse_call_patterned)(&pair.a, &pair.b, &again, 1);
-        if (!axdse_is_same(pair, products[i], again)) return false;
+        if (!axdse_is_same(pair, products[i], axdse_number(domain, again))) return false;
     }
     return true;
 }

@@ -30,11 +30,12 @@ MAX_FILES = 64
 SUFFIXES = frozenset(
     (".c", ".h", ".inc", ".inl", ".def", ".cu", ".cuh", ".i", ".hh", ".hpp", ".hxx", *CPP_ENDS)
 )
+_PROGRAM = "static __attribute__((__unused__)) program_of_its_own"
 # Models written for a GPU compile here too, and those that forget the usual headers.
 PRELUDE = (
     *("-D__device__=", "-D__host__=", "-D__forceinline__=inline"),
     # A program of its own is left out, and whatever it alone calls.
-    "-Dmain=static __attribute__((__unused__)) program_of_its_own",
+    f"-Dmain={_PROGRAM}",
     *("-include", "stdint.h", "-include", "stdbool.h"),
     *("-include", "stdio.h", "-include", "stdlib.h", "-include", "string.h"),
 )
@@ -69,19 +70,15 @@ _INTEGER_CALLS = """
 const int axdse_kinds_{build} = axdse_kinds;
 {shown}__attribute__((externally_visible)) const int axdse_signed_{build};
 const int axdse_signed_{build} = {signs};
+{shown}__attribute__((externally_visible)) const int axdse_result_{build};
+const int axdse_result_{build} = {result};
 {shown}__attribute__((externally_visible, noinline)) void axdse_call_{build}(
     const unsigned long *__restrict a, const unsigned long *__restrict b,
     unsigned long *__restrict product, unsigned long count) {{
-    for (unsigned long i = 0; i < count; i++) {{
-        unsigned long pattern = (unsigned long){function}({arguments});
-        product[i] = {product};
-    }}
+    for (unsigned long i = 0; i < count; i++)
+        product[i] = (unsigned long){function}({arguments});
 }}
 """
-# A negative number in an unsigned type of fewer bits.
-_VALUE = "(unsigned long)((long)(pattern << {bits}) >> {bits})".replace(
-    "{bits}", "(64 - 8 * sizeof({function}({zeros})))"
-)
 _FLOAT_CALLS = """
 ;_Static_assert(_Generic(&{function}, float (*)(float, float) : 1, default : 0), "{signature}");
 static inline float axdse_float(unsigned bits) {{
@@ -97,6 +94,7 @@ __attribute__((externally_visible, noinline)) void axdse_row_{build}(
 }}
 """
 _WORD = r"(?:\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
+_TOKEN = re.compile(rf"{_WORD}|\w+|\S")
 _LINE_MARKER = re.compile(r"^[^\S\n]*+(?:#|%:|\?\?=)\s*(?:\d|line\b)[^\n]*", re.MULTILINE)
 # Whatever a directive, or a macro in its place, may name.
 _FILE_NAME = re.compile(r"\"([^\"\n\0]{1,200})\"|include[ \t]*<([^>\n\0]{1,200})>")
@@ -232,6 +230,8 @@ def preprocess(
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
     _refuse_code(own, model)
+    if any("main" in each for each in files.values()):
+        _refuse_other_main(own, call, model, folder, [*files])
     if not any(_ASKS.search(_SPLICE.sub("", each)) for each in files.values()):
         return unit
     # The same from elsewhere: as another's include, long ago.
@@ -247,6 +247,27 @@ def preprocess(
             "remove __INCLUDE_LEVEL__, __BASE_FILE__, __DATE__ and the like",
         )
     return unit
+
+
+def _refuse_other_main(
+    own: str, call: list[str], model: Path, folder: Path, files: list[Path]
+) -> None:
+    """Refuse a model that asks what its `main` is called here.
+
+    Raises:
+        AxdseError: with another name of `main` more than that name differs.
+    """
+    plain = [each for each in call if each != f"-Dmain={_PROGRAM}"]
+    text = compile_or_refuse([*plain, str(model.resolve())], named(model), folder, files)
+    expected = list[str]()
+    for token in _TOKEN.findall("\n".join(_own_lines(text.decode("latin-1")))):
+        expected += _TOKEN.findall(_PROGRAM) if token == "main" else [token]
+    if expected != _TOKEN.findall(own):
+        raise AxdseError(
+            f"the C model {model.name} does not ask for its main",
+            "it reads otherwise under another name of it",
+            "remove main, or what asks for it",
+        )
 
 
 def own_text(unit: str) -> str:
@@ -313,7 +334,7 @@ def integer_calls(function: str, build: str, call: IntegerCall, language: Langua
         signature=_SIGNATURE,
         signs=sum(sign << place for place, sign in enumerate(call.signs)),
         arguments=call.text("a[i]", "b[i]"),
-        product=_VALUE.format(function=function, zeros=zeros) if any(call.signs) else "pattern",
+        result=f"8 * sizeof({function}({zeros}))" if call.extends else "64",
     )
 
 

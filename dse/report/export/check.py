@@ -10,7 +10,7 @@ from axdse.dse.report.export.folder import changes, listed
 from axdse.dse.report.export.mac import CERTIFICATES, FILE_LIST, mac_name, verilog_of
 from axdse.dse.run.run_dir import CATALOG
 from axdse.flows.tools import find_tool
-from axdse.flows.verify.bring_your_own import Pins, read_design
+from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
@@ -19,6 +19,7 @@ from axdse.flows.verify.certificate import (
     read_certificate,
 )
 from axdse.flows.verify.check import read_as
+from axdse.flows.verify.pins import Pins
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.designs.catalog import full_catalog

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from axdse.flows.evidence.report import Mismatch
-from axdse.flows.verify.bring_your_own import Design, Pins, read_design
+from axdse.flows.verify.bring_your_own import Design, read_design
 from axdse.flows.verify.check import check_design
+from axdse.flows.verify.pins import Pins
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.errors import AxdseError
 
@@ -814,3 +815,30 @@ def test_a_design_that_is_never_done_is_no_match(design: MakeDesign) -> None:
     rtl = SEQUENTIAL.replace("START", "go").replace("DONE <= 1", "DONE <= 0")
     report = check_design(design(rtl.replace("DONE", "done")))
     assert (report.verdict, report.examples[0].got) == ("mismatch", "xx")
+
+
+@pytest.mark.parametrize("form", ["\\{word}[{bit}] ", "{word}{bit}", "{word}_{bit}"])
+def test_a_port_for_each_bit(form: str, design: MakeDesign) -> None:
+    names = {
+        word: [form.format(word=word, bit=bit) for bit in range(bits)]
+        for word, bits in (("a", 2), ("b", 2), ("p", 4))
+    }
+    every = [name for word in names.values() for name in word]
+    a, b, p = ("{" + ", ".join(word[::-1]) + "}" for word in names.values())
+    inputs, outputs = ", ".join(every[:4]), ", ".join(every[4:])
+    ports = f"input {inputs}, output {outputs}"
+    report = check_design(design(_v(ports, f"wire [1:0] x = {a}, y = {b}; assign {p} = x * y;")))
+    assert (report.verdict, report.a_bits, report.call) == ("exhaustive", 2, "p = mine(a, b)")
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        "input a0, a2, input [1:0] b, output [3:0] p",  # a1 is missing
+        "input a0, output a1, input [1:0] b, output [3:0] p",
+        "input [1:0] a0, input [1:0] b, input c0, output [3:0] p",
+    ],
+)
+def test_ports_that_are_no_words_stay(ports: str, design: MakeDesign) -> None:
+    with pytest.raises(AxdseError, match="two inputs and one output: mine"):
+        design(_v(ports))

@@ -276,3 +276,33 @@ def test_what_is_no_product_is_not_taken_for_one(tmp_path: Path) -> None:
     kinds = {name: i.multiplier.family.kind for name, i in items.items() if i.multiplier}
     assert kinds == {"sum": "bits", "upper": "bits"}
     assert all("--kind significand" in item.assumed for item in items.values())
+
+
+def test_a_parameter_with_a_range_makes_a_design_of_each_value(tmp_path: Path) -> None:
+    rtl = "module mul #(parameter K = 0)(input [2:0] a, b, output [5:0] p);"
+    (tmp_path / "mul.v").write_text(f"{rtl} assign p = (a >> K << K) * b; endmodule")
+    model = "int mul(int a, int b, int k) { return (a >> k << k) * b; }"
+    (tmp_path / "mul.c").write_text(model)
+    (tmp_path / "mul.yaml").write_text("parameters: {K: [0, 2]}\narguments: {k: K}\n")
+    items = _by_name(tmp_path)
+    assert {name: item.reason for name, item in items.items()} == {
+        "mul_k0": "", "mul_k1": "", "mul_k2": "",
+    }  # fmt: skip
+    assert write_catalog(list(items.values()), tmp_path / "catalogue") == 3
+    catalog = Catalog(tmp_path / "catalogue")
+    assert [int(tabulate(catalog.multiplier(f"mul_k{k}"))[7, 7]) for k in range(3)] == [49, 42, 28]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("parameters: {K: [2, 0]}", r"from its smallest value to its largest: K: \[2, 0\]"),
+        ("parameters: {K: [0, 300]}", "make up to 256 designs: 301"),
+        ("parameters: {K: 1}\narguments: {k: J}", "a value, or one of its parameters: k: J"),
+    ],
+)
+def test_a_range_that_is_none_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "mul.v").write_text("module mul(input a, b, output [1:0] p); endmodule")
+    (tmp_path / "mul.yaml").write_text(text)
+    (item,) = import_pairs(find_pairs(tmp_path))
+    assert re.search(message, item.reason)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.verilog.reduced import plain_names, settled
 from axdse.flows.verilog.safety import refuse_unsafe
-from axdse.flows.verilog.sources import Source, gather, plain_names, settled
+from axdse.flows.verilog.sources import Source, gather
 from axdse.multipliers.errors import AxdseError
 
 Put = Callable[..., list[Path]]
@@ -138,6 +139,7 @@ def test_what_no_tool_reads_is_left_out(text: str, left: str) -> None:
         (r"wire \u1/n2 ; assign \u1/n2 = a;", "wire u1_n2_ ; assign u1_n2_ = a;"),
         (r"wire \a[3] , \a_3_ ;", r"wire a_3_1_ , \a_3_ ;"),
         (r"wire \x//y , z;", "wire x_y_ , z;"),
+        (r"wire \\x[0] , z;", "wire x_0_ , z;"),
         ("input [3:0] bit, do; assign p = bit & do;", None),
         ("gate g(.int(x), .p(y));", "gate g(.int_(x), .p(y));"),
         ("always_comb for (int i = 0; i < 4; i++) x = i;", "same"),
@@ -153,3 +155,40 @@ def test_names_that_tools_read_in_different_ways_are_plain(text: str, plain: str
 def test_keywords_of_system_verilog_are_none_in_it() -> None:
     text = "module m #(parameter type T = logic) (input T a);"
     assert plain_names(text, new_keywords=True) == text
+
+
+def test_which_of_two_files_is_meant_is_not_guessed(put: Put, tmp_path: Path) -> None:
+    other = GATE.replace("&", "|")
+    put(mul_dot_v=MUL, one__gate_dot_v=GATE, two__gate_dot_v=other)
+    assert _names(gather([tmp_path / "mul.v", tmp_path / "one", tmp_path / "two"])) == ["mul.v"]
+    put(two__gate_dot_v=GATE)  # a copy
+    found = gather([tmp_path / "mul.v", tmp_path / "one", tmp_path / "two"])
+    assert _names(found) == ["gate.v", "mul.v"]
+    put(mul_dot_v='`include "x.vh"\n', a__x_dot_vh="wire a;", b__x_dot_vh="wire b;")
+    with pytest.raises(AxdseError, match=r"x\.vh, which mul\.v includes, is one file: .*a/x"):
+        gather([tmp_path / "mul.v"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`define M `undef A\n`define A\n`M\n`ifdef A\nwire x;\n`else\n$y\n`endif\n",
+        "`define B `ifdef A\n`B\n$x\n`endif\n",
+    ],
+)
+def test_macros_that_change_macros_leave_a_text_as_it_is(text: str) -> None:
+    assert settled(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"`define END endmodule\nmodule x(input a); `END\n{MUL}{GATE}",
+        f"`define TWO(a) a``2\nmodule x(input a); wire `TWO(w); endmodule\n{MUL}{GATE}",
+        f"module x(input a); defparam mul.g.K = 1; endmodule\n{MUL}{GATE}",
+        f"module x(input a); bind mul y z(a); endmodule\n{MUL}{GATE}",
+    ],
+    ids=["macro", "paste", "defparam", "bind"],
+)
+def test_modules_that_may_matter_stay(text: str, put: Put) -> None:
+    assert gather(put(mul_dot_v=text)).text == text
