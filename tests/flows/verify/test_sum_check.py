@@ -43,9 +43,10 @@ SMALL = (
     "exact(n=3) in float(2,2) sum dot(terms=1,align=3,acc=float(3,2))",
     "exact(n=3) in float(2,2,product=wide) sum dot(terms=1,align=2,acc=float(3,2))",
     "exact(n=3) in float(3,2,product=wide) sum float(2,2)",  # whole sums below the register's
+    "drum(n=4,k=3) in float(2,3) sum dot(terms=1,align=4,acc=float(3,2),round=rne)",
+    # Products below the smallest normal number of the register.
     "exact(n=3) in float(3,2,product=wide) sum dot(terms=1,align=3,acc=float(2,2))",
     "exact(n=3) in float(3,2) sum dot(terms=1,align=3,acc=float(2,2),cut=down,round=rne)",
-    "drum(n=4,k=3) in float(2,3) sum dot(terms=1,align=4,acc=float(3,2),round=rne)",
 )
 REAL = (
     "exact(n=4) in float(8,3) sum dot(terms=4,align=13)",
