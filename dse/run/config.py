@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_THREADS, MOST_TRIALS, MOST_WORKERS
+from axdse.dse.run.constraints import Constraint, parse_constraint
 from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
@@ -45,6 +46,8 @@ LOSSES = 10  # resolutions that a design may lose, if the file does not say
 _ALWAYS = {field.name for field in dataclasses.fields(TrainSettings)} - {"train_images", "clip"}
 ALL = "all"
 UNIFORM, PER_PASS = "uniform", "per-pass"
+BELIEF, EXHAUSTIVE = "belief", "exhaustive"
+SAMPLERS = (BELIEF, "tpe", "nsga2", "gp", "random", EXHAUSTIVE)
 MOST_PLACES = 64
 
 
@@ -63,13 +66,42 @@ def _as_objective(value: Any) -> Objective:
     return value if isinstance(value, Objective) else find_objective(value)
 
 
+def _as_constraint(value: Any) -> Constraint:
+    return value if isinstance(value, Constraint) else parse_constraint(str(value))
+
+
 NamedObjective = Annotated[
     Objective, PlainValidator(_as_objective), PlainSerializer(lambda objective: objective.name)
+]
+Bounded = Annotated[
+    Constraint, PlainValidator(_as_constraint), PlainSerializer(lambda constraint: constraint.text)
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS)]
 Bound = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 Range = Annotated[tuple[Bound, Bound], BeforeValidator(_as_pair)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Veto:
+    """A second workload, which must be served as well: it may see what the first does not.
+
+    Attributes:
+        workload: as that of a search; trained with its own settings.
+        within: score that a point may lose there against exact bf16 with the same seed.
+    """
+
+    workload: str
+    within: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @property
+    def own_workload(self) -> Workload:
+        """What is trained.
+
+        Raises:
+            AxdseError: there is none of that name.
+        """
+        return find_workload(self.workload)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -93,11 +125,16 @@ class SearchConfig:
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: by name; accuracy, or score, is one, whatever the metric; the others are
             costs, of which the first one ranks designs.
+        veto: another workload that finalists are trained for too, once: who does not serve it is
+            not on the front.
+        constraints: bounds on what a point takes, such as "mac.area <= 20000", or on its score,
+            "score >= exact - 0.5", against the exact bf16 baseline; points beyond are not trained.
         trainings: trials in all that are trained, or fail: the budget.
         trials: designs that are looked at in all; None: any number. Most cost no training: their
             cost alone tells that they cannot reach the front.
-        sampler: of Optuna. In this space, where the parameters depend on the family,
-            NSGA-II can recombine only those that all designs share.
+        sampler: "belief" proposes what raises the front the most by what is known of each MAC and
+            was learned so far; or one of Optuna's, which know nothing of costs: tpe, nsga2, gp,
+            random, or any by its path, `package.module:Class`; or "exhaustive", all in order.
         seed: of the sampler and of every trial's training.
         workers: processes; 0 for one per core.
         lag: trials that may be under way: each is drawn when all but the latest so many less one
@@ -126,9 +163,11 @@ class SearchConfig:
     sums: Names = ("fp32",)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
     objectives: tuple[NamedObjective, ...] = (ACCURACY, AREA)
+    veto: Veto | None = None
+    constraints: Annotated[tuple[Bounded, ...], BeforeValidator(_as_tuple)] = ()
     trainings: Count = 50
     trials: Count | None = None
-    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    sampler: str = BELIEF
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
     lag: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 8
@@ -174,6 +213,12 @@ class SearchConfig:
     def aim(self) -> Aim:
         """What full adders must save to be there: energy, if that is an objective, else area."""
         return "energy" if any(objective.needs_power for objective in self.costs) else "area"
+
+    @property
+    def figures(self) -> tuple[Objective, ...]:
+        """What a point is costed for: objectives and what is bounded."""
+        bounded = (constraint.objective for constraint in self.constraints)
+        return tuple(dict.fromkeys((*self.costs, *(o for o in bounded if o != ACCURACY))))
 
 
 def load_config(path: Path, catalog: Catalog | None = None) -> SearchConfig:
@@ -270,7 +315,16 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
             given or "none",
             "write objectives: [accuracy, area]",
         )
-    units = [objective for objective in config.costs if objective.level == "unit"]
+    if config.veto:
+        _ = config.veto.own_workload
+        named = [place.name for place in config.own_places if place.pattern != "*"]
+        if named:
+            rule = "a veto is of points that fit any network"
+            raise AxdseError(rule, f"place {named[0]}", "take places: per-pass, or drop the veto")
+    if config.sampler not in SAMPLERS and ":" not in config.sampler:
+        remedy = did_you_mean(config.sampler, SAMPLERS)
+        raise AxdseError("unknown sampler", config.sampler, remedy)
+    units = [objective for objective in config.figures if objective.level == "unit"]
     recipes = [text for text in config.sums if isinstance(parse_sum_name(text), Sum)]
     if units and recipes:
         rule = "a sum of a recipe is costed in whole MACs"
@@ -278,7 +332,7 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
         raise AxdseError(rule, what, f"write mac.{units[0].name}")
     if len(set(config.objectives)) != len(config.objectives):
         raise AxdseError("each objective stands once", given, "drop one")
-    counting = [objective.name for objective in config.costs if objective.needs_recording]
+    counting = [objective.name for objective in config.figures if objective.needs_recording]
     if counting and config.activity == "uniform":
         rule = f"{counting[0]} is of the products that a recorded training makes"
         raise AxdseError(rule, "activity: uniform", "leave activity out, or write mac.energy")

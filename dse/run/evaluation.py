@@ -69,6 +69,8 @@ class Evaluation:
         cost: of the whole units.
         history: of the training.
         seconds: wall time in its worker.
+        expected: score that it was proposed for, before it was trained; None: it was not.
+        equal: number of the trial that computed alike, whose training this is; None: its own.
     """
 
     number: int
@@ -79,6 +81,8 @@ class Evaluation:
     cost: PointCost | None = None
     history: History | None = None
     seconds: float = 0.0
+    expected: float | None = None
+    equal: int | None = None
 
     @property
     def design(self) -> str:
@@ -151,19 +155,40 @@ class Baseline(_Replicated):
 
 
 @dataclass(frozen=True)
+class Vetoed:
+    """What a finalist did on another workload.
+
+    Attributes:
+        workload: its text.
+        worse_by: score that it lost against exact bf16 with the same seed; NaN: it diverged.
+        within: how much it might.
+    """
+
+    workload: str
+    worse_by: float
+    within: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether it serves."""
+        return self.worse_by <= self.within
+
+
+@dataclass(frozen=True)
 class FrontPoint(_Replicated):
     """A finalist: retrained with fresh seeds, tested, its whole units verified.
 
     Attributes:
         evaluation: the trial that found it.
         unit_certificates: of each whole unit's RTL against its model, in the order of its cost.
-        on_front: certified, and not dominated, by mean validation score and cost, by
-            another finalist. Exact cores are finalists anyway: they are the reference designs.
+        on_front: certified, not refused by a veto, and not dominated, by mean validation score
+            and cost, by another such. Exact cores are finalists anyway, for reference.
         seeds: as the baselines', so that differences pair up.
         validation: score on the validation split, higher is better, one per seed.
         test: score on the test split, one per seed.
         histories: of the trainings, one per seed.
         on_array: the network on an array of it; None: the library has no power tables.
+        veto: what it did on a second workload; None: there is none.
     """
 
     evaluation: Evaluation
@@ -174,6 +199,7 @@ class FrontPoint(_Replicated):
     test: tuple[float, ...]
     histories: tuple[History, ...]
     on_array: AcceleratorCost | None = None
+    veto: Vetoed | None = None
 
     @property
     def certified(self) -> bool:

@@ -4,7 +4,8 @@
 `config.yaml` (canonical), `catalog/1/` (a copy of a catalogue beside the built-in one, if the
 search had one), `trials/00007.json` (one Evaluation each), `replicates/` (one training with one
 seed each, of baselines and finalists), `baselines.json`, `operands.npz` (recorded in the bf16
-baseline), `front.json`. Each JSON file is sealed for its name.
+baseline), `survey.json` (what is known of each MAC of the space), `front.json`. Each JSON file is
+sealed for its name.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from axdse.dse.run.config import SearchConfig, dump_config, load_config
 from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Replicate
+from axdse.dse.run.survey import SurveyRecord
 from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.tools import find_tool
 from axdse.multipliers.cache import (
@@ -51,7 +53,7 @@ TOOLS = ("iverilog", "yosys", "sta")
 FOLDERS = ("trials", "replicates")
 FILES = (
     *("run.json", "config.yaml"),
-    *("baselines.json", "operands.npz", "front.json"),
+    *("baselines.json", "operands.npz", "survey.json", "front.json"),
 )
 CATALOG = "catalog"
 WORKLOAD = "workload"  # the file of a user's task, as the run began with it
@@ -222,6 +224,15 @@ class RunDir:
         """Store the operands of the bf16 baseline."""
         self._put(self.operands.name, pack_recording(recording))
 
+    def survey(self) -> SurveyRecord | None:
+        """What is known of the space's MACs, or None."""
+        has = self._has("survey.json")
+        return self._read("survey.json", SurveyRecord) if has else None
+
+    def save_survey(self, record: SurveyRecord) -> None:
+        """Store what is known of the space's MACs."""
+        self._write("survey.json", record, SurveyRecord)
+
     def save_baselines(self, baselines: tuple[Baseline, ...]) -> None:
         """Store the baselines."""
         self._write("baselines.json", _Baselines(baselines), _Baselines)
@@ -230,14 +241,15 @@ class RunDir:
         """Store the finalists."""
         self._write("front.json", _Front(front), _Front)
 
-    def replicate(self, point: DesignPoint, seed: int) -> Replicate | None:
-        """A stored training, or None."""
-        name = _replicate_name(point, seed)
+    def replicate(self, point: DesignPoint, seed: int, workload: str = "") -> Replicate | None:
+        """A stored training, or None; `workload`: of a veto."""
+        name = _replicate_name(point, seed, workload)
         return self._read(name, Replicate) if self._has(name) else None
 
-    def save_replicate(self, replicate: Replicate) -> None:
-        """Store one training."""
-        self._write(_replicate_name(replicate.point, replicate.seed), replicate, Replicate)
+    def save_replicate(self, replicate: Replicate, workload: str = "") -> None:
+        """Store one training; `workload`: of a veto."""
+        name = _replicate_name(replicate.point, replicate.seed, workload)
+        self._write(name, replicate, Replicate)
 
     def require_folder(self) -> None:
         """Check that the folder is there, and still the one that was opened.
@@ -378,8 +390,9 @@ def _json(value: Any, kind: Any) -> bytes:
     return json.dumps(plain, indent=1).encode()
 
 
-def _replicate_name(point: DesignPoint, seed: int) -> str:
-    return f"replicates/{digest(point.name)[:12]}-{seed}.json"
+def _replicate_name(point: DesignPoint, seed: int, workload: str) -> str:
+    texts = (point.name, workload) if workload else (point.name,)
+    return f"replicates/{digest(*texts)[:12]}-{seed}.json"
 
 
 def _info(config: SearchConfig, catalog: Catalog) -> RunInfo:

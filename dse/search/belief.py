@@ -1,14 +1,16 @@
 """What would untrained points reach? A Gaussian process over what their products look like."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 # Hyperparameters are the likeliest of a grid: an optimiser's last bits differ among machines.
-REACHES = (1.0, 2.0, 4.0)  # lengths, in standard deviations of a feature
-BENDS = (0.1, 0.3, 1.0)  # how far from a plane, in standard deviations of the scores
+LEVELS = (1e-4, 3e-3, 1e-2, 3e-2, 0.1, 0.3)  # errors that a network's own loss hides
+REACHES = (1.0, 2.5)  # lengths, in standard deviations of a feature
+BENDS = (0.3, 1.0)  # how far from a plane, in standard deviations of the scores
 NOISES = (0.03, 0.1, 0.3)  # of a training and of what features do not tell, likewise
 SLOPE = 3.0  # prior deviation of the plane's slopes, likewise
 
@@ -26,26 +28,43 @@ class Belief:
     deviation: np.ndarray
 
 
-def believe(features: np.ndarray, scores: np.ndarray, asked: np.ndarray) -> Belief:
+def believe(
+    errors: np.ndarray, scores: np.ndarray, asked: np.ndarray, weights: Sequence[float]
+) -> Belief:
     """What points would score, after those that did.
 
-    The prior is a plane in the features and a smooth deviation from it (Matern 5/2), after
-    Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, chapter 2.7.
+    The prior is a plane in the logarithms of errors, below some level of which none is seen, and
+    a smooth deviation from it (Matern 5/2), after Rasmussen and Williams, "Gaussian Processes for
+    Machine Learning", 2006, chapter 2.7.
 
     Args:
-        features: float64 [m, d] of points that were trained.
+        errors: float64 [m, d], relative, of points that were trained.
         scores: float64 [m], what they reached.
-        asked: float64 [n, d], features of the others.
+        asked: float64 [n, d], errors of the others.
+        weights: of the d errors, what is thought of their effects beforehand.
     """
-    middle, spread = features.mean(0), features.std(0)
-    spread = np.where(spread > 0, spread, 1.0)
-    x, z = (features - middle) / spread, (asked - middle) / spread
     level, size = scores.mean(), max(float(scores.std()), 1e-9)
     y = (scores - level) / size
-    fits = (_fit(x, y, *given) for given in itertools.product(REACHES, BENDS, NOISES))
-    best = max(fits, key=lambda fit: fit.likelihood)
-    mean, variance = best.at(z)
+    best, there = None, asked
+    for hidden in LEVELS:
+        x, z = _features(errors, asked, hidden, np.array(weights))
+        for given in itertools.product(REACHES, BENDS, NOISES):
+            fit = _fit(x, y, *given)
+            if best is None or fit.likelihood > best.likelihood:
+                best, there = fit, z
+    assert best is not None
+    mean, variance = best.at(there)
     return Belief(level + size * mean, size * np.sqrt(variance))
+
+
+def _features(
+    errors: np.ndarray, asked: np.ndarray, hidden: float, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms in standard deviations of those that were trained."""
+    known, others = (0.5 * np.log10(each**2 + hidden**2) for each in (errors, asked))
+    spread = known.std(0)
+    scale = weights / np.where(spread > 0, spread, 1.0)
+    return (known - known.mean(0)) * scale, (others - known.mean(0)) * scale
 
 
 @dataclass(frozen=True, eq=False)

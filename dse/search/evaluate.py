@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.constraints import broken
 from axdse.dse.run.evaluation import Evaluation, Status
 from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_worse
 from axdse.dse.training.records import Epoch, History
@@ -123,6 +124,7 @@ def evaluate(
     config: SearchConfig,
     demand: Demand,
     hurdle_at: Callable[[PointCost], Hurdle],
+    equal: Evaluation | None = None,
 ) -> Evaluation:
     """Learn what a search needs to know of one design point, and stop as soon as it is known.
 
@@ -132,6 +134,7 @@ def evaluate(
         config: of the search.
         demand: the products of the network, whose operands give the energy.
         hurdle_at: what a point of that cost must clear.
+        equal: a point that computes alike, and was trained: this one is not.
 
     Raises:
         AxdseError: a tool fails, a core cannot serve its format, or the point does not fit the
@@ -148,9 +151,15 @@ def evaluate(
     if not cost.feasible:
         reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
         return result("infeasible", reason, certificates, cost)
+    measured = Measured(1.0, cost)
+    if constraint := broken(config.constraints, measured):
+        return result("infeasible", constraint.refusal(measured), certificates, cost)
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificates, cost)
+    if equal:
+        found = result("complete", "", certificates, cost, equal.history)
+        return replace(found, equal=equal.number)
     history = train(
         config.own_workload,
         point,
@@ -173,7 +182,7 @@ def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCo
     cost = point_cost(point, demand, *basis, config.aim)
     if not needs_macs(config):
         return cost
-    levels = {objective.level for objective in config.objectives}
+    levels = {objective.level for objective in config.figures}
     array = Array(dataflow=demand.dataflow) if "array" in levels else None
     macs = whole_macs(point, demand, *basis, array=array, aim=config.aim)
     return replace(cost, whole=macs)
@@ -181,7 +190,7 @@ def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCo
 
 def needs_macs(config: SearchConfig) -> bool:
     """Whether an objective is of whole MACs, or of an array of them."""
-    return any(objective.level in ("mac", "array") for objective in config.objectives)
+    return any(objective.level in ("mac", "array") for objective in config.figures)
 
 
 def _counter_example(certificate: RtlReport) -> str:
@@ -203,18 +212,31 @@ def _verdict(history: History, hurdle: Hurdle) -> tuple[Status, str]:
 
 @dataclass(frozen=True)
 class Trial:
-    """The job of evaluating one design point."""
+    """The job of evaluating one design point.
+
+    Attributes:
+        number: of the trial.
+        point: to evaluate.
+        config: of the search.
+        operands: what the network met.
+        standing: what was known when it was drawn.
+        expected: as in `Evaluation`.
+        equal: as `evaluate` takes it.
+    """
 
     number: int
     point: DesignPoint
     config: SearchConfig
     operands: Path
     standing: Standing
+    expected: float | None = None
+    equal: Evaluation | None = None
 
     def run(self) -> Evaluation:
         """Evaluate in a worker."""
-        demand = demand_of(self.config, self.operands)
-        return evaluate(self.number, self.point, self.config, demand, self.standing.hurdle_at)
+        demand, hurdle_at = demand_of(self.config, self.operands), self.standing.hurdle_at
+        found = evaluate(self.number, self.point, self.config, demand, hurdle_at, self.equal)
+        return replace(found, expected=self.expected)
 
 
 def demand_of(config: SearchConfig, operands: Path) -> Demand:

@@ -11,7 +11,7 @@ from axdse.dse.run.objectives import Losses, Measured, losses, non_dominated
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Progress
-from axdse.dse.search.replicates import Replicates, floor, replicate_seeds
+from axdse.dse.search.replicates import Replicates, floor, replicate_seeds, train_vetoes
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.check import check_unit
@@ -48,13 +48,18 @@ def finish(
     chosen = finalists(config, evaluations, floor(config, baselines))
     points = [evaluation.point for evaluation in chosen]
     replicates, macs = Replicates(run, points, replicate_seeds(config)), _macs(chosen)
-    total = len(chosen) * (config.finalist_seeds + 1) + len(macs)
+    vetoed = len(chosen) + 1 if config.veto else 0
+    total = len(chosen) * (config.finalist_seeds + 1) + len(macs) + vetoed
     progress.begin("finalists", total, len(replicates))
     certificates = _certify(workers, macs, progress)
     arrays = _on_arrays(run, workers, points, progress)
+    vetoes = train_vetoes(run, points, workers, progress)
     replicates.train(workers, progress)
     found = [
-        _point(config, evaluation, certificates, array, replicates)
+        replace(
+            _point(config, evaluation, certificates, array, replicates),
+            veto=vetoes.get(evaluation.point),
+        )
         for evaluation, array in zip(chosen, arrays, strict=True)
     ]
     front = _judge(config, found)
@@ -150,8 +155,9 @@ def _point(
 
 
 def _judge(config: SearchConfig, points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
-    """The final front: certified designs, by mean validation score over the seeds."""
-    certified = [point for point in points if point.certified]
+    """The final front: certified designs that no veto refuses, by mean score over the seeds."""
+    allowed = [point for point in points if not point.veto or point.veto.passed]
+    certified = [point for point in allowed if point.certified]
     best = non_dominated([_losses(config, p.evaluation, fmean(p.validation)) for p in certified])
     front = [point for point, keep in zip(certified, best, strict=True) if keep]
     return tuple(replace(point, on_front=point in front) for point in points)

@@ -6,36 +6,17 @@ rounded to the format, so that what underflows counts as what it is: lost.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.multipliers.designs.design_point import ProductName
+from axdse.dse.run.survey import Harm
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.operands.encoding import operand_codes, operand_scales
 from axdse.multipliers.operands.recording import OperandTrace
 from axdse.multipliers.tables.lut import Lut
 
+WHOLE = 8  # exponent bits, those of FP32
 MOST_PRODUCTS = 4096  # of each layer and product; the error's own error is then some per cent
-
-
-@dataclass(frozen=True)
-class Harm:
-    """What a MAC does to one product of one layer.
-
-    Attributes:
-        layer: name of the layer.
-        product: which of its three.
-        error: root mean square of the error of its sums, less a common gain, relative to the sums.
-        bias: mean error of a product, relative to the mean magnitude of products.
-        lost: share of the products, none of whose operands is zero, that are zero.
-    """
-
-    layer: str
-    product: ProductName
-    error: float
-    bias: float
-    lost: float
 
 
 def harms(lut: Lut, traces: Sequence[OperandTrace]) -> tuple[Harm, ...]:
@@ -60,10 +41,15 @@ def _harm(lut: Lut, trace: OperandTrace) -> Harm:
     return Harm(
         layer=trace.layer,
         product=trace.product,
-        error=_unlike(exact.sum(1), ours.sum(1)),
-        bias=float((np.abs(ours) - np.abs(exact)).sum() / size) if size else 0.0,
-        lost=float((met & (ours == 0)).sum() / max(1, met.sum())),
+        error=_short(_unlike(exact.sum(1), ours.sum(1))),
+        bias=_short(float((np.abs(ours) - np.abs(exact)).sum() / size) if size else 0.0),
+        lost=_short(float((met & (ours == 0)).sum() / max(1, met.sum()))),
     )
+
+
+def _short(value: float) -> float:
+    """Five digits are more than a sample tells, and files of thousands of MACs stay small."""
+    return float(f"{value:.5g}")
 
 
 def _unlike(exact: np.ndarray, ours: np.ndarray) -> float:
@@ -109,6 +95,8 @@ def _floats(lut: Lut, form: FloatFormat, x: np.ndarray, y: np.ndarray) -> np.nda
     carry, fraction = entries >> bits, entries & ((1 << bits) - 1)
     exponent = a + b - form.bias + carry
     size = np.ldexp(1 + fraction / (1 << bits), (exponent - form.bias).astype(np.int32))
-    size = np.where((exponent < 1) | (a == 0) | (b == 0), 0.0, size)
-    size = np.where(exponent >= top, np.inf, size)
+    if e == WHOLE:  # products of narrower exponents have all of FP32's
+        size = np.where(exponent < 1, 0.0, size)
+        size = np.where(exponent >= top, np.inf, size)
+    size = np.where((a == 0) | (b == 0), 0.0, size)
     return np.asarray(np.where(a_sign == b_sign, size, -size))

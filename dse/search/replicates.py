@@ -3,6 +3,7 @@
 The seeds are fresh, not the trials': a trial won by its score, in part by the luck of its seed.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +12,8 @@ import torch
 
 from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate
+from axdse.dse.run.evaluation import NATIVE, Baseline, Replicate, Vetoed
+from axdse.dse.run.objectives import ACCURACY
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.search.progress import Progress
 from axdse.dse.training.task import make
@@ -20,6 +22,7 @@ from axdse.multipliers.designs.design_point import DesignPoint, parse_design_poi
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 
+EXACT = "exact(n=8) in bf16"
 RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
 
 
@@ -27,17 +30,20 @@ RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the s
 class Training:
     """The job of one training with one seed, tested at its end.
 
-    One that records does so in its last epoch.
+    One that records does so in its last epoch; one that vetoes is of the other workload.
     """
 
     point: DesignPoint
     seed: int
     config: SearchConfig
     records: bool = False
+    vetoes: bool = False
 
     def run(self) -> "Result":
         """Train in a worker."""
-        made, settings = make(self.config.own_workload), self.config.training
+        veto = self.config.veto if self.vetoes else None
+        made = make(veto.own_workload if veto else self.config.own_workload)
+        settings = made.task.settings if veto else self.config.training
         count = len(made.splits.train)
         steps = min(count, settings.train_images or count) // settings.batch_size
         every = max(1, steps // RECORDED_STEPS) if self.records else None
@@ -73,14 +79,24 @@ class Replicates:
         run: that keeps them.
         points: to train.
         seeds: to train each with.
+        vetoes: whether they are trained for the workload of the veto.
     """
 
-    def __init__(self, run: RunDir, points: Iterable[DesignPoint], seeds: tuple[int, ...]) -> None:
-        self._run, self._points, self._seeds = run, tuple(points), seeds
+    def __init__(
+        self,
+        run: RunDir,
+        points: Iterable[DesignPoint],
+        seeds: tuple[int, ...],
+        *,
+        vetoes: bool = False,
+    ) -> None:
+        self._run, self._points, self._seeds = run, tuple(dict.fromkeys(points)), seeds
+        veto = run.config.veto if vetoes else None
+        self._vetoes, self._workload = vetoes, veto.own_workload.text if veto else ""
         self._found: dict[tuple[DesignPoint, int], Replicate] = {}
         for point in self._points:
             for seed in self._seeds:
-                if replicate := run.replicate(point, seed):
+                if replicate := run.replicate(point, seed, self._workload):
                     self._found[point, seed] = replicate
 
     def __len__(self) -> int:
@@ -106,7 +122,7 @@ class Replicates:
         run, goal = self._run, self._run.info.goal
         first = (recorded, self._seeds[0]) if recorded and not run.operands.exists() else None
         jobs = [
-            Training(point, seed, run.config, records=first == (point, seed))
+            Training(point, seed, run.config, first == (point, seed), self._vetoes)
             for point in self._points
             for seed in self._seeds
         ]
@@ -119,10 +135,35 @@ class Replicates:
             # The recording first: a replicate that is there is not trained again.
             if result.recording:
                 run.save_operands(result.recording)
-            run.save_replicate(result.replicate)
+            run.save_replicate(result.replicate, self._workload)
             self._found[point, outcome.job.seed] = result.replicate
-            progress.advance(f"{point.name}: {goal.text(result.replicate.validation)}")
+            reached = result.replicate.validation
+            told = f"{reached:.4f} on {self._workload}" if self._vetoes else goal.text(reached)
+            progress.advance(f"{point.name}: {told}")
         return self
+
+
+def train_vetoes(
+    run: RunDir, points: Sequence[DesignPoint], workers: Workers, progress: Progress
+) -> dict[DesignPoint, Vetoed]:
+    """Train points, and exact bf16, once for the workload of the veto; nothing if there is none.
+
+    Raises:
+        AxdseError: a training fails.
+    """
+    veto = run.config.veto
+    if veto is None:
+        return {}
+    exact = parse_design_point(EXACT)
+    replicates = Replicates(run, (exact, *points), (run.config.seed,), vetoes=True)
+    replicates.train(workers, progress)
+    (base,) = replicates.of(exact)
+    found = {}
+    for point in points:
+        (ours,) = replicates.of(point)
+        text = veto.own_workload.text
+        found[point] = Vetoed(text, base.validation - ours.validation, veto.within)
+    return found
 
 
 def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[Baseline, ...]:
@@ -131,7 +172,7 @@ def train_baselines(run: RunDir, workers: Workers, progress: Progress) -> tuple[
     Raises:
         AxdseError: a training fails or diverges.
     """
-    bf16 = parse_design_point("exact(n=8) in bf16")
+    bf16 = parse_design_point(EXACT)
     seeds = replicate_seeds(run.config)
     replicates = Replicates(run, (NATIVE, bf16), (*seeds, run.config.seed))
     progress.begin("baselines", 2 * (len(seeds) + 1), len(replicates))
@@ -160,7 +201,10 @@ def ceiling(baselines: Sequence[Baseline]) -> float:
 
 def floor(config: SearchConfig, baselines: Sequence[Baseline]) -> float:
     """The score below which a design is of no use, however small."""
-    return ceiling(baselines) - config.largest_loss
+    exact = max((each.trial for each in baselines if each.point != NATIVE), default=math.nan)
+    bounds = (each for each in config.constraints if each.objective == ACCURACY)
+    least = ceiling(baselines) - config.largest_loss
+    return max((least, *(bound.least(exact) for bound in bounds)))
 
 
 def _baseline(

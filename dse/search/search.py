@@ -1,4 +1,4 @@
-"""How does a search run? Optuna proposes, workers evaluate, only this process writes."""
+"""How does a search run? Cost, predict, propose, verify, finish; only this process writes."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from axdse.dse.ending import first_asks
 from axdse.dse.jobs.engines import LOCAL, WAIT_S, open_engine
 from axdse.dse.jobs.workers import Outcome, Workers
 from axdse.dse.limits import MOST_TRIALS
-from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.config import BELIEF, EXHAUSTIVE, SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
@@ -22,26 +22,22 @@ from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
 from axdse.dse.search.finalists import finish
 from axdse.dse.search.found import Found
 from axdse.dse.search.mirror import Database, Mirror, open_database
+from axdse.dse.search.opening import check_config, check_operands, open_run
 from axdse.dse.search.progress import Progress, Unwatched
+from axdse.dse.search.propose import LEAST_TOLD, Proposal, Proposer
 from axdse.dse.search.recost import recost
 from axdse.dse.search.replicates import ceiling, floor, train_baselines
 from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
-from axdse.dse.training.device import device_of
+from axdse.dse.search.survey import Survey, survey_space
 from axdse.dse.training.records import Goal, History
-from axdse.dse.training.task import make
 from axdse.flows.cost.point import PointCost
-from axdse.flows.liberty.library import read_library
-from axdse.gpu.layers.convert import convert
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.catalog import Catalog
-from axdse.multipliers.designs.design_point import DesignPoint, Place
+from axdse.multipliers.designs.design_point import DesignPoint
 from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.machine import machine_failure
-from axdse.multipliers.operands.recording_file import load_recording
 
-# What may differ when a run is resumed: it changes how much is done, not what.
-RESUMABLE = ("trainings", "trials", "workers")
 PATIENCE = 20
 MOST_OTHERS = 10_000  # of a space of pairs of MACs there are millions
 
@@ -102,9 +98,7 @@ def run_search(
         workers=workers or config.workers,
     )
     watcher = progress or Unwatched()
-    _check_power(config)
-    device_of(config.device)
-    _check_places(config)
+    check_config(config)
     database = open_database(mirror) if mirror else None
     if catalog or not resume:  # a run that is resumed has its own
         space_of(config, catalog)  # what is wrong with it, before anything is made
@@ -132,9 +126,11 @@ def _go(
     shown = Mirror(run, space_of(run.config, run.catalog), database)
     shown.show(run.results().evaluations)
     baselines = train_baselines(run, pool, watcher)
-    _check_operands(run)
+    check_operands(run)
     known = recost(run, run.results().evaluations, pool, watcher)
-    found = Search(run, baselines, known, watcher, shown).go(pool, deadline)
+    survey = survey_space(run, space_of(run.config, run.catalog), pool, watcher)
+    survey.check_constraints(run.config.constraints)
+    found = Search(run, baselines, survey, known, watcher, shown).go(pool, deadline)
     finish(run, found, baselines, pool, watcher)
 
 
@@ -147,68 +143,6 @@ def _interrupted(error: Exception) -> AxdseError:
     return AxdseError(rule, error, "put that right, then continue with --resume")
 
 
-def _check_power(config: SearchConfig) -> None:
-    lacks = read_library(config.library).lacks
-    needing = [objective.name for objective in config.objectives if objective.needs_power]
-    if needing and lacks:
-        raise AxdseError(
-            f"the objective {needing[0]} takes a library with power tables",
-            f"{config.library} lacks {lacks}",
-            "choose another library, or other objectives",
-        )
-
-
-def _check_places(config: SearchConfig) -> None:
-    """Find out before any training that a place fits no layer."""
-    if config.own_places != (Place(),):
-        model = make(config.own_workload).build(config.seed)
-        convert(model, DesignPoint(tuple((place, None) for place in config.own_places)))
-
-
-def _check_operands(run: RunDir) -> None:
-    config = run.config
-    remedy = "delete that file and --resume"
-    try:
-        found = load_recording(run.operands).workload
-    except AxdseError as error:
-        rule = "files of a run must be readable as written"
-        raise AxdseError(rule, run.operands, remedy) from error
-    if found != config.own_workload.text:
-        rule = "the recorded operands of a run are of its own training"
-        raise AxdseError(rule, f"{run.operands} is of {found}", remedy)
-
-
-def open_run(
-    path: Path, config: SearchConfig, catalog: Catalog | None = None, *, resume: bool
-) -> RunDir:
-    """Create the run, or open it to go on; then it has its catalogue.
-
-    Raises:
-        AxdseError: the folder holds a run and `resume` is not set, or a run of another search.
-    """
-    if not resume or not (path / "run.json").exists():
-        return RunDir.create(path, config, catalog)
-    run = RunDir(path)
-    made = make(config.own_workload)
-    if not made.workload.ships and made.digest != run.info.factory:
-        rule = "a resumed search keeps its workload"
-        raise AxdseError(rule, f"{made.file} was changed", "put it back, or start another run")
-    if catalog and catalog.added and catalog.digest != run.info.catalog:
-        rule = "a resumed search keeps its catalogue, which is part of the run"
-        given = ", ".join(map(str, catalog.added))
-        raise AxdseError(rule, f"{given} differs", "leave --catalog out, or start another run")
-    for field in dataclasses.fields(SearchConfig):
-        before, now = getattr(run.config, field.name), getattr(config, field.name)
-        if before != now and field.name not in RESUMABLE:
-            raise AxdseError(
-                f"a resumed search keeps its configuration ({path / 'config.yaml'})",
-                f"{field.name} was {before}, is now {now}",
-                "give the same configuration and --seed, or start another run",
-            )
-    run.save_config(config)
-    return run
-
-
 class Search:
     """The trials of one run.
 
@@ -219,6 +153,7 @@ class Search:
     Args:
         run: the folder that keeps what is found.
         baselines: their best validation score is the ceiling.
+        survey: what is known of the MACs of its space.
         known: the run's finished trials, which are taken into account.
         progress: is told of every trial.
         mirror: is shown every trial.
@@ -228,6 +163,7 @@ class Search:
         self,
         run: RunDir,
         baselines: tuple[Baseline, ...],
+        survey: Survey,
         known: Sequence[Evaluation],
         progress: Progress,
         mirror: Mirror | None = None,
@@ -239,7 +175,11 @@ class Search:
         self._references = self._space.references()
         self._study: Study = new_study(run.config)
         self._finished = {e.number: e for e in known}
+        self._survey = survey
+        least = floor(run.config, baselines)
+        self._proposer = Proposer(self._space, survey, run.config, least)
         self._drawn: list[int] = []
+        self._points: list[DesignPoint] = []
         self._told: list[Evaluation] = []
         self._seen: set[str] = set()
         self._baselines = baselines
@@ -285,12 +225,14 @@ class Search:
             drawn = None if spent else self._fresh()
             if drawn is None:
                 return
-            number, point = drawn
+            number, point, expected = drawn
             self._drawn.append(number)
+            self._points.append(point)
             self._seen.add(point.name)
             if number not in self._finished:
-                standing = self._standing()
-                yield Trial(number, point, self._config, self._run.operands, standing)
+                standing, equal = self._standing(), self._equal(point)
+                operands = self._run.operands
+                yield Trial(number, point, self._config, operands, standing, expected, equal)
 
     def _spent(self) -> bool | None:
         """Whether the trials drawn spend the budget; None: that depends on those that run."""
@@ -303,7 +245,7 @@ class Search:
 
     def _tell(self) -> bool:
         """Tell what the next draw takes into account; False: some of it is not finished."""
-        while len(self._told) <= len(self._drawn) - self._config.lag:
+        while len(self._told) < self._needed:
             evaluation = self._finished.get(self._drawn[len(self._told)])
             if evaluation is None:
                 return False
@@ -311,22 +253,54 @@ class Search:
             self._told.append(evaluation)
         return True
 
-    def _fresh(self) -> tuple[int, DesignPoint] | None:
-        """Draw what was not drawn before; None: nothing is left.
+    @property
+    def _needed(self) -> int:
+        """How many are told before the next draw: a belief begins with the exact cores."""
+        drawn, first = len(self._drawn), max(len(self._references), LEAST_TOLD)
+        begun = min(drawn, first) if drawn >= len(self._references) else 0
+        return max(drawn - self._config.lag + 1, begun if self._config.sampler == BELIEF else 0)
 
-        A sampler that repeats itself is asked again, a few times; then any of the others is taken.
+    def _waits(self, point: DesignPoint) -> bool:
+        """Whether one that computes alike is being trained: what it reaches will be known."""
+        own, pending = self._survey.identity(point), self._points[len(self._told) :]
+        return any(self._survey.identity(each) == own for each in pending)
+
+    def _equal(self, point: DesignPoint) -> Evaluation | None:
+        """A trial that was trained and computes alike."""
+        own = self._survey.identity(point)
+        trained = (e for e in self._told if e.status == "complete" and e.equal is None)
+        return next((e for e in trained if self._survey.identity(e.point) == own), None)
+
+    def _fresh(self) -> tuple[int, DesignPoint, float | None] | None:
+        """Draw what was not drawn before, and what it is expected to reach; None: nothing is left.
+
+        What a belief proposes comes first, if it is asked for and knows anything. A sampler that
+        repeats itself is asked again, a few times; then any of the others is taken.
         """
         self._run.require_folder()
-        for _ in range(PATIENCE):
+        if proposal := self._proposal():
+            return (*self._next(proposal.point), proposal.expected)
+        exhaustive = self._config.sampler == EXHAUSTIVE
+        for _ in range(0 if exhaustive else PATIENCE):
             number, point = self._next()
-            if point.name not in self._seen or number in self._finished:
-                return number, point
+            if number in self._finished or not (point.name in self._seen or self._waits(point)):
+                return number, point, None
             discard(self._study, number)
         unseen = (each for each in self._space.points() if each.name not in self._seen)
-        others = list(islice(unseen, MOST_OTHERS))
+        others = list(islice(unseen, 1 if exhaustive else MOST_OTHERS))
+        others = [each for each in others if not self._waits(each)] or others
         if not others:
             return None
-        return self._next(Random(f"{self._config.seed} {number}").choice(others))
+        chance = Random(f"{self._config.seed} {next_number(self._study) - 1}")
+        return (*self._next(chance.choice(others)), None)
+
+    def _proposal(self) -> Proposal | None:
+        number = next_number(self._study)
+        if self._config.sampler != BELIEF or number < len(self._references):
+            return None
+        if number in self._finished:
+            return None
+        return self._proposer.next(self._told, self._points[len(self._told) :], self._seen)
 
     def _next(self, given: DesignPoint | None = None) -> tuple[int, DesignPoint]:
         """The exact cores come first; what is finished is drawn as it was."""
@@ -380,7 +354,8 @@ def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
 
 def _spends(evaluation: Evaluation) -> bool:
     """Whether a trial counts against the budget: it was trained, or is a design that fails."""
-    return evaluation.history is not None or evaluation.status == "failed"
+    trained = evaluation.history is not None and evaluation.equal is None
+    return trained or evaluation.status == "failed"
 
 
 def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]:

@@ -4,11 +4,18 @@ The study lives in memory and is made again from the trials of the run, which ar
 kill leaves nothing to mend, and what it interrupted is drawn again, the same by the same number.
 """
 
+import importlib
 from collections.abc import Sequence
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import TrialState
@@ -18,6 +25,7 @@ from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.objectives import Measured, losses
 from axdse.dse.search.space import Space
 from axdse.multipliers.designs.design_point import DesignPoint
+from axdse.multipliers.errors import AxdseError
 
 # The default of 50 would be as many as all trials of a usual search: one random generation.
 NSGA2_POPULATION = 12
@@ -75,4 +83,26 @@ def _sampler(config: SearchConfig, number: int) -> BaseSampler:
         return RandomSampler(seed=int(seed))
     if config.sampler == "nsga2":
         return NSGAIISampler(population_size=NSGA2_POPULATION, seed=int(seed))
+    if config.sampler == "gp":
+        return GPSampler(seed=int(seed))
+    if ":" in config.sampler:
+        return _foreign(config.sampler, int(seed))
     return TPESampler(seed=int(seed))
+
+
+def _foreign(path: str, seed: int) -> BaseSampler:
+    """A sampler of somebody's, made anew for each draw; it learns from the study."""
+    rule = "a sampler by its path is a class of Optuna samplers that takes a seed"
+    module, _, name = path.partition(":")
+    try:
+        sampler = getattr(importlib.import_module(module), name)(seed=seed)
+    except (ImportError, AttributeError, TypeError) as error:
+        remedy = (
+            "write for example optunahub_sampler.mine:Sampler, of a module that can be imported"
+        )
+        raise AxdseError(rule, f"{path}: {error}", remedy) from error
+    if not isinstance(sampler, BaseSampler):
+        raise AxdseError(
+            rule, f"{path} is a {type(sampler).__name__}", "derive it from BaseSampler"
+        )
+    return sampler

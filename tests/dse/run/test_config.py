@@ -59,7 +59,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("places: ['*:forwards', '*']", "product of a training step: 'forwards'"),
         ("distinct: 0", "distinct is 0"),
         ("finalist_seeds: 2", "schema: finalist_seeds is 2; .*greater than or equal to 3"),
-        ("sampler: nsga3", "schema: sampler is 'nsga3'"),
+        ("sampler: nsga3", "unknown sampler: nsga3; did you mean 'nsga2'"),
         ("device: tpu", "schema: device is 'tpu'; .*'cpu' or 'cuda'"),
         ("workload: lenet-6", "lenet-6.*did you mean 'lenet-5'"),
         ("dataset: fashion", "fashion.*"),

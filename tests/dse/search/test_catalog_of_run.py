@@ -13,7 +13,7 @@ import pytest
 
 from axdse.dse.cli import run as axdse
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.search import open_run
+from axdse.dse.search.opening import open_run
 from axdse.multipliers.designs.catalog import builtin_catalog, full_catalog
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import InputFile

@@ -12,21 +12,25 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mac_recordings import recording
 
 from axdse.dse.jobs.workers import Outcome
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import NATIVE, Baseline, Evaluation
+from axdse.dse.run.survey import Harm, Surveyed
 from axdse.dse.search.evaluate import Trial
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.search import Search
 from axdse.dse.search.space import space_of
+from axdse.dse.search.survey import Survey
 from axdse.dse.training.records import Epoch, Goal, History
 from axdse.flows.cost.cost import unit_cost
-from axdse.flows.cost.point import PointCost
+from axdse.flows.cost.point import Demand, PointCost
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.catalog import Catalog, builtin_catalog
-from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.designs.design_point import Mac, parse_mac
+from axdse.multipliers.errors import AxdseError
 
 Make = Callable[..., SearchConfig]
 TRIALS = 18
@@ -73,6 +77,8 @@ class Pool:
         cost: of an exact core; others are made of it.
         die_after: outcomes before the end.
     """
+
+    running = 0
 
     def __init__(self, count: int, seed: int, cost: Cost, die_after: int = ALIVE) -> None:
         self._count = count
@@ -135,11 +141,42 @@ def search(
     )
     pool = Pool(workers, seed, cost, die_after)
     known = run.evaluations
-    Search(run, (baseline,), known, Unwatched()).go(pool)  # type: ignore[arg-type]
+    known_macs = surveyed(run.config, cost)
+    Search(
+        run,  # type: ignore[arg-type]
+        (baseline,),
+        known_macs,
+        known,
+        Unwatched(),
+    ).go(pool)  # type: ignore[arg-type]
     return [(e.number, e.design, e.status, e.reason) for e in run.evaluations]
 
 
-@pytest.fixture(params=[("tpe", "uniform"), ("nsga2", "uniform"), ("tpe", "per-pass")])
+def surveyed(config: SearchConfig, exact: Cost) -> Survey:
+    """What a survey would find, from the names of the MACs alone."""
+    demand = Demand(recording(), "operands.npz")
+
+    def look(mac: Mac) -> Surveyed:
+        chance = random.Random(f"survey of {mac.name}")
+        errors = [chance.uniform(0.001, 0.1) for _ in demand.traces]
+        harms = tuple(
+            Harm(trace.layer, trace.product, error, 0.0, 0.0)
+            for trace, error in zip(demand.traces, errors, strict=True)
+        )
+        area_um2 = exact.area_um2 * random.Random(digest(mac.name)).uniform(0.3, 1.0)
+        return Surveyed(mac.name, mac.name, area_um2, 1.0, harms)
+
+    space = space_of(config)
+    costs = {each.name: PointCost((exact,), (1.0,)) for each in space.formats}
+    return Survey({mac: look(mac) for mac in space.macs()}, costs, demand)
+
+
+@pytest.fixture(
+    params=[
+        *(("belief", "uniform"), ("belief", "per-pass")),
+        *(("tpe", "uniform"), ("nsga2", "uniform"), ("tpe", "per-pass")),
+    ]
+)
 def config(request: pytest.FixtureRequest, tiny_config: Make) -> SearchConfig:
     sampler, places = request.param
     return tiny_config(*LINES, f"sampler: {sampler}", f"places: {places}")
@@ -198,10 +235,21 @@ def test_what_is_stored_is_taken_as_it_was_drawn(config: SearchConfig, exact_cos
     ]
 
 
+def test_bounds_that_no_mac_meets_are_named(tiny_config: Make, exact_cost: Cost) -> None:
+    bounds = 'constraints: ["score >= exact", "area <= 9000", "area <= 10", "area <= 9"]'
+    config = tiny_config(*LINES, bounds)
+    message = (
+        r"within its constraints: area <= 10 leaves none: the least is about [\d,]+ um2; raise"
+    )
+    with pytest.raises(AxdseError, match=message):
+        surveyed(config, exact_cost).check_constraints(config.constraints)
+
+
 def test_another_seed_is_another_search(config: SearchConfig, exact_cost: Cost) -> None:
     other = dataclasses.replace(config, seed=config.seed + 1)
     first, second = (search(Folder(c), 1, 0, exact_cost) for c in (config, other))
-    assert first != second
+    # A belief draws nothing by chance: its seed is that of the trainings, which are played here.
+    assert (first != second) is (config.sampler != "belief")
 
 
 def test_a_design_that_failed_is_not_tried_again(config: SearchConfig, exact_cost: Cost) -> None:

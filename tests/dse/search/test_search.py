@@ -25,6 +25,7 @@ from axdse.dse.search.mirror import JOURNAL
 from axdse.dse.search.progress import View
 from axdse.dse.search.search import run_search
 from axdse.dse.search.space import space_of
+from axdse.dse.search.survey import BATCH
 from axdse.flows.liberty.library import OSU018
 from axdse.flows.power.recorded_source import Recorded
 from axdse.multipliers.errors import AxdseError
@@ -134,12 +135,47 @@ def test_exact_cores_are_finalists_whatever_happens(finished: Finished) -> None:
 def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     run, watcher = finished
     finalists = len(run.results().front) * (run.config.finalist_seeds + 2)
+    macs = len(list(space_of(run.config).macs()))
     assert watcher.phases == [
         ("baselines", 8, 0),
+        ("MACs surveyed", macs, 0),
+        ("exact cores costed", 2, 0),
         ("trainings", run.config.trainings, 0),
         ("finalists", finalists, 0),
     ]
-    assert len(watcher.notes) == 8 + len(run.results().evaluations) + finalists
+    batches = math.ceil(macs / BATCH)
+    assert len(watcher.notes) == 8 + batches + 2 + len(run.results().evaluations) + finalists
+
+
+def test_macs_are_surveyed_before_any_is_trained(finished: Finished) -> None:
+    run, _ = finished
+    survey = run.survey()
+    assert survey is not None
+    assert [each.mac for each in survey.macs] == [mac.name for mac in space_of(run.config).macs()]
+    areas = {each.mac: each.area_um2 for each in survey.macs}
+    for evaluation in run.results().evaluations:
+        assert evaluation.cost is not None
+        assert areas[evaluation.design] == pytest.approx(evaluation.cost.area_um2, rel=0.1)
+    exact = {each.mac: each for each in survey.macs if each.mac.startswith("exact")}
+    # Whatever else a place does to products, more fraction bits do less.
+    wide, narrow = (exact[f"exact(n={n}) in float(8,{n - 1})"].harms for n in (4, 3))
+    assert all(0 < a.error < b.error for a, b in zip(wide, narrow, strict=True))
+
+
+def test_what_computes_alike_is_trained_once(finished: Finished) -> None:
+    """mitchell(m=2) is exact(n=3): the products of float(8,2) are few."""
+    run, _ = finished
+    survey = run.survey()
+    assert survey is not None
+    tables = {each.mac: each.table for each in survey.macs}
+    found = run.results().evaluations
+    trained = [tables[e.design] for e in found if e.history and e.equal is None]
+    assert len(trained) == len({*trained})
+    for evaluation in found:
+        if evaluation.equal is not None:
+            other = next(e for e in found if e.number == evaluation.equal)
+            assert tables[other.design] == tables[evaluation.design]
+            assert other.history == evaluation.history
 
 
 def test_progress_shows_what_is_found_after_each_trial(finished: Finished) -> None:
