@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from axdse.dse.report.figures import STEP
 from axdse.dse.report.page import (
@@ -33,8 +34,8 @@ class Side:
         name: of its folder, as it was given.
         material: what is known of it.
         front: its finalists on the front.
-        losses: of each: minus the mean validation score, then each shared cost.
-        beaten: for each the first of the other front that dominates it; None: none does.
+        losses: of each: minus the mean validation score over shared seeds, then each shared cost.
+        beaten: for each the first other design of the other front that dominates it, or None.
         volume: hypervolume of the front, at the reference of both.
     """
 
@@ -53,12 +54,14 @@ class Comparison:
     Attributes:
         sides: one a run.
         axes: the costs by which they are compared; none: they are side by side.
-        apart: why they are; empty: they are not.
+        seeds: of finalists in both, over which scores are averaged; none: over those of each.
+        apart: why they are side by side; empty: they are not.
         keys: what their configurations do not have in common: key, and the value of each.
     """
 
     sides: tuple[Side, Side]
     axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
     apart: str
     keys: tuple[tuple[str, str, str], ...]
 
@@ -75,8 +78,9 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     if not apart and not axes:
         apart = "they have no cost in common"
     if apart:
-        return Comparison((ours, theirs), (), apart, keys)
-    return Comparison(_judged(ours, theirs, axes), axes, "", keys)
+        return Comparison((ours, theirs), (), (), apart, keys)
+    seeds = _shared_seeds(ours, theirs)
+    return Comparison(_judged(ours, theirs, axes, seeds), axes, seeds, "", keys)
 
 
 def _side(path: Path) -> Side:
@@ -110,16 +114,27 @@ def _axes(ours: Side, theirs: Side) -> tuple[Axis, ...]:
     return (axis,) if known else ()
 
 
-def _judged(ours: Side, theirs: Side, axes: Sequence[Axis]) -> tuple[Side, Side]:
+def _shared_seeds(ours: Side, theirs: Side) -> tuple[int, ...]:
+    """Those that give the same start and batches, as they do if trainings are set alike."""
+    if ours.material.run.config.training != theirs.material.run.config.training:
+        return ()
+    known = [set(f.point.seeds) for f in (*ours.front, *theirs.front)]
+    return tuple(sorted(set.intersection(*known)))
+
+
+def _judged(
+    ours: Side, theirs: Side, axes: Sequence[Axis], seeds: Sequence[int]
+) -> tuple[Side, Side]:
     ours, theirs = (replace(side, front=_known(side.front, axes)) for side in (ours, theirs))
-    a, b = (tuple(_losses(f, axes) for f in side.front) for side in (ours, theirs))
+    a, b = (tuple(_losses(f, axes, seeds) for f in side.front) for side in (ours, theirs))
     ends = [(min(values), max(values)) for values in zip(*a, *b, strict=True)]
     reference = tuple(high + (ROOM * (high - low) or ROOM * abs(high)) for low, high in ends)
 
     def side(own: Side, mine: tuple[Losses, ...], other: Side, others: tuple[Losses, ...]) -> Side:
+        pairs = tuple(zip(other.front, others, strict=True))
         beaten = tuple(
-            next((f for f, o in zip(other.front, others, strict=True) if dominates(o, m)), None)
-            for m in mine
+            next((g for g, o in pairs if dominates(o, m) and g.design != f.design), None)
+            for f, m in zip(own.front, mine, strict=True)
         )
         volume = hypervolume(mine, reference)
         return replace(own, losses=mine, beaten=beaten, volume=volume)
@@ -127,8 +142,10 @@ def _judged(ours: Side, theirs: Side, axes: Sequence[Axis]) -> tuple[Side, Side]
     return side(ours, a, theirs, b), side(theirs, b, ours, a)
 
 
-def _losses(finalist: Finalist, axes: Sequence[Axis]) -> Losses:
-    return (-finalist.validation.mean, *(axis.of(finalist) or 0.0 for axis in axes))
+def _losses(finalist: Finalist, axes: Sequence[Axis], seeds: Sequence[int]) -> Losses:
+    pairs = zip(finalist.point.seeds, finalist.point.validation, strict=True)
+    scores = [score for seed, score in pairs if not seeds or seed in seeds]
+    return (-fmean(scores), *(axis.of(finalist) or 0.0 for axis in axes))
 
 
 def _known(front: Sequence[Finalist], axes: Sequence[Axis]) -> tuple[Finalist, ...]:

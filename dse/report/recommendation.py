@@ -12,7 +12,7 @@ from axdse.dse.report.figures import FIGURES, Figure, figure_of
 from axdse.dse.report.practice import Practice
 from axdse.dse.report.summary import Finalist, Interval, interval95
 from axdse.dse.run.evaluation import paired_difference
-from axdse.dse.run.objectives import Objective
+from axdse.dse.run.objectives import Objective, non_dominated
 from axdse.flows.accelerator.network import AcceleratorCost
 
 
@@ -118,7 +118,7 @@ def find_answer(finalists: Sequence[Finalist], resolution: float, objective: Obj
 
 @dataclass(frozen=True)
 class Trade:
-    """A design of the front that takes less than the answer, and loses more than is equal.
+    """A design that takes less than the answer, and scores less.
 
     Attributes:
         design: the finalist.
@@ -132,12 +132,18 @@ class Trade:
 
 
 def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
-    """What else the front offers below the answer, the least loss first."""
+    """What else is on offer below the answer, the least loss first.
+
+    Of those that none beats in both, by the figure of the answer: the front of a search is by the
+    costs that it made small.
+    """
     chosen, rival = answer.chosen, answer.rival
     if chosen is None or rival is None:
         return ()
-    front = [f for f in finalists if f.point.certified and f.point.on_front]
-    cheaper = [f for f in front if answer.loss_of(f) < answer.loss_of(chosen) and f is not chosen]
+    certified = [f for f in finalists if f.point.certified]
+    best = non_dominated([(answer.loss_of(f), -f.validation.mean) for f in certified])
+    front = (f for f, keep in zip(certified, best, strict=True) if keep)
+    cheaper = [f for f in front if answer.loss_of(f) < answer.loss_of(chosen)]
     found = (
         Trade(
             f,

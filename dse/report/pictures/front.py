@@ -313,13 +313,13 @@ class _Plane:
         return Spot(x, y, path, mark.kind + hollow, mark.title, mark.href, top, bottom)
 
     def stairs(self) -> Iterator[Line]:
-        """The best score for at most a cost, of each run."""
-        marks = self.shown.marks
+        """The best score for at most this cost, of each run; a search may have had others."""
+        marks = [mark for mark in self.shown.marks if mark.kind not in ("trial", "practice")]
         for run in sorted({mark.run for mark in marks}):
-            front = [mark for mark in marks if mark.on_front and mark.run == run]
-            steps = stairs([(mark.cost, max(mark.score, self.floor)) for mark in front])
+            own = [mark for mark in marks if mark.run == run]
+            steps = stairs([(mark.cost, max(mark.score, self.floor)) for mark in own])
             points = tuple((self.across.at(x), self.height(y)) for x, y in steps)
-            yield Line(points, f"stair run{run}", "the front")
+            yield Line(points, f"stair run{run}", "the best score for at most this")
 
     def baselines(self) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
         """Bands and means."""

@@ -243,14 +243,19 @@ def test_the_answer_is_compared_with_the_practice_of_today(
     assert None not in int8.savings
 
 
-def test_cheaper_designs_of_the_front_are_offered(floats: tuple[Finalist, ...]) -> None:
+def test_cheaper_designs_that_none_beats_are_offered(floats: tuple[Finalist, ...]) -> None:
     answer = find_answer(floats, 0.01, AREA)
     exact = dataclasses.replace(answer, best=None)  # the exact one is the answer
     offered = trades(exact, floats)
-    assert [trade.design.spec for trade in offered] == ["drum(n=4,k=3)", "mitchell(m=3)"]
-    assert offered[0].saving == answer.saving
-    assert offered[0].loss == answer.loss
-    assert all(trade.saving > offered[0].saving for trade in trades(answer, floats))
+    drum = offered[0]
+    assert (drum.design.spec, drum.saving, drum.loss) == (
+        "drum(n=4,k=3)",
+        answer.saving,
+        answer.loss,
+    )
+    savings = [trade.saving for trade in offered]
+    assert savings == sorted(savings)
+    assert all(trade.design is not answer.best for trade in trades(answer, floats))
 
 
 def test_a_noisy_design_is_not_equal(finalists: tuple[Finalist, ...]) -> None:
