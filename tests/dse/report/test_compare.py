@@ -57,9 +57,8 @@ def test_who_dominates_whom(comparison: Comparison) -> None:
         for s in comparison.sides
     ]
     drum, mitchell, exact = "drum(n=4,k=3)", "mitchell(m=3)", "exact(n=4)"
-    # Drum itself got worse in the other run; the same design dominates no other one.
-    assert beaten[0] == {drum: None, mitchell: drum, exact: None}
-    assert beaten[1] == {drum: exact, mitchell: drum, exact: None}
+    # Drum and the exact core are better in one of the runs; a design does not dominate itself.
+    assert beaten == [{drum: None, mitchell: drum, exact: None}] * 2
     assert ours.volume != theirs.volume
     assert comparison.keys == ()
 
