@@ -20,7 +20,13 @@ from axdse.dse.cli.options import (
     say,
     seed_option,
 )
-from axdse.dse.cli.verify import cells_option, pinned_options, print_reports, values_of
+from axdse.dse.cli.verify import (
+    cells_option,
+    pinned_options,
+    print_reports,
+    reading_notes,
+    values_of,
+)
 from axdse.dse.ending import going_on
 from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design
@@ -194,6 +200,8 @@ def import_designs(
             say(f"{item.pair.name}: {item.reason}")
         elif item.assumed:
             say(f"{item.pair.name}: {item.assumed}")
+        for note in reading_notes(item.report) if item.report and not item.reason else ():
+            say(f"{item.pair.name}: {note}")
         if item.multiplier and not item.reason and item.multiplier.family.name != item.pair.name:
             name = item.multiplier.family.name
             taken = item.pair.name in builtin_catalog().families

@@ -470,11 +470,9 @@ def _notes(report: RtlReport) -> list[str]:
             "simulator and synthesiser read the RTL differently: "
             f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
         )
-    notes += _readings(report)
+    notes += reading_notes(report)
     if report.passed and report.past:
         notes.append(f"its simulation may depend on what came before: {report.past}")
-    if report.levels:
-        notes.append(f"it agrees with {report.levels}, against what the names suggest")
     if report.passed and report.rtl_only:
         notes.append("no C model: simulator and synthesiser read the RTL alike")
     if report.only_order_is_wrong:
@@ -488,19 +486,25 @@ def _notes(report: RtlReport) -> list[str]:
     return notes
 
 
-def _readings(report: RtlReport) -> list[str]:
-    """Which readings of the C model were tried, and the one that the verdict is of."""
-    if not report.tried:
-        return []
-    told = [
-        f"{each.reading} ("
-        + ("products do not fit" if each.mismatches is None else f"{each.mismatches:,} differ")
-        + ")"
-        for each in report.tried
-    ]
-    return [
-        f"operands of the C model are read as {'; as '.join(told)}; --signed, --unsigned pin it"
-    ]
+def reading_notes(report: RtlReport) -> list[str]:
+    """How a C model was read, of all ways that its files leave open, and how a design is driven."""
+    notes = []
+    if report.tried:
+        # Those in which products do not fit come last.
+        fit = [each for each in report.tried if each.mismatches is not None]
+        best = sorted(fit, key=lambda each: each.mismatches or 0)
+        best += [each for each in report.tried if each.mismatches is None]
+        told = [
+            f"{each.reading} ("
+            + ("products do not fit" if each.mismatches is None else f"{each.mismatches:,} differ")
+            + ")"
+            for each in best
+        ]
+        read = "; as ".join(told)
+        notes.append(f"operands of the C model are read as {read}; --signed, --unsigned pin it")
+    if report.levels:
+        notes.append(f"it agrees with {report.levels}, against what the names suggest")
+    return notes
 
 
 def _mismatches(report: RtlReport) -> str:

@@ -70,6 +70,12 @@ class Design:
     def guesses(self, pins: Pins) -> tuple[str, ...]:
         """What its files only suggest, on which a verdict may hang, and what pins it."""
         found = []
+        signs = {reading.family.operand_signs for reading in self.readings}
+        if self.prototype and signs == {(True, True)} and pins.signed is None:
+            found.append(
+                f"operands are taken for two's complement, as {self.prototype}, the ports or the "
+                "name say; --unsigned if they are not"
+            )
         pipeline = self.rtl.pipeline
         if pipeline:
             found.append(

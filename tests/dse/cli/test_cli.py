@@ -157,14 +157,30 @@ def test_a_mismatch_says_what_it_took_for_signed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "m.c").write_text("int m(int a, int b) { return a * b; }\n")
+    ports = "input signed [3:0] a, b, output [7:0] p"
+    body = "wire [3:0] x = a, y = b; assign p = x * y;"
+    (tmp_path / "m.v").write_text(f"module m({ports}); {body} endmodule\n")
+    files = ["--model", str(tmp_path / "m.c"), "--rtl", str(tmp_path / "m.v")]
+    assert run(["verify", *files]) == 1
+    assert "two's complement, as int m(int a, int b), the ports" in capsys.readouterr().out
+    assert run(["verify", *files, "--signed"]) == 1
+    assert "the ports or the name" not in capsys.readouterr().out
+    assert run(["verify", *files, "--unsigned"]) == 0
+
+
+def test_both_readings_of_an_int_model_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.c").write_text("int m(int a, int b) { return a * b; }\n")
     ports = "input [3:0] a, b, output [7:0] p"
     (tmp_path / "m.v").write_text(f"module m({ports}); assign p = a * b; endmodule\n")
     files = ["--model", str(tmp_path / "m.c"), "--rtl", str(tmp_path / "m.v")]
-    assert run(["verify", *files]) == 1
-    assert "as int m(int a, int b) has signed ones; --unsigned" in capsys.readouterr().out
+    assert run(["verify", *files]) == 0
+    told = "read as unsigned (0 differ); as two's complement ("
+    assert told in capsys.readouterr().out
     assert run(["verify", *files, "--signed"]) == 1
-    assert "has signed ones" not in capsys.readouterr().out
-    assert run(["verify", *files, "--unsigned"]) == 0
+    assert run(["import", str(tmp_path), "-o", str(tmp_path / "mine")]) == 0
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [[], ["cache"]], ids=["axdse", "axdse cache"])
@@ -220,7 +236,7 @@ def test_a_design_in_two_folders_is_imported_once(
     assert run(["import", str(tmp_path), "-o", str(tmp_path / "mine")]) == 0
     captured = capsys.readouterr()
     assert "1 of 1 designs" in captured.out
-    assert "import: skew: equal, exhaustive" in captured.err.splitlines()
+    assert "import 1/1: skew: equal, exhaustive" in captured.err.splitlines()
 
 
 def test_waves_leave_a_counter_example(
