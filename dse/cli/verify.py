@@ -487,7 +487,7 @@ def _notes(report: RtlReport) -> list[str]:
 
 
 def reading_notes(report: RtlReport) -> list[str]:
-    """How a C model was read, of all ways that its files leave open, and how a design is driven."""
+    """How a C model was read, of all ways that its files leave open, and a design driven."""
     notes = []
     if report.tried:
         # Those in which products do not fit come last.
