@@ -61,6 +61,7 @@ FLOAT_SUMS = (
     "deepseek(chunk=32)",
     "dot(terms=3,align=9,chunk=6)",
     "dot(terms=4,align=30)",  # too wide for the vectors
+    "dot(terms=4,align=9,acc=float(5,7))",  # with subnormal sums that steps are aligned to
     "float(8,7)",
     "float(8,9)",
     "float(8,22)",
