@@ -16,12 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from axdse.dse.report.figures import FIGURES
 from axdse.dse.report.markdown import markdown
-from axdse.dse.report.pictures.chart import Chart
+from axdse.dse.report.pictures.chart import Chart, Size
 from axdse.dse.report.pictures.curves import (
     Course,
     Series,
     course_chart,
     course_of,
+    expected_trials,
+    prediction_chart,
     training_chart,
 )
 from axdse.dse.report.pictures.error_maps import png, unit_figure
@@ -55,7 +57,8 @@ from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
 from axdse.multipliers.errors import AxdseError, printable_lines
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST_MAPS, MOST_SERIES, MOST_TRADES = 4, 6, 3
+MOST_MAPS, MOST_SERIES, MOST_TRADES, LEAST_PREDICTIONS = 4, 6, 3, 3
+SIZES: tuple[Size, Size] = ("wide", "narrow")
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",
     "dominated": "not trained, or stopped: could no longer reach the front",
@@ -347,6 +350,27 @@ def _course(material: Material) -> CourseView | None:
 
 
 @dataclass(frozen=True)
+class PredictionView:
+    """Scores that were expected of trials, and those that they had; `rank` is Spearman's."""
+
+    trials: int
+    rank: float
+    wide: Chart
+    narrow: Chart
+
+
+def _prediction(material: Material) -> PredictionView | None:
+    trials, goal = expected_trials(material.results.evaluations), material.goal
+    if len(trials) < LEAST_PREDICTIONS:
+        return None
+    from scipy.stats import spearmanr  # commands that print no page start without it
+
+    rank = spearmanr([t.expected for t in trials], [t.validation_score for t in trials]).statistic
+    charts = (prediction_chart(trials, goal, size) for size in SIZES)
+    return PredictionView(len(trials), float(rank), *charts)
+
+
+@dataclass(frozen=True)
 class TrainingView:
     """Training curves."""
 
@@ -369,7 +393,7 @@ def _training(material: Material) -> TrainingView | None:
     known = [each for each in series if each.band]
     if not known:
         return None
-    charts = (training_chart(known, material.goal, size) for size in ("wide", "narrow"))
+    charts = (training_chart(known, material.goal, size) for size in SIZES)
     return TrainingView(len(material.finalists[0].point.seeds), *charts)
 
 
@@ -475,6 +499,7 @@ SECTIONS = (
     Section("front", "The front", _front),
     Section("places", "Which MAC is where", _places),
     Section("course", "How the front was found", _course),
+    Section("prediction", "What was expected, and what came", _prediction),
     Section("training", "How the networks learned", _training),
     Section("proof", "Proof and error of each design", _proof),
     Section("trials", "What was tried, and what was not trained", _trials),

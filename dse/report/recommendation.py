@@ -96,11 +96,11 @@ def find_answer(finalists: Sequence[Finalist], resolution: float, objective: Obj
     """Compare the finalists, which all have the same seeds.
 
     Args:
-        finalists: those whose unit failed its RTL check are no answer.
+        finalists: those whose unit failed its RTL check, or that a veto refused, are no answer.
         resolution: loss of score below which two designs are called equal.
         objective: the first cost of the search.
     """
-    certified = [f for f in finalists if f.point.certified]
+    certified = [f for f in finalists if f.sound]
     known = all(finalist.point.on_array for finalist in certified)
     answer = Answer(None, None, None, None, objective, figure_of(objective) if known else None)
     exact = [f for f in certified if f.is_reference]
@@ -140,7 +140,7 @@ def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
     chosen, rival = answer.chosen, answer.rival
     if chosen is None or rival is None:
         return ()
-    certified = [f for f in finalists if f.point.certified]
+    certified = [f for f in finalists if f.sound]
     best = non_dominated([(answer.loss_of(f), -f.validation.mean) for f in certified])
     front = (f for f, keep in zip(certified, best, strict=True) if keep)
     cheaper = [f for f in front if answer.loss_of(f) < answer.loss_of(chosen)]

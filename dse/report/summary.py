@@ -167,6 +167,12 @@ class Finalist:
         return all(part.exact for part in self.parts)
 
     @property
+    def sound(self) -> bool:
+        """Whether it may be an answer: certified, and not refused by a second workload."""
+        veto = self.point.veto
+        return self.point.certified and (veto is None or veto.passed)
+
+    @property
     def is_reference(self) -> bool:
         """Whether it is one exact core everywhere, which answers are compared with."""
         return self.exact and self.uniform

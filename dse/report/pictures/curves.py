@@ -1,5 +1,6 @@
 """How did a search and its trainings go? Charts over trainings spent, and over epochs."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from axdse.dse.report.pictures.chart import (
     Point,
     Scale,
     Size,
+    Spot,
     frame_of,
+    shape,
     spread,
 )
 from axdse.dse.report.summary import interval95
@@ -48,6 +51,7 @@ def course_of(config: SearchConfig, evaluations: Sequence[Evaluation]) -> Course
     """
     trained = [e for e in evaluations if e.history]
     found = [_losses(config, e) for e in trained]
+    own = [e.equal is None for e in trained]  # the others share a training, and cost none
     reference = reference_of(config, [f for f in found if f])
     if reference is None:
         return None
@@ -58,7 +62,7 @@ def course_of(config: SearchConfig, evaluations: Sequence[Evaluation]) -> Course
     if not volumes or not volumes[-1]:
         return None
     shares = tuple(volume / volumes[-1] for volume in volumes)
-    return Course(tuple(range(1, len(shares) + 1)), shares)
+    return Course(tuple(itertools.accumulate(own)), shares)
 
 
 def reference_of(config: SearchConfig, found: Sequence[Losses]) -> Losses | None:
@@ -158,4 +162,37 @@ def training_chart(series: Sequence[Series], goal: Goal, size: Size) -> Chart:
         tuple(areas),
         tuple(lines),
         keys=tuple(keys),
+    )
+
+
+def expected_trials(evaluations: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
+    """Trials that were trained to the end after a score was expected of them."""
+    known = (e for e in evaluations if e.expected is not None and e.equal is None)
+    trained = (e for e in known if e.status == "complete" and e.validation_score is not None)
+    return tuple(e for e in trained if math.isfinite(e.validation_score or math.nan))
+
+
+def prediction_chart(trials: Sequence[Evaluation], goal: Goal, size: Size) -> Chart:
+    """Draw scores against those that were expected; on the line they are alike."""
+    width, height, frame = frame_of(size)
+    left, top, right, bottom = frame
+    pairs = [(trial.expected or 0.0, trial.validation_score or 0.0) for trial in trials]
+    low, high = map(goal.shown, spread(score for pair in pairs for score in pair))
+    across, up = Scale(low, high, left, right), Scale(low, high, bottom, top)
+    spots = tuple(
+        Spot(
+            *(across.at(goal.shown(expected)), up.at(goal.shown(measured)), shape(0), "front"),
+            (trial.design, f"expected {goal.text(expected)}", f"measured {goal.text(measured)}"),
+            f"#trial-{trial.number}",
+        )
+        for trial, (expected, measured) in zip(trials, pairs, strict=True)
+    )
+    return Chart(
+        *(width, height, frame),
+        f"measured {goal.name} against what was expected",
+        (f"expected {goal.name} ({goal.symbol})", f"validation {goal.name} ({goal.symbol})"),
+        across.ticks(8 if size == "wide" else 4),
+        up.ticks(7),
+        lines=(Line(((left, bottom), (right, top)), "diagonal", "as expected"),),
+        spots=spots,
     )

@@ -14,7 +14,7 @@ from axdse.dse.report.practice import Practice, practices_of
 from axdse.dse.report.recommendation import find_answer, saving, trades, versus
 from axdse.dse.report.summary import Finalist, Interval, interval95
 from axdse.dse.run.config import dump_config, parse_config
-from axdse.dse.run.evaluation import Estimate, FrontPoint
+from axdse.dse.run.evaluation import Estimate, FrontPoint, Vetoed
 from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.dse.training.records import Goal
@@ -289,6 +289,31 @@ def test_a_design_whose_unit_is_wrong_is_no_answer(finalists: tuple[Finalist, ..
         drum, point=dataclasses.replace(drum.point, unit_certificates=(wrong,))
     )
     assert find_answer([broken, exact], 0.01, AREA).best is None
+
+
+def test_a_design_that_another_workload_refused_is_no_answer(
+    finished_run: RunDir, results: Results, floats: tuple[Finalist, ...]
+) -> None:
+    drum = named(floats, "drum")
+    for worse_by, passed in ((0.4, True), (0.6, False), (math.nan, False)):
+        veto = Vetoed("g2p", worse_by, 0.5)
+        refused = dataclasses.replace(drum, point=dataclasses.replace(drum.point, veto=veto))
+        others = tuple(refused if f is drum else f for f in floats)
+        answer = find_answer(others, 0.01, AREA)
+        assert (answer.best is refused) is passed
+        text = " ".join(Page(render(material_of(finished_run, results, others, ()))).text.split())
+        assert ("refused: g2p" in text) is not passed
+        assert "g2p: worse by" in text
+
+
+def test_what_was_expected_is_on_the_page(material: Material, html: str) -> None:
+    assert "What was expected" not in html
+    trials = tuple(
+        dataclasses.replace(e, expected=e.validation_score) for e in material.results.evaluations
+    )
+    results = dataclasses.replace(material.results, evaluations=trials)
+    text = Page(render(dataclasses.replace(material, results=results))).text
+    assert "Spearman's rank correlation: 1.00" in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 
 from axdse.dse.report.page import Material, finalists_of, material_of
 from axdse.dse.report.pictures.chart import Scale, frame_of
-from axdse.dse.report.pictures.curves import Series, course_chart, course_of, training_chart
+from axdse.dse.report.pictures.curves import (
+    Series,
+    course_chart,
+    course_of,
+    expected_trials,
+    prediction_chart,
+    training_chart,
+)
 from axdse.dse.report.pictures.error_maps import unit_map
 from axdse.dse.report.pictures.front import Front, Mark, cost_axis, front, front_chart
 from axdse.dse.report.pictures.labels import Box, Label, place
@@ -129,6 +136,21 @@ def test_the_hypervolume_never_falls_and_ends_at_all_of_it(material: Material) -
     assert course.reached(1.0) <= 4  # trials that were dominated add nothing
     assert course_chart([("this run", course)], "narrow").lines
     assert course_of(material.run.config, trained[4:]) is None
+
+
+def test_what_was_expected_is_drawn_against_what_came(material: Material) -> None:
+    trials = material.results.evaluations
+    assert expected_trials(trials) == ()
+    known = [dataclasses.replace(t, expected=0.8 + t.number / 100) for t in trials]
+    shared = dataclasses.replace(known[0], equal=1)
+    drawn_ones = expected_trials([*known[1:], shared])
+    assert [trial.number for trial in drawn_ones] == [1, 2, 3]  # the others were not finished
+    chart = prediction_chart(drawn_ones, material.goal, "narrow")
+    assert chart.spots[0].title[1] == "expected 81.0 %"
+    assert [spot.href for spot in chart.spots] == ["#trial-1", "#trial-2", "#trial-3"]
+    course = course_of(material.run.config, [*trials[:4], dataclasses.replace(trials[1], equal=1)])
+    assert course is not None
+    assert course.trainings == (1, 2, 3, 4, 4)
 
 
 def test_a_band_of_trainings_is_their_interval() -> None:
