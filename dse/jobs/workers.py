@@ -91,6 +91,8 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         self.engine.close()
+        if self._token:
+            Path(self._shared, self._token).unlink(missing_ok=True)
 
     @property
     def running(self) -> int:

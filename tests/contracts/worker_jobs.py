@@ -5,11 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+from axdse.dse.jobs.work import Order
 from axdse.flows.tools import run_process
 from axdse.multipliers.errors import AxdseError
 
@@ -87,6 +89,30 @@ class Tool:
         script = f"echo $$ > {self.path}; exec sleep 60"
         log = Path(f"{self.path}.log")
         run_process("sleep", ["sh", "-c", script], log.parent, log, 60, None)
+
+
+class Inline(Executor):
+    """Runs a job at once, in this process; `change` looks at what it is sent."""
+
+    def __init__(self, change: Callable[[Order], Order] = lambda order: order) -> None:
+        self.orders: list[Order] = []
+        self._change = change
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.orders += args
+        future.set_result(function(*map(self._change, args)))
+        return future
+
+
+def of_another_version() -> Executor:
+    """As if the coordinator had another Python than its workers."""
+    return Inline(lambda order: replace(order, versions=replace(order.versions, python="2.7")))
+
+
+def elsewhere() -> Executor:
+    """As if its workers did not see the coordinator's folders."""
+    return Inline(lambda order: replace(order, shared="/elsewhere"))
 
 
 def pool() -> Executor:
