@@ -4,11 +4,11 @@ The rounding of operands is passed straight through in the gradients (Bengio et 
 arXiv:1308.3432). Within autocast all of this stays FP32.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.layers.products import (
@@ -24,6 +24,44 @@ from axdse.gpu.recording.probes import SILENT, LayerProbes
 from axdse.multipliers.errors import AxdseError
 
 
+class _Once(torch.autograd.Function):
+    """Gradients as they are, of which there is none."""
+
+    @staticmethod
+    def forward(_ctx: Any, _anchor: Tensor, *grads: Tensor) -> tuple[Tensor, ...]:
+        return tuple(grad.view_as(grad) for grad in grads)
+
+    @staticmethod
+    def backward(_ctx: Any, *_grads: Tensor) -> tuple[None, ...]:
+        raise AxdseError(
+            "approximate products have a gradient, and that has none",
+            "a gradient of a gradient, as of a penalty on gradients",
+            "keep these layers exact, such as 'conv1=fp32'",
+        )
+
+
+Backward = Callable[..., tuple[Any, ...]]
+
+
+def _once(backward: Backward) -> Backward:
+    """A backward whose results cannot be differentiated.
+
+    With torch's own decorator the weights in them would be constants, and nobody told.
+    """
+
+    def once(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        with torch.no_grad():
+            results = backward(ctx, grad)
+        if not torch.is_grad_enabled():
+            return results
+        given = [x for x in results if x is not None]
+        anchor = grad.new_zeros((), requires_grad=True)
+        marked = iter(_Once.apply(anchor, *given))  # type: ignore[no-untyped-call]
+        return tuple(None if x is None else next(marked) for x in results)
+
+    return once
+
+
 class _RowsTimesRows(torch.autograd.Function):
     """c[G, M, N] = a[G, M, K] w[G, N, K]^T; a is the activation, w the weight."""
 
@@ -34,7 +72,7 @@ class _RowsTimesRows(torch.autograd.Function):
         return gemm(a, w.mT, calls.forward, probes.forward)
 
     @staticmethod
-    @once_differentiable
+    @_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         a, w = ctx.saved_tensors
         calls, probes = ctx.calls, ctx.probes
@@ -56,7 +94,7 @@ class _Conv2d(torch.autograd.Function):
         return conv2d(image, weight, calls.forward, window, probes.forward)
 
     @staticmethod
-    @once_differentiable
+    @_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         image, weight = ctx.saved_tensors
         window, calls, probes = ctx.window, ctx.calls, ctx.probes
@@ -97,7 +135,7 @@ class _ConvTranspose2d(torch.autograd.Function):
         return conv2d_input_gradient(x, weight, size, calls.forward, window, probes.forward)
 
     @staticmethod
-    @once_differentiable
+    @_once
     def backward(
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:

@@ -16,12 +16,13 @@ from axdse.gpu.layers.assignment import LayerProducts, Product
 from axdse.gpu.layers.conv import (
     ApproxConv1d,
     ApproxConv2d,
+    ApproxConv3d,
 )
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.multipliers.formats import Format, IntFormat
 
 # Those of one activation, which is the first operand of the forward product.
-_LAYERS = (ApproxLinear, ApproxConv1d, ApproxConv2d)
+_LAYERS = (ApproxLinear, ApproxConv1d, ApproxConv2d, ApproxConv3d)
 
 
 def calibrate(model: nn.Module, run: Callable[[], object]) -> tuple[str, ...]:

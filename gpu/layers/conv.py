@@ -4,6 +4,7 @@ The same constructors and the same `state_dict`, both ways; biases are FP32. Set
 let `convert` do it.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +12,7 @@ from axdse.gpu.layers.assignment import ApproxLayer
 from axdse.gpu.layers.autograd import approx_conv2d, approx_conv_transpose2d
 from axdse.gpu.operands.convolution import Window
 from axdse.gpu.recording.recorder import probes_of
+from axdse.multipliers.errors import AxdseError
 
 
 class ApproxConv2d(ApproxLayer, nn.Conv2d):
@@ -23,7 +25,7 @@ class ApproxConv2d(ApproxLayer, nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32."""
         if input.ndim == 3:
-            return self.forward(input[None])[0]
+            return ApproxConv2d.forward(self, input[None])[0]
         image, window = _bordered(self, input)
         output = approx_conv2d(image, self.weight, window, self.products, probes_of(self))
         return output if self.bias is None else output + self.bias[:, None, None]
@@ -39,13 +41,52 @@ class ApproxConv1d(ApproxLayer, nn.Conv1d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32."""
         if input.ndim == 2:
-            return self.forward(input[None])[0]
+            return ApproxConv1d.forward(self, input[None])[0]
         image, window = _bordered(self, input)
         kernel = self.weight[:, :, None]
         output = approx_conv2d(image[:, :, None], kernel, window, self.products, probes_of(self))[
             :, :, 0
         ]
         return output if self.bias is None else output + self.bias[:, None]
+
+
+class ApproxConv3d(ApproxLayer, nn.Conv3d):
+    """`nn.Conv3d` with approximate products: a sum is over (channel, depth, row, column).
+
+    Each depth of the output is a convolution of two dimensions whose channels are those of all its
+    depths of the input: gradients that meet at one of these are added in FP32.
+
+    Attributes:
+        products: the multiplications of its three products.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Map [B, C, D, H, W] (or [C, D, H, W]) to [B, O, D', H', W'], FP32."""
+        if input.ndim == 4:
+            return ApproxConv3d.forward(self, input[None])[0]
+        if input.ndim != 5 or input.shape[1] != self.in_channels:
+            rule = f"volumes are [B, {self.in_channels}, D, H, W], or without B"
+            raise AxdseError(rule, tuple(input.shape), "reshape them")
+        volume, padding = _bordered_volume(self, input)
+        taps, stride, dilation = self.kernel_size[0], self.stride[0], self.dilation[0]
+        count = (volume.shape[2] - dilation * (taps - 1) - 1) // stride + 1
+        if count < 1:
+            found = f"{taps} of dilation {dilation} in {volume.shape[2]}"
+            raise AxdseError("a kernel fits into the padded volume", found, "pad more")
+        depths = torch.arange(taps) * dilation + torch.arange(count)[:, None] * stride
+        # [B, C, D', taps, H, W], and a batch of B D' images of C taps channels.
+        parts = volume[:, :, depths.to(volume.device)].transpose(1, 2)
+        images = parts.flatten(2, 3).flatten(0, 1)
+        window = Window(
+            (self.stride[1], self.stride[2]),
+            padding,
+            (self.dilation[1], self.dilation[2]),
+            self.groups,
+        )
+        kernel = self.weight.flatten(1, 2)
+        output = approx_conv2d(images, kernel, window, self.products, probes_of(self))
+        output = output.reshape(len(volume), count, *output.shape[1:]).transpose(1, 2)
+        return output if self.bias is None else output + self.bias[:, None, None, None]
 
 
 class ApproxConvTranspose2d(ApproxLayer, nn.ConvTranspose2d):
@@ -58,7 +99,7 @@ class ApproxConvTranspose2d(ApproxLayer, nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Map [B, C, H, W] (or [C, H, W]) to [B, O, H', W'], FP32; sizes as in torch."""
         if input.ndim == 3:
-            return self.forward(input[None], output_size)[0]
+            return ApproxConvTranspose2d.forward(self, input[None], output_size)[0]
         extra = _extra(self, input, output_size)
         output = _transposed(self, input, self.weight, extra)
         return output if self.bias is None else output + self.bias[:, None, None]
@@ -74,7 +115,7 @@ class ApproxConvTranspose1d(ApproxLayer, nn.ConvTranspose1d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Map [B, C, L] (or [C, L]) to [B, O, L'], FP32; sizes as in torch."""
         if input.ndim == 2:
-            return self.forward(input[None], output_size)[0]
+            return ApproxConvTranspose1d.forward(self, input[None], output_size)[0]
         extra = _extra(self, input, output_size)
         images, kernel = input[:, :, None], self.weight[:, :, None]
         output = _transposed(self, images, kernel, extra)[:, :, 0]
@@ -92,6 +133,15 @@ def _bordered(layer: nn.Conv1d | nn.Conv2d, image: Tensor) -> tuple[Tensor, Wind
         return image, Window(stride, padding, dilation, layer.groups)
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     return F.pad(image, border, mode), Window(stride, (0, 0), dilation, layer.groups)
+
+
+def _bordered_volume(layer: nn.Conv3d, volume: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    """The volume with its border in depth, and what is left to pad of height and width."""
+    if layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+        depth, high, wide = layer.padding
+        return F.pad(volume, (0, 0, 0, 0, depth, depth)), (high, wide)
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.pad(volume, layer._reversed_padding_repeated_twice, mode), (0, 0)
 
 
 def _pair(values: tuple[int, ...], before: int) -> tuple[int, int]:

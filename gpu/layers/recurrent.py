@@ -1,10 +1,11 @@
-"""How are LSTM and GRU computed whose products with both matrices are approximate?
+"""How are LSTM, GRU and RNN computed whose products with both matrices are approximate?
 
 Products of gates with states, element by element, are exact, as are biases and nonlinearities:
 they are not the multiply-accumulates that an array of multipliers computes. A layer's product with
 its inputs is one GEMM over all steps; that with its state is one a step.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -37,6 +38,14 @@ def gru_step(inputs: Tensor, recurrent: Tensor, state: State) -> State:
     return ((1 - keep) * new + keep * state[0],)
 
 
+def rnn_step(
+    inputs: Tensor, recurrent: Tensor, _state: State, nonlinearity: str = "tanh"
+) -> State:
+    """One step of Elman's layer from both products [B, H] to (h,)."""
+    total = inputs + recurrent
+    return (total.tanh() if nonlinearity == "tanh" else total.relu(),)
+
+
 def _product(
     x: Tensor, weight: Tensor, bias: Tensor | None, products: LayerProducts, probes: LayerProbes
 ) -> Tensor:
@@ -59,7 +68,7 @@ class ApproxLSTMCell(ApproxLayer, nn.LSTMCell):
         """One step: [B, I] (or [I]) and (h, c) to (h, c)."""
         if input.ndim == 1:
             batched = None if hx is None else (hx[0][None], hx[1][None])
-            h, c = self.forward(input[None], batched)
+            h, c = ApproxLSTMCell.forward(self, input[None], batched)
             return h[0], c[0]
         shape = input.shape[0], self.hidden_size
         state = (input.new_zeros(shape), input.new_zeros(shape)) if hx is None else hx
@@ -78,11 +87,29 @@ class ApproxGRUCell(ApproxLayer, nn.GRUCell):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:  # noqa: A002
         """One step: [B, I] (or [I]) and h to h."""
         if input.ndim == 1:
-            return self.forward(input[None], None if hx is None else hx[None])[0]
+            return ApproxGRUCell.forward(self, input[None], None if hx is None else hx[None])[0]
         shape = input.shape[0], self.hidden_size
         state = input.new_zeros(shape) if hx is None else hx
         _check_state((state,), [shape])
         return gru_step(*_cell_products(self, self.products, input, state), (state,))[0]
+
+
+class ApproxRNNCell(ApproxLayer, nn.RNNCell):
+    """`nn.RNNCell` with approximate products.
+
+    Attributes:
+        products: the multiplications of the products with both weight matrices.
+    """
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:  # noqa: A002
+        """One step: [B, I] (or [I]) and h to h."""
+        if input.ndim == 1:
+            return ApproxRNNCell.forward(self, input[None], None if hx is None else hx[None])[0]
+        shape = input.shape[0], self.hidden_size
+        state = input.new_zeros(shape) if hx is None else hx
+        _check_state((state,), [shape])
+        products = _cell_products(self, self.products, input, state)
+        return rnn_step(*products, (state,), self.nonlinearity)[0]
 
 
 def _cell_products(
@@ -126,6 +153,24 @@ class ApproxGRU(ApproxLayer, nn.GRU):
     ) -> tuple[Tensor, Tensor]:
         """[L, B, I] (or [B, L, I], [L, I]) to all hidden states and the last h."""
         output, (h,) = _run(self, self.products, input, None if hx is None else (hx,), gru_step)
+        return output, h
+
+
+class ApproxRNN(ApproxLayer, nn.RNN):
+    """`nn.RNN` with approximate products; no packed sequences.
+
+    Attributes:
+        products: the multiplications of the products with all weight matrices.
+    """
+
+    def forward(  # type: ignore[override]
+        self,
+        input: Tensor,  # noqa: A002
+        hx: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """[L, B, I] (or [B, L, I], [L, I]) to all hidden states and the last h."""
+        step = functools.partial(rnn_step, nonlinearity=self.nonlinearity)
+        output, (h,) = _run(self, self.products, input, None if hx is None else (hx,), step)
         return output, h
 
 

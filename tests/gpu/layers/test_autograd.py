@@ -32,6 +32,7 @@ WEIGHT = Product(table("scramble", NARROW), swap=True)
 PRODUCTS = LayerProducts(FORWARD, INPUT, WEIGHT)
 NAMES = ("forward", "input_gradient", "weight_gradient")
 BF16 = LayerProducts.uniform(table("exact", "bf16"))
+PLAIN = Window((1, 1), (0, 0), (1, 1))
 WINDOW = Window((2, 1), (1, 2), (1, 2), 2)
 IMAGE, KERNEL, OUTPUT = (3, 4, 9, 8), (6, 2, 3, 2), (3, 6, 5, 10)
 SHAPE = Convolution(3, 2, 3, IMAGE[2:], KERNEL[2:], WINDOW)
@@ -312,3 +313,18 @@ def test_small_formats_are_scaled_into_their_range(name: str) -> None:
         strict=True,
     ):
         assert (actual - expected).norm() < 0.15 * expected.norm()
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x, w: approx_linear(x.flatten(1), w.flatten(1), BF16),
+        lambda x, w: approx_conv2d(x, w, PLAIN, BF16),
+        lambda x, w: approx_conv_transpose2d(x, w.transpose(0, 1), (5, 5), PLAIN, BF16),
+    ],
+)
+def test_a_gradient_of_a_gradient_is_one_line(compute: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, w = leaf(2, 3, 3, 3), leaf(2, 3, 3, 3)
+    (grad,) = torch.autograd.grad(compute(x, w).sum(), x, create_graph=True)
+    with pytest.raises(AxdseError, match="have a gradient, and that has none"):
+        grad.square().sum().backward()

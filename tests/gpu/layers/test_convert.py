@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.ao.nn.quantized
 from torch import Tensor, nn
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
@@ -31,7 +32,11 @@ def test_lists_every_module_with_parameters() -> None:
     assert conversion.approximate == ("0.0", "1")
     assert conversion.exact == (
         ("0.1", "BatchNorm2d has no approximate form"),
-        ("2", "Doubled may compute something else than the layer it derives from"),
+        (
+            "2",
+            "Doubled may compute something else than the layer it derives from; if it does not, "
+            "name it in subclasses",
+        ),
         ("3", "its weights are torch.float64, not FP32"),
     )
 
@@ -174,3 +179,78 @@ def test_a_mapping_gives_each_product_its_own_mac() -> None:
 def test_what_is_no_design_point_is_one_line(point: object, message: str) -> None:
     with pytest.raises(AxdseError, match=message):
         convert(network(), point)  # type: ignore[arg-type]
+
+
+class Scaled(Doubled):
+    pass
+
+
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: A002
+        return super()._conv_forward(input, weight - weight.mean(), bias)
+
+
+class Itself(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        return nn.functional.linear(input, self.weight, self.bias)
+
+
+class Strided(nn.Conv2d):
+    """A constructor of its own, and what it does before it convolves."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 4, 3)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        return super().forward(input[..., ::2])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Doubled(6, 3), (2, 6)),
+        (Scaled(6, 3), (2, 6)),
+        (Strided(), (2, 1, 6, 12)),
+        (Strided(), (1, 6, 12)),
+    ],
+)
+def test_a_subclass_keeps_what_it_does_around_the_product(
+    layer: nn.Module, shape: tuple[int, ...]
+) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    conversion = convert(layer, EXACT, subclasses=(type(layer),))
+    assert conversion.approximate == ("",)
+    made = conversion.model
+    assert isinstance(made, type(layer))
+    assert "exact(n=8) in bf16" in repr(made)
+    exact, near = layer(x), made(x)
+    assert not torch.equal(near, exact)
+    assert (near - exact).norm() < 0.02 * exact.norm()
+    again = convert(copy.deepcopy(made), COARSE)
+    assert again.approximate == ("",)
+    assert not torch.equal(again.model(x), near)
+    assert type(convert(again.model, Assignment.uniform(None)).model) is type(layer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Itself, "Itself.forward does so by itself"),
+        (Standardised, "Standardised._conv_forward does so by itself"),
+        (nn.BatchNorm2d, "a subclass derives from a layer: BatchNorm2d"),
+    ],
+)
+def test_a_subclass_that_multiplies_by_itself_is_refused(
+    kind: type[nn.Module], message: str
+) -> None:
+    with pytest.raises(AxdseError, match=message):
+        convert(nn.Linear(2, 2), UNIFORM, subclasses=(kind,))
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_quantised_modules_are_listed() -> None:
+    inner = torch.ao.nn.quantized.Linear(4, 2)
+    exact = dict(convert(nn.Sequential(nn.Linear(4, 4), inner), UNIFORM).exact)
+    assert exact == {
+        "1": "Linear is quantised already: convert the model that it was made of",
+    }

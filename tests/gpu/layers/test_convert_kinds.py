@@ -1,24 +1,33 @@
 """`convert` of a model that has every kind of layer."""
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
 from axdse.gpu.layers.attention import ApproxMultiheadAttention
 from axdse.gpu.layers.conv import (
     ApproxConv1d,
     ApproxConv2d,
+    ApproxConv3d,
     ApproxConvTranspose1d,
     ApproxConvTranspose2d,
 )
 from axdse.gpu.layers.convert import Conversion, convert
 from axdse.gpu.layers.linear import ApproxLinear
-from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.gpu.layers.recurrent import (
+    ApproxGRU,
+    ApproxGRUCell,
+    ApproxLSTM,
+    ApproxLSTMCell,
+    ApproxRNN,
+    ApproxRNNCell,
+)
 from axdse.gpu.testing.gemm import table
 
 pytestmark = pytest.mark.filterwarnings(
@@ -34,6 +43,7 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], type[nn.Module], tuple[int, ...]
     "linear": (lambda: nn.Linear(SIZE, 6), ApproxLinear, (3, SIZE), 1),
     "conv1d": (lambda: nn.Conv1d(SIZE, 6, 3), ApproxConv1d, (2, SIZE, 9), 1),
     "conv2d": (lambda: nn.Conv2d(SIZE, 6, 3), ApproxConv2d, (2, SIZE, 5, 6), 1),
+    "conv3d": (lambda: nn.Conv3d(SIZE, 6, 3), ApproxConv3d, (2, SIZE, 4, 5, 6), 1),
     "up1d": (lambda: nn.ConvTranspose1d(SIZE, 6, 3), ApproxConvTranspose1d, (2, SIZE, 5), 1),
     "up2d": (lambda: nn.ConvTranspose2d(SIZE, 6, 3), ApproxConvTranspose2d, (2, SIZE, 4, 5), 1),
     "attention": (
@@ -51,6 +61,8 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], type[nn.Module], tuple[int, ...]
     "lstm_cell": (lambda: nn.LSTMCell(SIZE, 6), ApproxLSTMCell, (3, SIZE), 1),
     "gru": (lambda: nn.GRU(SIZE, 6, 2), ApproxGRU, (5, 3, SIZE), 1),
     "gru_cell": (lambda: nn.GRUCell(SIZE, 6), ApproxGRUCell, (3, SIZE), 1),
+    "rnn": (lambda: nn.RNN(SIZE, 6, 2), ApproxRNN, (5, 3, SIZE), 1),
+    "rnn_cell": (lambda: nn.RNNCell(SIZE, 6), ApproxRNNCell, (3, SIZE), 1),
 }
 
 
@@ -180,10 +192,7 @@ def test_back_to_native_is_the_model_it_was(conversion: Conversion) -> None:
         (nn.Embedding(3, 2), "Embedding"),
         (nn.EmbeddingBag(3, 2), "EmbeddingBag"),
         (nn.Bilinear(3, 2, 4), "Bilinear"),
-        (nn.Conv3d(1, 2, 3), "Conv3d"),
         (nn.ConvTranspose3d(1, 2, 3), "ConvTranspose3d"),
-        (nn.RNN(3, 2), "RNN"),
-        (nn.RNNCell(3, 2), "RNNCell"),
         (nn.PReLU(), "PReLU"),
     ],
 )
@@ -230,15 +239,65 @@ def test_a_transformer_decoder_is_approximate(training: bool) -> None:
     assert (actual - expected).norm() < 0.02 * expected.norm()
 
 
-def test_a_parametrised_layer_is_listed() -> None:
-    layer = parametrizations.weight_norm(nn.Linear(3, 2))
-    conversion = convert(nn.Sequential(layer), UNIFORM)
-    assert conversion.approximate == ()
-    assert dict(conversion.exact)["0"].startswith("ParametrizedLinear may compute something else")
+def pruned(layer: nn.Module, name: str) -> None:
+    prune.l1_unstructured(layer, name, amount=0.5)
+
+
+def old_weight_norm(layer: nn.Module, name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.nn.utils.weight_norm(layer, name)
+
+
+COMPUTED: dict[str, Callable[[nn.Module, str], object]] = {
+    "weight_norm": parametrizations.weight_norm,
+    "orthogonal": parametrizations.orthogonal,
+    "old weight_norm": old_weight_norm,
+    "pruned": pruned,
+}
+
+
+@pytest.mark.parametrize("how", COMPUTED)
+@pytest.mark.parametrize("name", ["linear", "conv2d", "conv3d", "up2d", "gru_cell", "attention"])
+def test_weights_that_are_computed_stay_so(name: str, how: str) -> None:
+    torch.manual_seed(0)
+    native, weight = KINDS[name][0](), "weight"
+    if name == "gru_cell":
+        weight = "weight_hh"
+    if name == "attention":
+        weight = "in_proj_weight"
+    COMPUTED[how](native, weight)
+    run(native, name)
+    conversion = convert(nn.ModuleDict({"it": native}), Assignment.uniform(FINE))
+    assert (conversion.approximate, conversion.exact) == (("it",), ())
+    layer = conversion.model["it"]
+    assert isinstance(layer, KINDS[name][1])
+    assert list(layer.state_dict()) == list(native.state_dict())
+    exact, near = run(native, name), run(layer, name)
+    assert (near - exact).norm() < 0.02 * exact.norm()
+    near.square().sum().backward()
+    exact.square().sum().backward()
+    with torch.no_grad():  # the weights are computed anew after each step
+        for ours, theirs in zip(layer.parameters(), native.parameters(), strict=True):
+            assert bool(ours.grad.any()) == bool(theirs.grad.any())
+            ours.mul_(1.5)
+            theirs.mul_(1.5)
+    assert (run(layer, name) - run(native, name)).norm() < 0.02 * run(native, name).norm()
+    back = convert(layer, Assignment.uniform(None)).model
+    assert not isinstance(back, KINDS[name][1])
+    torch.testing.assert_close(run(back, name), run(native, name))
+
+
+def test_parametrisations_of_a_converted_layer_can_be_removed() -> None:
+    layer = parametrizations.weight_norm(nn.Linear(SIZE, 6))
+    converted = convert(layer, UNIFORM).model
+    parametrize.remove_parametrizations(converted, "weight")
+    assert type(converted) is ApproxLinear
+    assert converted.products == LayerProducts.uniform(COARSE)
 
 
 def test_lazy_layers_are_listed_until_they_have_weights() -> None:
     model = nn.Sequential(nn.LazyLinear(3))
-    assert dict(convert(model, UNIFORM).exact)["0"].startswith("LazyLinear may compute")
+    assert dict(convert(model, UNIFORM).exact)["0"].startswith("LazyLinear has no weights yet")
     model(torch.zeros(2, 5))
     assert convert(model, UNIFORM).approximate == ("0",)

@@ -6,6 +6,7 @@ from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.layers.conv import (
     ApproxConv1d,
     ApproxConv2d,
+    ApproxConv3d,
     ApproxConvTranspose1d,
     ApproxConvTranspose2d,
 )
@@ -49,6 +50,38 @@ def test_linear(shape: tuple[int, ...], bias: bool) -> None:
     layer, exact = ApproxLinear(13, 7, bias), nn.Linear(13, 7, bias)
     twin(layer, exact)
     assert_same_layer(layer, exact, eighths(*shape))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "replicate", "circular"])
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"),
+    [
+        (3, 1, 0, 1),
+        ((3, 2, 1), 2, (2, 1, 0), 1),
+        ((2, 3, 3), (3, 1, 2), 1, (2, 1, 1)),
+        (3, 1, "same", 1),
+    ],
+)
+@pytest.mark.parametrize("batch", [(2,), ()])
+def test_convolution_of_volumes(
+    batch: tuple[int, ...], kernel: int, stride: int, padding: int, dilation: int, groups: int,
+    mode: str,
+) -> None:  # fmt: skip
+    arguments = (4, 6, kernel, stride, padding, dilation, groups, groups == 1, mode)
+    layer, exact = ApproxConv3d(*arguments), nn.Conv3d(*arguments)
+    twin(layer, exact)
+    assert_same_layer(layer, exact, eighths(*batch, 4, 6, 5, 7))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((1, 2, 5, 5, 5), "volumes are"), ((4, 5, 5), "volumes are"), ((4, 2, 5, 5), "kernel fits")],
+)
+def test_volumes_that_do_not_fit_are_one_line(shape: tuple[int, ...], message: str) -> None:
+    layer = ApproxConv3d(4, 6, 3)
+    with pytest.raises(AxdseError, match=message):
+        layer(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])

@@ -10,17 +10,29 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
 from axdse.gpu.layers.assignment import LayerProducts, Product
-from axdse.gpu.layers.recurrent import ApproxGRU, ApproxGRUCell, ApproxLSTM, ApproxLSTMCell
+from axdse.gpu.layers.recurrent import (
+    ApproxGRU,
+    ApproxGRUCell,
+    ApproxLSTM,
+    ApproxLSTMCell,
+    ApproxRNN,
+    ApproxRNNCell,
+)
 from axdse.gpu.testing.gemm import table
 from axdse.multipliers.errors import AxdseError
 
 EXACT = LayerProducts.uniform(table("exact", "float(8,7,round=nearest,product=wide)"))
 SCRAMBLE = Product(table("scramble", "float(8,4,round=nearest,product=narrow)"))
 INPUTS, HIDDEN, STEPS, BATCH = 6, 8, 5, 3
-LAYERS = [pytest.param(nn.LSTM, ApproxLSTM, id="LSTM"), pytest.param(nn.GRU, ApproxGRU, id="GRU")]
+LAYERS = [
+    pytest.param(nn.LSTM, ApproxLSTM, id="LSTM"),
+    pytest.param(nn.GRU, ApproxGRU, id="GRU"),
+    pytest.param(nn.RNN, ApproxRNN, id="RNN"),
+]
 CELLS = [
     pytest.param(nn.LSTMCell, ApproxLSTMCell, id="LSTM"),
     pytest.param(nn.GRUCell, ApproxGRUCell, id="GRU"),
+    pytest.param(nn.RNNCell, ApproxRNNCell, id="RNN"),
 ]
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},
