@@ -68,6 +68,8 @@ TOOLS = (
     KnownTool("sta", "opensta", ("-version",)),
 )
 
+OPTIONAL = (KnownTool("ghdl", "ghdl", ("--version",)),)  # who has no VHDL needs none
+
 
 @dataclass(frozen=True)
 class Run:
@@ -290,7 +292,7 @@ def _kill(group: int) -> None:
 
 
 def _known(name: str) -> KnownTool:
-    known = {tool.name: tool for tool in TOOLS}
+    known = {tool.name: tool for tool in (*TOOLS, *OPTIONAL)}
     if name not in known:
         raise AxdseError("unknown tool", name, did_you_mean(name, known))
     return known[name]

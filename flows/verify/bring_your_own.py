@@ -20,7 +20,7 @@ from axdse.flows.formal.gates import read_through
 from axdse.flows.verify.c_source import CType, Prototype, find_prototype, published_figures
 from axdse.flows.verify.controls import control_text, other_levels, pipeline_of
 from axdse.flows.verify.module_ports import Module, ModulePort, Parameters, read_modules
-from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.netlist_files import all_as_verilog
 from axdse.flows.verify.pins import UNPINNED, Pins
 from axdse.flows.verify.wrapper import bundled, pinned
 from axdse.flows.verilog.sources import Source, gather
@@ -96,7 +96,7 @@ def read_design(
 
     Args:
         model: the C file; None: it is made of the RTL, see `axdse.flows.formal.c_model`.
-        rtl: the Verilog: files, lists of files, folders; netlists, see `as_verilog`.
+        rtl: the Verilog: files, lists of files, folders; other languages, see `all_as_verilog`.
         pins: what is said of them.
         cells: files with the modules of a library.
         folder: where a model is written, if it is made, and Verilog of other netlists.
@@ -107,7 +107,7 @@ def read_design(
     """
     paths = [rtl] if isinstance(rtl, Path) else rtl
     if folder:
-        paths = [as_verilog(path, folder) for path in paths]
+        paths = all_as_verilog(paths, folder, pins.top)
     source = gather(paths, pins.top, cells)
     told = ""
     if model and folder and is_table(model):

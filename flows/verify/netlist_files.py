@@ -1,13 +1,46 @@
-"""Which Verilog is a netlist of another format? What Yosys writes of BLIF and of its own JSON."""
+"""Which Verilog is a design of another language? Yosys writes that of netlists, GHDL of VHDL."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from axdse.flows.scripts import script_word
+from axdse.flows.tools import find_tool
+from axdse.flows.verilog.sources import VHDL
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 
 READERS = {".blif": "read_blif -wideports", ".json": "read_json"}
 LIMIT_S, MEMORY_BYTES = 60, 1 << 30
+# Comments, strings, characters and extended names, of VHDL 2008.
+_QUIET = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\"(?:[^\"\n]|\"\")*+\"|'.'|\\[^\\\n]*+\\", re.DOTALL
+)
+_REACHING = re.compile(r"\b(?:file|file_open|textio|std_logic_textio|foreign|env|vhpi\w*)\b", re.I)
+
+
+def all_as_verilog(paths: Sequence[Path], folder: Path, top: str = "") -> list[Path]:
+    """Write what is not Verilog as Verilog, into a folder.
+
+    Args:
+        paths: of one design; VHDL in the order of its analysis, the top entity last.
+        folder: where to.
+        top: the entity; empty: the one named as the last file.
+
+    Raises:
+        AxdseError: as `as_verilog`; VHDL stands beside Verilog, reaches out, or GHDL is missing
+            or refuses it.
+    """
+    vhdl = [path for path in paths if path.suffix in VHDL]
+    if not vhdl:
+        return [as_verilog(path, folder) for path in paths]
+    if len(vhdl) < len(paths):
+        other = next(path for path in paths if path.suffix not in VHDL)
+        rule, remedy = "a design is in one language", "translate the VHDL with ghdl first"
+        raise AxdseError(rule, f"{vhdl[0].name}, {other.name}", remedy)
+    return [_of_vhdl(vhdl, folder, top or vhdl[-1].stem)]
 
 
 def as_verilog(path: Path, folder: Path) -> Path:
@@ -29,3 +62,34 @@ def as_verilog(path: Path, folder: Path) -> Path:
         written = folder / f"{path.stem}.v"
         written.write_bytes((work / "netlist.v").read_bytes())
     return written
+
+
+def _of_vhdl(paths: Sequence[Path], folder: Path, top: str) -> Path:
+    """What GHDL makes of VHDL: Verilog of registers and logic."""
+    with temporary_folder() as work:
+        names = []
+        for number, path in enumerate(paths):
+            text = InputFile(path, "VHDL is a readable file", LARGEST_SOURCE).text()
+            _refuse_reaching(text, path.name)
+            names.append(f"{number}.vhd")
+            (work / names[-1]).write_text(text)
+        command = ["--synth", "--std=08", "--out=verilog", *names, "-e", script_word(top)]
+        result = find_tool("ghdl").run(
+            command, folder=work, limit_s=LIMIT_S, memory_bytes=MEMORY_BYTES
+        )
+        lines = result.log.splitlines()
+        if result.exit_code or not any(line.startswith("module ") for line in lines):
+            said = next((line for line in lines if ":" in line), f"exit code {result.exit_code}")
+            raise AxdseError(f"GHDL must accept {paths[-1].name}", said, "correct what it names")
+        start = next(number for number, line in enumerate(lines) if line.startswith("module "))
+        written = folder / f"{top}.v"
+        written.write_text("\n".join(lines[start:]) + "\n")
+    return written
+
+
+def _refuse_reaching(text: str, name: str) -> None:
+    """Refuse VHDL that could read files or call foreign code when it is elaborated."""
+    reaching = _REACHING.search(_QUIET.sub(" ", text))
+    if reaching:
+        rule = f"the VHDL {name} computes and does nothing else"
+        raise AxdseError(rule, reaching[0], "remove it")

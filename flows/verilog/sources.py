@@ -146,9 +146,9 @@ def _expanded(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             folders += searched
         elif path.suffix in VHDL:
             raise AxdseError(
-                "RTL is Verilog; VHDL is not read",
+                "VHDL is read by GHDL, one design at a time",
                 path.name,
-                f"translate it: ghdl -a {path.name} && ghdl synth --out=verilog {path.stem}",
+                "name its files with --rtl",
             )
         else:
             files.append(path)

@@ -116,7 +116,8 @@ def test_a_model_of_verilog_is_equal_to_it(
         (["verify", "--rtl", "x.v", "--function", "f"], "--function is of a C model"),
         (["verify", "--rtl", "x.v", "--tie", "mode"], "--tie is written NAME=INTEGER"),
         (["verify", "--rtl", "x.v", "--tie", "m=1", "--tie", "m=2"], "each name once"),
-        (["verify", "--rtl", "x.vhd"], "VHDL is not read"),
+        (["verify", "--rtl", "x.vhd"], "VHDL is a readable file"),
+        (["verify", "--rtl", "x.vhd", "--rtl", "y.v"], "a design is in one language: x.vhd, y.v"),
         (["verify", "--rtl", "absent.v"], "RTL is a readable Verilog file"),
     ],
 )

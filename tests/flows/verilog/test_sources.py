@@ -81,9 +81,10 @@ def test_an_include_that_leads_nowhere_is_one_line(text: str, message: str, put:
         gather([path])
 
 
-def test_vhdl_is_told_how_to_get_in(put: Put) -> None:
-    with pytest.raises(AxdseError, match=r"VHDL is not read: mul\.vhd; translate it: ghdl"):
-        gather(put(mul_dot_vhd="entity mul is end;"))
+def test_vhdl_is_no_verilog(tmp_path: Path) -> None:
+    (tmp_path / "mul.vhd").write_text("entity mul is end;")
+    with pytest.raises(AxdseError, match=r"VHDL is read by GHDL, .*: mul\.vhd; name its files"):
+        gather([tmp_path / "mul.vhd"])
 
 
 def test_a_bench_beside_the_design_is_left_out(put: Put) -> None:
