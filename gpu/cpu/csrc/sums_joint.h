@@ -153,7 +153,7 @@ INLINE __m512i joint_index(const uint8_t *gap, const struct joint_columns *y, in
 }
 
 INLINE void add_joint_row(struct block *block, int64_t m, const struct joint_row *x, const struct joint_columns *y,
-                          const uint8_t *table, int align, int r, int nearest, int terms) {
+                          const uint8_t *table, int align, int r, int nearest, int terms, int places) {
     const int are_far = x->top + y->low * 128 < LEAST_JOINT_TOP * 128 || x->top + y->high * 128 > MOST_TOP * 128;
     if (__builtin_expect(are_far | x->is_special | block->odd[m] | (y->special != 0), 0)) {
         const int is_empty = x->top == -127 * 128 || !y->high;
@@ -161,7 +161,7 @@ INLINE void add_joint_row(struct block *block, int64_t m, const struct joint_row
         return;
     }
     const uint8_t *gap = x->data;
-    const uint16_t *at = (const uint16_t *)(gap + terms), *sign = at + terms;
+    const uint16_t *at = (const uint16_t *)(gap + places), *sign = at + places;
     const __m512i zero = _mm512_setzero_si512();
     __m512i index[16], least[8];
     UNROLLED for (int k = 0; k < terms && k < 16; k++) index[k] = joint_index(gap, y, k);
@@ -223,10 +223,11 @@ INLINE void add_joint_row(struct block *block, int64_t m, const struct joint_row
     }
 }
 
-#define JOINT(nearest, terms)                                                                      \
+/* A row has `places`, of which the first `terms` are looked at. */
+#define JOINT(nearest, terms, places)                                                              \
     for (int64_t m = 0; m < count; m++)                                                            \
     add_joint_row(block, m, (const void *)((const char *)rows + m * size), block->packed, table,   \
-                  sum->align, sum->register_bits, nearest, terms)
+                  sum->align, sum->register_bits, nearest, terms, places)
 
 static int64_t joint_row_size(const struct task *task) {
     return (int64_t)sizeof(struct joint_row) + 4 * joint_terms(sum_of(task));
@@ -237,14 +238,15 @@ static void add_joint_rows(struct block *block, const void *rows, int64_t count)
     const struct sum *sum = sum_of(task);
     const uint8_t *table = (const uint8_t *)task->table + rows_size(task->fraction_bits, task->entry_bytes);
     const int64_t size = joint_row_size(task);
-    const int terms = joint_terms(sum);
+    const int terms = joint_terms(sum), is_half = terms == 32 && block->count <= 16;
     if (sum->nearest) {
-        if (terms == 8) JOINT(1, 8);
-        else if (terms == 16) JOINT(1, 16);
-        else JOINT(1, 32);
-    } else if (terms == 8) JOINT(0, 8);
-    else if (terms == 16) JOINT(0, 16);
-    else JOINT(0, 32);
+        if (terms == 8) JOINT(1, 8, 8);
+        else if (terms == 16) JOINT(1, 16, 16);
+        else JOINT(1, 32, 32);
+    } else if (terms == 8) JOINT(0, 8, 8);
+    else if (terms == 16) JOINT(0, 16, 16);
+    else if (is_half) JOINT(0, 16, 32);
+    else JOINT(0, 32, 32);
 }
 
 static int takes_joint(const struct sum *sum, int fraction_bits) {

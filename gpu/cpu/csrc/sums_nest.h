@@ -15,6 +15,8 @@
 #ifndef AXDSE_SUMS_NEST_H
 #define AXDSE_SUMS_NEST_H
 
+#include <immintrin.h>
+
 #include "sums_task.h"
 
 enum { SPAN = 64, HIGHEST = 227, MOST_ROWS = 1024, EMPTY = -(1 << 14) };
@@ -133,12 +135,25 @@ static int open_workspace(struct workspace *own, const struct task *task, const 
     return 0;
 }
 
+/* As copy_codes(), of runs that are often half of SPAN: a call for each would take a sixth of the time. */
+static inline void copy_span(code *out, const code *from, const struct run *runs, int count) {
+    for (int i = 0; i < count; i++) {
+        const uint64_t all = ~0ull >> (SPAN - runs[i].length);
+        const code *x = from + runs[i].offset + runs[i].first;
+        code *to = out + runs[i].first;
+        _mm512_mask_storeu_epi16(to, (__mmask32)all, _mm512_maskz_loadu_epi16((__mmask32)all, x));
+        if (runs[i].length > SPAN / 2)
+            _mm512_mask_storeu_epi16(to + SPAN / 2, (__mmask32)(all >> 32),
+                                     _mm512_maskz_loadu_epi16((__mmask32)(all >> 32), x + SPAN / 2));
+    }
+}
+
 static void load_block(struct block *block, const struct piece *piece, const code *b,
                        const struct run *runs, int runs_count) {
     block->k = piece->k, block->count = piece->count;
     block->has_spare = 0;
     for (int k = 0; k < piece->count; k++)
-        copy_codes(block->codes[k], b + block->task->b.inner[piece->k + k], runs, runs_count);
+        copy_span(block->codes[k], b + block->task->b.inner[piece->k + k], runs, runs_count);
 }
 
 static void clear(struct block *block, const struct way *way, int64_t rows) {
