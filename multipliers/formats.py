@@ -178,6 +178,7 @@ Format = FloatFormat | IntFormat
 
 _ALIASES: dict[str, Format] = {
     "int8": IntFormat(8),
+    **{f"int{bits}": IntFormat(bits) for bits in range(4, 8)},
     "bf16": FloatFormat(8, 7, "nearest", "wide"),
     "approxtrain": FloatFormat(8, 7, "truncate", "narrow"),
     "fp16": FloatFormat(5, 10),
@@ -231,7 +232,8 @@ def parse_format(text: str) -> Format:
     `bf16` is float(8,7) with nearest-even operands and a wide product; `approxtrain` is
     float(8,7) with truncated operands and a narrow product; `fp16`, `fp8_e5m2` and `fp8_e4m3`
     are float(5,10), float(5,2) and float(4,3). A name takes options, too: `bf16(sum=bf16)`,
-    `fp8_e4m3(product=wide)`, `int8(scale=channel)`.
+    `fp8_e4m3(product=wide)`, `int8(scale=channel)`. `int4` to `int7` are
+    integers as `int8` is.
 
     `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e3m2`, `mxfp6_e2m3` and `mxfp4_e2m1` are of OCP MX 1.0.
 

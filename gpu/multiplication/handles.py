@@ -16,7 +16,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.sums.recipe import Sum
-from axdse.multipliers.tables.lut import Lut, build_lut
+from axdse.multipliers.tables.lut import Lut, build_lut, by_bytes
 
 Form = Lut | Inlined
 Design = Candidate | Form  # a table may be read from a file, and a model vouched for
@@ -59,13 +59,13 @@ class Multiplication:
 
     @functools.cached_property
     def table(self) -> Lut | str:
-        """All products, or why there is no table."""
+        """All products as operators index them, or why there is no table."""
         if isinstance(self.design, Lut):
-            return self.design
+            return by_bytes(self.design)
         if isinstance(self.design, Inlined):
             return "its C model is compiled in, without a table"
         try:
-            return build_lut(self.design)
+            return by_bytes(build_lut(self.design))
         except AxdseError as error:
             return error.rule
 

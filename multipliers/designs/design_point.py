@@ -64,9 +64,9 @@ class Candidate:
             )
         if family.signed and not isinstance(self.format, IntFormat):
             raise AxdseError(
-                "a signed core multiplies two's complement integers: int8",
+                "a signed core multiplies two's complement integers: int4 to int8",
                 self.name,
-                "choose int8 or an unsigned family",
+                "choose intN of its width, or an unsigned family",
             )
         if family.kind == "significand":
             self._check_significand()
@@ -74,7 +74,7 @@ class Candidate:
             raise AxdseError(
                 f"{self.format.name} needs an integer core of {self.format.operand_bits} bits",
                 self.multiplier.spec,
-                "choose n to fit: m + 1 for float(e,m), 8 for int8",
+                "choose n to fit: m + 1 for float(e,m), N for intN",
             )
 
     def _check_significand(self) -> None:

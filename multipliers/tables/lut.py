@@ -5,7 +5,7 @@ The only place that knows index order, sign, entry layout, digest and file forma
 Layout. `entries[a, b]`: the row is the first operand. For float(e, m), whatever e, an operand
 index is its m-bit fraction, an entry is (carry << F) | fraction, meaning
 2^carry * (1 + fraction / 2^F), with F = m (narrow) or 2m + 1 (wide): uint8 where it fits, else
-uint16. For int8 an operand index is its two's complement byte, an entry the signed product as
+uint16. For intN an operand index is its two's complement code, an entry the signed product as
 int16.
 """
 
@@ -83,6 +83,23 @@ def build_lut(candidate: Candidate) -> Lut:
         check_size(number_format)
         entries = _float_entries(multiplier, number_format)
     return Lut(multiplier.spec, number_format, entries)
+
+
+def by_bytes(lut: Lut) -> Lut:
+    """The table of an integer format as int8 operators index it.
+
+    Operands of fewer bits are bytes, too; those that are none of the format give 0.
+    """
+    number_format = lut.format
+    if not isinstance(number_format, IntFormat) or number_format.bits == 8:
+        return lut
+    whole = IntFormat(8, number_format.scale)
+    entries = np.zeros(_layout(whole)[0], dtype=np.int16)
+    half = 1 << (number_format.bits - 1)
+    codes = np.arange(-half, half)
+    mask = 2 * half - 1
+    entries[np.ix_(codes & 0xFF, codes & 0xFF)] = lut.entries[np.ix_(codes & mask, codes & mask)]
+    return Lut(lut.multiplier, whole, entries)
 
 
 def lut_from_float_model(path: Path, function: str | None, m: int) -> Lut:
