@@ -139,6 +139,9 @@ def read_through(rtl: Rtl) -> Aig:
     """
     if rtl.pipeline is None:
         return read_gates(rtl)
+    if rtl.pipeline.start:
+        rule = "gates are read of designs that take operands at every edge"
+        raise AxdseError(rule, f"{rtl.top} waits for {rtl.pipeline.start}", "give a C model of it")
     rtl = _running(rtl, rtl.pipeline)
     with temporary_folder() as folder:
         module = _read(rtl, AS_WIRES, folder)

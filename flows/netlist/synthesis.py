@@ -60,6 +60,9 @@ def read_netlist(path: Path, rtl: Rtl, library: Library) -> Netlist:
         AxdseError: the ports differ from `rtl`, a bit has no driver, or the design is neither
             combinational nor the pipeline that `rtl` announces: a latch, a loop, a second clock.
     """
+    if rtl.pipeline and rtl.pipeline.start:
+        rule = "a cost is of designs that take operands at every edge"
+        raise AxdseError(rule, f"{rtl.top} waits for {rtl.pipeline.start}", "verify it alone")
     module = read_modules(path, rtl.top)[rtl.top]
     entries, ports = list(module["cells"].values()), module["ports"]
     cells = {cell.name: cell for cell in library.cells}

@@ -178,7 +178,7 @@ def _chosen(
     raise AxdseError(
         f"{path.name} defines {wanted}(a, b) of two integers, or just one such",
         ", ".join(p.function for p in public) or "none found",
-        "name it with --function" if public else "rename the file or the function",
+        "name it with --function" if public else f"write it as int {wanted}(int a, int b)",
     )
 
 

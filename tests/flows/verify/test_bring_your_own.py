@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.cost.cost import core_cost
 from axdse.flows.evidence.report import Mismatch
 from axdse.flows.verify.bring_your_own import Design, read_design
 from axdse.flows.verify.check import check_design
@@ -842,3 +843,13 @@ def test_a_port_for_each_bit(form: str, design: MakeDesign) -> None:
 def test_ports_that_are_no_words_stay(ports: str, design: MakeDesign) -> None:
     with pytest.raises(AxdseError, match="two inputs and one output: mine"):
         design(_v(ports))
+
+
+def test_a_design_with_a_handshake_has_no_cost_and_no_model_without_c(write: Write) -> None:
+    text = SEQUENTIAL.replace("START", "start").replace("DONE", "done")
+    rtl, model = write("mine.v", text), write("mine.c", MODEL)
+    with pytest.raises(AxdseError, match="operands at every edge: mine waits for start; give a C"):
+        read_design(None, rtl, folder=rtl.parent)
+    found = read_design(model, rtl).multiplier
+    with pytest.raises(AxdseError, match=r"a cost is of .* every edge: mine waits for start"):
+        core_cost(found)
