@@ -1,18 +1,16 @@
-"""What would a search that trains everything find? Each point of small spaces, with its cost.
+"""What would a search find that trains everything? Each point of small spaces is trained.
 
 usage: nice -n 10 python benchmarks/truth.py [SPACE...]
-       writes benchmarks/results/truth/SPACE.csv, costs.csv and truth.json
+       writes benchmarks/results/truth/SPACE.csv and truth.json
 
 `teacher-uniform` has one MAC everywhere: each different table of the families below in the
 formats of `make search`. `teacher-places` and `lenet-places` give eight MACs to two groups of
 layers in three passes, two different ones at most, and of those 512 assignments that a seeded draw
 chose, the uniform ones among them. Each is trained with two seeds, and each epoch's score is kept,
-so that a search can be replayed on the table as if it trained.
+so that `benchmarks/replay.py` replays searches on the table as if they trained.
 
-Costs are of whole units under the operands of the exact bf16 network's training, as a search has
-them; those of an assignment follow from them by its shares of the multiplications.
-
-One thread; an hour or two on a shared core. A row is written as it comes, and is not made again.
+One thread; an hour or two on a shared core for each space. A row is written as it comes, all
+points with the first seed before any with the second, and is not made again; files may go on.
 """
 
 import csv
