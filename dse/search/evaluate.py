@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import torch
 
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.constraints import broken
-from axdse.dse.run.evaluation import Evaluation, Status
+from axdse.dse.run.evaluation import Baseline, Evaluation, Status
 from axdse.dse.run.objectives import Losses, Measured, Objective, losses, no_worse
+from axdse.dse.search.replicates import ceiling, floor
 from axdse.dse.training.records import Epoch, History
 from axdse.dse.training.train import train
 from axdse.flows.accelerator.point_macs import whole_macs
@@ -111,6 +112,69 @@ class Standing:
             resolution=self.resolution,
             remaining_gains=self.remaining_gains,
         )
+
+
+class Standings:
+    """What a search knows, as trials are told: only rivals that some candidate has to beat.
+
+    Args:
+        config: of the search.
+        baselines: whose trainings tell how much one may still gain.
+    """
+
+    def __init__(self, config: SearchConfig, baselines: Sequence[Baseline]) -> None:
+        self._config = config
+        self._ceiling, self._floor = ceiling(baselines), floor(config, baselines)
+        self._rivals: list[Rival] = []
+        self._gains: tuple[float, ...] | None = None
+        for baseline in baselines:
+            for history in baseline.histories:
+                self._gain(history)
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Take a trial into account."""
+        if evaluation.status != "complete":
+            return
+        if evaluation.history:
+            self._gain(evaluation.history)
+        if evaluation.cost:
+            name = f"trial {evaluation.number} ({evaluation.design})"
+            costs = costs_of(self._config.objectives, evaluation.cost)
+            self._meet(Rival(name, score_of(evaluation), costs))
+
+    def now(self) -> Standing:
+        """All that is known."""
+        return Standing(
+            rivals=tuple(self._rivals),
+            objectives=self._config.objectives,
+            ceiling=self._ceiling,
+            floor=self._floor,
+            resolution=self._config.resolution,
+            remaining_gains=self._gains or (math.inf,) * self._config.training.epochs,
+        )
+
+    def _meet(self, rival: Rival) -> None:
+        """Keep one unless another that costs no more is as good; it may end some itself."""
+        if any(r.score >= rival.score and no_worse(r.cost, rival.cost) for r in self._rivals):
+            return
+
+        def is_beaten(other: Rival) -> bool:
+            return rival.score > other.score and no_worse(rival.cost, other.cost)
+
+        self._rivals = [*(r for r in self._rivals if not is_beaten(r)), rival]
+
+    def _gain(self, history: History) -> None:
+        """Per epoch, the most that a finished training gained from there to its end."""
+        if len(history.epochs) != self._config.training.epochs:
+            return
+        own = tuple(history.validation_score - e.validation_score for e in history.epochs)
+        self._gains = tuple(map(max, own, self._gains or own))
+
+
+def score_of(evaluation: Evaluation) -> float:
+    """Of a training to its end; -inf: there is none, or it diverged."""
+    score = evaluation.validation_score
+    return -math.inf if score is None or math.isnan(score) else score
 
 
 def costs_of(objectives: tuple[Objective, ...], cost: PointCost) -> Losses:

@@ -1,7 +1,6 @@
 """How does a search run? Cost, predict, propose, verify, finish; only this process writes."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,7 +17,7 @@ from axdse.dse.run.config import BELIEF, EXHAUSTIVE, SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.run.run_dir import RunDir, locked
-from axdse.dse.search.evaluate import Rival, Standing, Trial, costs_of
+from axdse.dse.search.evaluate import Standings, Trial, score_of
 from axdse.dse.search.finalists import finish
 from axdse.dse.search.found import Found
 from axdse.dse.search.mirror import Database, Mirror, open_database
@@ -30,8 +29,7 @@ from axdse.dse.search.replicates import ceiling, floor, train_baselines
 from axdse.dse.search.space import Space, space_of
 from axdse.dse.search.study import discard, draw, new_study, next_number, tell
 from axdse.dse.search.survey import Survey, survey_space
-from axdse.dse.training.records import Goal, History
-from axdse.flows.cost.point import PointCost
+from axdse.dse.training.records import Goal
 from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.catalog import Catalog
 from axdse.multipliers.designs.design_point import DesignPoint
@@ -183,6 +181,10 @@ class Search:
         self._told: list[Evaluation] = []
         self._seen: set[str] = set()
         self._baselines = baselines
+        # Of what is told: a trial takes as long after thousands of others as at first.
+        self._spent_by_told = 0
+        self._standings = Standings(run.config, baselines)
+        self._trained: dict[tuple[tuple[str, str], ...], Evaluation] = {}
 
     def go(self, workers: Workers, deadline: float = float("inf")) -> tuple[Evaluation, ...]:
         """Evaluate until the budget is spent, no design is left, or the deadline is past.
@@ -230,17 +232,18 @@ class Search:
             self._points.append(point)
             self._seen.add(point.name)
             if number not in self._finished:
-                standing, equal = self._standing(), self._equal(point)
+                standing, equal = self._standings.now(), self._equal(point)
                 operands = self._run.operands
                 yield Trial(number, point, self._config, operands, standing, expected, equal)
 
     def _spent(self) -> bool | None:
         """Whether the trials drawn spend the budget; None: that depends on those that run."""
-        done = [self._finished[n] for n in self._drawn if n in self._finished]
-        spent = sum(map(_spends, done))
+        pending = self._drawn[len(self._told) :]
+        done = [self._finished[n] for n in pending if n in self._finished]
+        spent = self._spent_by_told + sum(map(_spends, done))
         if spent >= self._config.trainings:
             return True
-        running = len(self._drawn) - len(done)
+        running = len(pending) - len(done)
         return None if spent + running >= self._config.trainings else False
 
     def _tell(self) -> bool:
@@ -251,6 +254,10 @@ class Search:
                 return False
             tell(self._study, evaluation, self._config)
             self._told.append(evaluation)
+            self._spent_by_told += _spends(evaluation)
+            self._standings.add(evaluation)
+            if evaluation.status == "complete" and evaluation.equal is None:
+                self._trained.setdefault(self._survey.identity(evaluation.point), evaluation)
         return True
 
     @property
@@ -266,10 +273,8 @@ class Search:
         return any(self._survey.identity(each) == own for each in pending)
 
     def _equal(self, point: DesignPoint) -> Evaluation | None:
-        """A trial that was trained and computes alike."""
-        own = self._survey.identity(point)
-        trained = (e for e in self._told if e.status == "complete" and e.equal is None)
-        return next((e for e in trained if self._survey.identity(e.point) == own), None)
+        """The first trial that was trained and computes alike."""
+        return self._trained.get(self._survey.identity(point))
 
     def _fresh(self) -> tuple[int, DesignPoint, float | None] | None:
         """Draw what was not drawn before, and what it is expected to reach; None: nothing is left.
@@ -311,23 +316,6 @@ class Search:
             given = known.point
         return number, draw(self._study, self._space, self._config, given)
 
-    def _standing(self) -> Standing:
-        complete = [e for e in self._told if e.status == "complete"]
-        histories = [history for b in self._baselines for history in b.histories]
-        histories += [e.history for e in complete if e.history]
-        return Standing(
-            rivals=tuple(self._rival(e, e.cost) for e in complete if e.cost),
-            objectives=self._config.objectives,
-            ceiling=ceiling(self._baselines),
-            floor=floor(self._config, self._baselines),
-            resolution=self._config.resolution,
-            remaining_gains=_remaining_gains(histories, self._config.training.epochs),
-        )
-
-    def _rival(self, evaluation: Evaluation, cost: PointCost) -> Rival:
-        name = f"trial {evaluation.number} ({evaluation.design})"
-        return Rival(name, _score(evaluation), costs_of(self._config.objectives, cost))
-
     def _check_some_succeeded(self) -> None:
         failed = [e for e in self._finished.values() if e.status == "failed"]
         if failed and len(failed) == len(self._finished):
@@ -336,11 +324,6 @@ class Search:
                 f"all {len(failed)} failed, {failed[0].design} as {failed[0].reason}",
                 "remove the cause and start another run",
             )
-
-
-def _score(evaluation: Evaluation) -> float:
-    score = evaluation.validation_score
-    return -math.inf if score is None or math.isnan(score) else score
 
 
 def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
@@ -358,22 +341,10 @@ def _spends(evaluation: Evaluation) -> bool:
     return trained or evaluation.status == "failed"
 
 
-def _remaining_gains(histories: list[History], epochs: int) -> tuple[float, ...]:
-    """Per epoch, the most that a finished training gained from there to its end."""
-    finished = [h for h in histories if len(h.epochs) == epochs]
-    return tuple(
-        max(
-            (h.validation_score - h.epochs[epoch].validation_score for h in finished),
-            default=math.inf,
-        )
-        for epoch in range(epochs)
-    )
-
-
 def _note(evaluation: Evaluation, objective: Objective, goal: Goal) -> str:
     """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1,780 um2`."""
     if evaluation.status == "complete" and evaluation.cost:
-        score = _score(evaluation)
+        score = score_of(evaluation)
         figure = objective.text(objective.of(Measured(score, evaluation.cost)))
         return f"{evaluation.design}: {goal.text(score)}, {figure}"
     return f"{evaluation.design}: {evaluation.status}"
