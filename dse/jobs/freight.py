@@ -71,7 +71,7 @@ class Freight:
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._folders = [folder.absolute() for folder in folders if folder.is_dir()]
-        self._parcels: dict[Path, Parcel] = {}
+        self._parcels: dict[tuple[Path, int, int], Parcel] = {}
 
     def pack(self, job: object) -> tuple[bytes, tuple[str, ...]]:
         """A job without our paths, and the parcels that it needs instead."""
@@ -83,10 +83,12 @@ class Freight:
         return next(each.data for each in self._parcels.values() if each.name == name)
 
     def add(self, path: Path) -> Parcel:
-        """That of a file or folder, read once."""
-        if path not in self._parcels:
-            self._parcels[path] = parcel(path)
-        return self._parcels[path]
+        """That of a file or folder, read once, or again when the file is another."""
+        status = path.stat()
+        key = path, status.st_mtime_ns, status.st_size
+        if key not in self._parcels:
+            self._parcels[key] = parcel(path)
+        return self._parcels[key]
 
     def place_of(self, path: Path) -> tuple[str, str] | None:
         """What stands for a path in a job; None: the path itself."""

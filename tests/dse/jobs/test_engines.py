@@ -153,6 +153,14 @@ def test_a_folder_travels_whole(tmp_path: Path) -> None:
     assert place.with_name("own.h").read_text() == "beside"
 
 
+def test_a_file_that_was_written_again_is_another(tmp_path: Path) -> None:
+    text = tmp_path / "there.txt"
+    workers = Workers(elsewhere(Inline()))
+    for content in ("first", "then another"):
+        text.write_text(content)
+        assert results(workers, FileOf(text))[0][0][1] == content  # type: ignore[index]
+
+
 def test_a_shared_folder_has_what_jobs_need(tmp_path: Path) -> None:
     text, shared = tmp_path / "there.txt", tmp_path / "shared"
     text.write_text(str(tmp_path))
