@@ -1,0 +1,2 @@
+#include <stdint.h>
+unsigned m(unsigned a, unsigned b) { return a * b; }
