@@ -30,7 +30,14 @@ from axdse.dse.cli.verify import (
 from axdse.dse.ending import going_on
 from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design
-from axdse.flows.verify.import_folder import Imported, find_pairs, import_pairs, write_catalog
+from axdse.flows.verify.import_folder import (
+    Found,
+    Imported,
+    find_pairs,
+    import_pairs,
+    write_catalog,
+)
+from axdse.flows.verify.netlist_files import as_verilog
 from axdse.flows.verify.pins import Pins
 from axdse.multipliers.cache import temporary_folder, write_output
 from axdse.multipliers.designs.catalog import builtin_catalog
@@ -169,10 +176,16 @@ def model(
     type=click.Choice(get_args(Kind)),
     help="What the designs are; default: integer products if they have the bits of one.",
 )
+@cells_option
 @click.option("--jobs", type=click.IntRange(1), help="Simulations at once; default: all cores.")
 @seed_option
 def import_designs(
-    folder: Path, output: Path, kind: Kind | None, jobs: int | None, seed: int
+    folder: Path,
+    output: Path,
+    kind: Kind | None,
+    cells: tuple[Path, ...],
+    jobs: int | None,
+    seed: int,
 ) -> int:
     """Verify the designs below FOLDER and write those that pass as a catalogue.
 
@@ -184,15 +197,9 @@ def import_designs(
     """
     if (output / "catalog.yaml").exists():
         raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
-    found = find_pairs(folder)
-    kept = "verdicts reached are in the cache: the same command goes on from there"
-    with (
-        going_on(kept),
-        ProgressBars() as bars,
-        closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
-    ):
-        bars.begin("import", len(found.pairs), 0)
-        imported = sorted((_told(item, bars) for item in items), key=lambda item: item.pair.name)
+    with temporary_folder() as scratch:
+        found = find_pairs(folder, [as_verilog(path, scratch) for path in cells])
+        imported = _all_imported(found, kind, seed, jobs)
     columns = ("design", "verdict", "call", "vectors", "published error")
     print_table("", columns, [_row(item) for item in imported])
     for item in imported:
@@ -212,6 +219,18 @@ def import_designs(
     count = write_catalog(imported, output)
     say(f"{output}: {count} of {len(imported)} designs")
     return 0 if count == len(imported) else 1
+
+
+def _all_imported(found: Found, kind: Kind | None, seed: int, jobs: int | None) -> list[Imported]:
+    """What came of each design, by name, with its progress shown."""
+    kept = "verdicts reached are in the cache: the same command goes on from there"
+    with (
+        going_on(kept),
+        ProgressBars() as bars,
+        closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
+    ):
+        bars.begin("import", len(found.pairs), 0)
+        return sorted((_told(item, bars) for item in items), key=lambda item: item.pair.name)
 
 
 def _told(item: Imported, bars: ProgressBars) -> Imported:

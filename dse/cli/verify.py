@@ -70,8 +70,8 @@ cells_option = click.option(
     "--cells",
     type=PATH,
     multiple=True,
-    metavar="FILE.v",
-    help="Modules of the library that --rtl is mapped to.",
+    metavar="FILE",
+    help="The library that netlists are mapped to: Verilog of its cells, or Liberty.",
 )
 
 

@@ -20,7 +20,7 @@ from axdse.flows.formal.gates import read_through
 from axdse.flows.verify.c_source import CType, Prototype, find_prototype, published_figures
 from axdse.flows.verify.controls import control_text, other_levels, pipeline_of
 from axdse.flows.verify.module_ports import Module, ModulePort, Parameters, read_modules
-from axdse.flows.verify.netlist_files import all_as_verilog
+from axdse.flows.verify.netlist_files import all_as_verilog, as_verilog
 from axdse.flows.verify.pins import UNPINNED, Pins
 from axdse.flows.verify.wrapper import bundled, pinned
 from axdse.flows.verilog.sources import Source, gather
@@ -98,7 +98,7 @@ def read_design(
         model: the C file; None: it is made of the RTL, see `axdse.flows.formal.c_model`.
         rtl: the Verilog: files, lists of files, folders; other languages, see `all_as_verilog`.
         pins: what is said of them.
-        cells: files with the modules of a library.
+        cells: files with the modules of a library, or Liberty files.
         folder: where a model is written, if it is made, and Verilog of other netlists.
 
     Raises:
@@ -108,6 +108,7 @@ def read_design(
     paths = [rtl] if isinstance(rtl, Path) else rtl
     if folder:
         paths = all_as_verilog(paths, folder, pins.top)
+        cells = [as_verilog(path, folder) for path in cells]
     source = gather(paths, pins.top, cells)
     told = ""
     if model and folder and is_table(model):

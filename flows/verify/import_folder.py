@@ -1,7 +1,7 @@
 """How does a folder of C and Verilog files become a catalogue of verified designs?"""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,8 +89,8 @@ class Found:
     library: Library
 
 
-def find_pairs(folder: Path) -> Found:
-    """Find the designs of a folder, at any depth.
+def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
+    """Find the designs of a folder, at any depth; `cells` are Verilog of a library's.
 
     A C file, or a table of products, is that of the Verilog file of the same stem, in the same
     folder or, if it is the only one, in another. Copies of a pair count once: EvoApproxLib has a
@@ -108,9 +108,9 @@ def find_pairs(folder: Path) -> Found:
             folder,
             "name the folder that holds them",
         )
-    library = Library(verilog)
+    library = Library(dict.fromkeys([*verilog, *cells]))
     netlists = [path for path in files if path.suffix == ".blif"]
-    tops = {*tops_of(library), *netlists}
+    tops = {*tops_of(Library(verilog)), *netlists}
     models = _Models([path for path in files if path.suffix in MODELS])
     products = _Models(tables)
     pairs: dict[tuple[str, str, str], Pair] = {}

@@ -10,9 +10,14 @@ from axdse.flows.verilog.sources import VHDL
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile
+from axdse.multipliers.files import LARGEST_SOURCE, MIB, InputFile
 
-READERS = {".blif": "read_blif -wideports", ".json": "read_json"}
+READERS = {
+    ".blif": "read_blif -wideports",
+    ".json": "read_json",
+    ".lib": "read_liberty -ignore_miss_func -ignore_miss_dir",
+}
+LARGEST_NETLIST = 64 * MIB  # Liberty files have tables of delays
 LIMIT_S, MEMORY_BYTES = 60, 1 << 30
 # Comments, strings, characters and extended names, of VHDL 2008.
 _QUIET = re.compile(
@@ -44,7 +49,9 @@ def all_as_verilog(paths: Sequence[Path], folder: Path, top: str = "") -> list[P
 
 
 def as_verilog(path: Path, folder: Path) -> Path:
-    """Write a netlist as Verilog, of the same name, into a folder; Verilog stays where it is.
+    """Write a netlist, or the cells of a Liberty file, as Verilog of the same name into a folder.
+
+    Verilog stays where it is.
 
     Raises:
         AxdseError: it cannot be read, or Yosys refuses it.
@@ -52,7 +59,7 @@ def as_verilog(path: Path, folder: Path) -> Path:
     reader = READERS.get(path.suffix)
     if reader is None:
         return path
-    data = InputFile(path, "a netlist is a readable file", LARGEST_SOURCE).read()
+    data = InputFile(path, "a netlist is a readable file", LARGEST_NETLIST).read()
     with temporary_folder() as work:
         name = f"netlist{path.suffix}"
         (work / name).write_bytes(data)

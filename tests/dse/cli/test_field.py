@@ -128,3 +128,21 @@ def test_what_does_not_go_together_is_one_line(
     said = capsys.readouterr().err
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+def test_netlists_are_imported_with_the_library_of_their_cells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "netlists").mkdir()
+    body = "AND2 u(.A(a), .B(b), .Y(p[0])); assign p[1] = 1'b0;"
+    text = f"module mapped(input a, b, output [1:0] p);\n{body}\nendmodule\n"
+    (tmp_path / "netlists" / "mapped.v").write_text(text)
+    (tmp_path / "cells.v").write_text(
+        "module AND2(input A, B, output Y);\n  assign Y = A & B;\nendmodule\n"
+    )
+    command = ["import", str(tmp_path / "netlists"), "-o", str(tmp_path / "mine")]
+    assert run(command) == 1
+    assert "AND2 is not there; give its file" in capsys.readouterr().out
+    command[-1] = str(tmp_path / "again")
+    assert run([*command, "--cells", str(tmp_path / "cells.v")]) == 0
+    assert "module AND2" in (tmp_path / "again" / "rtl" / "mapped.v").read_text()

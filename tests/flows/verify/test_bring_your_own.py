@@ -853,3 +853,17 @@ def test_a_design_with_a_handshake_has_no_cost_and_no_model_without_c(write: Wri
     found = read_design(model, rtl).multiplier
     with pytest.raises(AxdseError, match=r"a cost is of .* every edge: mine waits for start"):
         core_cost(found)
+
+
+LIBERTY = """library (tiny) { cell (AND2) { area : 1;
+  pin (A) { direction : input; } pin (B) { direction : input; }
+  pin (Y) { direction : output; function : "(A&B)"; } } }
+"""
+
+
+def test_a_mapped_netlist_with_the_liberty_file_of_its_cells(write: Write) -> None:
+    body = "AND2 u(.A(a), .B(b), .Y(p[0])); assign p[1] = 1'b0;"
+    rtl = write("mine.v", _v("input a, b, output [1:0] p", body))
+    cells = [write("tiny.lib", LIBERTY)]
+    design = read_design(write("mine.c", MODEL), rtl, cells=cells, folder=rtl.parent)
+    assert check_design(design).verdict == "exhaustive"
