@@ -51,7 +51,7 @@ def course_of(config: SearchConfig, evaluations: Sequence[Evaluation]) -> Course
     """
     trained = [e for e in evaluations if e.history]
     found = [_losses(config, e) for e in trained]
-    own = [e.equal is None for e in trained]  # the others share a training, and cost none
+    own = [int(e.equal is None) for e in trained]  # the others share a training, and cost none
     reference = reference_of(config, [f for f in found if f])
     if reference is None:
         return None
