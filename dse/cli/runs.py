@@ -141,7 +141,7 @@ def export(
     with ProgressBars() as bars:
         bars.begin("practice", len(PRACTICES), 0)
         today = practices_of(run, results, finalists, costed=practice, told=bars.advance)
-    exported = export_run(run, output, overwrite=overwrite, practices=today)
+    exported = export_run(run, output, results=results, overwrite=overwrite, practices=today)
     found = f"designs: {len(exported.points)}, MACs: {len(exported.macs)}"
     say(f"{exported.folder}: {found}; see report.html")
     return 0

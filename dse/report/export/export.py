@@ -23,7 +23,7 @@ from axdse.dse.report.practice import Practice
 from axdse.dse.report.summary import Finalist, Part
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation
-from axdse.dse.run.run_dir import CATALOG, WORKLOAD, RunDir
+from axdse.dse.run.run_dir import CATALOG, WORKLOAD, Results, RunDir
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import Mac
 
@@ -52,6 +52,7 @@ def export_run(
     run: RunDir,
     destination: Path,
     *,
+    results: Results | None = None,
     overwrite: bool = False,
     practices: Sequence[Practice] = (),
 ) -> Export:
@@ -63,6 +64,7 @@ def export_run(
     Args:
         run: a search that has its front.
         destination: folder to make.
+        results: of the run, if they were read already.
         overwrite: replace an earlier export; what others added to it stays.
         practices: designs of today that the report compares the answer with.
 
@@ -71,7 +73,7 @@ def export_run(
             export of axdse, or has a file changed by others that this one would replace; a file
             cannot be written. Nothing is left half-written.
     """
-    results = run.results()
+    results = results or run.results()
     material = material_of(run, results, finalists_of(run, results), practices)
     with staged(destination, run.path, overwrite=overwrite) as folder:
         points, macs = _write(material, folder)

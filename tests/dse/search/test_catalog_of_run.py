@@ -117,14 +117,14 @@ def test_it_is_exported_without_it_and_carries_it(
     searched: Searched, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     assert axdse(["export", str(searched.run), "-o", "out"]) == 0
-    (folder,) = (elsewhere / "out").glob("*_mine_n3_*")
+    (folder,) = (elsewhere / "out").glob("macs/*mine*n*3*")
     copied = full_catalog([elsewhere / "out" / "catalog" / "1"])
     assert copied.digest == RunDir(searched.run).info.catalog
     monkeypatch.chdir(folder)
     lines = (folder / "README.md").read_text().splitlines()
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("axdse ")]
     verify = next(c for c in commands if "verify" in c and "mine(n=3)" in c)
-    assert verify[:2] == ["--catalog", "../catalog/1"]
+    assert verify[:2] == ["--catalog", "../../catalog/1"]
     assert axdse([*verify, "--json"]) == 0
     assert (
         json.loads(capsys.readouterr().out.partition("see report.html\n")[2])[0]["mismatches"] == 0
