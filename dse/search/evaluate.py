@@ -309,7 +309,14 @@ def demand_of(config: SearchConfig, operands: Path) -> Demand:
     return Demand(recording_of(operands), operands.name, config.dataflow, recorded)
 
 
-@functools.lru_cache(1)
 def recording_of(operands: Path) -> Recording:
-    """The recording of a run, read once in a process."""
-    return load_recording(operands)
+    """The recording of a run, read once in a process, or again when the file is another."""
+    path = operands.resolve()
+    status = path.stat() if path.is_file() else None
+    return _recording(path, (status.st_mtime_ns, status.st_size) if status else None)
+
+
+@functools.lru_cache(1)
+def _recording(path: Path, written: tuple[int, int] | None) -> Recording:
+    del written  # a file with another time or size is another recording
+    return load_recording(path)

@@ -334,15 +334,15 @@ class Family:
     def _multiplier(self, values: Mapping[str, int]) -> "Multiplier":
         multiplier = Multiplier(self, tuple(values.items()))
         widths = multiplier.a_bits, multiplier.b_bits
-        if not 1 <= multiplier.product_bits <= MOST_BITS:
-            rule = f"a product has 1 to {MOST_BITS} bits"
-            raise AxdseError(
-                rule, f"{multiplier.spec}: {multiplier.product_bits}", "choose others"
-            )
         if min(widths) < 1 or sum(widths) > MOST_BITS:
             rule = f"operands have at least 1 bit each, and {MOST_BITS} together"
             raise AxdseError(
                 rule, f"{multiplier.spec}: {widths[0]} x {widths[1]}", "choose others"
+            )
+        if not 1 <= multiplier.product_bits <= MOST_BITS:
+            rule = f"a product has 1 to {MOST_BITS} bits"
+            raise AxdseError(
+                rule, f"{multiplier.spec}: {multiplier.product_bits}", "choose others"
             )
         return multiplier
 

@@ -98,8 +98,8 @@ def test_a_task_of_ones_own_is_searched(
         assert "accuracy" not in report.replace("[accuracy, area]", "")
         rows = list(csv.DictReader(Path("out/front.csv").read_text().splitlines()))
         assert all(float(row["test_mean"]) > 0 for row in rows)  # a score: -log10 MSE
-    readme = next(Path("out").glob("1_*/README.md")).read_text()
-    assert "PYTHONPATH=../workload axdse train" in readme
+    readme = next(Path("out").glob("points/1_*/README.md")).read_text()
+    assert "PYTHONPATH=../../workload axdse train" in readme
     trials = json.loads(Path("out/trials.json").read_text())
     assert any(trial["history"] for trial in trials)
 

@@ -16,6 +16,7 @@ from mac_recordings import recording, trace
 
 from axdse.dse.cli import run as axdse
 from axdse.dse.jobs.workers import Workers
+from axdse.dse.report.export.mac import mac_name
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Evaluation, FrontPoint
 from axdse.dse.run.run_dir import RunDir
@@ -84,7 +85,7 @@ def exported(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(exported: Path) -> Path:
-    (found,) = exported.glob("*_assignment_*")
+    (found,) = exported.glob("points/*_assignment*")
     return found
 
 
@@ -163,12 +164,10 @@ def test_another_basis_of_one_mac_is_stale(case: Case) -> None:
     assert stale_evaluations(case.run, [old]) == [old]
 
 
-def test_the_export_has_a_folder_for_each_mac(folder: Path) -> None:
-    inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    starts = ("1_exact_n8_", "2_drum_n4_k3_", "3_exact_n4_")
-    assert len(inner) == 3
-    assert all(path.name.startswith(s) for path, s in zip(inner, starts, strict=True))
-    for path in inner:
+def test_the_export_has_a_folder_for_each_mac(exported: Path, folder: Path) -> None:
+    for mac in parse_design_point(PLACES).macs:
+        path = exported / "macs" / mac_name(mac)
+        assert f"`../../macs/{path.name}/`" in (folder / "README.md").read_text()
         assert (path / "filelist.f").read_text().split()
         assert (path / "certificate_unit.json").exists()
         assert "axdse verify" in (path / "README.md").read_text()

@@ -327,8 +327,13 @@ def test_a_ctrl_c_is_no_fault_of_the_code_that_it_interrupts(
     write: Callable[[str], str],
 ) -> None:
     name = write("def f():\n    raise KeyboardInterrupt\n")
-    with pytest.raises(KeyboardInterrupt):
-        make(find_workload(f"{name}:f"))
+    # A shell that starts the tests in the background has SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            make(find_workload(f"{name}:f"))
+    finally:
+        signal.signal(signal.SIGINT, before)
     name = write("def f():\n    from axdse.dse.ending import Ended\n    raise Ended(15)\n")
     with pytest.raises(Ended):
         make(find_workload(f"{name}:f"))

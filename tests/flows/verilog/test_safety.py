@@ -181,7 +181,8 @@ def test_many_nested_calls_are_scanned_in_linear_time() -> None:
         return time.process_time() - start
 
     seconds(100)
-    assert seconds(40_000) < 10 * seconds(10_000)  # not 16 times
+    least = [min(seconds(depth) for _ in range(3)) for depth in (10_000, 40_000)]
+    assert least[1] < 10 * least[0]  # not 16 times
 
 
 # Where a scan lets something pass, the process that simulates holds it.
