@@ -86,12 +86,7 @@ class ApproxGRUCell(ApproxLayer, nn.GRUCell):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:  # noqa: A002
         """One step: [B, I] (or [I]) and h to h."""
-        if input.ndim == 1:
-            return ApproxGRUCell.forward(self, input[None], None if hx is None else hx[None])[0]
-        shape = input.shape[0], self.hidden_size
-        state = input.new_zeros(shape) if hx is None else hx
-        _check_state((state,), [shape])
-        return gru_step(*_cell_products(self, self.products, input, state), (state,))[0]
+        return _hidden_step(self, self.products, gru_step, input, hx)
 
 
 class ApproxRNNCell(ApproxLayer, nn.RNNCell):
@@ -103,13 +98,20 @@ class ApproxRNNCell(ApproxLayer, nn.RNNCell):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:  # noqa: A002
         """One step: [B, I] (or [I]) and h to h."""
-        if input.ndim == 1:
-            return ApproxRNNCell.forward(self, input[None], None if hx is None else hx[None])[0]
-        shape = input.shape[0], self.hidden_size
-        state = input.new_zeros(shape) if hx is None else hx
-        _check_state((state,), [shape])
-        products = _cell_products(self, self.products, input, state)
-        return rnn_step(*products, (state,), self.nonlinearity)[0]
+        step = functools.partial(rnn_step, nonlinearity=self.nonlinearity)
+        return _hidden_step(self, self.products, step, input, hx)
+
+
+def _hidden_step(
+    cell: nn.RNNCellBase, products: LayerProducts, step: Step, x: Tensor, h: Tensor | None
+) -> Tensor:
+    """One step of a cell whose state is h alone."""
+    if x.ndim == 1:
+        return _hidden_step(cell, products, step, x[None], None if h is None else h[None])[0]
+    shape = x.shape[0], cell.hidden_size
+    state = x.new_zeros(shape) if h is None else h
+    _check_state((state,), [shape])
+    return step(*_cell_products(cell, products, x, state), (state,))[0]
 
 
 def _cell_products(

@@ -3,8 +3,7 @@
  * `out` has the order of `x`, both without gaps. Where x has an infinity or NaN the scale is NaN, and so
  * are all codes; with is_scaled = 0 there is no scale, and these stay.
  */
-#include <stdint.h>
-#include <string.h>
+#include "fp32_words.h"
 
 struct encoding {
     int64_t count;
@@ -13,18 +12,6 @@ struct encoding {
 };
 
 enum { INFINITE = 0x7f800000, QUIET_NAN = 0x7fc00000, SIZE = 0x7fffffff, AT_ONCE = 1 << 12 };
-
-static inline float float_of(uint32_t word) {
-    float x;
-    memcpy(&x, &word, sizeof x);
-    return x;
-}
-
-static inline uint32_t word_of(float x) {
-    uint32_t word;
-    memcpy(&word, &x, sizeof word);
-    return word;
-}
 
 static int32_t largest_size(const float *x, int64_t count, int threads) {
     int32_t most = 0;

@@ -2,8 +2,7 @@
  *
  * x is [outer, depth, inner] without gaps, `out` likewise; 32 numbers along depth are a block.
  */
-#include <stdint.h>
-#include <string.h>
+#include "fp32_words.h"
 
 struct blocks {
     int64_t outer, depth, inner;
@@ -12,18 +11,6 @@ struct blocks {
 };
 
 enum { INFINITE = 0x7f800000, QUIET_NAN = 0x7fc00000, SIZE = 0x7fffffff, BLOCK = 32, SPAN = 64 };
-
-static inline float float_of(uint32_t word) {
-    float x;
-    memcpy(&x, &word, sizeof x);
-    return x;
-}
-
-static inline uint32_t word_of(float x) {
-    uint32_t word;
-    memcpy(&word, &x, sizeof word);
-    return word;
-}
 
 /* Elements lie on a grid: m bits of normal numbers, below those steps of the smallest. */
 struct grid {
