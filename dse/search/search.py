@@ -121,12 +121,13 @@ def _go(
     database: Database | None,
     deadline: float,
 ) -> None:
-    shown = Mirror(run, space_of(run.config, run.catalog), database)
-    shown.show(run.results().evaluations)
+    space, done = space_of(run.config, run.catalog), run.results().evaluations
+    shown = Mirror(run, space, database)
+    shown.show(done)
     baselines = train_baselines(run, pool, watcher)
     check_operands(run)
-    known = recost(run, run.results().evaluations, pool, watcher)
-    survey = survey_space(run, space_of(run.config, run.catalog), pool, watcher)
+    known = recost(run, done, pool, watcher)
+    survey = survey_space(run, space, pool, watcher)
     survey.check_constraints(run.config.constraints)
     found = Search(run, baselines, survey, known, watcher, shown).go(pool, deadline)
     finish(run, found, baselines, pool, watcher)
