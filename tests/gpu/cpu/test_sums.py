@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recorded_dots import CASES, recorded_dots
+from recorded_dots import CASES, RecordedDots, recorded_dots
 from torch import Tensor
 
 import axdse
@@ -23,6 +23,7 @@ from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import (
     CAREFUL_SUMS,
+    INLINED_SUMS,
     SUMS,
     VBMI,
     Kernel,
@@ -88,6 +89,8 @@ INT_SUMS = (
     "dot(terms=5,acc=int(19),overflow=saturate)",
 )
 KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
+# Fractions of 10 bits: their C model is compiled into the kernel.
+WITHOUT_TABLE = [case for case in CASES if not case.endswith(("bf16", "E4M3"))]
 Operands = Callable[[int, FloatFormat, int], Tensor]
 
 
@@ -532,14 +535,18 @@ def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> N
         assert not torch.equal(expected, trained(form))
 
 
-@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-@pytest.mark.parametrize("case", [case for case in CASES if case.endswith(("bf16", "E4M3"))])
+@pytest.mark.parametrize(
+    ("case", "kernel"),
+    [
+        pytest.param(case, kernel, id=f"{case}-{kernel.name}")
+        for case in CASES
+        for kernel in ((INLINED_SUMS,) if case in WITHOUT_TABLE else KERNELS.values())
+    ],
+)
 def test_kernels_give_recorded_dot_products_of_tensor_cores(case: str, kernel: Kernel) -> None:
     dots = recorded_dots(case)
-    plain = f"float(8,{dots.fraction_bits},product=wide)"
-    multiplication = handle(table("exact", parse_format(plain).name), dots.sum)
     a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
-    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], multiplication, False)
+    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], exact_products(dots), False)
     assert_same_bits(found[:, 0, 0], torch.from_numpy(dots.d.view(np.float32)))
 
 
@@ -549,12 +556,9 @@ SIDE = 50  # products of so many rows and columns at once, of which the diagonal
 @pytest.mark.parametrize("rows", [SIDE, pytest.param(None, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
 def test_operators_give_recorded_dot_products_of_tensor_cores(case: str, rows: int | None) -> None:
-    """Whatever the plan takes: with fractions of 10 bits, which have no table, the reference."""
     dots = recorded_dots(case).first(rows)
-    m = dots.fraction_bits
-    mac = parse_mac(f"exact(n={m + 1}) in float(8,{m},product=wide) sum {dots.sum.name}")
-    multiplication = handle(mac.candidate, mac.recipe)
-    assert plan(multiplication).choice == ("reference" if m == 10 else "sums")
+    multiplication = exact_products(dots)
+    assert plan(multiplication).choice == ("inlined sums" if case in WITHOUT_TABLE else "sums")
     a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
     for compute in (schema.torch.ops.axdse.gemm, reference.gemm_reference):
         parts = [
@@ -562,3 +566,10 @@ def test_operators_give_recorded_dot_products_of_tensor_cores(case: str, rows: i
             for x, y in zip(a.split(SIDE), b.split(SIDE), strict=True)
         ]
         assert_same_bits(torch.cat(parts), torch.from_numpy(dots.d.view(np.float32)))
+
+
+def exact_products(dots: RecordedDots) -> str:
+    """The handle of what that GPU computes."""
+    m = dots.fraction_bits
+    mac = parse_mac(f"exact(n={m + 1}) in float(8,{m},product=wide) sum {dots.sum.name}")
+    return handle(mac.candidate, mac.recipe)
