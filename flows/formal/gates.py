@@ -59,7 +59,8 @@ read_verilog -sv rtl.v
 hierarchy -check -top {top}
 proc
 flatten
-{registers}setundef -anyseq
+{registers}setundef -undef
+setundef -anyseq
 memory
 opt_expr -keepdc
 techmap -map beyond.v

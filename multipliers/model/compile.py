@@ -14,6 +14,7 @@ from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.translation_unit import (
     PARAMETERS,
     PRELUDE,
+    STREAMS,
     check_object,
     float_calls,
     integer_calls,
@@ -141,8 +142,9 @@ def _built(unit: str, making: _Making, model: Path, function: str, stem: Path) -
     if not whole.is_file():
         raise wrote_none(call[0])
     check_object(whole, model, function)
-    kept = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
-    compile_or_refuse([objcopy(), *kept, str(whole), str(built)], named(model), stem.parent)
+    names = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
+    names += [f"--redefine-sym={each}=axdse_{each}" for each in STREAMS]
+    compile_or_refuse([objcopy(), *names, str(whole), str(built)], named(model), stem.parent)
     return built
 
 

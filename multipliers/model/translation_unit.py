@@ -107,6 +107,14 @@ _MARKER = re.compile(r'# \d+ "((?:[^"\\]|\\.)*)"((?: \d)*)')
 _CODE = re.compile(
     rf"{_WORD}|\b(?:asm|__asm|__asm__)\b|\b(?:__)?optimize(?:__)?(?=\s*\(\s*[\"\d])"
 )
+# What a processor keeps or counts beside memory: clocks, random numbers, what it is, registers of
+# its state, in which a model could also note a call. Intrinsics and builtins of all targets.
+_PROCESSOR = re.compile(
+    r"\b\w*(?:rdtsc|rdpmc|rdpid|rdpru|rdrand|rdseed|(?:rd|wr|read|write)[fg]sbase|mxcsr"
+    r"|mm_[gs]etcsr|MM_[GS]ET_|cpuid|builtin_cpu_|x[gs]etbv|xsave|xrstor|fldenv|fnstenv|fnstsw"
+    r"|readeflags|writeeflags|pkru|rdssp|readcyclecounter|readsteadycounter|thread_pointer"
+    r"|[gs]et_fp[cs]r|builtin_FILE)\w*"
+)
 _PRAGMA = re.compile(r"^[^\S\n]*+#\s*pragma\s+(\w+)\s*(\w*)", re.MULTILINE)
 # Those that reach beyond the compiler's speed: names, sections, the meaning of what follows.
 _PRAGMAS = {"weak", "redefine_extname", "extern_prefix", "section", "GCC", "clang"}
@@ -124,12 +132,17 @@ _PLAIN = (
     "atoi atol atoll atof strtol strtoul strtoll strtoull strtod strtof __assert_fail "
     "memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strcpy strncpy strcat "
     "strncat strchr strrchr strstr strspn strcspn strpbrk isalnum isalpha isdigit islower "
-    "isupper isspace isxdigit ispunct tolower toupper printf fprintf sprintf snprintf puts "
-    "putchar putc fputs fputc fwrite fflush stdout stderr setjmp _setjmp __sigsetjmp longjmp "
-    "__stack_chk_fail axdse_parameter"
+    "isupper isspace isxdigit ispunct tolower toupper printf sprintf snprintf puts putchar "
+    "setjmp _setjmp __sigsetjmp longjmp __stack_chk_fail axdse_parameter"
 )
+# A FILE can be written, and so remember: a harness has others of these, which do nothing.
+STREAMS = "stdout stderr fprintf __fprintf_chk fputs fputc putc fwrite fflush".split()
 _PURE = frozenset(
-    [*_PLAIN.split(), *(f"{name}{end}" for name in _MATH.split() for end in ("", "f", "l"))]
+    [
+        *_PLAIN.split(),
+        *STREAMS,
+        *(f"{name}{end}" for name in _MATH.split() for end in ("", "f", "l")),
+    ]
 )
 # Checked, C23 and classifying variants of these.
 _VARIANT = re.compile(r"__(?:isoc(?:99|23)_)?(\w+?)(?:_chk)?")
@@ -229,7 +242,7 @@ def preprocess(
     text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, [*files])
     unit = text.decode("latin-1")
     own = "\n".join(_own_lines(unit))
-    _refuse_code(own, model)
+    _refuse_code(own_text(unit), model)
     if any("main" in each for each in files.values()):
         _refuse_other_main(own, call, model, folder, [*files])
     if not any(_ASKS.search(_SPLICE.sub("", each)) for each in files.values()):
@@ -238,13 +251,14 @@ def preprocess(
     (folder / "around.c").write_text(f'#include "{model.resolve()}"\n')
     (folder / "outer.c").write_text('#include "around.c"\n')
     call[-1:] = ["-Wno-builtin-macro-redefined", '-D__DATE__=""', '-D__TIME__=""']
-    call += ['-D__TIMESTAMP__=""', "-E", str(folder / "outer.c")]
+    call += ['-D__TIMESTAMP__=""', '-D__FILE__=""', '-D__FILE_NAME__=""']
+    call += ["-E", str(folder / "outer.c")]
     again = compile_or_refuse(call, named(model), folder, [*files]).decode("latin-1")
     if _words(own) != _words("\n".join(_own_lines(again))):
         raise AxdseError(
             f"the C model {model.name} is the same wherever it is compiled",
             "it asks for its place or for the time",
-            "remove __INCLUDE_LEVEL__, __BASE_FILE__, __DATE__ and the like",
+            "remove __FILE__, __INCLUDE_LEVEL__, __DATE__ and the like",
         )
     return unit
 
@@ -300,7 +314,24 @@ def _own_lines(unit: str) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return text.split()
+    """The words of a text without its `main`, which is not compiled."""
+    words, main = _TOKEN.findall(text), _TOKEN.findall(_PROGRAM)
+    for at in range(len(words)):
+        if words[at : at + len(main)] == main and "{" in words[at:]:
+            opens = words.index("{", at)
+            if ";" not in words[at:opens]:
+                return words[:at] + words[_closing(words, opens) :]
+    return words
+
+
+def _closing(words: list[str], opens: int) -> int:
+    """The place behind the brace that closes one."""
+    depth = 0
+    for at in range(opens, len(words)):
+        depth += {"{": 1, "}": -1}.get(words[at], 0)
+        if not depth:
+            return at + 1
+    return len(words)
 
 
 def _refuse_code(own: str, model: Path) -> None:
@@ -311,6 +342,8 @@ def _refuse_code(own: str, model: Path) -> None:
     for match in _CODE.finditer(own):
         if match[0][0] not in "\"'":
             raise AxdseError(rule, match[0], "write it in C")
+    if asked := _PROCESSOR.search(own):
+        raise AxdseError(rule, f"{asked[0]} asks what is no operand", "remove it")
 
 
 def integer_calls(function: str, build: str, call: IntegerCall, language: Language) -> str:

@@ -23,6 +23,9 @@ from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compile
 _BOUNDED = (
     "-O2",
     "-fno-strict-aliasing",
+    # Sums wrap, as in kernels: `uint32_t f(uint16_t a, uint16_t b) { return a * b; }` overflows an
+    # int, of which a compiler may make what suits it.
+    "-fwrapv",
     "-ffp-contract=off",
     "-fno-pie",  # constant tables of addresses need no relocation, so they are read-only
     "-fsanitize=bounds,shift-exponent",

@@ -154,6 +154,39 @@ REFUSED = {
         "uint8_t n = p[64]; p[64] = n + 1; free((void *)p); return n & 15; }",
         "pure function",
     ),
+    "file": (CORE + '{ return __FILE__[0] == 47 ? a * b : 0; }', "the same wherever"),
+    "file_by_builtin": (CORE + "{ return __builtin_FILE()[0] * b; }", "asks what is no operand"),
+    "file_beside_main": (
+        "int main(int, char **); " + CORE + '{ return __FILE__[0] * b; }'
+        "int main(int n, char **t) { return n; }",
+        "the same wherever",
+    ),
+    "processor": (
+        "#include <cpuid.h>\n" + CORE + "{ unsigned x = 0; __get_cpuid(1, &x, &x, &x, &x); "
+        "return a * b + (x == 7); }",
+        "__get_cpuid asks what is no operand",
+    ),
+    "processor_by_macro": (
+        "#include <cpuid.h>\n" + CORE + "{ unsigned x; __cpuid(1, x, x, x, x); return x & 15; }",
+        "nothing else: __asm__",
+    ),
+    "base_of_a_segment": (
+        '__attribute__((target("fsgsbase")))' + CORE + "{ uint64_t n = "
+        "__builtin_ia32_rdgsbase64(); __builtin_ia32_wrgsbase64(n + 1); return a * b + n / 999; }",
+        "__builtin_ia32_rdgsbase64 asks",
+    ),
+    "flags_of_floats": (
+        "#include <xmmintrin.h>\n" + CORE + "{ _mm_setcsr(_mm_getcsr() ^ 64); return a * b; }",
+        "_mm_setcsr asks",
+    ),
+    "stream_as_memory": (
+        CORE + "{ volatile int *n = (int *)stdout + 50; return a * b + (++*n > 999999); }",
+        "must not crash",
+    ),
+    "stream_as_counter": (
+        CORE + "{ stderr = (FILE *)((uintptr_t)stderr + 1); return a * b; }",
+        "must not crash",
+    ),
     "address": (CORE + "{ uint64_t x; return ((uintptr_t)&x >> 12) & 15; }", "pure function"),
 }  # fmt: skip
 
@@ -181,6 +214,13 @@ ODD = {
     "text_as_table": CORE + '{ return a * b + ("\\0\\0\\0\\0"[a & 3]); }',
     "words_in_text": CORE + '{ return a * b + (sizeof "asm(x)" == 0); } // asm volatile',
     "own_main": RIGHT + " int main(void) { return core(1, 2) == 2; }",
+    "main_in_a_file": RIGHT + ' int main(void) { return !printf("%s", __FILE__) ? 0 : 1; }',
+    "assertion": "#include <assert.h>\n" + CORE + "{ assert(a < 16); return a * b; }",
+    "streams": (
+        CORE + '{ int n = fprintf(stderr, "%d\\n", (int)a); fputs("x", stdout); fputc(10, stderr); '
+        'return a * b + (n > 3) + fflush(stdout) + fwrite("abc", 1, 3, stderr) - 3; }'
+    ),
+    "sum_that_wraps": CORE + "{ int n = 2147483647; n += b; return a * b + (n < 0 && !b); }",
     "own_memcpy": "void *memcpy(void *d, const void *s, size_t n) { return d; } " + RIGHT,
     "recursion": (
         "static uint64_t f(uint64_t a, uint64_t b) "
