@@ -19,9 +19,9 @@ def lanes_of(codes: np.ndarray, width: int) -> np.ndarray:
     if codes.ndim > 1:
         parts = (lanes_of(codes[:, at // 64], min(64, width - at)) for at in range(0, width, 64))
         return np.concatenate([*parts, np.zeros((0, -(-len(codes) // 64)), np.uint64)])
-    shifts = np.arange(width, dtype=np.uint64)[:, None]
-    bits = ((codes.astype(np.uint64) >> shifts) & np.uint64(1)).astype(np.uint8)
-    packed = np.packbits(bits, axis=1, bitorder="little")
+    octets = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8).reshape(-1, 8)
+    rows = np.unpackbits(octets[:, : -(-width // 8)], axis=1, bitorder="little")
+    packed = np.packbits(np.ascontiguousarray(rows.T[:width]), axis=1, bitorder="little")
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
 

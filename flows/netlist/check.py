@@ -150,7 +150,7 @@ def check_core(
     Args:
         netlist: the core.
         multiplier: what it was mapped from.
-        limit_s: CPU time for ABC, in seconds.
+        limit_s: CPU time for ABC, in seconds; 0: it is not asked.
 
     Raises:
         AxdseError: they differ, operands are shown; or a tool or the model fails.
@@ -178,7 +178,7 @@ def check_unit(
     Args:
         netlist: the unit.
         candidate: what it was mapped from.
-        limit_s: CPU time for ABC, in seconds.
+        limit_s: CPU time for ABC, in seconds; 0: it is not asked.
 
     Raises:
         AxdseError: they differ, operands are shown; or a tool or the model fails.
@@ -226,7 +226,7 @@ def _exhaust(netlist: Netlist, multiplier: Multiplier) -> NetlistProof:
 def _proof(netlist: Netlist, stimulus: Stimulus, rtl: Rtl, limit_s: float) -> NetlistProof:
     if stimulus.exhaustive:
         return NetlistProof("exhaustive", stimulus.vectors)
-    proven = not rtl.pipeline and is_mapped(netlist, rtl, limit_s)
+    proven = limit_s and not rtl.pipeline and is_mapped(netlist, rtl, limit_s)
     return NetlistProof("cec" if proven else "sampled", stimulus.vectors)
 
 

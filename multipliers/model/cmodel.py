@@ -66,13 +66,15 @@ def _kept_table(multiplier: Multiplier, _model: str, _compiler: tuple[str, str])
 
 
 def products(multiplier: Multiplier, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return f(a[i], b[i]) as uint64 of the shape of `a`; for domains too large to tabulate.
+    """Return f(a[i], b[i]) as uint64 of the shape of `a`; a small table is made and looked up.
 
     Raises:
         AxdseError: as `tabulate`.
     """
     if multiplier.family.takes_floats:
         return np.asarray(_float_model_table(multiplier)[a, b])
+    if multiplier.a_bits + multiplier.b_bits <= _KEPT_BITS:
+        return np.asarray(table_of(multiplier)[a, b])
     if not a.size:
         return np.zeros(a.shape, dtype=np.uint64)
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)

@@ -23,7 +23,7 @@ from axdse.flows.cost.parallel import in_parallel
 from axdse.flows.cost.record import FastCost
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
 from axdse.flows.liberty.library import Library, mappable, read_library
-from axdse.flows.netlist.check import NetlistProof, check_design
+from axdse.flows.netlist.check import CEC_LIMIT_S, NetlistProof, check_design
 from axdse.flows.netlist.flat import FlatLibrary
 from axdse.flows.netlist.netlist import Netlist
 from axdse.flows.netlist.synthesis import ABC_SCRIPT
@@ -42,7 +42,11 @@ BATCH = 32  # designs in one process
 
 
 def fast_costs(
-    designs: Sequence[Design], library: Path | None = None, jobs: int | None = None
+    designs: Sequence[Design],
+    library: Path | None = None,
+    jobs: int | None = None,
+    *,
+    prove: bool = True,
 ) -> Iterator[FastCost | AxdseError]:
     """Yield the cost of each design in order, cached as soon as it is there.
 
@@ -53,11 +57,14 @@ def fast_costs(
         designs: cores and units without registers.
         library: a Liberty file; None: the default one.
         jobs: batches at once; default: one on each core.
+        prove: whether netlists beyond exhaustion are proven equal to their RTL, most of the time;
+            else they are compared with the C model on a sample alone.
 
     Raises:
         AxdseError: a tool or the library is missing.
     """
-    flow = _Flow(mappable(read_library(library)), tuple(find_tool(name).version for name in TOOLS))
+    versions = tuple(find_tool(name).version for name in TOOLS)
+    flow = _Flow(mappable(read_library(library)), versions, CEC_LIMIT_S if prove else 0.0)
     jobs = jobs or cores()
     size = max(1, min(BATCH, -(-len(designs) // jobs)))
     batches = [designs[at : at + size] for at in range(0, len(designs), size)]
@@ -81,6 +88,7 @@ class _Flow:
 
     library: Library
     tools: tuple[str, ...]
+    cec_limit_s: float
 
     @cached_property
     def _flat(self) -> FlatLibrary:
@@ -90,7 +98,8 @@ class _Flow:
     def basis(self) -> str:
         """SHA-256 (hex) of all that a cost depends on but the design."""
         recipes = WORDS, GATES, MAP, ABC_SCRIPT
-        return digest(self.library.digest, *self.tools, *recipes, code_digest(__name__))
+        known = self.library.digest, *self.tools, *recipes, str(self.cec_limit_s)
+        return digest(*known, code_digest(__name__))
 
     def costs(self, batch: Sequence[Design]) -> list[FastCost | AxdseError]:
         """The cost of each design of a batch, from the cache or computed."""
@@ -144,7 +153,9 @@ class _Flow:
 
     def _measured(self, job: _Job, netlist: Netlist) -> FastCost:
         flat = mapped(netlist, self._flat)
-        proof = _exhaustive(flat, job.design) or check_design(netlist, job.design)
+        proof = _exhaustive(flat, job.design) or check_design(
+            netlist, job.design, self.cec_limit_s
+        )
         area = netlist.area_um2
         return FastCost(
             design=job.name,

@@ -15,6 +15,7 @@ from axdse.flows.cost.fast import estimate as fast_cost
 from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.record import FastCost
 from axdse.flows.liberty.library import read_library
+from axdse.flows.netlist import check
 from axdse.flows.netlist.delays import delays_of
 from axdse.flows.netlist.synthesis import synthesise
 from axdse.flows.tools import find_tool
@@ -58,6 +59,32 @@ def test_a_unit_is_costed_whole() -> None:
     (fast,) = only([unit])
     assert fast.design == unit.name
     assert fast.area_um2 == pytest.approx(unit_cost(unit, aim="area").area_um2, rel=0.1)
+
+
+def test_a_survey_of_units_asks_for_a_sample_alone(
+    fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is said, is the same cost otherwise, and no answer to who asks for the proof."""
+    unit = Candidate(core("mitchell(m=2)"), parse_format("float(8,2)"))
+    (proven,) = fast_costs([unit])
+    with monkeypatch.context() as patch:
+        patch.delattr(check, "is_mapped")
+        (sampled,) = fast_costs([unit], prove=False)
+    assert isinstance(proven, FastCost)
+    assert isinstance(sampled, FastCost)
+    assert (proven.proof.method, sampled.proof.method) == ("cec", "sampled")
+    assert sampled.proof.vectors == proven.proof.vectors > 100_000
+    assert replace(sampled, proof=proven.proof, basis=proven.basis, date=proven.date) == proven
+    assert only([unit]) == [proven]
+
+
+def test_a_sample_finds_a_unit_that_is_not_its_model(tmp_path: Path, fresh_cache: Path) -> None:
+    wrong = with_text(
+        tmp_path, "other", EXACT.replace("a * b", "a * b + 8 * (a == 5)"), "exact(n=3)"
+    )
+    (error,) = fast_costs([Candidate(wrong, parse_format("float(8,2)"))], prove=False)
+    assert isinstance(error, AxdseError)
+    assert "must compute what the C model does" in str(error)
 
 
 def computed(designs: list[Multiplier], cache: Path) -> dict[str, FastCost]:
