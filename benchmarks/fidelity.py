@@ -33,8 +33,7 @@ import torch
 from pydantic import TypeAdapter
 
 from axdse.dse.bench.machine_record import record
-from axdse.dse.report.summary import interval95
-from axdse.dse.run.evaluation import estimate, paired_difference
+from axdse.dse.run.intervals import estimate, interval95, paired_difference
 from axdse.dse.training.datasets import load
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import Made, make

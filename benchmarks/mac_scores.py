@@ -25,8 +25,7 @@ from pydantic import TypeAdapter
 from tasks import Training, key, trained
 
 from axdse.dse.bench.machine_record import record
-from axdse.dse.report.summary import interval95
-from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.workloads import find_workload
 

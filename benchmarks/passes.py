@@ -23,8 +23,7 @@ from tasks import REFERENCE, Training, key, trained
 from tasks import RESULTS as KNOWN
 
 from axdse.dse.bench.machine_record import record
-from axdse.dse.report.summary import interval95
-from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.workloads import find_workload
 from axdse.multipliers.designs.design_point import PRODUCTS

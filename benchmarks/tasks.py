@@ -23,8 +23,7 @@ import torch
 from pydantic import TypeAdapter
 
 from axdse.dse.bench.machine_record import record
-from axdse.dse.report.summary import interval95
-from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.train import train
 from axdse.dse.training.workloads import find_workload

@@ -26,9 +26,8 @@ from axdse.dse.cli.options import (
 )
 from axdse.dse.ending import going_on
 from axdse.dse.limits import MOST_EPOCHS, MOST_SEEDS
-from axdse.dse.report.summary import interval95
 from axdse.dse.run.config import load_config
-from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.records import Epoch, Goal, History, TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.multipliers.designs.design_point import NATIVE, DesignPoint

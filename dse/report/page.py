@@ -37,17 +37,10 @@ from axdse.dse.report.recommendation import (
     trades,
     versus,
 )
-from axdse.dse.report.summary import (
-    Finalist,
-    Interval,
-    Part,
-    gather,
-    interval95,
-    names_of,
-    title_of,
-)
+from axdse.dse.report.summary import Finalist, Part, gather, names_of, title_of
 from axdse.dse.run.config import dump_config
-from axdse.dse.run.evaluation import Evaluation, Status, paired_difference
+from axdse.dse.run.evaluation import Evaluation, Status
+from axdse.dse.run.intervals import Interval, interval95, paired_difference
 from axdse.dse.run.objectives import AREA, DELAY, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.dse.training.records import Goal

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from axdse.dse.report.figures import FIGURES, Figure, figure_of
 from axdse.dse.report.practice import Practice
-from axdse.dse.report.summary import Finalist, Interval, interval95
-from axdse.dse.run.evaluation import paired_difference
+from axdse.dse.report.summary import Finalist
+from axdse.dse.run.intervals import Interval, interval95, paired_difference
 from axdse.dse.run.objectives import Objective, non_dominated
 from axdse.flows.accelerator.network import AcceleratorCost
 

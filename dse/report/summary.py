@@ -1,12 +1,11 @@
 """Which numbers of a run do page, picture and tables show?"""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from axdse.dse.run.evaluation import Baseline, Estimate, FrontPoint
+from axdse.dse.run.evaluation import Baseline, FrontPoint
+from axdse.dse.run.intervals import Interval, interval95
 from axdse.dse.run.objectives import AREA, Measured, Objective
-from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.accelerator.network import AcceleratorCost, LayerEnergy
 from axdse.flows.cost.point import PointCost
 from axdse.flows.cost.record import Cost
@@ -17,45 +16,6 @@ from axdse.multipliers.formats import Format
 from axdse.multipliers.tables.error_metrics import ErrorMetrics, error_metrics
 
 FEW = 3  # cores that a label names
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with its 95 % confidence interval over seeds.
-
-    Attributes:
-        mean: of scores, or of differences of two.
-        half: half width of the interval; NaN for a single seed.
-    """
-
-    mean: float
-    half: float
-
-    def text(self, goal: Goal = ACCURACY) -> str:
-        """Text such as `87.9 ± 0.4`, in the unit of the metric; without ± for a single seed."""
-        mean = f"{goal.shown(self.mean):.{goal.digits}f}"
-        if math.isnan(self.half):
-            return mean
-        return f"{mean} ± {abs(goal.shown(self.half)):.{goal.digits}f}"
-
-    def signed(self, goal: Goal = ACCURACY) -> str:
-        """As `text`, with a sign: for differences of the metric, in its points."""
-        shown = goal.shown(self.mean)
-        size = Interval(math.copysign(self.mean, goal.score(1.0)), self.half).text(goal)
-        if not float(f"{shown:.{goal.digits}f}"):
-            return size
-        return ("\N{MINUS SIGN}" if shown < 0 else "+") + size
-
-
-def interval95(estimate: Estimate) -> Interval:
-    """Student's interval: few seeds make it wide, as they should."""
-    freedom = estimate.seeds - 1
-    if freedom < 1:
-        return Interval(estimate.mean, math.nan)
-    from scipy.special import stdtrit  # commands that print no interval start without it
-
-    # The quantile of Student's t that leaves 2.5 % on either side.
-    return Interval(estimate.mean, float(stdtrit(freedom, 0.975)) * estimate.standard_error)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """What was found? Evaluations, baselines, points of the front."""
 
-import math
-import statistics
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
+from axdse.dse.run.intervals import Estimate, estimate
 from axdse.dse.training.records import History
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.cost.point import PointCost
@@ -25,32 +24,6 @@ Point = Annotated[
 ]
 NATIVE = DesignPoint.uniform(None)
 Status = Literal["complete", "dominated", "infeasible", "diverged", "failed"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds.
-
-    Attributes:
-        mean: arithmetic mean.
-        standard_error: sample standard deviation / sqrt(seeds); NaN for a single seed.
-        seeds: number of values.
-    """
-
-    mean: float
-    standard_error: float
-    seeds: int
-
-
-def estimate(values: tuple[float, ...]) -> Estimate:
-    """Mean and standard error of one value per seed."""
-    spread = statistics.stdev(values) if len(values) > 1 else math.nan
-    return Estimate(statistics.fmean(values), spread / math.sqrt(len(values)), len(values))
-
-
-def paired_difference(ours: tuple[float, ...], theirs: tuple[float, ...]) -> Estimate:
-    """Estimate of (ours - theirs), seed by seed: what the seeds share cancels."""
-    return estimate(tuple(a - b for a, b in zip(ours, theirs, strict=True)))
 
 
 @dataclass(frozen=True)

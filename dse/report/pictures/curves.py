@@ -17,10 +17,10 @@ from axdse.dse.report.pictures.chart import (
     shape,
     spread,
 )
-from axdse.dse.report.summary import interval95
 from axdse.dse.run.config import SearchConfig
-from axdse.dse.run.evaluation import Evaluation, estimate
+from axdse.dse.run.evaluation import Evaluation
 from axdse.dse.run.hypervolume import hypervolume
+from axdse.dse.run.intervals import estimate, interval95
 from axdse.dse.run.objectives import Losses, Measured, losses
 from axdse.dse.training.records import Goal, History
 

@@ -24,8 +24,9 @@ from axdse.dse.report.pictures.chart import (
 )
 from axdse.dse.report.pictures.labels import Box, Label, place
 from axdse.dse.report.practice import Practice
-from axdse.dse.report.summary import Finalist, Interval, interval95, names_of, title_of
-from axdse.dse.run.evaluation import Baseline, Evaluation, estimate
+from axdse.dse.report.summary import Finalist, names_of, title_of
+from axdse.dse.run.evaluation import Baseline, Evaluation
+from axdse.dse.run.intervals import Interval, estimate, interval95
 from axdse.dse.run.objectives import Measured, Objective
 from axdse.dse.training.records import Goal
 from axdse.flows.accelerator.network import AcceleratorCost

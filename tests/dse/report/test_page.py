@@ -12,9 +12,10 @@ from axdse.dse.report.figures import FIGURES, PERIOD, STEP, Figure
 from axdse.dse.report.page import Material, finalists_of, front_panels, material_of, render
 from axdse.dse.report.practice import Practice, practices_of
 from axdse.dse.report.recommendation import find_answer, saving, trades, versus
-from axdse.dse.report.summary import Finalist, Interval, interval95
+from axdse.dse.report.summary import Finalist
 from axdse.dse.run.config import dump_config, parse_config
-from axdse.dse.run.evaluation import Estimate, FrontPoint, Vetoed
+from axdse.dse.run.evaluation import FrontPoint, Vetoed
+from axdse.dse.run.intervals import Estimate, Interval, interval95
 from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
 from axdse.dse.training.records import Goal
