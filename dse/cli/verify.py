@@ -482,7 +482,8 @@ def _notes(report: RtlReport) -> list[str]:
     if not report.passed and report.latency:
         notes.append("no latency fits, or not the one given; the nearest is shown")
     if report.latency:
-        notes.append(f"a pipeline, {report.latency} clock edges from operands to product")
+        edges = "1 clock edge" if report.latency == 1 else f"{report.latency} clock edges"
+        notes.append(f"a pipeline, {edges} from operands to product")
     return notes
 
 

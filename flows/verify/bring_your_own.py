@@ -111,7 +111,7 @@ def read_design(
         cells = [as_verilog(path, folder) for path in cells]
     source = gather(paths, pins.top, cells)
     told = ""
-    if model and folder and is_table(model):
+    if model and folder and (is_table(model) or model.suffix in (".csv", ".tsv")):
         model, table = as_c_model(model, pins, folder)
         pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
     elif pins.index:
@@ -144,6 +144,10 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
     """As `read_design`, for Verilog whose modules are known; a folder is for a model to make."""
     known = {module.name: module for module in modules}
     top = known[_top_module(source, known, pins.top)]
+    for name, _ in pins.parameters:
+        if name not in top.parameters:
+            rule = f"--parameter names one of {top.name}"
+            raise AxdseError(rule, name, did_you_mean(name, top.parameters))
     if pins.parameters or pins.ties or pins.ignored:
         source = replace(source, stem=top.name)
         valued = {module.name: module for module in _modules_of(source, pins.parameters)}

@@ -10,7 +10,7 @@ from axdse.flows.verify.pins import Pins
 from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
-CLOCK = re.compile(r"(i_)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
+CLOCK = re.compile(r"(i_)?(a|sys_?)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
 RESET = re.compile(
     r"(i_)?(?P<not>n_?)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )

@@ -15,6 +15,7 @@ from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
 from axdse.multipliers.errors import AxdseError
 
+MASK = (1 << 32) - 1  # of an integer
 Parameters = tuple[tuple[str, int], ...]
 TOGETHER_LIMIT_S = 120
 # What a stranger's file may take before anything is known of it.
@@ -44,12 +45,14 @@ class Module:
 
     Attributes:
         widest_net: bits of its widest internal net.
+        parameters: their names.
     """
 
     name: str
     ports: tuple[ModulePort, ...]
     cells: frozenset[str]
     widest_net: int
+    parameters: frozenset[str] = frozenset()
 
     @property
     def registers(self) -> tuple[str, ...]:
@@ -123,7 +126,11 @@ def _set(parameters: Parameters, source: Source) -> str:
     """The command that gives the top module's parameters their values."""
     if not parameters:
         return ""
-    values = " ".join(f"-set {script_word(name)} {value}" for name, value in parameters)
+    # chparam takes a minus for the end of its options.
+    texts = {
+        name: f"{value}" if value >= 0 else f"32'sh{value & MASK:x}" for name, value in parameters
+    }
+    values = " ".join(f"-set {script_word(name)} {text}" for name, text in texts.items())
     return f"chparam {values} {script_word(source.stem)}\n"
 
 
@@ -165,6 +172,7 @@ def _modules(design: dict[str, Any]) -> tuple[Module, ...]:
             ),
             frozenset(cell["type"] for cell in module["cells"].values()),
             max((len(net["bits"]) for net in module["netnames"].values()), default=0),
+            frozenset(module.get("parameter_default_values", ())),
         )
         for name, module in design["modules"].items()
     )

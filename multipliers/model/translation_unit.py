@@ -136,7 +136,10 @@ _PLAIN = (
     "setjmp _setjmp __sigsetjmp longjmp __stack_chk_fail axdse_parameter"
 )
 # A FILE can be written, and so remember: a harness has others of these, which do nothing.
-STREAMS = "stdout stderr fprintf __fprintf_chk fputs fputc putc fwrite fflush".split()
+STREAMS = (
+    *("stdout", "stderr", "fprintf", "__fprintf_chk"),
+    *("fputs", "fputc", "putc", "fwrite", "fflush"),
+)
 _PURE = frozenset(
     [
         *_PLAIN.split(),

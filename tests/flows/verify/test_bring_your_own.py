@@ -709,10 +709,30 @@ def test_pins_of_ports_and_parameters(design: MakeDesign) -> None:
         (Pins(ties=(("mode", 4),)), "mode has 2 bits: 4"),
         (Pins(ties=(("over", 0),)), "--tie names an input of mine: over"),
         (Pins(ignored=("a",)), "--ignore names an output of mine: a"),
-        (Pins(parameters=(("M", 4),)), "Yosys must accept|parameter"),
+        (Pins(parameters=(("M", 4),)), "--parameter names one of mine: M; choose from K, N"),
     ):
         with pytest.raises(AxdseError, match=message):
             design(rtl, model, wrong)
+
+
+def test_a_parameter_may_be_negative(design: MakeDesign) -> None:
+    rtl = (
+        "module mine #(parameter K = 0)(input [3:0] a, b, output [7+K:0] p);"
+        " assign p = a * b + K + 1; endmodule\n"
+    )
+    found = design(
+        rtl, "int mine(int a, int b) { return a * b & 127; }", Pins(parameters=(("K", -1),))
+    )
+    assert found.rtl.product_bits == 7
+    assert check_design(found).verdict == "exhaustive"
+
+
+def test_a_table_with_words_is_no_c_file(tmp_path: Path) -> None:
+    table, rtl = tmp_path / "mine.csv", tmp_path / "mine.v"
+    table.write_text("0.0,0.0\n0.0,1.0\n")
+    rtl.write_text("module mine(input a, b, output [1:0] p); assign p = a * b; endmodule\n")
+    with pytest.raises(AxdseError, match="a table is lines of integers"):
+        read_design(table, rtl, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -735,6 +755,16 @@ def test_levels_against_their_names_are_found_and_told(
     assert (report.passed, report.latency) == (True, 1)
     assert levels in report.levels
     assert bool(levels) == bool(report.levels)
+
+
+@pytest.mark.parametrize("clock", ["aclk", "sys_clk", "i_clk", "CLK"])
+def test_a_clock_has_many_names(clock: str, design: MakeDesign) -> None:
+    body = f"always @(posedge {clock}) p <= a * b;"
+    pipeline = design(
+        _v(f"input {clock}, input [3:0] a, b, output reg [7:0] p", body)
+    ).rtl.pipeline
+    assert pipeline is not None
+    assert pipeline.clock == clock
 
 
 def test_a_pinned_level_is_kept(design: MakeDesign) -> None:

@@ -217,7 +217,8 @@ ODD = {
     "main_in_a_file": RIGHT + ' int main(void) { return !printf("%s", __FILE__) ? 0 : 1; }',
     "assertion": "#include <assert.h>\n" + CORE + "{ assert(a < 16); return a * b; }",
     "streams": (
-        CORE + '{ int n = fprintf(stderr, "%d\\n", (int)a); fputs("x", stdout); fputc(10, stderr); '
+        CORE
+        + '{ int n = fprintf(stderr, "%d\\n", (int)a); fputs("x", stdout); fputc(10, stderr); '
         'return a * b + (n > 3) + fflush(stdout) + fwrite("abc", 1, 3, stderr) - 3; }'
     ),
     "sum_that_wraps": CORE + "{ int n = 2147483647; n += b; return a * b + (n < 0 && !b); }",
