@@ -24,7 +24,13 @@ from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.model.unit_oracle import significand_products, unit_products
-from axdse.multipliers.sums.reference import Terms, add_up, add_up_integers, format_terms
+from axdse.multipliers.sums.reference import (
+    Terms,
+    add_up,
+    add_up_integers,
+    block_terms,
+    format_terms,
+)
 from axdse.multipliers.tables.lut import Lut
 
 BLOCK_PRODUCTS = 1 << 20
@@ -59,7 +65,7 @@ def conv2d_input_gradient_reference(
     shape: Convolution,
 ) -> Tensor:
     """Weight times what each pixel sees of the gradient through each tap, if it sees any."""
-    result = grad.new_zeros(shape.image_size, dtype=_dtype(resolve(multiplication).format))
+    result = grad.new_zeros(shape.image_size, dtype=sum_type(resolve(multiplication).format))
     for high, wide in _parts(shape, apart=resolve(multiplication).sum is not None):
         result[:, :, high.pixels[:, None], wide.pixels] = _gradient_part(
             grad, weight, multiplication, swap, shape, high, wide
@@ -153,7 +159,7 @@ def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor 
         return _summed(a, b, known, swap, exists)
     multiply = _multiply(known.form, a.device)
     (count, rows, depth), columns = a.shape, b.shape[2]
-    result = torch.zeros(count, rows, columns, dtype=_dtype(known.format), device=a.device)
+    result = torch.zeros(count, rows, columns, dtype=sum_type(known.format), device=a.device)
     if isinstance(known.format, FloatFormat):
         a, b = round_float(a, known.format), round_float(b, known.format)
     step = max(1, BLOCK_PRODUCTS // max(1, result.numel()))
@@ -168,8 +174,10 @@ def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor 
     return result
 
 
-def _dtype(number_format: Format) -> torch.dtype:
-    return torch.int32 if isinstance(number_format, IntFormat) else torch.float32
+def sum_type(number_format: Format) -> torch.dtype:
+    """What the products of a format become when they are added."""
+    is_int = isinstance(number_format, IntFormat) and not number_format.is_mx
+    return torch.int32 if is_int else torch.float32
 
 
 def _summed(
@@ -177,7 +185,7 @@ def _summed(
 ) -> Tensor:
     """As `_sums`, of a recipe: `axdse.multipliers.sums.reference` on the terms of each output."""
     (count, rows, depth), columns = a.shape, b.shape[2]
-    result = torch.zeros(count, rows, columns, dtype=_dtype(known.format))
+    result = torch.zeros(count, rows, columns, dtype=sum_type(known.format))
     step = max(1, BLOCK_PRODUCTS // max(1, columns * depth))
     for group in range(count):
         right = b[group].T.cpu()[None]
@@ -197,6 +205,8 @@ def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | No
     if isinstance(form, Lut) and isinstance(form.format, IntFormat):
         table = torch.from_numpy(form.entries.astype("int32"))
         products = int_products(a, b, table).numpy()
+        if known.format.is_mx:
+            return add_up(known.sum.of_steps, _block_terms(a, b, products, known))
         products = products if there is None else np.where(there, products, 0)
         return add_up_integers(known.sum, products).astype(np.int32)
     number_format = known.format
@@ -208,6 +218,14 @@ def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | No
         special = np.where(there, terms.special, np.float32(0))
         terms = replace(terms, significand=significand, special=special)
     return add_up(known.sum, terms)
+
+
+def _block_terms(a: Tensor, b: Tensor, products: np.ndarray, known: Multiplication) -> Terms:
+    """Of operands {scale, element}, int16 that broadcast to their products [..., K]."""
+    assert isinstance(known.format, IntFormat)
+    assert known.sum
+    first, second = (x.numpy().astype(np.int64) >> 8 & 0xFF for x in (a, b))
+    return block_terms((first, second), products.astype(np.int64), known.format, known.sum.terms)
 
 
 def _terms(form: Form, number_format: FloatFormat, a: np.ndarray, b: np.ndarray) -> Terms:
@@ -239,7 +257,7 @@ def _multiply(form: Form, device: torch.device) -> Callable[[Tensor, Tensor], Te
 
 
 def int_products(a: Tensor, b: Tensor, table: Tensor) -> Tensor:
-    """Return T(a, b), int32; int8 codes are indexed by their two's complement byte."""
+    """Return T(a, b), int32; codes are indexed by their two's complement byte, the lowest."""
     return table[a.int() & 0xFF, b.int() & 0xFF]
 
 

@@ -12,8 +12,9 @@ Rounding = Literal["truncate", "nearest", "stochastic"]
 Product = Literal["narrow", "wide"]
 Sum = Literal["fp32", "bf16", "fp16"]
 FloatScale = Literal["tensor", "none", "block32"]
-IntScale = Literal["tensor", "channel"]
+IntScale = Literal["tensor", "channel", "block32"]
 BLOCK = 32  # operands along k that share a scale, in the formats of OCP MX
+SCALE_BITS = 8  # of that scale: a power of two by its exponent, the largest code being NaN
 # Of each element of OCP MX 1.0, by its widths: its largest number.
 MX_LARGEST = {(4, 3): 448.0, (5, 2): 57344.0, (3, 2): 28.0, (2, 3): 7.5, (2, 1): 6.0}
 
@@ -130,7 +131,9 @@ class IntFormat:
     Attributes:
         bits: width of a code.
         scale: what shares a scale: "tensor", or each "channel", a row or column that one product
-            of matrices does not sum over.
+            of matrices does not sum over. "block32" is MXINT8 of OCP MX 1.0, and the same of
+            other widths: 32 operands along k share a power of two, and a code q stands for
+            q 2^-(bits - 2) of it.
 
     Raises:
         AxdseError: bits is not within 2..8.
@@ -146,6 +149,8 @@ class IntFormat:
     @property
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
+        if self == _ALIASES["mxint8"]:
+            return "mxint8"
         return f"int{self.bits}" + ("" if self.scale == "tensor" else f"(scale={self.scale})")
 
     @property
@@ -157,6 +162,26 @@ class IntFormat:
     def spelled_out(self) -> str:
         """The text that digests of tables hold."""
         return self.name
+
+    @property
+    def is_mx(self) -> bool:
+        """Whether blocks of 32 operands along k share a scale, and so products are scaled ones."""
+        return self.scale == "block32"
+
+    @property
+    def fraction_bits(self) -> int:
+        """Of an element in a block: largest numbers are just below 2."""
+        return self.bits - 2
+
+    @property
+    def scale_bits(self) -> int:
+        """Width of the scale of a block, whose codes are {scale, element}."""
+        return SCALE_BITS
+
+    @property
+    def scale_bias(self) -> int:
+        """What its code exceeds its exponent by; the code of NaN is twice that and one."""
+        return (1 << (self.scale_bits - 1)) - 1
 
     @property
     def unit(self) -> "IntFormat":
@@ -178,6 +203,7 @@ Format = FloatFormat | IntFormat
 
 _ALIASES: dict[str, Format] = {
     "int8": IntFormat(8),
+    "mxint8": IntFormat(8, "block32"),
     **{f"int{bits}": IntFormat(bits) for bits in range(4, 8)},
     "bf16": FloatFormat(8, 7, "nearest", "wide"),
     "approxtrain": FloatFormat(8, 7, "truncate", "narrow"),
@@ -235,7 +261,8 @@ def parse_format(text: str) -> Format:
     `fp8_e4m3(product=wide)`, `int8(scale=channel)`. `int4` to `int7` are
     integers as `int8` is.
 
-    `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e3m2`, `mxfp6_e2m3` and `mxfp4_e2m1` are of OCP MX 1.0.
+    `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e3m2`, `mxfp6_e2m3`, `mxfp4_e2m1` and `mxint8` are of OCP
+    MX 1.0.
 
     The E4M3 of the Open Compute Project, `fp8_e4m3fn`, is refused: it has no infinity and takes
     that exponent for finite numbers up to 448, which the units here take for infinities and NaN.
@@ -254,12 +281,6 @@ def parse_format(text: str) -> Format:
             "units take the largest exponent for infinity and NaN, fp8_e4m3fn for numbers",
             repr(text),
             "choose fp8_e4m3, whose largest number is 240",
-        )
-    if head == "mxint8":
-        raise AxdseError(
-            "products of MXINT8 are integers of a block, and no sum here scales those",
-            repr(text),
-            "choose mxfp8_e4m3, or int8",
         )
     if head == "float":
         if len(options) < 2 or not (e := _EXPONENT.fullmatch(options[0])):

@@ -7,11 +7,11 @@ import numpy as np
 
 from axdse.flows.accelerator.mac_unit import MacUnit
 from axdse.flows.power.activity import Transitions
-from axdse.flows.power.activity_source import Uniform
+from axdse.flows.power.activity_source import SEED, Uniform
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.formats import BLOCK, SCALE_BITS, FloatFormat, Format
 from axdse.multipliers.model.unit_oracle import unit_products
-from axdse.multipliers.operands.encoding import operand_codes, operand_scales
+from axdse.multipliers.operands.encoding import operand_codes, operand_scales, row_codes
 from axdse.multipliers.operands.recording import OperandRows, OperandTrace
 from axdse.multipliers.sums.recipe import FloatRegister
 
@@ -55,7 +55,7 @@ class Stream:
 
     def operand_toggles(self, codes: np.ndarray) -> float:
         """Mean number of bits of an operand that change from one step to the next."""
-        lanes = codes.reshape(*self.before.shape, self.unit.terms)
+        lanes = self.unit.held(codes.reshape(*self.before.shape, self.unit.terms))
         flips = np.bitwise_count((lanes[:, :-1] ^ lanes[:, 1:])[self._followed])
         return float(flips.mean())
 
@@ -89,12 +89,30 @@ class Stream:
 def uniform_stream(unit: MacUnit) -> Stream:
     """Independent operands as in `Uniform`, summed `run_of` at a time from zero.
 
+    Blocks of MX operands have uniform scales, as floats have exponents.
+
     Raises:
         AxdseError: the unit or its accumulator cannot be built.
     """
-    pairs = Uniform().transitions(unit.mac.candidate)
+    pairs, random = Uniform().transitions(unit.mac.candidate), np.random.default_rng(SEED)
     a, b = (codes.reshape(-1, run_of(unit)) for codes in (pairs.a, pairs.b))
+    if unit.mac.format.is_mx:
+        a, b = (_in_blocks(codes, unit.mac.format, random) for codes in (a, b))
     return _summed(unit, a, b, np.full(len(a), a.shape[1]))
+
+
+def _in_blocks(
+    elements: np.ndarray, number_format: Format, random: np.random.Generator
+) -> np.ndarray:
+    """Codes {scale, element}, of each block along the rows one of the scales in the middle."""
+    bits = number_format.operand_bits
+    if isinstance(number_format, FloatFormat):
+        bits = 1 + number_format.exponent_bits + number_format.fraction_bits
+    middle = 1 << (SCALE_BITS - 2)
+    size = (len(elements), -(-elements.shape[1] // BLOCK))
+    scales = random.integers(middle, 3 * middle, size, dtype=np.uint64)
+    along = np.repeat(scales, BLOCK, 1)[:, : elements.shape[1]]
+    return np.asarray(elements | along << np.uint64(bits))
 
 
 def run_of(unit: MacUnit) -> int:
@@ -116,7 +134,7 @@ def whole_rows(unit: MacUnit, rows: OperandRows) -> Stream:
     there = np.arange(width) < lengths[:, None]
     sides = []
     for values, peaks in ((rows.a, rows.a_peak), (rows.b, rows.b_peak)):
-        codes = operand_codes(values, peaks[:, None], unit.mac.format)[:, :width]
+        codes = row_codes(values, peaks[:, None], unit.mac.format)[:, :width]
         codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
         sides.append(np.where(there, codes, np.uint64(0)))
     apart = _summed(unit, sides[0], sides[1], lengths)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,14 +56,27 @@ class MacUnit:
         return self.mac.recipe.terms if self.mac.recipe else 1
 
     @property
-    def operand_bits(self) -> int:
-        """Width of one operand."""
-        form = self.mac.format
+    def operand_bits(self) -> float:
+        """Width of one operand, with its share of a scale that a step has once."""
         if self.mac.recipe:
-            return self._shape.operand_bits
+            return self._shape.port_bits / (2 * self.terms)
+        return self._own_bits
+
+    @property
+    def _own_bits(self) -> int:
+        form = self.mac.format
         if isinstance(form, FloatFormat):
             return 1 + form.exponent_bits + form.fraction_bits
         return form.bits
+
+    def held(self, codes: np.ndarray) -> np.ndarray:
+        """What of operand codes, uint64 [..., N], registers hold: of blocks one scale a step."""
+        blocks = self.shape.blocks if self.shape else None
+        if blocks is None:
+            return codes
+        scaled = np.arange(self.terms) == 0
+        elements = codes & np.uint64((1 << blocks.bits) - 1)
+        return np.asarray(np.where(scaled, codes, elements))
 
     @functools.cached_property
     def path(self) -> Datapath:
@@ -75,7 +89,7 @@ class MacUnit:
         if recipe:
             return sum_datapath(candidate, recipe)
         unit, accumulator = unit_module(candidate), accumulator_of(candidate.format)
-        n, stage = self.operand_bits, accumulator.stage if self.stages else ()
+        n, stage = self._own_bits, accumulator.stage if self.stages else ()
         pins = (("a", Slice("ab", 0, n)), ("b", Slice("ab", n, n)))
         product = whole("p", unit.outputs[0][1])
         blocks = [Block("multiplier", unit, (*pins, ("p", product))), *accumulator.blocks]
@@ -88,13 +102,19 @@ class MacUnit:
 
     def packed(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Port `ab` of operand codes [rows, N]: uint64 [rows], or [rows, words] if it is wide."""
-        codes = np.concatenate([a, b], axis=1).astype(np.uint64)
-        places = np.arange(self.operand_bits, dtype=np.uint64)
-        bits = (codes[..., None] >> places & np.uint64(1)).astype(np.uint8).reshape(len(codes), -1)
+        bits = np.hstack([_bits(value, width) for value, width in self._port(a, b)])
         lanes = np.packbits(bits, axis=1, bitorder="little")
         lanes = np.pad(lanes, ((0, 0), (0, -lanes.shape[1] % 8)))
         words = np.ascontiguousarray(lanes).view(np.uint64)
         return words if self.path.operands > 64 else words[:, 0]
+
+    def _port(self, a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """The parts of port `ab`, [rows] with their widths, lowest first."""
+        shape = self.shape
+        if shape is None:
+            codes = np.concatenate([a, b], axis=1).T
+            return ((code, self._own_bits) for code in codes)
+        return zip(shape.port_values(a, b), (pin.width for pin in shape.port), strict=True)
 
     def steps(
         self, a: np.ndarray, b: np.ndarray, start: np.ndarray | None = None
@@ -166,3 +186,8 @@ class MacUnit:
     def shape(self) -> SumShape | None:
         """Widths of a recipe's unit."""
         return self._shape if self.mac.recipe else None
+
+
+def _bits(values: np.ndarray, width: int) -> np.ndarray:
+    """Uint8 [rows, width] of them, lowest first."""
+    return (values[:, None] >> np.arange(width, dtype=np.uint64) & np.uint64(1)).astype(np.uint8)

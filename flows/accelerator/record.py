@@ -118,7 +118,7 @@ class MacCost:
         modules: of the unit.
         stage_bits: width of the register before the normaliser; 0: there is none.
         accumulator_bits: width of the running sum's.
-        operand_bits: width of each of the 2 N operands.
+        operand_bits: width of each of the 2 N operands, with its share of a step's scale.
         flip_flop: the cell that all registers are made of.
         delay_ns: the shortest clock period, between registers.
         conversion: what is done once per output, or chunk; None: nothing.
@@ -140,7 +140,7 @@ class MacCost:
     modules: tuple[ModuleCost, ...]
     stage_bits: int
     accumulator_bits: int
-    operand_bits: int
+    operand_bits: float
     flip_flop: FlipFlop
     delay_ns: float
     conversion: Conversion | None

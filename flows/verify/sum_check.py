@@ -121,7 +121,7 @@ def _expected(shape: SumShape, steps: SumStimulus) -> np.ndarray:
 
 
 def _simulated(shape: SumShape, rtl: Rtl, steps: SumStimulus) -> list[Mismatch]:
-    operands = [_packed(shape, steps, row) for row in range(steps.rows)]
+    operands = _packed(shape, steps)
     answers = simulate_sum(rtl, operands, steps.c)
     expected = _expected(shape, steps).tolist()
     return [
@@ -135,18 +135,18 @@ def _evaluated(
     shape: SumShape, gates: Aig, steps: SumStimulus, expected: np.ndarray
 ) -> list[Mismatch]:
     """Where gates differ from the model, or depend on an unknown."""
-    codes = (*steps.a.T, *steps.b.T)
-    planes = [plane for code in codes for plane in lanes_of(code, shape.operand_bits)]
+    values = zip(shape.port, shape.port_values(steps.a, steps.b), strict=True)
+    planes = [plane for pin, value in values for plane in lanes_of(value, pin.width)]
     planes += list(lanes_of(steps.c, shape.register_bits))
     differs, got = np.zeros(steps.rows, bool), expected
     for graph in dict.fromkeys(gates.bounds()):
         got = codes_of(graph.planes(planes), steps.rows)
         differs |= got != expected
+    wrong = np.flatnonzero(differs)
+    operands = _packed(shape, steps.of(wrong))
     return [
-        Mismatch(
-            _packed(shape, steps, row), int(steps.c[row]), int(expected[row]), f"{got[row]:x}"
-        )
-        for row in np.flatnonzero(differs).tolist()
+        Mismatch(operands[i], int(steps.c[row]), int(expected[row]), f"{got[row]:x}")
+        for i, row in enumerate(wrong.tolist())
     ]
 
 
@@ -176,10 +176,13 @@ def _proof(mac: Mac, shape: SumShape, rtl: Rtl, gates: Aig) -> Proof:
     )
 
 
-def _packed(shape: SumShape, steps: SumStimulus, row: int) -> int:
-    """What the port `ab` gets."""
-    codes = (*steps.a[row].tolist(), *steps.b[row].tolist())
-    return sum(code << (place * shape.operand_bits) for place, code in enumerate(codes))
+def _packed(shape: SumShape, steps: SumStimulus) -> list[int]:
+    """What the port `ab` gets at each step."""
+    packed, place = [0] * steps.rows, 0
+    for pin, value in zip(shape.port, shape.port_values(steps.a, steps.b), strict=True):
+        packed = [x | y << place for x, y in zip(packed, value.tolist(), strict=True)]
+        place += pin.width
+    return packed
 
 
 def _tools() -> tuple[str, ...]:

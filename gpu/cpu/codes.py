@@ -34,7 +34,7 @@ def codes_of(
     """Round [B, C, H, W] of any strides to codes with a border.
 
     Args:
-        x: FP32, or int8.
+        x: FP32, or int8; int16 are codes already, which are copied, without a border.
         engine: says how to round.
         before: rows and columns of border above and left.
         size: height and width with the border; None for no border.
@@ -44,6 +44,8 @@ def codes_of(
     Returns:
         int32 for an inlined model, else int16; contiguous, [B, C, *size] or [B, *size, C].
     """
+    if x.dtype == torch.int16:
+        return x.contiguous()
     batch, channels, high, wide = x.shape
     rows, columns = size or (high, wide)
     shape = (batch, rows, columns, channels) if channels_last else (batch, channels, rows, columns)

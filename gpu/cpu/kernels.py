@@ -14,7 +14,7 @@ from axdse.gpu.cpu.compile import cpu_flags, load_inlined, load_kernel
 from axdse.gpu.multiplication.handles import Multiplication, resolve
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.model.sum_model import sum_task
 from axdse.multipliers.sums.recipe import FloatRegister, LazyRegister, Sum
 from axdse.multipliers.tables.lut import Lut
@@ -33,7 +33,7 @@ class Engine:
         library: the kernel, loaded.
         rows: the table as its `prepare_table` wrote it; of an inlined C model its sum, or empty.
         entries: uint16, see float_codes.h and gemm_int8.h; empty likewise.
-        is_float: of float products, not int8.
+        is_float: of products that are added as floats.
         is_inlined: codes are 32 bits wide, not 16.
         fraction_bits: m; 0 for int8.
         entry_bytes: 1 or 2.
@@ -116,6 +116,25 @@ def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -
     )
 
 
+def _in_blocks(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
+    """The table of a kernel is its `struct head` alone; codes are operands as they are."""
+    assert isinstance(known.table, Lut)
+    assert isinstance(known.format, IntFormat)
+    assert known.sum
+    entries = known.table.entries.T if columns_first else known.table.entries
+    recipe = bytes(sum_task(known.sum.of_steps, 2 * known.format.fraction_bits))
+    return Engine(
+        load_kernel(kernel.int8_source),
+        np.frombuffer(recipe + bytes(ctypes.c_int32(known.sum.terms)), np.uint8),
+        np.ascontiguousarray(entries).view(np.uint16),
+        is_float=True,
+        is_inlined=False,
+        fraction_bits=0,
+        entry_bytes=2,
+        nearest=False,
+    )
+
+
 def _aligned(size: int) -> np.ndarray:
     """Zeros at the start of a cache line."""
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
@@ -187,6 +206,8 @@ SUMS = Kernel(
 )
 INLINED_SUMS = Kernel("inlined sums", "kernel_sums_inlined.c", "", frozenset(), _compiled_in)
 CAREFUL_SUMS = Kernel("careful sums", "kernel_sums_careful.c", "kernel_sums_int8.c", frozenset())
+# Steps of integers in blocks, on any CPU.
+BLOCK_SUMS = Kernel("block sums", "", "kernel_sums_blocks.c", frozenset(), _in_blocks)
 # For float products of few columns and much depth, on any CPU.
 DEEP = Kernel("deep", "kernel_deep.c", "", frozenset())
 

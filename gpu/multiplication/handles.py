@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.design_point import Candidate, check_feeds
+from axdse.multipliers.designs.design_point import Candidate, brought_along, check_feeds
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format
 from axdse.multipliers.model.cmodel import model_digest
@@ -102,11 +102,12 @@ _KNOWN: dict[str, Multiplication] = {}
 
 
 def handle(design: Design, total: Sum | None = None) -> str:
-    """Make a design known to the operators, and its sum, and return its handle.
+    """Make a design known to the operators, and its sum or that of its format; its handle.
 
     Raises:
         AxdseError: it can be neither tabulated nor inlined, or the sum does not fit the format.
     """
+    total = total or brought_along(design.format)
     if total is not None:
         check_feeds(design.format, total)
     known = Multiplication(design, total)

@@ -26,7 +26,8 @@ class Encoded:
     """A tensor as operands.
 
     Attributes:
-        codes: of the tensor's shape. FP32 in a float format, int8 in an integer one.
+        codes: of the tensor's shape. FP32 in a float format, int8 in an integer one, int16 in one
+            with blocks: {scale, element}, a byte each.
         scale: what `codes` are to be multiplied by to give the tensor again, rounded, and so is
             any product of them: FP32, of no dimensions, or, per channel, of the tensor's
             dimensions with 1 for all but one. None: there is nothing to multiply by.
@@ -60,6 +61,8 @@ def encode(
     OCP MX: each 32 operands along k are divided by the power of two that takes the exponent of
     the largest of them to the largest of the format, are rounded to nearest even, with subnormals,
     saturate, and are multiplied by that power again: the codes are these numbers, in FP32.
+    Integers are divided by the exponent of the largest of them and stay so: the codes are
+    {scale, element}, and what is subnormal in FP32 is zero.
 
     Integers: symmetric; x is about codes * scale, with scale max|x| / (2^(bits-1) - 1).
 
@@ -88,12 +91,13 @@ def encode(
     Returns:
         Operands and scale. Under `torch.compile` and checkpointing as any pointwise operation.
     """
+    if number_format.is_mx:
+        along = check_blocks(x, number_format, along)
+        if isinstance(number_format, IntFormat):
+            return Encoded(_encode_integer_blocks(x, number_format, along), None)
+        return Encoded(encode_blocks(x, number_format, along), None)
     if isinstance(number_format, IntFormat):
         return _encode_integer(x, number_format, axis, largest)
-    if number_format.is_mx:
-        return Encoded(
-            encode_blocks(x, number_format, check_blocks(x, number_format, along)), None
-        )
     if number_format.exponent_bits < 8:
         return _encode_in_range(x, number_format, largest)
     if number_format.rounding == "stochastic":
@@ -143,7 +147,7 @@ def _encode_in_range(x: Tensor, number_format: FloatFormat, largest: float | Non
     return Encoded(_in_range(x / scale, number_format), scale)
 
 
-def check_blocks(x: Tensor, number_format: FloatFormat, along: int | None) -> int:
+def check_blocks(x: Tensor, number_format: Format, along: int | None) -> int:
     """The dimension along which blocks of a tensor lie.
 
     Raises:
@@ -184,6 +188,32 @@ def encode_blocks(x: Tensor, number_format: FloatFormat, along: int) -> Tensor:
     rounded = ((near * _two_to(-place)).round() * _two_to(place)).clamp(-highest, highest)
     found = functional.hardshrink(rounded * _two_to(power), _TINY * (1 - 2.0**-23))
     return torch.where(size.isfinite(), found, torch.nan).flatten(along, along + 1)
+
+
+def _encode_integer_blocks(x: Tensor, number_format: IntFormat, along: int) -> Tensor:
+    """Codes {scale, element}, int16; a block with an odd number has the scale NaN, and zeros."""
+    if not x.numel():
+        return x.to(torch.int16)
+    blocks = x.unflatten(along, (x.shape[along] // BLOCK, BLOCK))  # type: ignore[no-untyped-call]
+    blocks = functional.hardshrink(blocks, _TINY * (1 - 2.0**-23))
+    size = blocks.abs().amax(along + 1, keepdim=True)
+    scale = (size.view(torch.int32) >> 23).clamp_min(1)
+    near = (
+        blocks
+        / (scale.clamp_max(254) << 23).view(torch.float32)
+        * 2.0**number_format.fraction_bits
+    )
+    most = number_format.largest
+    element = near.nan_to_num(0.0, 0.0, 0.0).round_().clamp_(-most, most).int()
+    element = torch.where(scale == 255, 0, element)
+    return (scale << 8 | element & 0xFF).to(torch.int16).flatten(along, along + 1)
+
+
+def block_values(codes: Tensor, number_format: IntFormat) -> Tensor:
+    """The FP32 numbers of codes {scale, element}, int16, NaN where a scale is."""
+    scale, element = codes.int() >> 8 & 0xFF, codes.to(torch.int8).float()
+    values = element * 2.0**-number_format.fraction_bits * (scale << 23).view(torch.float32)
+    return torch.where(scale == 255, torch.nan, values)
 
 
 def _two_to(power: Tensor) -> Tensor:

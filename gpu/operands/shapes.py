@@ -21,9 +21,12 @@ def check_operands(first: Tensor, second: Tensor, number_format: Format) -> None
     """Refuse operands of another dtype than the format's, and those of two devices.
 
     Raises:
-        AxdseError: not FP32 for a float format, not int8 for an integer one; or two devices.
+        AxdseError: not FP32 for a float format, not int8 for an integer one, int16 if it has
+            blocks; or two devices.
     """
-    wanted = torch.int8 if isinstance(number_format, IntFormat) else torch.float32
+    wanted = torch.float32
+    if isinstance(number_format, IntFormat):
+        wanted = torch.int16 if number_format.is_mx else torch.int8
     if first.dtype != wanted or second.dtype != wanted:
         rule = f"{number_format.name} multiplies {wanted} tensors"
         raise AxdseError(rule, f"{first.dtype} and {second.dtype}", f"convert both to {wanted}")

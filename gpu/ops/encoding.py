@@ -6,7 +6,8 @@
     axdse::encode_blocks(x, exponent_bits, fraction_bits, along)
         likewise to elements of OCP MX times the scales of their blocks
 
-Stochastic rounding, integers and float(8, m) go through `axdse.gpu.operands.encode` as they are.
+Stochastic rounding, integers, in blocks too, and float(8, m) go through
+`axdse.gpu.operands.encode` as they are.
 """
 
 import torch

@@ -19,6 +19,7 @@ from axdse.gpu import reference
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import (
+    BLOCK_SUMS,
     CAREFUL_SUMS,
     INLINED,
     INLINED_SUMS,
@@ -66,6 +67,7 @@ KERNEL_TIMES = {
 }
 SUMS_TIME, PLAIN_SUMS_TIME, CAREFUL_TIME = 8.0, 30.0, 500.0  # with AVX-512 BW, without; by sum.h
 CUDA_TIMES = Times(4.5, 6.0, 6.0)
+BLOCKS_TIME = 100.0
 INLINED_SUMS_TIME, EXACT_SUMS_TIME = 110.0, 400.0  # where terms are aligned, and not
 CUDA_SUMS_TIME = 30.0  # by counting instructions
 INLINED_TIME = 3.0
@@ -84,7 +86,7 @@ def _compute(name: str, operation: Operation) -> Compute:
         return factors_ops.OPERATORS[operation]
     if name in ("cuda table", "cuda inlined", "cuda sums"):
         return partial(cuda_ops.OPERATORS[operation], inlined=name == "cuda inlined")
-    kernels = (*KERNELS, INLINED, SUMS, INLINED_SUMS, CAREFUL_SUMS)
+    kernels = (*KERNELS, INLINED, SUMS, INLINED_SUMS, CAREFUL_SUMS, BLOCK_SUMS)
     kernel = next(kernel for kernel in kernels if kernel.name == name)
     return partial(cpu_ops.OPERATORS[operation], kernel)
 
@@ -216,6 +218,11 @@ def _summing(
     known: Multiplication, device: DeviceType, forced: Kernel | None
 ) -> tuple[Realisation, ...]:
     """What adds by a recipe: none of the others does."""
+    if isinstance(known.format, IntFormat) and known.format.is_mx:
+        if device == "cuda" or isinstance(known.table, str):
+            return (_reference(known),)
+        why = "looks up and adds the steps of blocks"
+        return Realisation(BLOCK_SUMS.name, True, why, BLOCKS_TIME), _reference(known)
     if device == "cuda":
         form = known.table if isinstance(known.inlined, str) else known.form
         return _on_gpu("cuda sums", form, CUDA_SUMS_TIME), _reference(known)

@@ -11,12 +11,13 @@
 
 `multiplication` is a handle of `axdse.gpu.multiplication`; with `swap`, products are T of the
 exchanged operands. Float formats take FP32, round it to float(8, m), and give FP32; int8 takes
-int8 codes and gives int32 sums modulo 2^32, exact up to K = 65,536. Zeros that pad an image are
-operands like others. Tensors may have any strides; results are contiguous. Products are bit-equal
-on all devices. FP32 sums start at +0, their order is free but fixed for a given shape, device and
-number of threads; those of formats with sum=bf16 or sum=fp16 are added in the order of k, as
-`axdse.gpu.reference` has it, and rounded after each addition. What does not fit raises an
-AxdseError.
+int8 codes and gives int32 sums modulo 2^32, exact up to K = 65,536; MXINT8 takes int16 codes
+{scale, element}, of which a step has the scale of its first k, and gives FP32; only `gemm` takes
+those. Zeros that pad an image are operands like others. Tensors may have any strides; results are
+contiguous. Products are bit-equal on all devices. FP32 sums start at +0, their order is free but
+fixed for a given shape, device and number of threads; those of formats with sum=bf16 or sum=fp16
+are added in the order of k, as `axdse.gpu.reference` has it, and rounded after each addition. What
+does not fit raises an AxdseError.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,6 @@ from axdse.gpu.operands.convolution import Convolution, Size
 from axdse.gpu.operands.shapes import Operation
 from axdse.gpu.ops.plan import DeviceType, plan
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import IntFormat
 
 _WINDOW = "int[] stride, int[] padding, int[] dilation, int groups"
 
@@ -67,8 +67,8 @@ class _Operator:
     ) -> Tensor:
         """An empty result."""
         size, _ = self._enter(first, second, multiplication, *settings)
-        is_int = isinstance(resolve(multiplication).format, IntFormat)
-        return first.new_empty(size, dtype=torch.int32 if is_int else torch.float32)
+        dtype = reference.sum_type(resolve(multiplication).format)
+        return first.new_empty(size, dtype=dtype)
 
     def by_reference(
         self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
@@ -87,7 +87,11 @@ class _Operator:
     def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
     ) -> tuple[Size, tuple[Convolution, ...]]:
-        shapes.check_operands(first, second, resolve(multiplication).format)
+        number_format = resolve(multiplication).format
+        shapes.check_operands(first, second, number_format)
+        if self.name != "gemm" and first.dtype == torch.int16:
+            rule = "a step of integers in blocks has one scale, so they are multiplied as matrices"
+            raise AxdseError(rule, f"{number_format.name} in {self.name}", "choose another format")
         return self.door(first, second, *settings)
 
 

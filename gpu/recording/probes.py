@@ -6,13 +6,15 @@ activation: what a weight-stationary array keeps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from axdse.gpu.multiplication.handles import Call, Multiplication, resolve
 from axdse.gpu.operands.convolution import Pair, Window, unfold
+from axdse.gpu.operands.encode import block_values
+from axdse.multipliers.formats import IntFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,15 @@ class Operands:
     swap: bool
     a_peak: Tensor
     b_peak: Tensor
+
+    @property
+    def numbers(self) -> "Operands":
+        """The same with numbers in place of codes {scale, element}, which kernels alone take."""
+        form = self.multiplication.format
+        if not (isinstance(form, IntFormat) and form.is_mx):
+            return self
+        a, b = block_values(self.a, form), block_values(self.b, form)
+        return replace(self, a=a, b=b, a_peak=_peak(a), b_peak=_peak(b))
 
 
 Probe = Callable[[Operands], None]

@@ -125,9 +125,10 @@ class Recorder:
             if joints:
                 key, joint = (layer, product, number_format), np.sum(joints, axis=0)
                 self._joint[key] = self._joint.get(key, 0) + (joint.T if operands.swap else joint)
-            self._rows[layer, product].add(operands)
+            numbers = operands.numbers
+            self._rows[layer, product].add(numbers)
             for dataflow in DATAFLOWS:
-                self._traces[layer, product, dataflow].add(operands, dataflow)
+                self._traces[layer, product, dataflow].add(numbers, dataflow)
 
 
 def probes_of(layer: nn.Module) -> LayerProbes:

@@ -144,7 +144,7 @@ def unit_of(candidate: Candidate) -> Unit:
         raise AxdseError(
             "a unit is combinational", f"{candidate.name} is a pipeline", "verify or cost its core"
         )
-    if isinstance(candidate.format, FloatFormat) and candidate.format.is_mx:
+    if candidate.format.is_mx:
         rule = "the scales of MX operands are added within a sum, so there is no unit without one"
         raise AxdseError(rule, candidate.name, "give --sum, such as dot(terms=16,align=13)")
     if isinstance(candidate.format, IntFormat):

@@ -6,10 +6,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from axdse.multipliers.designs.carry_save import Rows, tree
 from axdse.multipliers.designs.datapath import Block, Module, Role, Slice, whole
 from axdse.multipliers.designs.rtl_text import UNIT_FOLDER, core_instance, identifier
-from axdse.multipliers.designs.sum_shape import MX_SCALE_BITS, SumShape
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.formats import SCALE_BITS, FloatFormat
 from axdse.multipliers.sums.recipe import FixedRegister
 
 Pins = tuple[tuple[str, Slice], ...]
@@ -39,7 +40,7 @@ class Parts:
             tuple((port, slice_.width) for port, slice_ in outputs),
             "".join(f"  {line}\n" for line in body),
             tuple(UNIT_FOLDER / name for name in files),
-            adds=part in ("operands", "add"),
+            adds=part in ("operands", "add", "products"),
         )
         return Block(role, module, (*inputs, *outputs))
 
@@ -97,12 +98,58 @@ def lane(shape: SumShape, make: Parts, core: Module, i: int) -> Iterator[Block]:
     yield make.block(
         "multiplier", make.operands, (("a", a), ("b", b)), outputs, iter(reads), ("sum_lane.v",)
     )
-    largest = ("largest", whole("largest", x))
-    inputs: Pins = (product, exponent, bits["present"], bits["negative"])
+    yield _shifter(shape, make, i, product)
+
+
+def block_lane(shape: SumShape, make: Parts, unit: Module) -> Iterator[Block]:
+    """Integer units, what adds their products, what reads their scales, and one shifter."""
+    n, form, x = shape.sum.terms, shape.blocks, shape.exponent_bits
+    assert form
+    (_, width), total_bits = unit.outputs[0], shape.whole_bits + shape.fraction_bits
+    lows = [sum(pin.width for pin in shape.port[:at]) for at in range(len(shape.port))]
+    pins = [Slice("ab", low, pin.width) for low, pin in zip(lows, shape.port, strict=True)]
+    (*a, scale_a), (*b, scale_b) = pins[: n + 1], pins[n + 1 :]
+    products = tuple((f"p{i}", whole(f"p{i}", width)) for i in range(n))
+    for i, (_, product) in enumerate(products):
+        yield Block("multiplier", unit, (("a", a[i]), ("b", b[i]), ("p", product)))
+    total = products[0][1]
+    if n > 1:
+        total, rows = whole("products", total_bits), Rows(total_bits)
+        for name, _ in products:
+            rows.signed(name, width)
+        body = (*tree(total_bits, rows.all()), "assign total = added;")
+        yield make.block("sum", "products tree", products, (("total", total),), iter(body))
+    significand = ("significand", whole("significand0", total_bits))
+    bits = ("present", "negative", "nan", "infinite")
+    outputs = (
+        significand,
+        *((name, whole(f"{name}0", 1)) for name in bits),
+        ("exponent", whole("exponent0", x)),
+    )
+    reads = (
+        f"sum_block #(.S({form.scale_bits}), .TOTAL({total_bits}), .X({x}),",
+        f"    .OFFSET({shape.term_offset})) read (",
+        "    .scale_a(scale_a), .scale_b(scale_b), .total(total), .significand(significand),",
+        "    .present(present), .negative(negative), .exponent(exponent), .nan(nan),",
+        "    .infinite(infinite));",
+    )
+    inputs = (("scale_a", scale_a), ("scale_b", scale_b), ("total", total))
+    yield make.block("sum", make.operands, inputs, outputs, iter(reads), ("sum_block.v",))
+    yield _shifter(shape, make, 0, significand)
+
+
+def _shifter(shape: SumShape, make: Parts, i: int, product: tuple[str, Slice]) -> Block:
+    """What moves the point of a term to where all are."""
+    x = shape.exponent_bits
+    inputs: Pins = (
+        product,
+        ("exponent", whole(f"exponent{i}", x)),
+        *((name, whole(f"{name}{i}", 1)) for name in ("present", "negative")),
+    )
     if not isinstance(shape.sum.register, FixedRegister):
-        inputs = (*inputs, largest)
+        inputs = (*inputs, ("largest", whole("largest", x)))
     term = (("term", whole(f"term{i}", term_width(shape))),)
-    yield make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
+    return make.block("sum", make.align, inputs, term, _aligned(shape), ("sum_align.v",))
 
 
 def _decoder(shape: SumShape, code: Slice, bus: str) -> Block:
@@ -110,7 +157,7 @@ def _decoder(shape: SumShape, code: Slice, bus: str) -> Block:
     form = shape.candidate.format
     assert isinstance(form, FloatFormat)
     e, m = form.exponent_bits, form.fraction_bits
-    element, scale = 1 + e + m, MX_SCALE_BITS
+    element, scale = 1 + e + m, SCALE_BITS
     body = (
         f"  mx_decode #(.E({e}), .M({m}), .IEEE({int(e == 5)}), .FULL({int(e == 4)})) decode (\n"
         "      .element(element), .scale(scale), .number(number));\n"
@@ -135,6 +182,19 @@ def term_width(shape: SumShape) -> int:
 
 def _aligned(shape: SumShape) -> Iterator[str]:
     """A product, its point moved to where all are."""
+    f = shape.fraction_bits
+    if not shape.blocks:
+        yield from _significand(shape)
+    held = shape.sum.register
+    if isinstance(held, FixedRegister):
+        yield from _in_window(shape, held)
+        return
+    yield f"{aligner(shape, f + shape.whole_bits, f)} align ("
+    yield "    .largest(largest), .exponent(exponent), .present(present), .negative(negative),"
+    yield "    .significand(significand), .aligned(term));"
+
+
+def _significand(shape: SumShape) -> Iterator[str]:
     m, f = shape.format.fraction_bits, shape.fraction_bits
     yield f"wire [{f + 1}:0] significand;"
     if shape.candidate.multiplier.family.kind == "significand":
@@ -146,13 +206,6 @@ def _aligned(shape: SumShape) -> Iterator[str]:
     else:  # with a carry the last of the bits kept is one less
         yield f"assign significand = {{product[{2 * m + 1}:{m + 1}],"
         yield f"    product[{m}] & ~product[{2 * m + 1}]}};"
-    held = shape.sum.register
-    if isinstance(held, FixedRegister):
-        yield from _in_window(shape, held)
-        return
-    yield f"{aligner(shape, f + 2, f)} align ("
-    yield "    .largest(largest), .exponent(exponent), .present(present), .negative(negative),"
-    yield "    .significand(significand), .aligned(term));"
 
 
 def _in_window(shape: SumShape, held: FixedRegister) -> Iterator[str]:

@@ -12,7 +12,14 @@ from axdse.multipliers.designs.carry_save import Row, Rows, saturated, tree
 from axdse.multipliers.designs.datapath import Block, Datapath, Module, Slice, Wires, whole
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.rtl_text import Rtl, identifier, unit_of
-from axdse.multipliers.designs.sum_lanes import Parts, aligner, core_module, lane, term_width
+from axdse.multipliers.designs.sum_lanes import (
+    Parts,
+    aligner,
+    block_lane,
+    core_module,
+    lane,
+    term_width,
+)
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
@@ -59,7 +66,7 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
     return Datapath(
         top,
         blocks,
-        2 * total.terms * shape.operand_bits,
+        shape.port_bits,
         shape.register_bits,
         stage,
         family.module or family.name,
@@ -68,10 +75,14 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
 
 
 def _float_blocks(shape: SumShape) -> Iterator[Block]:
-    make, n, x = Parts(shape), shape.sum.terms, shape.exponent_bits
-    core = core_module(shape)
-    for i in range(n):
-        yield from lane(shape, make, core, i)
+    make, n, x = Parts(shape), shape.lanes, shape.exponent_bits
+    if shape.blocks:
+        unit = unit_module(Candidate(shape.candidate.multiplier, shape.blocks.unit))
+        yield from block_lane(shape, make, unit)
+    else:
+        core = core_module(shape)
+        for i in range(n):
+            yield from lane(shape, make, core, i)
     c = ("c", whole("c", shape.register_bits))
     exponents = tuple((f"exponent{i}", whole(f"exponent{i}", x)) for i in range(n))
     held, with_c = shape.sum.register, shape.sum.carry == "with"
@@ -114,7 +125,7 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
 def _largest(shape: SumShape) -> Iterator[str]:
     """The exponent of the running sum, and a tournament for the largest of all."""
     x, held = shape.exponent_bits, shape.sum.register
-    left = [f"exponent{i}" for i in range(shape.sum.terms)]
+    left = [f"exponent{i}" for i in range(shape.lanes)]
     if isinstance(held, LazyRegister):
         yield f"assign exponent_c = c[{held.width + x - 1}:{held.width}];"
         left.append("exponent_c")
@@ -180,7 +191,7 @@ def _float_register(shape: SumShape) -> Iterator[str]:
 def _rows(shape: SumShape) -> list[Row]:
     rows, down, held = Rows(shape.width), shape.sum.cut == "down", shape.sum.register
     bits = term_width(shape)
-    for i in range(shape.sum.terms):
+    for i in range(shape.lanes):
         if down or (isinstance(held, FixedRegister) and held.overflow == "saturate"):
             rows.signed(f"term{i}", bits)
         else:
@@ -199,7 +210,7 @@ def _rows(shape: SumShape) -> list[Row]:
 
 def _specials(shape: SumShape) -> Iterator[str]:
     """What is special among the products, and in a float register with them."""
-    lanes = range(shape.sum.terms)
+    lanes = range(shape.lanes)
     with_c = isinstance(shape.sum.register, FloatRegister) and shape.sum.carry == "with"
     plus = [f"infinite{i} & ~negative{i}" for i in lanes]
     minus = [f"infinite{i} & negative{i}" for i in lanes]
@@ -216,7 +227,7 @@ def _specials(shape: SumShape) -> Iterator[str]:
 
 def _plain_result(shape: SumShape) -> Iterator[str]:
     """The register of a lazy or fixed-point sum after a step."""
-    lanes, top, held = range(shape.sum.terms), shape.register_bits - 1, shape.sum.register
+    lanes, top, held = range(shape.lanes), shape.register_bits - 1, shape.sum.register
     yield f"wire [1:0] special = c[{top}:{top - 1}];"
     plus = " | ".join(f"infinite{i} & ~negative{i}" for i in lanes)
     minus = " | ".join(f"infinite{i} & negative{i}" for i in lanes)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.formats import SCALE_BITS, FloatFormat, IntFormat
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -15,9 +17,17 @@ from axdse.multipliers.sums.recipe import (
 
 REGISTER_BITS = 64
 WIDEST = 240  # bits of an aligned term
-MX_SCALE_BITS = 8
 GUARD = 3  # bits below those of a sum of two, of which the last is sticky
 SPECIAL_BITS = 2  # of a register without a format: 1 infinity, 2 minus infinity, 3 NaN
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Some bits of the code of an operand, of first ones and then of second ones."""
+
+    operand: int
+    low: int
+    width: int
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,20 @@ class SumShape:
 
     @property
     def is_mx(self) -> bool:
-        """Whether an operand is an element with the scale of its block, {scale, element}."""
+        """Whether an operand is a float with the scale of its block, {scale, element}."""
         form = self.candidate.format
         return isinstance(form, FloatFormat) and form.is_mx
+
+    @property
+    def blocks(self) -> IntFormat | None:
+        """Of elements, where operands are integers in blocks, whose products are one term."""
+        form = self.candidate.format
+        return form if isinstance(form, IntFormat) and form.is_mx else None
+
+    @property
+    def lanes(self) -> int:
+        """The terms that a step aligns."""
+        return 1 if self.blocks else self.sum.terms
 
     @property
     def decoded(self) -> "SumShape":
@@ -57,23 +78,60 @@ class SumShape:
         """The format in names of modules."""
         form = self.candidate.format
         if not isinstance(form, FloatFormat):
-            return form.unit.name
+            return f"mx{form.unit.name}_of{self.sum.terms}" if form.is_mx else form.unit.name
         kind = "mx" if form.is_mx else "float"
         return f"{kind}_e{form.exponent_bits}_m{form.fraction_bits}_{form.product}"
 
     @property
     def operand_bits(self) -> int:
-        """Width of one operand."""
+        """Width of the code of one operand."""
         form = self.candidate.format
         if isinstance(form, IntFormat):
-            return form.bits
-        return 1 + form.exponent_bits + form.fraction_bits + (MX_SCALE_BITS if form.is_mx else 0)
+            return form.bits + (form.scale_bits if form.is_mx else 0)
+        return 1 + form.exponent_bits + form.fraction_bits + (SCALE_BITS if form.is_mx else 0)
+
+    @property
+    def port(self) -> tuple[Pin, ...]:
+        """What the port `ab` is made of, from its lowest bit on.
+
+        Of integers in blocks those of one side have one scale, that of the first.
+        """
+        n, form = self.sum.terms, self.blocks
+        if form is None:
+            return tuple(Pin(i, 0, self.operand_bits) for i in range(2 * n))
+        sides = ([Pin(i, 0, form.bits) for i in range(first, first + n)] for first in (0, n))
+        scales = (Pin(first, form.bits, form.scale_bits) for first in (0, n))
+        return tuple(
+            pin for side, scale in zip(sides, scales, strict=True) for pin in (*side, scale)
+        )
+
+    @property
+    def port_bits(self) -> int:
+        """Width of it."""
+        return sum(pin.width for pin in self.port)
+
+    def port_values(self, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+        """What each pin of the port gets, uint64 [rows], of codes [rows, N]."""
+        codes = np.concatenate([a, b], axis=1).astype(np.uint64)
+        return [
+            codes[:, pin.operand] >> np.uint64(pin.low) & np.uint64((1 << pin.width) - 1)
+            for pin in self.port
+        ]
 
     @property
     def fraction_bits(self) -> int:
-        """f, those of a term's significand, which has two bits before the point."""
+        """f, those of a term's significand."""
+        if self.blocks:
+            return 2 * self.blocks.fraction_bits
         m = self.format.fraction_bits
         return m if self.format.product == "narrow" else 2 * m
+
+    @property
+    def whole_bits(self) -> int:
+        """Those before its point: a product of floats is below 4."""
+        if self.blocks:
+            return 2 * self.blocks.bits + (self.sum.terms - 1).bit_length() - self.fraction_bits
+        return 2
 
     @property
     def register_bits(self) -> int:
@@ -89,7 +147,16 @@ class SumShape:
     @property
     def bias(self) -> int:
         """What is added to an exponent inside the unit."""
-        return max(2 * self.format.bias, self._register_bias)
+        # The smallest term of blocks has scales of 0, and an exponent of 1.
+        return max(self._term_bias + (self.blocks is not None), self._register_bias)
+
+    @property
+    def _term_bias(self) -> int:
+        return 2 * (self.blocks.scale_bias if self.blocks else self.format.bias)
+
+    @property
+    def _operand_exponent_bits(self) -> int:
+        return self.blocks.scale_bits if self.blocks else self.format.exponent_bits
 
     @property
     def _register_bias(self) -> int:
@@ -99,7 +166,7 @@ class SumShape:
     @property
     def term_offset(self) -> int:
         """From the sum of both operands' biased exponents to the unit's."""
-        return self.bias - 2 * self.format.bias
+        return self.bias - self._term_bias
 
     @property
     def register_offset(self) -> int:
@@ -109,8 +176,8 @@ class SumShape:
     @property
     def _range(self) -> tuple[int, int]:
         """The smallest and the largest exponent of a term, or of the running sum."""
-        largest = 2 * ((1 << self.format.exponent_bits) - 2) + self.term_offset
-        smallest = 2 + self.term_offset
+        largest = 2 * ((1 << self._operand_exponent_bits) - 2) + self.term_offset
+        smallest = (0 if self.blocks else 2) + self.term_offset
         held = self.sum.register
         if isinstance(held, FloatRegister) and self.sum.carry == "with":
             largest = max(largest, (1 << held.exponent_bits) - 2 + self.register_offset)
@@ -121,13 +188,13 @@ class SumShape:
     def exponent_bits(self) -> int:
         """X, of an exponent inside the unit."""
         held = self.sum.register
-        own = [self.format.exponent_bits + 1, self._range[1].bit_length()]
+        own = [self._operand_exponent_bits + 1, self._range[1].bit_length()]
         return max([*own, held.exponent_bits if isinstance(held, FloatRegister) else 0])
 
     @property
     def jams(self) -> bool:
         """Whether two terms are added exactly, by a sticky bit."""
-        return self.is_rounded and self.sum.align is None and self.sum.terms == 1
+        return self.is_rounded and self.sum.align is None and self.lanes == 1
 
     @property
     def keep(self) -> int:
@@ -139,6 +206,8 @@ class SumShape:
         held = self.sum.register
         assert isinstance(held, FloatRegister)
         most = max(self.fraction_bits, held.fraction_bits)
+        if self.blocks:  # the first bit of a term may be its last
+            most = self.fraction_bits + held.fraction_bits
         smallest, largest = self._range
         return most + (GUARD if self.jams else largest - smallest)
 
@@ -157,7 +226,7 @@ class SumShape:
     @property
     def term_bits(self) -> int:
         """Width of an aligned term, with its sign where it is cut down."""
-        return self.keep + 2 + (self.sum.cut == "down")
+        return self.keep + self.whole_bits + (self.sum.cut == "down")
 
     @property
     def width(self) -> int:
@@ -170,7 +239,7 @@ class SumShape:
             return held.width + (self.sum.terms.bit_length() if held.overflow == "saturate" else 0)
         if isinstance(held, IntRegister):
             return held.width + (held.overflow == "saturate")
-        return self.keep + 3 + self.sum.terms.bit_length()
+        return self.keep + 1 + self.whole_bits + self.lanes.bit_length()
 
     @property
     def is_deep(self) -> bool:
@@ -206,6 +275,6 @@ class SumShape:
             if not smallest <= self.window_top + self.bias <= largest:
                 rule = f"products of {form.name} fall into the window of a fixed-point sum"
                 raise AxdseError(rule, self.sum.name, "choose another L of fixed(W,L)")
-        if isinstance(form, FloatFormat) and self.keep + 2 > WIDEST:
+        if not self.sum.is_integer and self.keep + self.whole_bits > WIDEST:
             rule = f"an aligned term has up to {WIDEST} bits"
             raise AxdseError(rule, f"{self.sum.name} behind {form.name}", "choose align=F")

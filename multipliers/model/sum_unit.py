@@ -7,7 +7,7 @@ import numpy as np
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.sum_shape import SumShape
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.model.mx_codes import mx_numbers
 from axdse.multipliers.model.sum_model import (
@@ -25,7 +25,13 @@ from axdse.multipliers.sums.recipe import (
     LazyRegister,
     Sum,
 )
-from axdse.multipliers.sums.reference import Terms, format_terms, register_codes, register_values
+from axdse.multipliers.sums.reference import (
+    Terms,
+    block_terms,
+    format_terms,
+    register_codes,
+    register_values,
+)
 
 
 def sum_unit(
@@ -68,22 +74,23 @@ def sum_steps(
         AxdseError: as `sum_unit`.
     """
     shape = SumShape(candidate, dataclasses.replace(total, chunk=0, stages=0))
-    terms = None if total.is_integer else core_terms(candidate, a, b)
-    products = unit_products(candidate, a, b) if terms is None else a
-    states = [c.astype(np.uint64)]
-    for k in range(0, a.shape[-1], total.terms):
-        step = np.s_[:, k : k + total.terms]
-        if terms is None:
-            states.append(_integer_unit(shape, products[step], states[-1]))
-        else:
-            states.append(_unit(shape, terms.part(k, total.terms), states[-1]))
+    states, n = [c.astype(np.uint64)], total.terms
+    if total.is_integer:
+        products = unit_products(candidate, a, b)
+        for k in range(0, a.shape[-1], n):
+            states.append(_integer_unit(shape, products[:, k : k + n], states[-1]))
+        return np.stack(states[1:], axis=1)
+    terms = core_terms(candidate, a, b, n)
+    for first in range(0, terms.exponent.shape[-1], shape.lanes):
+        states.append(_unit(shape, terms.part(first, shape.lanes), states[-1]))
     return np.stack(states[1:], axis=1)
 
 
 def _unit(shape: SumShape, terms: Terms, c: np.ndarray) -> np.ndarray:
     held = shape.sum.register
     if isinstance(held, FloatRegister):
-        return register_codes(sum_model(shape.sum, terms, register_values(c, held)), held)
+        total = shape.sum.of_steps if shape.blocks else shape.sum
+        return register_codes(sum_model(total, terms, register_values(c, held)), held)
     return _plain_unit(shape, terms, c)
 
 
@@ -109,12 +116,25 @@ def sum_digest(candidate: Candidate, total: Sum) -> str:
     return digest(core, form, total.name, SUM_MODEL.read_bytes())
 
 
-def core_terms(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> Terms:
-    """The products of operand codes, uint64 of one shape, by the core's C model.
+def core_terms(candidate: Candidate, a: np.ndarray, b: np.ndarray, count: int = 1) -> Terms:
+    """The products of operand codes, uint64 [..., K], by the core's C model.
+
+    Args:
+        candidate: core and format.
+        a: codes of first operands, of MX ones {scale, element}.
+        b: of second operands.
+        count: N, how many products of integers in blocks make a term.
 
     Raises:
         AxdseError: the model fails.
     """
+    form = candidate.format
+    if isinstance(form, IntFormat):
+        elements = (x.astype(np.uint64) & np.uint64((1 << form.bits) - 1) for x in (a, b))
+        unit = Candidate(candidate.multiplier, form.unit)
+        products = _signed(unit_products(unit, *elements), 2 * form.bits)
+        first, second = (x.astype(np.int64) >> form.bits for x in (a, b))
+        return block_terms((first, second), products, form, count)
     shape = SumShape(candidate, Sum(FloatRegister()))
     number_format = shape.format
     ones = np.uint64((1 << number_format.fraction_bits) - 1)

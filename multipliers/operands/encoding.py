@@ -3,10 +3,19 @@
 What `axdse.gpu.operands.encode` does to tensors, for operands that were recorded before rounding.
 """
 
+import math
+
 import numpy as np
 
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, IntFormat
+from axdse.multipliers.formats import (
+    BLOCK,
+    MX_LARGEST,
+    SCALE_BITS,
+    FloatFormat,
+    Format,
+    IntFormat,
+)
 
 FRACTION, BIAS = 23, 127  # of FP32
 SIGN, SIZE = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
@@ -29,17 +38,61 @@ def operand_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) 
     Raises:
         AxdseError: the format has scales of blocks.
     """
+    if number_format.is_mx:
+        rule = "blocks of MX operands are those of whole sums, and not of any pairs in order"
+        raise AxdseError(rule, number_format.name, "cost its MAC with the sum that it has")
     if isinstance(number_format, IntFormat):
         return _integers(values, peaks, number_format)
-    if number_format.is_mx:
-        rule = "recordings keep no scales of blocks, so MX operands have no codes"
-        raise AxdseError(rule, number_format.name, "cost it under uniform operands")
     bits = values.astype(np.float32).view(np.uint32)
     if number_format.exponent_bits == 8:
         return (_rounded(bits, number_format) >> _dropped(number_format)).astype(np.uint64)
     if number_format.scale != "none":
         bits = (values / _powers_of_two(peaks, number_format)).astype(np.float32).view(np.uint32)
     return _narrow(_rounded(bits, number_format), number_format)
+
+
+def row_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) -> np.ndarray:
+    """As `operand_codes`, of the operands of sums from their first products on, float32 [rows, k].
+
+    Those of MX formats are {scale, element}, each 32 of a row a block; the last may be shorter.
+    """
+    if not number_format.is_mx:
+        return operand_codes(values, peaks, number_format)
+    rows, length = values.shape
+    blocks = np.pad(values, ((0, 0), (0, -length % BLOCK))).reshape(rows, -1, BLOCK)
+    size = np.abs(blocks).max(-1, keepdims=True)
+    odd = ~np.isfinite(size)
+    field = np.where(odd, 0, size).astype(np.float32).view(np.uint32).astype(np.int64) >> FRACTION
+    numbers = np.where(odd | (np.abs(blocks) < np.finfo(np.float32).tiny), 0.0, blocks)
+    if isinstance(number_format, IntFormat):
+        scale, bits = np.maximum(field, 1), number_format.bits
+        near = np.ldexp(numbers.astype(np.float64), BIAS + number_format.fraction_bits - scale)
+        elements = np.clip(np.rint(near), -number_format.largest, number_format.largest)
+        elements = elements.astype(np.int64) & ((1 << bits) - 1)
+    else:
+        e, m = number_format.exponent_bits, number_format.fraction_bits
+        bits, top = 1 + e + m, math.frexp(MX_LARGEST[e, m])[1] - 1
+        scale = np.maximum(field - top, 1)
+        elements = _elements(np.ldexp(numbers.astype(np.float64), BIAS - scale), number_format)
+    scale = np.where(odd, (1 << SCALE_BITS) - 1, scale)
+    codes = (scale << bits | elements).astype(np.uint64)
+    return np.asarray(codes.reshape(rows, -1)[:, :length])
+
+
+def _elements(near: np.ndarray, number_format: FloatFormat) -> np.ndarray:
+    """Codes of elements of OCP MX, int64, rounded to nearest even; they saturate."""
+    e, m, bias = number_format.exponent_bits, number_format.fraction_bits, number_format.bias
+
+    def code(size: np.ndarray) -> np.ndarray:
+        exponent = np.maximum(np.frexp(size)[1] - 1, 1 - bias)
+        # A hidden one adds 1 to the exponent, and so does a carry.
+        whole = np.rint(np.ldexp(size, m - exponent)).astype(np.int64)
+        codes = whole + ((exponent.astype(np.int64) + bias - 1) << m)
+        return np.asarray(np.where(whole == 0, 0, codes))
+
+    size = np.minimum(code(np.abs(near)), code(np.array(MX_LARGEST[e, m])))
+    sign = np.signbit(near).astype(np.int64) << (e + m)
+    return np.asarray(np.where(size == 0, 0, sign | size))
 
 
 def operand_scales(peaks: np.ndarray, number_format: Format) -> np.ndarray:

@@ -191,6 +191,11 @@ class Sum:
             raise AxdseError(rule, self.name, "leave chunk and cut out")
 
     @property
+    def of_steps(self) -> "Sum":
+        """The same of terms that are whole steps already, as those of integers in blocks are."""
+        return dataclasses.replace(self, terms=1, chunk=self.chunk // self.terms)
+
+    @property
     def is_integer(self) -> bool:
         """Whether it adds products of an integer format."""
         return isinstance(self.register, IntRegister)
@@ -315,7 +320,7 @@ def _ordered(head: str, order: str, text: str) -> Sum:
         raise AxdseError(rule, repr(text), "leave order out")
     if order != "k":
         raise AxdseError("fp32 has any order, or order=k", repr(text), "write 'fp32(order=k)'")
-    return Sum(FloatRegister(), rounding="rne")
+    return IN_ORDER
 
 
 def _options(named: list[re.Match[str]], text: str) -> _Options:
@@ -408,3 +413,6 @@ def _choice(name: str, text: str, choices: Any) -> Any:
 def _check(what: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise AxdseError(f"{what} is within {least}..{most}", value, "choose within these")
+
+
+IN_ORDER = Sum(FloatRegister(), rounding="rne")  # FP32, one product after another

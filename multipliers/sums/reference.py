@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from axdse.multipliers.formats import FloatFormat
+from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -39,7 +39,8 @@ class Terms:
     Attributes:
         negative: bool.
         exponent: int64, that of both operands added: the product itself may be 4 times as large.
-        significand: int64, within [1, 4) or 0, below 1 for subnormal operands; 0 takes no part.
+        significand: int64, within [1, 4) or 0, below 1 for subnormal operands, of integers in
+            blocks any; 0 takes no part.
         special: FP32 infinities and NaN, where the product is one; 0 elsewhere.
         fraction_bits: of the significand, at most 46.
     """
@@ -106,6 +107,38 @@ def format_terms(
         significand=np.where(zero | full_a | full_b, 0, significand),
         special=np.where(nan, np.nan, infinite).astype(np.float32),
         fraction_bits=kept,
+    )
+
+
+def block_terms(
+    scales: tuple[np.ndarray, np.ndarray],
+    products: np.ndarray,
+    number_format: IntFormat,
+    count: int,
+) -> Terms:
+    """Steps of integers in blocks: one term each, the sum of the step's products, which is exact.
+
+    Args:
+        scales: codes of both operands' ones, int64 that broadcast to [..., K]; the first of a step
+            is that of all.
+        products: int64 [..., K], what the core makes of both elements.
+        number_format: of the operands.
+        count: N, the products of a step.
+
+    Returns:
+        For `Sum.of_steps`, [..., K / N], the last step perhaps shorter; NaN where a scale is.
+    """
+    steps = np.arange(0, products.shape[-1], count)
+    sums = np.add.reduceat(products, steps, axis=-1)
+    first, second = (scale[..., ::count] for scale in scales)
+    bias = number_format.scale_bias
+    nan = (first > 2 * bias) | (second > 2 * bias)
+    return Terms(
+        negative=sums < 0,
+        exponent=np.broadcast_to(first + second - 2 * bias, sums.shape),
+        significand=np.where(nan, 0, np.abs(sums)),
+        special=np.where(np.broadcast_to(nan, sums.shape), np.float32(np.nan), np.float32(0)),
+        fraction_bits=2 * number_format.fraction_bits,
     )
 
 

@@ -24,6 +24,31 @@ def stated(total: Sum, a: Sequence[np.float32], b: Sequence[np.float32], c: np.f
     return float(outer)
 
 
+def stated_blocks(
+    total: Sum, products: Sequence[int], exponents: Sequence[int], fraction_bits: int, c: float
+) -> float:
+    """c plus integers of so many fraction bits, each times the two to its exponent.
+
+    Those of a step have one exponent, the first one's, and are one term.
+    """
+    held = total.register
+    assert isinstance(held, FloatRegister)
+    chunk = total.chunk or len(products)
+    outer = np.float32(0 if total.chunk else c)
+    for start in range(0, len(products), chunk):
+        sums: Value = Fraction(0) if total.chunk else Fraction(c)
+        for k in range(start, start + chunk, total.terms):
+            term = sum(products[k : k + total.terms]) * _two(exponents[k] - fraction_bits)
+            terms = [(term, exponents[k])] if term else []
+            if total.carry == "late":
+                sums = _late_step(total, 0.0, terms, sums)
+            elif isinstance(sums, Fraction):  # else it is infinite, and stays
+                sums = _float_step(total, held, terms, sums)
+        with np.errstate(invalid="ignore"):
+            outer = np.float32(outer + np.float32(_as_float(sums))) if total.chunk else sums
+    return _as_float(outer)
+
+
 def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Value:
     steps = [pairs[k : k + total.terms] for k in range(0, len(pairs), total.terms)]
     held, special = total.register, 0.0 if isinstance(start, Fraction) else start

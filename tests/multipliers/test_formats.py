@@ -36,6 +36,9 @@ from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
         ("mxfp6_e3m2", FloatFormat(3, 2, product="wide", scale="block32")),
         ("mxfp6_e2m3", FloatFormat(2, 3, product="wide", scale="block32")),
         ("mxfp4_e2m1(product=narrow)", FloatFormat(2, 1, scale="block32")),
+        ("mxint8", IntFormat(8, "block32")),
+        ("int8(scale=block32)", IntFormat(8, "block32")),
+        ("int4(scale=block32)", IntFormat(4, "block32")),
     ],
 )
 def test_formats_are_read_and_their_names_read_back(text, expected):

@@ -168,6 +168,34 @@ def test_a_chunk_ends_in_a_cleared_register() -> None:
     np.testing.assert_array_equal(stream.ends, stream.after[0, 1::2])
 
 
+@pytest.mark.parametrize("form", ["exact(n=4) in mxfp8_e4m3", "exact(n=8) in mxint8"])
+def test_uniform_operands_in_blocks_have_middle_scales(form: str) -> None:
+    """One a block, so that registers leave zero and products do not underflow."""
+    stream = uniform_stream(unit(f"{form} sum dot(terms=4,align=13)"))
+    for side in (stream.a, stream.b):
+        scales = (side >> np.uint64(8)).reshape(-1, 32)
+        assert (scales == scales[:, :1]).all()
+        assert 64 <= scales.min() < 80 < 176 < scales.max() < 192
+    assert (stream.after != 0).mean() > 0.99
+
+
+@pytest.mark.parametrize("form", ["exact(n=4) in mxfp8_e4m3", "exact(n=8) in mxint8"])
+def test_recorded_sums_of_mx_operands_have_the_scales_of_their_blocks(form: str) -> None:
+    recorded = rows(depth=64, length=64)
+    stream = whole_rows(unit(f"{form} sum dot(terms=16,align=25,acc=float(8,23))"), recorded)
+    products = recorded.a.astype(np.float64) * recorded.b
+    error = np.abs(decoded(stream.ends) - products.sum(1))
+    assert (error < 2.0**-5 * np.abs(products).sum(1)).all()
+
+
+def test_registers_of_a_step_of_integers_in_blocks_have_one_scale() -> None:
+    mac = unit("exact(n=8) in mxint8 sum dot(terms=4,align=13)")
+    assert mac.operand_bits == 8 + 8 / 4
+    codes = np.arange(4, dtype=np.uint64)[None] | np.uint64(0x7F00)
+    assert mac.held(codes).tolist() == [[0x7F00, 1, 2, 3]]
+    assert mac.packed(codes, codes).tolist() == [[0x0201_007F_0302_0100, 0x7F03]]
+
+
 def test_wide_ports_are_packed_in_words() -> None:
     a, b = (np.arange(1, 9, dtype=np.uint64).reshape(2, 4) << np.uint64(k) for k in (0, 4))
     words = DOT.packed(a, b)

@@ -12,14 +12,15 @@ from axdse.flows.formal.aig import codes_of, lanes_of
 from axdse.flows.formal.gates import read_gates
 from axdse.flows.simulation.sum_bench import simulate_sum
 from axdse.flows.verify.sum_check import check_sum, compare_sum
-from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.design_point import Mac, parse_mac
 from axdse.multipliers.designs.sum_rtl import sum_datapath, sum_rtl
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
 from axdse.multipliers.model.mx_codes import mx_codes, mx_numbers
 from axdse.multipliers.model.sum_unit import core_terms, sum_unit
-from axdse.multipliers.sums.recipe import FloatRegister
+from axdse.multipliers.sums.recipe import FloatRegister, parse_sum
 from axdse.multipliers.sums.reference import add_up, register_codes, register_values
 
 FP4 = "mitchell(m=1) in float(2,1) sum"
@@ -72,6 +73,16 @@ REAL = (
         "mitchell(m=1) in mxfp4_e2m1(product=narrow) sum dot(terms=8,align=10)",
         marks=pytest.mark.slow,
     ),
+    "drum(n=8,k=4) in mxint8 sum dot(terms=4,align=13)",
+    pytest.param(
+        "booth(n=8) in mxint8 sum dot(terms=2,align=9,acc=float(5,7),cut=down,round=rne)",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param("exact(n=8) in mxint8 sum fp32(order=k)", marks=pytest.mark.slow),
+    pytest.param(
+        "exact(n=8) in mxint8 sum dot(terms=32,align=exact,acc=float(8,23),carry=late,stages=1)",
+        marks=pytest.mark.slow,
+    ),
     "exact(n=8) in int8 sum int(17,overflow=saturate)",
     "exact(n=8) in int8 sum dot(terms=4,acc=int(24))",
 )
@@ -122,6 +133,53 @@ def test_small_sum_is_proved(text: str) -> None:
     assert report.proof.pairs == 1 << (report.a_bits + report.b_bits)
 
 
+# Integers in blocks whose scales have three bits, so that they have few steps.
+SMALL_BLOCKS = {
+    "aligned": (2, "dot(terms=2,align=3,acc=float(3,2))"),
+    "unsigned magnitudes of three bits": (3, "dot(terms=1,align=2,acc=float(3,2),round=rne)"),
+    "exact": (2, "dot(terms=2,align=exact,acc=float(3,2),round=rne)"),
+    "one product": (3, "float(3,2)"),
+    "down": (2, "dot(terms=2,align=4,acc=float(3,2),cut=down)"),
+    "late": (2, "dot(terms=2,align=3,acc=float(2,2),carry=late)"),
+}
+
+
+def small_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> Mac:
+    monkeypatch.setattr(IntFormat, "scale_bits", 3)
+    bits, total = SMALL_BLOCKS[name]
+    core = builtin_catalog().multiplier(f"exact(n={bits})")
+    return Mac(core, IntFormat(bits, "block32"), parse_sum(total))
+
+
+@pytest.mark.parametrize("name", SMALL_BLOCKS)
+def test_small_sum_of_blocks_is_proved(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = check_sum(small_blocks(name, monkeypatch))
+    assert report.verdict == "proved", report.examples
+    assert report.proof
+    assert report.proof.pairs == 1 << (report.a_bits + report.b_bits)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("aligned", "present = (|total) & ~nan", "present = ~nan"),
+        ("aligned", "(&scale_a) | (&scale_b)", "(&scale_a)"),
+        ("aligned", ".OFFSET(1)", ".OFFSET(0)"),
+        ("aligned", "(total ^ {TOTAL{negative}}) + ", "(total ^ {TOTAL{negative}}) | "),
+        ("exact", "(JAM != 0) & (|(shifted", "1'b0 & (|(shifted"),
+    ],
+)
+def test_wrong_verilog_of_blocks_is_told(
+    name: str, before: str, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac = small_blocks(name, monkeypatch)
+    assert mac.recipe
+    rtl = sum_rtl(mac.candidate, mac.recipe)
+    assert before in rtl.text
+    wrong = replace(rtl, text=rtl.text.replace(before, after))
+    assert compare_sum(mac, mac.recipe, wrong).verdict == "mismatch"
+
+
 @pytest.mark.slow
 def test_sum_of_the_issue_is_proved() -> None:
     report = check_sum(parse_mac(f"{FP4} dot(terms=2,align=4,acc=float(3,3))"))
@@ -137,7 +195,7 @@ def test_sum_of_real_size_agrees(text: str) -> None:
     assert report.reading
     assert report.reading.vectors > 24_000
     classes = {"exponent gaps", "sign patterns", "cancellations"}
-    if "int8" in text:
+    if " int8 " in text:
         classes = {"extremes"}
     if "mxfp" in text:
         classes |= {"random elements and scales"}
@@ -183,16 +241,19 @@ def test_wrong_verilog_is_told(text: str, before: str, after: str) -> None:
     assert report.examples or (report.reading and report.reading.examples)
 
 
-def test_unit_is_the_reference() -> None:
+@pytest.mark.parametrize("form", ["exact(n=4) in fp8_e4m3", "drum(n=8,k=4) in mxint8"])
+def test_unit_is_the_reference(form: str) -> None:
     """The oracle of the Verilog against numpy, from codes to codes."""
-    mac = parse_mac("exact(n=4) in fp8_e4m3 sum dot(terms=4,align=9,acc=float(5,8),round=rne)")
+    mac = parse_mac(f"{form} sum dot(terms=4,align=9,acc=float(5,8),round=rne)")
     assert mac.recipe
     rng = np.random.default_rng(0)
-    a, b = (rng.integers(0, 256, (4000, 4), np.uint64) for _ in "ab")
+    bits = SumShape(mac.candidate, mac.recipe).operand_bits
+    a, b = (rng.integers(0, 1 << bits, (4000, 4), np.uint64) for _ in "ab")
     c = rng.integers(0, 1 << 14, 4000, np.uint64)
     held = mac.recipe.register
     start = register_values(c, held)  # type: ignore[arg-type]
-    expected = add_up(mac.recipe, core_terms(mac.candidate, a, b), start)
+    total = mac.recipe.of_steps if "mxint8" in form else mac.recipe
+    expected = add_up(total, core_terms(mac.candidate, a, b, mac.recipe.terms), start)
     found = sum_unit(mac.candidate, mac.recipe, a, b, c)
     np.testing.assert_array_equal(found, register_codes(expected, held))  # type: ignore[arg-type]
 

@@ -29,6 +29,7 @@ ELEMENTS = {
     "mxfp4_e2m1": (2, 6.0),
 }
 MAC = "exact(n=4) in mxfp8_e4m3 sum dot(terms=16,align=13)"
+INTEGERS = "drum(n=8,k=4) in mxint8 sum dot(terms=16,align=13)"
 
 
 def mx(name: str) -> FloatFormat:
@@ -123,9 +124,11 @@ def test_the_ends_of_scales(encode: Encode) -> None:
     assert torch.equal(tiny, torch.full((1, 1, 32), 2.0**-126))
 
 
-def layer_products(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def layer_products(
+    text: str, x: Tensor, weight: Tensor, grad: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs and both gradients of a linear layer, each from operands in blocks along its k."""
-    mac = parse_mac(MAC)
+    mac = parse_mac(text)
     known, form = handle(mac.candidate, mac.recipe), mac.format
 
     def product(a: Tensor, b: Tensor) -> Tensor:
@@ -135,15 +138,16 @@ def layer_products(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Ten
     return product(x, weight.T), product(grad, weight), product(grad.T, x)
 
 
-def test_blocks_lie_along_k_of_each_product() -> None:
+@pytest.mark.parametrize("text", [MAC, INTEGERS])
+def test_blocks_lie_along_k_of_each_product(text: str) -> None:
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(64, 32, bias=False)
     x = torch.randn(96, 64, generator=generator).requires_grad_()
     grad = torch.randn(96, 32, generator=generator)
-    converted = axdse.convert(torch.nn.Sequential(layer), MAC).model
+    converted = axdse.convert(torch.nn.Sequential(layer), text).model
     output = converted(x)
     output.backward(grad)
-    expected = layer_products(x.detach(), layer.weight.detach(), grad)
+    expected = layer_products(text, x.detach(), layer.weight.detach(), grad)
     weight_gradient = next(converted.parameters()).grad
     for found, right in zip((output, x.grad, weight_gradient), expected, strict=True):
         assert found is not None
@@ -164,18 +168,22 @@ def test_blocks_that_k_does_not_fill_are_one_line(
         model(x).sum().backward()
 
 
-def test_a_convolution_has_no_blocks() -> None:
-    model = axdse.convert(torch.nn.Sequential(torch.nn.Conv2d(32, 32, 3)), MAC).model
+@pytest.mark.parametrize("text", [MAC, INTEGERS])
+def test_a_convolution_has_no_blocks(text: str) -> None:
+    model = axdse.convert(torch.nn.Sequential(torch.nn.Conv2d(32, 32, 3)), text).model
     with pytest.raises(AxdseError, match="in a convolution is no dimension"):
         model(torch.ones(1, 32, 5, 5))
 
 
 REFUSED = {
-    "exact(n=8) in mxint8": "products of MXINT8 are integers of a block",
     "exact(n=4) in float(8,3,scale=block32)": "of the elements of OCP MX: float(4,3), ",
     "exact(n=4) in mxfp8_e4m3(round=truncate)": "rounded to nearest",
     "exact(n=4) in mxfp8_e4m3 sum dot(terms=12,align=13)": "choose 1, 2, 4, 8, 16 or 32",
     "exact(n=4) in mxfp8_e4m3 sum int(24)": "summed in float(E,R), lazy or fixed",
+    "exact(n=8) in mxint8 sum dot(terms=12,align=13)": "choose 1, 2, 4, 8, 16 or 32",
+    "exact(n=8) in mxint8 sum lazy(10,24)": "mxint8 is summed in dot(...) or float(E,R)",
+    "exact(n=8) in mxint8 sum int(24)": "mxint8 is summed in dot(...) or float(E,R)",
+    "exact(n=8) in mxint8 sum int32": "mxint8 is summed in dot(...) or float(E,R)",
 }
 
 
@@ -187,9 +195,10 @@ def test_what_is_no_mx_is_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_there_is_no_unit_without_a_sum() -> None:
+@pytest.mark.parametrize("text", ["exact(n=4) in mxfp8_e4m3", "exact(n=8) in mxint8"])
+def test_there_is_no_unit_without_a_sum(text: str) -> None:
     with pytest.raises(AxdseError, match="so there is no unit without one"):
-        unit_of(parse_mac("exact(n=4) in mxfp8_e4m3").candidate)
+        unit_of(parse_mac(text).candidate)
 
 
 def test_command_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from axdse.gpu.layers.assignment import Assignment, LayerProducts, Product
 from axdse.gpu.layers.convert import convert
+from axdse.gpu.operands.encode import encode
 from axdse.gpu.recording.probes import Operands
 from axdse.gpu.recording.recorder import Recorder
 from axdse.gpu.recording.reservoir import (
@@ -21,6 +22,8 @@ from axdse.gpu.recording.reservoir import (
     RowReservoir,
 )
 from axdse.gpu.testing.gemm import table
+from axdse.multipliers.designs.design_point import parse_mac
+from axdse.multipliers.operands.encoding import row_codes
 from axdse.multipliers.operands.recording import (
     DATAFLOWS,
     LONGEST_ROW,
@@ -222,3 +225,20 @@ def test_a_recorder_keeps_whole_sums_of_every_product() -> None:
         "input_gradient": ((16, 4), 72),
         "weight_gradient": ((16, 3), 72),
     }
+
+
+def test_whole_sums_in_blocks_are_kept_as_numbers_that_have_their_codes() -> None:
+    """Of MXINT8 the kernels take {scale, element}; what is recorded becomes the same again."""
+    generator = torch.Generator().manual_seed(0)
+    mac = parse_mac("drum(n=8,k=4) in mxint8 sum dot(terms=4,align=13)")
+    converted = convert(nn.Sequential(nn.Linear(64, 32)), mac.name).model
+    x = torch.randn(32, 64, generator=generator)
+    with Recorder(converted) as recorder:
+        converted(x).sum().backward()
+    forward = next(rows for rows in recorder.rows if rows.product == "forward")
+    expected = encode(x, mac.format, along=1).codes.numpy().view(np.uint16).tolist()
+    for row in row_codes(forward.a, forward.a_peak[:, None], mac.format).tolist():
+        assert row in expected
+    assert forward.a_peak.max() == pytest.approx(float(x.abs().max()), rel=2.0**-6)
+    counted = {histogram.product: histogram.total for histogram in recorder.histograms}
+    assert counted["forward"] == 32 * 64 * 32

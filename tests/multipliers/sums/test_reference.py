@@ -6,12 +6,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from recorded_dots import CASES, recorded_dots
-from stated_sums import stated
+from stated_sums import stated, stated_blocks
 from sum_words import SUMS, words
 
+from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.model.sum_model import integer_sum_model, sum_model
 from axdse.multipliers.sums.recipe import FloatRegister, Sum, parse_sum, presets
-from axdse.multipliers.sums.reference import add_up, add_up_integers, exact_terms
+from axdse.multipliers.sums.reference import (
+    add_up,
+    add_up_integers,
+    block_terms,
+    exact_terms,
+)
 
 # (spread of exponents, K, share of infinities and NaN)
 KINDS = [(2, 33, 0.0), (20, 19, 0.0), (126, 40, 0.0), (127, 8, 0.05), (10, 7, 0.02), (5, 0, 0.0)]
@@ -61,6 +67,37 @@ def test_integers(text: str) -> None:
             expected = (expected + half) % (2 * half) - half
     np.testing.assert_array_equal(add_up_integers(total, products), expected)
     np.testing.assert_array_equal(integer_sum_model(total, products), expected)
+
+
+BLOCK_SUMS = (
+    "float(8,23)",
+    "float(8,7,round=rz)",
+    "float(5,10,chunk=8)",
+    "dot(terms=8,align=13)",
+    "dot(terms=4,align=9,acc=float(4,6),cut=down,round=rne)",
+    "dot(terms=16,align=exact,acc=float(8,23),round=rne)",
+    "dot(terms=32,align=48,acc=float(8,23),chunk=64)",
+    "dot(terms=2,align=6,acc=float(5,5),carry=late)",
+)
+
+
+@pytest.mark.parametrize("add", BY.values(), ids=BY)
+@pytest.mark.parametrize("text", BLOCK_SUMS)
+def test_steps_of_blocks_are_the_ones_stated(text: str, add: Add) -> None:
+    """Products of any 16 bits; scales near and far, and those at the ends of their range."""
+    total, form = parse_sum(text), IntFormat(8, "block32")
+    rng = np.random.default_rng(0)
+    size, blocks = (40, 128), (40, 4)
+    products = rng.integers(-(1 << 15), 1 << 15, size) >> rng.integers(0, 16, size)
+    spread = rng.choice([1, 4, 127], (40, 1))
+    codes = (127 + rng.integers(-spread, spread + 1, blocks) for _ in "ab")
+    scales = tuple(np.repeat(np.clip(code, 0, 254), 32, 1) for code in codes)
+    start = np.zeros(40, np.float32) if total.chunk else rng.integers(-3, 4, 40).astype("float32")
+    found = add(total.of_steps, block_terms(scales, products, form, total.terms), start)
+    exponents = scales[0] + scales[1] - 254
+    rows = zip(products.tolist(), exponents.tolist(), start.tolist(), strict=True)
+    expected = [stated_blocks(total, p, e, 12, c) for p, e, c in rows]
+    np.testing.assert_array_equal(found, np.array(expected, np.float32))
 
 
 @pytest.mark.parametrize("power", range(-124, 130, 3))
