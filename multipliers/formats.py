@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from axdse.multipliers.errors import AxdseError
 
@@ -106,6 +106,11 @@ class FloatFormat:
         return dataclasses.replace(self, exponent_bits=8, scale="tensor")
 
     @property
+    def operands(self) -> tuple["FloatFormat", "FloatFormat"]:
+        """First and second operands, which are alike."""
+        return self, self
+
+    @property
     def bias(self) -> int:
         """Exponent bias, 2^(e-1) - 1; the largest exponent of a number, too."""
         return (1 << (self.exponent_bits - 1)) - 1
@@ -123,35 +128,75 @@ class FloatFormat:
 
 @dataclass(frozen=True)
 class IntFormat:
-    """Two's complement integers, symmetric about zero.
+    """Integers: two's complement, symmetric about zero, or unsigned with a zero point.
 
-    An unsigned core multiplies magnitudes and the sign is an xor; a signed core is the whole
-    unit.
+    An unsigned core multiplies magnitudes of signed operands, and the sign is an xor; a core in
+    two's complement is the whole unit. An unsigned core is the whole unit of unsigned operands,
+    and multiplies their codes.
 
     Attributes:
         bits: width of a code.
         scale: what shares a scale: "tensor", or each "channel", a row or column that one product
             of matrices does not sum over. "block32" is MXINT8 of OCP MX 1.0, and the same of
             other widths: 32 operands along k share a power of two, and a code q stands for
-            q 2^-(bits - 2) of it.
+            q 2^-(bits - 2) of it. Unsigned operands have one, and a zero point, a tensor.
+        signed: two's complement; else a code q stands for scale * (q - zero point).
+        second: of the second operands, the weights, where they are of another kind.
 
     Raises:
-        AxdseError: bits is not within 2..8.
+        AxdseError: bits is not within 2..8, or operands have no such scale.
     """
 
     bits: int = 8
     scale: IntScale = "tensor"
+    signed: bool = True
+    second: "IntFormat | None" = None
 
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 8:
             raise AxdseError("an integer format has 2..8 bits", self.name, "choose int8")
+        if self.scale != "tensor" and not self.signed_product:
+            rule = "unsigned operands have one scale and zero point a tensor"
+            raise AxdseError(rule, self.name, "leave scale out")
+        if self.is_mx and self.second:
+            rule = "a block has the scale of one kind of integers"
+            raise AxdseError(rule, self.name, f"choose {self._word}(scale=block32)")
+
+    @property
+    def operands(self) -> tuple["IntFormat", "IntFormat"]:
+        """First and second operands, each alone."""
+        first, second = (
+            IntFormat(each.bits, self.scale if each.signed else "tensor", each.signed)
+            for each in (self, self.second or self)
+        )
+        return first, second
+
+    @property
+    def has_zero_points(self) -> bool:
+        """Whether some operand is unsigned."""
+        return not all(each.signed for each in self.operands)
+
+    @property
+    def signed_product(self) -> bool:
+        """Whether a product is in two's complement: that of unsigned operands is not."""
+        return self.signed or (self.second is not None and self.second.signed)
+
+    @property
+    def product_bits(self) -> int:
+        """Width of a product."""
+        return sum(each.bits for each in self.operands)
 
     @property
     def name(self) -> str:
         """The canonical text, which `parse_format` reads back."""
         if self == _ALIASES["mxint8"]:
             return "mxint8"
-        return f"int{self.bits}" + ("" if self.scale == "tensor" else f"(scale={self.scale})")
+        word = self._word + (f"x{self.second._word}" if self.second else "")
+        return word + ("" if self.scale == "tensor" else f"(scale={self.scale})")
+
+    @property
+    def _word(self) -> str:
+        return f"{'' if self.signed else 'u'}int{self.bits}"
 
     @property
     def plain(self) -> str:
@@ -186,25 +231,45 @@ class IntFormat:
     @property
     def unit(self) -> "IntFormat":
         """The format as a multiplier unit sees it: codes, without a scale."""
-        return IntFormat(self.bits)
-
-    @property
-    def largest(self) -> int:
-        """The largest code; its negative is the smallest in use."""
-        return (1 << (self.bits - 1)) - 1
+        return dataclasses.replace(self, scale="tensor")
 
     @property
     def operand_bits(self) -> int:
-        """Width of the core's unsigned operands: a magnitude up to 2^(bits-1)."""
+        """Width of the core's first operands; a magnitude is up to 2^(bits-1)."""
         return self.bits
+
+    @property
+    def largest(self) -> int:
+        """The largest code; of signed ones its negative is the smallest in use."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def middle(self) -> int:
+        """What is taken from a code to make it signed, as operators take it: 0 if it is."""
+        return 0 if self.signed else 1 << (self.bits - 1)
 
 
 Format = FloatFormat | IntFormat
+
+
+class Span(NamedTuple):
+    """The numbers that a scale is made for; others saturate."""
+
+    lowest: float
+    highest: float
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude."""
+        return max(-self.lowest, self.highest)
+
 
 _ALIASES: dict[str, Format] = {
     "int8": IntFormat(8),
     "mxint8": IntFormat(8, "block32"),
     **{f"int{bits}": IntFormat(bits) for bits in range(4, 8)},
+    "uint8": IntFormat(8, signed=False),
+    **{f"uint{bits}": IntFormat(bits, signed=False) for bits in range(4, 8)},
     "bf16": FloatFormat(8, 7, "nearest", "wide"),
     "approxtrain": FloatFormat(8, 7, "truncate", "narrow"),
     "fp16": FloatFormat(5, 10),
@@ -247,6 +312,7 @@ _FLOAT_OPTIONS = {
     "scale": get_args(FloatScale),
 }
 _INT_OPTIONS = {"scale": get_args(IntScale)}
+_INTEGERS = re.compile(r"(u?)int([4-8])x(u?)int([4-8])", re.ASCII)
 _TEXT = re.compile(r"(?P<head>\w+)(?:\((?P<options>[^()]*)\))?", re.ASCII)
 _EXPONENT = re.compile(r"(?:e=)?([2-8])", re.ASCII)
 _FRACTION = re.compile(r"(?:m=)?([1-9]|1\d|2[0-3])", re.ASCII)
@@ -259,7 +325,8 @@ def parse_format(text: str) -> Format:
     float(8,7) with truncated operands and a narrow product; `fp16`, `fp8_e5m2` and `fp8_e4m3`
     are float(5,10), float(5,2) and float(4,3). A name takes options, too: `bf16(sum=bf16)`,
     `fp8_e4m3(product=wide)`, `int8(scale=channel)`. `int4` to `int7` are
-    integers as `int8` is.
+    integers as `int8` is, `uint4` to `uint8` unsigned ones with a zero point; `int8xint4` has
+    first operands in int8 and second ones, the weights, in int4.
 
     `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e3m2`, `mxfp6_e2m3`, `mxfp4_e2m1` and `mxint8` are of OCP
     MX 1.0.
@@ -288,9 +355,19 @@ def parse_format(text: str) -> Format:
         if not (m := _FRACTION.fullmatch(options[1])):
             raise _unknown(text)
         return _with_options(FloatFormat(int(e[1]), int(m[1])), options[2:], text)
-    if head not in _ALIASES or match["options"] == "":
+    known = _ALIASES.get(head) or _pair(head)
+    if known is None or match["options"] == "":
         raise _unknown(text)
-    return _with_options(_ALIASES[head], options if match["options"] else [], text)
+    return _with_options(known, options if match["options"] else [], text)
+
+
+def _pair(head: str) -> IntFormat | None:
+    """Integers of two kinds, such as `int8xint4`."""
+    pair = _INTEGERS.fullmatch(head)
+    if pair is None:
+        return None
+    first, second = (IntFormat(int(pair[i + 1]), signed=not pair[i]) for i in (1, 3))
+    return first if first == second else dataclasses.replace(first, second=second)
 
 
 def _with_options(number_format: Format, options: list[str], text: str) -> Format:

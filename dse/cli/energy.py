@@ -225,6 +225,9 @@ def cost_macs(
     if source is not None and not isinstance(source, Recorded):
         rule = "a MAC is costed under a recording in the order of a dataflow"
         raise AxdseError(rule, f"{activity}, {order}", "record one with 'axdse train --record'")
+    if source:
+        for mac in macs:
+            source.recording.check_serves(mac.format)
     recorded = recorded_sums(source.recording, source.dataflow) if source else ()
     with progress_bar() as progress:
         costs = tuple(

@@ -35,7 +35,7 @@ from axdse.multipliers.designs.design_point import (
 from axdse.multipliers.designs.family import LARGEST
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
-from axdse.multipliers.formats import FloatFormat, parse_format
+from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
 from axdse.multipliers.operands.recording import Dataflow
 from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import MAX_FRACTION_BITS
@@ -346,6 +346,13 @@ def _check_format(text: str) -> None:
             text,
             "choose fewer fraction bits",
         )
+    if isinstance(number_format, IntFormat) and (
+        number_format.second or number_format.has_zero_points
+    ):
+        rule = (
+            "a search predicts from recordings, which have no zero points and one kind of operand"
+        )
+        raise AxdseError(rule, text, "choose intN; train, evaluate and cost take the others")
 
 
 def _check_places(places: tuple[Place, ...]) -> None:

@@ -76,10 +76,10 @@ def products(
         float64 of that shape; what is beyond the format is infinite.
     """
     number_format = lut.format
-    x, y = (operand_codes(v, p, number_format) for v, p in ((a, a_peak), (b, b_peak)))
-    scale = np.multiply(
-        *(operand_scales(p, number_format).astype(float) for p in (a_peak, b_peak))
-    )
+    first, second = number_format.operands
+    x, y = operand_codes(a, a_peak, first), operand_codes(b, b_peak, second)
+    scales = operand_scales(a_peak, first), operand_scales(b_peak, second)
+    scale = np.multiply(*(each.astype(float) for each in scales))
     if isinstance(number_format, IntFormat):
         return np.asarray(lut.entries[x, y] * scale)
     return np.asarray(_floats(lut, number_format, x.astype(np.int64), y.astype(np.int64)) * scale)

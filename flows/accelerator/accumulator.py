@@ -117,17 +117,20 @@ class FloatAccumulator:
 
 @dataclass(frozen=True)
 class IntAccumulator:
-    """Adds two's complement products of `product_bits` modulo 2^`bits`."""
+    """Adds products of `product_bits` modulo 2^`bits`: two's complement ones if `signed`."""
 
     bits: int
     product_bits: int
+    signed: bool = True
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """Product `p` is added to `c`."""
-        parameters = f".A({self.bits}), .B({self.product_bits})"
-        body = f"  int_add #({parameters}) add (.a(c), .b(p), .p(d));\n"
-        name = f"accumulate_int{self.bits}_product_int{self.product_bits}"
+        added = ("p", self.product_bits) if self.signed else ("{1'b0, p}", self.product_bits + 1)
+        parameters = f".A({self.bits}), .B({added[1]})"
+        body = f"  int_add #({parameters}) add (.a(c), .b({added[0]}), .p(d));\n"
+        kind = "int" if self.signed else "uint"
+        name = f"accumulate_int{self.bits}_product_{kind}{self.product_bits}"
         operands = (("c", self.bits), ("p", self.product_bits))
         return (_block(name, operands, (("d", self.bits),), body, "int_add"),)
 
@@ -153,7 +156,7 @@ class IntAccumulator:
 
     def added(self, sums: np.ndarray, products: np.ndarray) -> np.ndarray:
         """Add uint64 codes of products, of any shape, to codes of sums of the same shape."""
-        sign = np.uint64(1 << (self.product_bits - 1))
+        sign = np.uint64(self.signed << (self.product_bits - 1))
         return np.asarray((sums + (products ^ sign) - sign) & self._mask)
 
     @property
@@ -171,7 +174,8 @@ def accumulator_of(number_format: Format) -> Accumulator:
         AxdseError: products have more exponent bits than sums.
     """
     if not isinstance(number_format, FloatFormat):
-        return IntAccumulator(INTEGER_SUM, 2 * number_format.bits)
+        form = number_format
+        return IntAccumulator(INTEGER_SUM, form.product_bits, form.signed_product)
     e, r = SUMS[number_format.sum]
     if number_format.exponent_bits > e:
         raise AxdseError(

@@ -133,8 +133,9 @@ def whole_rows(unit: MacUnit, rows: OperandRows) -> Stream:
     width = -(-int(lengths.max()) // n) * n
     there = np.arange(width) < lengths[:, None]
     sides = []
-    for values, peaks in ((rows.a, rows.a_peak), (rows.b, rows.b_peak)):
-        codes = row_codes(values, peaks[:, None], unit.mac.format)[:, :width]
+    first, second = unit.mac.format.operands
+    for values, peaks, form in ((rows.a, rows.a_peak, first), (rows.b, rows.b_peak, second)):
+        codes = row_codes(values, peaks[:, None], form)[:, :width]
         codes = np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
         sides.append(np.where(there, codes, np.uint64(0)))
     apart = _summed(unit, sides[0], sides[1], lengths)
@@ -176,13 +177,13 @@ def traced_stream(unit: MacUnit, trace: OperandTrace) -> Stream:
         rule = "a sum that is a recipe is costed under whole rows, in output-stationary order"
         remedy = "record a run with 'axdse train --record' of this version"
         raise AxdseError(rule, f"{trace.dataflow} traces of {trace.name}", remedy)
-    known, rows = mac.format, trace.lengths > 1
+    (first, second), rows = mac.format.operands, trace.lengths > 1
     a_values, b_values, totals = (
         side[rows, :LENGTH] for side in (trace.a, trace.b, trace.sums.astype(np.float64))
     )
     a_peaks, b_peaks = trace.a_peak[rows, None], trace.b_peak[rows, None]
-    a, b = operand_codes(a_values, a_peaks, known), operand_codes(b_values, b_peaks, known)
-    totals = totals / operand_scales(a_peaks, known) / operand_scales(b_peaks, known)
+    a, b = operand_codes(a_values, a_peaks, first), operand_codes(b_values, b_peaks, second)
+    totals = totals / operand_scales(a_peaks, first) / operand_scales(b_peaks, second)
     products = unit_products(mac.candidate, a, b)
     sums = accumulator.encoded(accumulator.on_grid(totals, products))
     if trace.dataflow == "output-stationary":

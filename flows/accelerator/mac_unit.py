@@ -15,6 +15,7 @@ from axdse.multipliers.designs.design_point import Mac
 from axdse.multipliers.designs.rtl_text import identifier
 from axdse.multipliers.designs.sum_rtl import sum_datapath, unit_module
 from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.sum_unit import sum_steps
 from axdse.multipliers.model.unit_oracle import unit_products
@@ -67,6 +68,10 @@ class MacUnit:
         form = self.mac.format
         if isinstance(form, FloatFormat):
             return 1 + form.exponent_bits + form.fraction_bits
+        first, second = form.operands
+        if first.bits != second.bits:
+            rule = "the operands of a MAC are of one width"
+            raise AxdseError(rule, self.mac.name, "cost its multiplier alone")
         return form.bits
 
     def held(self, codes: np.ndarray) -> np.ndarray:
@@ -163,7 +168,7 @@ class MacUnit:
         if isinstance(form, FloatFormat):
             pairs = unit_stimulus(form, SEED)
         else:
-            pairs = core_stimulus(form.bits, form.bits, SEED)
+            pairs = core_stimulus(self._own_bits, self._own_bits, SEED)
         step = -(-pairs.vectors // MOST_STEPS)
         a, b = pairs.a[::step], pairs.b[::step]
         products = unit_products(candidate, a, b)

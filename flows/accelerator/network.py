@@ -137,6 +137,7 @@ def accelerator_cost(
     macs = []
     layers: dict[tuple[str, str], LayerEnergy] = {}
     for mac, made in own.items():
+        recording.check_serves(mac.format)
         met = [sums.get((trace.layer, trace.product), trace) for trace in made]
         macs.append(mac_cost(mac, library, met, clock_ns, stages=stages, apart=True))
         for layer in _layers(macs[-1], made, array, recording):

@@ -1,8 +1,9 @@
 """What do the whole MACs of a design point take? As `axdse.flows.cost.point` has its units."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from axdse.flows.accelerator.mac import mac_basis, mac_cost
+from axdse.flows.accelerator.mac import Met, mac_basis, mac_cost
 from axdse.flows.accelerator.network import accelerator_cost, recorded_sums
 from axdse.flows.accelerator.systolic_array import Array, array_cost
 from axdse.flows.cost.point import Demand, WholeMacs
@@ -37,11 +38,10 @@ def whole_macs(
     portions, costs = demand.portions(point), []
     for portion in portions:
         source = portion.source
-        met = (
-            recorded_sums(source.recording, source.dataflow)
-            if isinstance(source, Recorded)
-            else ()
-        )
+        met: Sequence[Met] = ()
+        if isinstance(source, Recorded):
+            source.recording.check_serves(portion.mac.format)
+            met = recorded_sums(source.recording, source.dataflow)
         costs.append(mac_cost(portion.mac, library, met, clock_ns, aim=aim))
     energies = [cost.recorded or cost.uniform for cost in costs]
     shares = [

@@ -187,7 +187,8 @@ def check_unit(
     if isinstance(number_format, FloatFormat):
         stimulus = _unit_stimulus(number_format, SEED)
     else:
-        stimulus = core_stimulus(number_format.bits, number_format.bits, SEED)
+        first, second = number_format.operands
+        stimulus = core_stimulus(first.bits, second.bits, SEED)
     expected = unit_products(candidate, stimulus.a, stimulus.b)
     _compare(netlist, candidate.name, stimulus, expected)
     return _proof(netlist, stimulus, unit_rtl(candidate), limit_s)

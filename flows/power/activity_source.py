@@ -11,7 +11,7 @@ from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format
-from axdse.multipliers.operands.recording import code_bits
+from axdse.multipliers.operands.recording import code_bits, magnitudes
 
 COUNT = 4096
 SEED = 0
@@ -96,10 +96,7 @@ class Trace:
         if isinstance(design, Candidate):
             check_format(design.format, self.format, self.name)
             return in_order(self.a, self.b)
-        mask = np.uint64((1 << (code_bits(self.format))) - 1)
-        return in_order(
-            *(core_codes(design, self.format, codes & mask) for codes in (self.a, self.b))
-        )
+        return in_order(*core_codes(design, self.format, self.a, self.b))
 
 
 def in_order(a: np.ndarray, b: np.ndarray) -> Transitions:
@@ -138,24 +135,33 @@ def check_format(wanted: Format, found: Format, name: str) -> None:
     def shape(number_format: Format) -> tuple[object, ...]:
         if isinstance(number_format, FloatFormat):
             return number_format.exponent_bits, number_format.fraction_bits
-        return number_format.bits, "int"
+        return (number_format.unit.name,)
 
     if shape(wanted) != shape(found):
         rule = f"activity of a unit in {wanted.name} is of that format"
         raise AxdseError(rule, f"{found.name} in {name}", "record a run in that format")
 
 
-def core_codes(core: Multiplier, number_format: Format, codes: np.ndarray) -> np.ndarray:
-    """What the core sees of a fraction, or of an integer's code.
+def core_codes(core: Multiplier, number_format: Format, a: np.ndarray, b: np.ndarray) -> Pair:
+    """What the core sees of a unit's operands: significands, or integers.
+
+    Args:
+        core: of the unit.
+        number_format: of the operands.
+        a: uint64 codes of first operands, of which the lowest bits count: those of a fraction.
+        b: likewise of second ones.
 
     Raises:
         AxdseError: the core does not serve that format.
     """
+    low = [np.uint64((1 << bits) - 1) for bits in code_bits(number_format)]
+    a, b = a & low[0], b & low[1]
     if isinstance(number_format, FloatFormat):
         Candidate(core, replace(number_format, product="narrow"))
-        hidden = core.family.kind == "integer"
-        return np.asarray(codes | np.uint64(hidden << number_format.fraction_bits))
+        hidden = np.uint64((core.family.kind == "integer") << number_format.fraction_bits)
+        return a | hidden, b | hidden
     Candidate(core, number_format)
     if core.family.signed:
-        return codes
-    return np.asarray(np.minimum(codes, np.uint64(1 << number_format.bits) - codes))
+        return a, b
+    first, second = number_format.operands
+    return magnitudes(a, first), magnitudes(b, second)

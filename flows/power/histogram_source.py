@@ -79,8 +79,7 @@ def _drawn(
     known = histogram.format
     codes = _sampled(histogram, count, random)
     if not isinstance(design, Candidate):
-        first, second = (core_codes(design, known, side) for side in codes)
-        return first, second
+        return core_codes(design, known, *codes)
     check_format(design.format, known, histogram.name)
     if isinstance(design.format, FloatFormat):
         first, second = (float_unit_codes(design.format, count, random, side) for side in codes)
@@ -92,8 +91,8 @@ def _sampled(histogram: OperandHistogram, count: int, random: np.random.Generato
     cumulated = np.cumsum(histogram.counts.ravel())
     drawn = random.integers(0, cumulated[-1], count)
     places = np.searchsorted(cumulated, drawn, side="right").astype(np.uint64)
-    bits = np.uint64(code_bits(histogram.format))
-    return places >> bits, places & np.uint64((1 << int(bits)) - 1)
+    _, bits = code_bits(histogram.format)
+    return places >> np.uint64(bits), places & np.uint64((1 << bits) - 1)
 
 
 def _with_zeros(histogram: OperandHistogram, pairs: Pair, random: np.random.Generator) -> Pair:

@@ -1,7 +1,7 @@
 """In which order did a multiplier of an array meet its operands in a network?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.operands.encoding import operand_codes
-from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording, code_bits
+from axdse.multipliers.operands.recording import Dataflow, OperandTrace, Recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,9 @@ class Recorded:
         Raises:
             AxdseError: nothing was recorded.
         """
-        parts = tuple(_part(trace, design, self._format_of(design)) for trace in self._traces())
+        known = self._format_of(design)
+        self.recording.check_serves(known)
+        parts = tuple(_part(trace, design, known) for trace in self._traces())
         if not parts:
             rule = f"activity in {self.dataflow} order takes recorded traces"
             raise AxdseError(rule, f"none in {self.name}", "record a run of at least one step")
@@ -107,10 +109,12 @@ class Recorded:
     def _format_of(self, design: Design) -> Format:
         if isinstance(design, Candidate):
             return design.format
-        bits, significand = design.operand_bits, design.family.kind == "significand"
-        if design.family.signed or (self.recording.of_integers and not significand):
-            return IntFormat(bits)
-        return FloatFormat(8, bits if significand else bits - 1)
+        family, bits = design.family, (design.a_bits, design.b_bits)
+        if family.signed or (self.recording.of_integers and family.kind == "integer"):
+            signs = family.operand_signs if family.signed else self.recording.signs
+            first, second = (IntFormat(n, signed=s) for n, s in zip(bits, signs, strict=True))
+            return first if first == second else replace(first, second=second)
+        return FloatFormat(8, design.operand_bits - (family.kind == "integer"))
 
     def _traces(self) -> Iterator[OperandTrace]:
         for trace in self.recording.traces:
@@ -119,9 +123,9 @@ class Recorded:
 
 
 def _part(trace: OperandTrace, design: Design, known: Format) -> Part:
-    sides = (trace.a, trace.a_peak), (trace.b, trace.b_peak)
-    codes = [operand_codes(values, peaks[:, None], known) for values, peaks in sides]
+    first, second = known.operands
+    a = operand_codes(trace.a, trace.a_peak[:, None], first)
+    b = operand_codes(trace.b, trace.b_peak[:, None], second)
     if not isinstance(design, Candidate):
-        mask = np.uint64((1 << code_bits(known)) - 1)
-        codes = [core_codes(design, known, side & mask) for side in codes]
-    return Part(trace, codes[0], codes[1])
+        a, b = core_codes(design, known, a, b)
+    return Part(trace, a, b)

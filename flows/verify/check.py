@@ -174,9 +174,9 @@ def check_unit(candidate: Candidate, *, seed: int = 0) -> RtlReport:
     number_format, rtl = candidate.format, unit_rtl(candidate)
     oracle = functools.partial(unit_products, candidate)
     if isinstance(number_format, IntFormat):
-        bits = number_format.bits
-        stimulus = core_stimulus(bits, bits, seed)
-        coverage = core_coverage(bits, bits, stimulus)
+        first, second = number_format.operands
+        stimulus = core_stimulus(first.bits, second.bits, seed)
+        coverage = core_coverage(first.bits, second.bits, stimulus)
     else:
         stimulus = unit_stimulus(number_format, seed)
         coverage = unit_coverage(number_format, stimulus)

@@ -50,7 +50,7 @@ from axdse.gpu.factors.maps import (
     stack_int8,
 )
 from axdse.gpu.multiplication.handles import resolve
-from axdse.gpu.operands.convolution import Convolution, Window
+from axdse.gpu.operands.convolution import Convolution, native_gradient
 from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.tables.factors import Factors
@@ -200,7 +200,8 @@ def conv2d_input_gradient(
         )
 
     def native(g: Tensor, w: Tensor) -> Tensor:
-        return _gradient(g, g.new_empty(()).expand(shape.image_size), w, shape.window, True)
+        image = g.new_empty(()).expand(shape.image_size)
+        return native_gradient(g, image, w, shape.window, of_image=True)
 
     products = weight[:, :1].numel() // shape.groups
     depth = Depth(products, weight.shape[0] if shape.groups == 1 else 1, 1, 0)
@@ -225,7 +226,8 @@ def conv2d_weight_gradient(
         image, shape = _bordered(image, shape)
 
     def native(g: Tensor, x: Tensor) -> Tensor:
-        return _gradient(g, x, g.new_empty(()).expand(shape.weight_size), shape.window, False)
+        weight = g.new_empty(()).expand(shape.weight_size)
+        return native_gradient(g, x, weight, shape.window, of_image=False)
 
     depth = Depth(grad[:, :1].numel(), grad.shape[0], 0, 0)
     return _sums(grad, image, sides, native, depth)
@@ -244,17 +246,6 @@ def native_products() -> Iterator[None]:
         yield
     finally:
         _NATIVE.reset(token)
-
-
-def _gradient(
-    grad: Tensor, image: Tensor, weight: Tensor, window: Window, image_is: bool
-) -> Tensor:
-    """One of the two gradients; of the tensor that is asked for, only the shape is read."""
-    settings = (*window[:3], False, [0, 0], window.groups)
-    mask = [image_is, not image_is, False]
-    results = torch.ops.aten.convolution_backward(grad, image, weight, None, *settings, mask)
-    gradient: Tensor = results[0 if image_is else 1]
-    return gradient
 
 
 def _bordered(image: Tensor, shape: Convolution) -> tuple[Tensor, Convolution]:

@@ -21,6 +21,7 @@ from torch import nn
 from axdse.gpu.multiplication.handles import Call, Design, handle, resolve
 from axdse.multipliers.designs.design_point import NATIVE as FP32
 from axdse.multipliers.designs.design_point import PRODUCTS, DesignPoint, Mac, ProductName
+from axdse.multipliers.formats import Span
 from axdse.multipliers.sums.recipe import Sum
 
 
@@ -31,14 +32,14 @@ class Product:
     Attributes:
         design: that multiplies; None for native FP32.
         swap: exchange the operands, T(b, a).
-        largest: magnitude that the activation, a, is scaled for; None: that of each tensor.
+        span: numbers that the activation, a, is scaled for; None: those of each tensor.
         sum: how products are added; None: as the format says.
         call: the same for operators.
     """
 
     design: Design | None = None
     swap: bool = False
-    largest: float | None = None
+    span: Span | None = None
     sum: Sum | None = None
     call: Call = field(init=False, compare=False)
 
@@ -46,7 +47,7 @@ class Product:
         design = self.design
         call = Call()
         if design:
-            call = Call(handle(design, self.sum), self.swap, design.format, self.largest)
+            call = Call(handle(design, self.sum), self.swap, design.format, self.span)
         object.__setattr__(self, "call", call)
 
     def __repr__(self) -> str:
@@ -55,9 +56,9 @@ class Product:
 
     def __reduce__(
         self,
-    ) -> tuple[type["Product"], tuple[Design | None, bool, float | None, Sum | None]]:
+    ) -> tuple[type["Product"], tuple[Design | None, bool, Span | None, Sum | None]]:
         # Handles are of a process: make another.
-        return Product, (self.design, self.swap, self.largest, self.sum)
+        return Product, (self.design, self.swap, self.span, self.sum)
 
     @property
     def multiplier(self) -> str:

@@ -1,7 +1,7 @@
 """How large do activations get? Scales that a sample fixes, so that no example sees its batch.
 
-int8, and floats with fewer than eight exponent bits, scale each tensor by its largest number: the
-answer for an image then depends on what else is in its batch. Hardware, and whoever compares
+Integers, and floats with fewer than eight exponent bits, scale each tensor by its own numbers:
+the answer for an image then depends on what else is in its batch. Hardware, and whoever compares
 inference, has scales that are fixed before (as in Jacob et al., CVPR 2018).
 """
 
@@ -19,7 +19,7 @@ from axdse.gpu.layers.conv import (
     ApproxConv3d,
 )
 from axdse.gpu.layers.linear import ApproxLinear
-from axdse.multipliers.formats import Format, IntFormat
+from axdse.multipliers.formats import Format, IntFormat, Span
 
 # Those of one activation, which is the first operand of the forward product.
 _LAYERS = (ApproxLinear, ApproxConv1d, ApproxConv2d, ApproxConv3d)
@@ -43,12 +43,13 @@ def calibrate(model: nn.Module, run: Callable[[], object]) -> tuple[str, ...]:
         and _is_scaled(module.products.forward)
     }
     mine = {name: layer for name, layer in layers.items() if isinstance(layer, _LAYERS)}
-    largest: dict[str, Tensor] = {}
+    spans: dict[str, Tensor] = {}
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def look(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-            size = inputs[0].detach().abs().max()
-            largest[name] = torch.maximum(largest.get(name, size), size)
+            low, high = inputs[0].detach().aminmax()
+            ends = torch.stack([-low, high])
+            spans[name] = torch.maximum(spans.get(name, ends), ends)
 
         return look
 
@@ -59,10 +60,11 @@ def calibrate(model: nn.Module, run: Callable[[], object]) -> tuple[str, ...]:
         for hook in hooks:
             hook.remove()
     for name, layer in mine.items():
-        if name in largest:
-            forward = dataclasses.replace(layer.products.forward, largest=float(largest[name]))
+        if name in spans:
+            below, above = spans[name].tolist()
+            forward = dataclasses.replace(layer.products.forward, span=Span(-below, above))
             layer.products = dataclasses.replace(layer.products, forward=forward)
-    return tuple(name for name in layers if name not in mine or name not in largest)
+    return tuple(name for name in layers if name not in mine or name not in spans)
 
 
 def _is_scaled(product: Product) -> bool:

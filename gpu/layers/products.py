@@ -3,18 +3,26 @@
 Operands come into their format at every call (`axdse.gpu.ops.encoding`). With scale=channel a
 weight has a scale for each output channel, in the input gradient for each input channel, and the
 operands of the weight gradient one for each of their channels; activations and gradients else
-have one each. Native products stay FP32 within autocast, as approximate ones do.
+have one each. Zero points of unsigned integers are taken out of the sums here. Native products
+stay FP32 within autocast, as approximate ones do.
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import axdse.gpu.ops.schema  # noqa: F401  defines the operators
 from axdse.gpu.layers.assignment import LayerProducts
+from axdse.gpu.layers.zero_points import (
+    conv2d_terms,
+    gemm_terms,
+    input_gradient_terms,
+    weight_gradient_terms,
+)
 from axdse.gpu.multiplication.handles import Call
-from axdse.gpu.operands.convolution import Window
+from axdse.gpu.operands.convolution import Window, native_gradient
 from axdse.gpu.ops.encoding import encode
 from axdse.gpu.recording.probes import (
     Probe,
@@ -55,10 +63,13 @@ def gemm(
     if call.format is None:
         with _without_autocast(a):
             return torch.bmm(a, b)
-    left = encode(a, call.format, a_axis, call.largest, along=2)
-    right = encode(b, call.format, 2, along=1)
+    a_format, b_format = call.formats
+    left = encode(a, a_format, a_axis, call.span, along=2)
+    right = encode(b, b_format, 2, along=1)
     probe_gemm(probe, left.codes, right.codes, call)
     result = torch.ops.axdse.gemm(left.codes, right.codes, call.handle, call.swap)
+    if call.has_zero_points:
+        result = _added(result, gemm_terms(left, right))
     return _scaled(result, left.scale, right.scale)
 
 
@@ -69,9 +80,13 @@ def conv2d(
     if call.format is None:
         with _without_autocast(image):
             return torch.conv2d(image, weight, None, *window)
-    x, w = encode(image, call.format, largest=call.largest), encode(weight, call.format, 0)
+    image_format, weight_format = call.formats
+    image, window = _bordered(image, window, call)
+    x, w = encode(image, image_format, span=call.span), encode(weight, weight_format, 0)
     probe_unfolded(probe, x.codes, w.codes, call, window)
     result = torch.ops.axdse.conv2d(x.codes, w.codes, call.handle, call.swap, *window)
+    if call.has_zero_points:
+        result = _added(result, conv2d_terms(x, w, window))
     return _scaled(result, x.scale, w.scale if w.scale is None else w.scale.reshape(-1, 1, 1))
 
 
@@ -86,13 +101,17 @@ def conv2d_input_gradient(
     """The gradient [B, C, *size] of the image, products T(grad, weight); no gradient itself."""
     inputs = weight.shape[1]
     if call.format is None:
-        shape = (grad.shape[0], window.groups * inputs, *size)
-        return _native_gradients(grad, grad.new_empty(shape), weight, window, 0)
-    g, w = encode(grad, call.format), encode(weight, call.format, 1)
+        image = grad.new_empty(()).expand(grad.shape[0], window.groups * inputs, *size)
+        with _without_autocast(grad):
+            return native_gradient(grad, image, weight, window, of_image=True)
+    grad_format, weight_format = call.formats
+    g, w = encode(grad, grad_format), encode(weight, weight_format, 1)
     probe_input_gradient(probe, g.codes, w.codes, size, call, window)
     result = torch.ops.axdse.conv2d_input_gradient(
         g.codes, w.codes, call.handle, call.swap, size, *window
     )
+    if call.has_zero_points:
+        result = _added(result, input_gradient_terms(g, w, size, window))
     scale = w.scale
     if scale is not None:
         scale = scale.reshape(1, -1).expand(window.groups, inputs).reshape(-1, 1, 1)
@@ -110,13 +129,18 @@ def conv2d_weight_gradient(
     """The gradient [O, C/G, *taps] of the weights, products T(grad, image); no gradient."""
     outputs, inputs = grad.shape[1], image.shape[1] // window.groups
     if call.format is None:
-        weight = image.new_empty((outputs, inputs, *taps))
-        return _native_gradients(grad, image, weight, window, 1)
-    g, x = encode(grad, call.format, 1), encode(image, call.format, 1)
+        weight = image.new_empty(()).expand(outputs, inputs, *taps)
+        with _without_autocast(grad):
+            return native_gradient(grad, image, weight, window, of_image=False)
+    grad_format, image_format = call.formats
+    image, window = _bordered(image, window, call)
+    g, x = encode(grad, grad_format, 1), encode(image, image_format, 1)
     probe_weight_gradient(probe, g.codes, x.codes, taps, call, window)
     result = torch.ops.axdse.conv2d_weight_gradient(
         g.codes, x.codes, call.handle, call.swap, taps, *window
     )
+    if call.has_zero_points:
+        result = _added(result, weight_gradient_terms(g, x, taps, window))
     if g.scale is None or x.scale is None:
         return _scaled(result, g.scale, x.scale)
     by_group = (window.groups, outputs // window.groups, inputs)
@@ -125,25 +149,25 @@ def conv2d_weight_gradient(
     return _scaled(result, g.scale.reshape(-1, 1, 1, 1), of_image)
 
 
+def _bordered(image: Tensor, window: Window, call: Call) -> tuple[Tensor, Window]:
+    """Zeros around an image before it has codes: with a zero point that of 0 is not 0."""
+    if not call.has_zero_points:
+        return image, window
+    (down, right), flat = window.padding, window._replace(padding=(0, 0))
+    return F.pad(image, (right, right, down, down)), flat
+
+
+def _added(result: Tensor, terms: Tensor) -> Tensor:
+    """Modulo 2^32, as the products were added."""
+    return (result + terms).to(torch.int32)
+
+
 def _scaled(result: Tensor, first: Tensor | None, second: Tensor | None) -> Tensor:
     result = result.float()
     # One after the other: the product of two small scales may underflow.
     for scale in (first, second):
         if scale is not None:
             result.mul_(scale)
-    return result
-
-
-def _native_gradients(
-    grad: Tensor, image: Tensor, weight: Tensor, window: Window, which: int
-) -> Tensor:
-    stride, padding, dilation, groups = window
-    wanted = [which == 0, which == 1, False]
-    with _without_autocast(grad):
-        gradients = torch.ops.aten.convolution_backward(
-            grad, image, weight, None, stride, padding, dilation, False, [0, 0], groups, wanted
-        )
-    result: Tensor = gradients[which]
     return result
 
 

@@ -13,7 +13,7 @@ from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import Candidate, brought_along, check_feeds
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import Format
+from axdse.multipliers.formats import Format, IntFormat, Span
 from axdse.multipliers.model.cmodel import model_digest
 from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import Lut, build_lut, by_bytes
@@ -139,11 +139,23 @@ class Call(NamedTuple):
         handle: of the multiplication; empty for native FP32.
         swap: exchange the operands.
         format: of the operands; None for native FP32.
-        largest: magnitude of the first operand, a calibrated activation, that the scale of its
-            format is made for; None: each tensor's own.
+        span: numbers that the scale of the first tensor, a calibrated activation, is made for;
+            None: each tensor's own.
     """
 
     handle: str = ""
     swap: bool = False
     format: Format | None = None
-    largest: float | None = None
+    span: Span | None = None
+
+    @property
+    def has_zero_points(self) -> bool:
+        """Whether either tensor's codes have one."""
+        return isinstance(self.format, IntFormat) and self.format.has_zero_points
+
+    @property
+    def formats(self) -> tuple[Format, Format]:
+        """Those of the operator's first and second tensor."""
+        assert self.format is not None  # a native product has none
+        first, second = self.format.operands
+        return (second, first) if self.swap else (first, second)

@@ -1,4 +1,4 @@
-"""What is the shape of a convolution, and of its unfolded image?"""
+"""What is the shape of a convolution, and of its unfolded image? Its native gradients."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -99,3 +99,16 @@ def unfold(image: Tensor, kernel: Pair, window: Window) -> Tensor:
     stacked = torch.stack(taps, 2).permute(1, 2, 0, 3, 4)
     depth = channels // window.groups * len(taps)
     return stacked.reshape(window.groups, depth, batch * high * wide)
+
+
+def native_gradient(
+    grad: Tensor, image: Tensor, weight: Tensor, window: Window, *, of_image: bool
+) -> Tensor:
+    """Torch's gradient of the image, or of the weight; of what is asked for, the shape is read."""
+    stride, padding, dilation, groups = window
+    wanted = [of_image, not of_image, False]
+    gradients = torch.ops.aten.convolution_backward(
+        grad, image, weight, None, stride, padding, dilation, False, [0, 0], groups, wanted
+    )
+    result: Tensor = gradients[0 if of_image else 1]
+    return result

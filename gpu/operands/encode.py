@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import BLOCK, MX_LARGEST, FloatFormat, Format, IntFormat
+from axdse.multipliers.formats import BLOCK, MX_LARGEST, FloatFormat, Format, IntFormat, Span
 
 _SIGN, _SIZE = -(1 << 31), (1 << 31) - 1
 _INFINITY, _QUIET_NAN, _SMALLEST_NORMAL = 0x7F80_0000, 0x7FC0_0000, 0x0080_0000
@@ -26,22 +26,26 @@ class Encoded:
     """A tensor as operands.
 
     Attributes:
-        codes: of the tensor's shape. FP32 in a float format, int8 in an integer one, int16 in one
-            with blocks: {scale, element}, a byte each.
+        codes: of the tensor's shape. FP32 in a float format, int8 in an integer one; of unsigned
+            integers of N bits the code less 2^(N-1). int16 in an integer format with blocks:
+            {scale, element}, a byte each.
         scale: what `codes` are to be multiplied by to give the tensor again, rounded, and so is
             any product of them: FP32, of no dimensions, or, per channel, of the tensor's
             dimensions with 1 for all but one. None: there is nothing to multiply by.
+        zero: int32, of no dimensions: of unsigned integers, what `codes` have for 0, which is to
+            be taken from them first; None: 0.
     """
 
     codes: Tensor
     scale: Tensor | None
+    zero: Tensor | None = None
 
 
 def encode(
     x: Tensor,
     number_format: Format,
     axis: int | None = None,
-    largest: float | None = None,
+    span: Span | None = None,
     along: int | None = None,
 ) -> Encoded:
     """Make operands of a tensor; nothing to do, and nothing done, in most float(8, m).
@@ -64,7 +68,11 @@ def encode(
     Integers are divided by the exponent of the largest of them and stay so: the codes are
     {scale, element}, and what is subnormal in FP32 is zero.
 
-    Integers: symmetric; x is about codes * scale, with scale max|x| / (2^(bits-1) - 1).
+    Signed integers: symmetric; x is about codes * scale, with scale max|x| / (2^(bits-1) - 1).
+
+    Unsigned integers: q = clamp(round(x / scale) + z), with scale (max x - min x) / (2^bits - 1)
+    and the zero point z = round(-min x / scale), by which 0 has a code of its own (Jacob et al.,
+    CVPR 2018); min and max are taken with 0.
 
     Scales are at least the smallest normal FP32, so zeros work. A non-finite element makes
     its scale NaN: the loss turns NaN, as in FP32, and the training loop sees it without a
@@ -72,15 +80,15 @@ def encode(
 
     Args:
         x: FP32, any shape and strides.
-        number_format: what it becomes.
+        number_format: what it becomes; of integers, that of one operand.
         axis: the dimension that the product does not sum over, used by scale=channel only; None
             scales the whole tensor. In a layer y[M, O] = x[M, I] w[O, I]^T:
 
             - forward, x w^T, sums over I: w per output channel, its axis 0; x as a whole
             - input gradient, g w, sums over O: w per input channel, 1; g as a whole
             - weight gradient, g^T x, sums over M: g per output channel, 1; x per input channel, 1
-        largest: magnitude that the scale is made for, and beyond which numbers saturate; None:
-            that of the tensor, or of each of its slices. A scale that is the same for all tensors
+        span: numbers that the scale is made for, and beyond which others saturate; None: those
+            of the tensor, or of each of its slices. A scale that is the same for all tensors
             makes the result for one example independent of the others in its batch.
         along: the dimension that the product sums over, for scale=block32; None: there is none,
             as in a convolution.
@@ -97,9 +105,11 @@ def encode(
             return Encoded(_encode_integer_blocks(x, number_format, along), None)
         return Encoded(encode_blocks(x, number_format, along), None)
     if isinstance(number_format, IntFormat):
-        return _encode_integer(x, number_format, axis, largest)
+        if not number_format.signed:
+            return _encode_unsigned(x, number_format, span)
+        return _encode_integer(x, number_format, axis, span)
     if number_format.exponent_bits < 8:
-        return _encode_in_range(x, number_format, largest)
+        return _encode_in_range(x, number_format, span)
     if number_format.rounding == "stochastic":
         rounded = _up_by_chance(x, number_format.fraction_bits, torch.rand_like(x))
         # The word of a NaN may not be one's any more; a maximum passes NaN on.
@@ -109,16 +119,33 @@ def encode(
 
 
 def _encode_integer(
-    x: Tensor, number_format: IntFormat, axis: int | None, largest: float | None
+    x: Tensor, number_format: IntFormat, axis: int | None, span: Span | None
 ) -> Encoded:
     size = _largest(x, axis if number_format.scale == "channel" else None)
-    if largest is not None:
-        x = x.clamp(-largest, largest)
-        size = torch.where(size.isfinite(), largest, size)
+    if span is not None:
+        x = x.clamp(-span.largest, span.largest)
+        size = torch.where(size.isfinite(), span.largest, size)
     scale = (size / number_format.largest).clamp_min(_TINY)
     # In place, for speed. No clamp: |x / scale| is 127 (1 + 2^-23) at most.
     codes = (x / scale).nan_to_num_(nan=0.0).round_().to(torch.int8)
     return Encoded(codes, torch.where(size.isfinite(), scale, torch.nan))
+
+
+def _encode_unsigned(x: Tensor, number_format: IntFormat, span: Span | None) -> Encoded:
+    low, high = torch.aminmax(x) if x.numel() else (x.new_zeros(()), x.new_zeros(()))
+    finite = low.isfinite() & high.isfinite()
+    low, high = low.clamp_max(0.0), high.clamp_min(0.0)
+    if span is not None:
+        low, high = (torch.full_like(low, end) for end in (min(span[0], 0.0), max(span[1], 0.0)))
+    top = number_format.largest
+    scale = (high / top - low / top).clamp_min(_TINY)
+    zero = (-low / scale).nan_to_num(0.0).round_().clamp_(0, top)
+    codes = (x / scale).nan_to_num_(nan=0.0).round_().add_(zero).clamp_(0, top)
+    return Encoded(
+        codes.sub_(number_format.middle).to(torch.int8),
+        torch.where(finite, scale, torch.nan),
+        zero.sub(number_format.middle).int(),
+    )
 
 
 def _largest(x: Tensor, axis: int | None) -> Tensor:
@@ -136,13 +163,13 @@ def _largest(x: Tensor, axis: int | None) -> Tensor:
     return torch.maximum(-low, high)
 
 
-def _encode_in_range(x: Tensor, number_format: FloatFormat, largest: float | None) -> Encoded:
+def _encode_in_range(x: Tensor, number_format: FloatFormat, span: Span | None) -> Encoded:
     if number_format.scale == "none":
         return Encoded(_saturated(_in_range(x, number_format), x, number_format), None)
     size = _largest(x, None)
-    if largest is not None:
-        x = x.clamp(-largest, largest)
-        size = torch.where(size.isfinite(), largest, size)
+    if span is not None:
+        x = x.clamp(-span.largest, span.largest)
+        size = torch.where(size.isfinite(), span.largest, size)
     scale = _power_of_two(size, number_format)
     return Encoded(_in_range(x / scale, number_format), scale)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from axdse.gpu.cpu.encode import encode_blocks_cpu, encode_cpu
 from axdse.gpu.operands import encode as plain
 from axdse.gpu.operands.encode import Encoded
-from axdse.multipliers.formats import FloatFormat, Format
+from axdse.multipliers.formats import FloatFormat, Format, Span
 
 _ELEMENT = "int exponent_bits, int fraction_bits"
 _SETTINGS = f"{_ELEMENT}, bool nearest, bool scaled, float? largest"
@@ -26,7 +26,7 @@ def encode(
     x: Tensor,
     number_format: Format,
     axis: int | None = None,
-    largest: float | None = None,
+    span: Span | None = None,
     along: int | None = None,
 ) -> Encoded:
     """Make operands of a tensor, exactly as `axdse.gpu.operands.encode.encode` does."""
@@ -40,12 +40,11 @@ def encode(
         or number_format.rounding == "stochastic"
         or not x.numel()
     ):
-        return plain.encode(x, number_format, axis, largest, along)
+        return plain.encode(x, number_format, axis, span, along)
     widths = number_format.exponent_bits, number_format.fraction_bits
     is_nearest, is_scaled = number_format.rounding == "nearest", number_format.scale != "none"
-    codes, scale = torch.ops.axdse.encode(
-        x, *widths, is_nearest, is_scaled, largest if is_scaled else None
-    )
+    largest = span.largest if span and is_scaled else None
+    codes, scale = torch.ops.axdse.encode(x, *widths, is_nearest, is_scaled, largest)
     return Encoded(codes, scale if is_scaled else None)
 
 
@@ -63,7 +62,8 @@ def _by_torch(
         rounding="nearest" if nearest else "truncate",
         scale="tensor" if scaled else "none",
     )
-    encoded = plain.encode(x, number_format, largest=largest)
+    span = None if largest is None else Span(-largest, largest)
+    encoded = plain.encode(x, number_format, span=span)
     return encoded.codes, x.new_ones(()) if encoded.scale is None else encoded.scale
 
 

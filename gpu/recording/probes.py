@@ -1,8 +1,8 @@
 """Which operands has a product, as matrices? Told to a recorder.
 
-Operands are as operators take them. Only while a recorder is active is an image unfolded, and
-then for it alone. The second matrix is the weight, or in the gradient of the weights the
-activation: what a weight-stationary array keeps.
+Operands are as operators take them, but unsigned codes as the core does. Only while a recorder is
+active is an image unfolded, and then for it alone. The second matrix is the weight, or in the
+gradient of the weights the activation: what a weight-stationary array keeps.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 from axdse.gpu.multiplication.handles import Call, Multiplication, resolve
 from axdse.gpu.operands.convolution import Pair, Window, unfold
 from axdse.gpu.operands.encode import block_values
-from axdse.multipliers.formats import IntFormat
+from axdse.multipliers.formats import Format, IntFormat
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Operands:
     """The operands of a product of matrices [G, M, K] and [G, K, N].
 
     Attributes:
-        a: as `axdse.gpu.ops.gemm` takes it.
+        a: as `axdse.gpu.ops.gemm` takes it; unsigned codes as they are, in int16.
         b: likewise.
         multiplication: what multiplies.
         swap: products are T(b, a), not T(a, b).
@@ -44,7 +44,7 @@ class Operands:
         if not (isinstance(form, IntFormat) and form.is_mx):
             return self
         a, b = block_values(self.a, form), block_values(self.b, form)
-        return replace(self, a=a, b=b, a_peak=_peak(a), b_peak=_peak(b))
+        return replace(self, a=a, b=b, a_peak=_largest(a), b_peak=_largest(b))
 
 
 Probe = Callable[[Operands], None]
@@ -65,7 +65,7 @@ SILENT = LayerProbes()
 def probe_gemm(probe: Probe | None, a: Tensor, b: Tensor, call: Call) -> None:
     """Tell of [G, M, K] times [G, K, N], products T(a, b)."""
     if probe is not None and call.handle:
-        _tell(probe, call, (a, b), _peaks(a, b))
+        _tell(probe, call, (a, b), _peaks(a, b, call))
 
 
 def probe_unfolded(
@@ -75,7 +75,7 @@ def probe_unfolded(
     if probe is not None and call.handle:
         pixels = unfold(image, (weight.shape[2], weight.shape[3]), window).mT
         weights = _grouped(weight, window.groups).mT
-        _tell(probe, call, (pixels, weights), _peaks(image, weight))
+        _tell(probe, call, (pixels, weights), _peaks(image, weight, call))
 
 
 def probe_weight_gradient(
@@ -90,7 +90,7 @@ def probe_weight_gradient(
     if probe is not None and call.handle:
         pixels = unfold(image, kernel_size, window).mT
         rows = _grouped(grad.transpose(0, 1), window.groups)
-        _tell(probe, call, (rows, pixels), _peaks(grad, image))
+        _tell(probe, call, (rows, pixels), _peaks(grad, image, call))
 
 
 def probe_input_gradient(
@@ -104,7 +104,7 @@ def probe_input_gradient(
     """Tell of the gradient of the image, products T(grad, weight): a tap at a time, those only."""
     if probe is None or not call.handle:
         return
-    outward, peaks = grad.transpose(0, 1), _peaks(grad, weight)
+    outward, peaks = grad.transpose(0, 1), _peaks(grad, weight, call)
     groups, (outputs, inputs) = window.groups, weight.shape[:2]
     for y in range(weight.shape[2]):
         for x in range(weight.shape[3]):
@@ -132,17 +132,29 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
 def _tell(
     probe: Probe, call: Call, matrices: tuple[Tensor, Tensor], peaks: tuple[Tensor, Tensor]
 ) -> None:
-    probe(Operands(*matrices, resolve(call.handle), call.swap, *peaks))
+    a, b = (_as_met(x, form) for x, form in zip(matrices, call.formats, strict=True))
+    probe(Operands(a, b, resolve(call.handle), call.swap, *peaks))
 
 
-def _peaks(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    return _peak(a), _peak(b)
+def _as_met(x: Tensor, number_format: Format) -> Tensor:
+    if isinstance(number_format, IntFormat) and not number_format.signed:
+        return x.short() + number_format.middle
+    return x
 
 
-def _peak(tensor: Tensor) -> Tensor:
+def _peaks(a: Tensor, b: Tensor, call: Call) -> tuple[Tensor, Tensor]:
+    first, second = (_peak(x, form) for x, form in zip((a, b), call.formats, strict=True))
+    return first, second
+
+
+def _peak(tensor: Tensor, number_format: Format) -> Tensor:
     """The largest finite magnitude; integer codes count as if their tensor reached the largest."""
-    if not tensor.is_floating_point():
-        return torch.tensor(float(torch.iinfo(tensor.dtype).max), device=tensor.device)
+    if isinstance(number_format, IntFormat):
+        return torch.tensor(float(number_format.largest), device=tensor.device)
+    return _largest(tensor)
+
+
+def _largest(tensor: Tensor) -> Tensor:
     if not tensor.numel():
         return tensor.new_zeros(())
     return tensor.nan_to_num(0.0, 0.0, 0.0).abs().amax()

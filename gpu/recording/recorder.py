@@ -118,13 +118,14 @@ class Recorder:
 
     def _add(self, layer: str, product: ProductName, operands: Operands) -> None:
         number_format = operands.multiplication.format
-        counted = code_bits(number_format) <= MOST_CODE_BITS
-        pairs = zip(operands.a, operands.b, strict=True) if counted else ()
+        counted = max(code_bits(number_format)) <= MOST_CODE_BITS
+        sides = (operands.b.mT, operands.a.mT) if operands.swap else (operands.a, operands.b)
+        pairs = zip(*sides, strict=True) if counted else ()
         joints = [joint_counts(a, b, number_format) for a, b in pairs]
         with self._lock:
             if joints:
                 key, joint = (layer, product, number_format), np.sum(joints, axis=0)
-                self._joint[key] = self._joint.get(key, 0) + (joint.T if operands.swap else joint)
+                self._joint[key] = self._joint.get(key, 0) + joint
             numbers = operands.numbers
             self._rows[layer, product].add(numbers)
             for dataflow in DATAFLOWS:
@@ -143,47 +144,48 @@ def joint_counts(a: Tensor, b: Tensor, number_format: Format) -> np.ndarray:
     """Count the operand pairs of the matrix product of a [M, K] and b [K, N].
 
     Args:
-        a: operands as `axdse.gpu.ops.lut_gemm` takes them.
-        b: likewise.
+        a: first operands as `axdse.gpu.ops.lut_gemm` takes them; unsigned codes as they are.
+        b: second operands, likewise.
         number_format: of the product.
 
     Returns:
-        int64 [2^w + 2, 2^w + 2] for codes of w bits; row and column 2^w count zero operands of
-        float formats, 2^w + 1 infinities and NaN.
+        int64 [2^w + 2, 2^v + 2] for codes of w and v bits; row 2^w and column 2^v count zero
+        operands of float formats, the last ones infinities and NaN.
     """
-    classes = (1 << code_bits(number_format)) + 2
+    bits = code_bits(number_format)
+    classes = ((1 << bits[0]) + 2, (1 << bits[1]) + 2)
     pairs = max(1, a.shape[0] * b.shape[1])
-    enumerate_pairs = PAIR_COST * pairs < classes**2
-    width = pairs if enumerate_pairs else max(classes, a.shape[0], b.shape[1])
+    enumerate_pairs = PAIR_COST * pairs < classes[0] * classes[1]
+    width = pairs if enumerate_pairs else max(*classes, a.shape[0], b.shape[1])
     count = _enumerated if enumerate_pairs else _multiplied
     step = max(1, BLOCK_ELEMENTS // width)
-    joint = torch.zeros(classes, classes, dtype=torch.int64, device=a.device)
+    joint = torch.zeros(classes, dtype=torch.int64, device=a.device)
     for start in range(0, a.shape[1], step):
-        columns = _classes(a[:, start : start + step], number_format)
-        rows = _classes(b[start : start + step].t(), number_format)
+        columns = _classes(a[:, start : start + step], number_format, bits[0])
+        rows = _classes(b[start : start + step].t(), number_format, bits[1])
         joint += count(columns, rows, classes)
     return joint.cpu().numpy()
 
 
-def _enumerated(left: Tensor, right: Tensor, classes: int) -> Tensor:
+def _enumerated(left: Tensor, right: Tensor, classes: tuple[int, int]) -> Tensor:
     """Count the pairs of codes [M, K] and [N, K] one by one."""
-    cells = left[:, None] * classes + right
-    return torch.bincount(cells.flatten(), minlength=classes**2).view(classes, classes)
+    cells = left[:, None] * classes[1] + right
+    return torch.bincount(cells.flatten(), minlength=classes[0] * classes[1]).view(classes)
 
 
-def _multiplied(left: Tensor, right: Tensor, classes: int) -> Tensor:
+def _multiplied(left: Tensor, right: Tensor, classes: tuple[int, int]) -> Tensor:
     """HA^T HB of codes [M, K] and [N, K]."""
-    return (_column_counts(left, classes).t() @ _column_counts(right, classes)).long()
+    return (_column_counts(left, classes[0]).t() @ _column_counts(right, classes[1])).long()
 
 
-def _classes(x: Tensor, number_format: Format) -> Tensor:
+def _classes(x: Tensor, number_format: Format, bits: int) -> Tensor:
     """Codes, int64; float zeros (subnormals too) and non-finite numbers get two further ones."""
-    count = 1 << code_bits(number_format)
+    count = 1 << bits
     if isinstance(number_format, IntFormat):
         return x.long() & (count - 1)
-    bits = round_float(x, number_format).view(torch.int32)
-    fraction = (bits >> (23 - number_format.fraction_bits)) & (count - 1)
-    exponent = (bits >> 23) & 0xFF
+    words = round_float(x, number_format).view(torch.int32)
+    fraction = (words >> (23 - number_format.fraction_bits)) & (count - 1)
+    exponent = (words >> 23) & 0xFF
     special = torch.where(exponent == 255, count + 1, fraction)
     return torch.where(exponent == 0, count, special).long()
 
@@ -199,8 +201,7 @@ def _column_counts(codes: Tensor, classes: int) -> Tensor:
 def _histogram(
     layer: str, product: ProductName, number_format: Format, joint: np.ndarray
 ) -> OperandHistogram:
-    size = joint.shape[0] - 2
     non_finite = int(joint[-1].sum() + joint[:-1, -1].sum())
-    zero = int(joint[size, :-1].sum() + joint[:size, size].sum())
-    counts = np.ascontiguousarray(joint[:size, :size])
+    zero = int(joint[-2, :-1].sum() + joint[:-2, -2].sum())
+    counts = np.ascontiguousarray(joint[:-2, :-2])
     return OperandHistogram(layer, product, number_format, counts, zero, non_finite)

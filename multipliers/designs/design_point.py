@@ -62,26 +62,40 @@ class Candidate:
                 f"{self.multiplier.spec} gives patterns of {self.multiplier.product_bits} bits",
                 "verify or cost its core, or say what it is with --kind when it is imported",
             )
-        if family.unsigned_operand:
-            raise AxdseError(
-                "both operands of a number format are signed, or none is",
-                f"{self.name} multiplies signed and unsigned ones",
-                "verify or cost its core",
-            )
-        if family.signed and not isinstance(self.format, IntFormat):
-            raise AxdseError(
-                "a signed core multiplies two's complement integers: int4 to int8",
-                self.name,
-                "choose intN of its width, or an unsigned family",
-            )
+        if family.signed:
+            self._check_signs()
         if family.kind == "significand":
             self._check_significand()
-        elif self.multiplier.operand_bits != self.format.operand_bits:
+        elif self.core_widths != (self.multiplier.a_bits, self.multiplier.b_bits):
+            a, b = self.core_widths
+            bits = f"{a} bits" if a == b else f"{a} x {b} bits"
             raise AxdseError(
-                f"{self.format.name} needs an integer core of {self.format.operand_bits} bits",
+                f"{self.format.name} needs an integer core of {bits}",
                 self.multiplier.spec,
-                "choose n to fit: m + 1 for float(e,m), N for intN",
+                "choose a core to fit: of m + 1 bits for float(e,m), N for intN",
             )
+
+    @property
+    def core_widths(self) -> tuple[int, int]:
+        """Bits of the operands of an integer core in the format."""
+        if isinstance(self.format, FloatFormat):
+            return self.format.operand_bits, self.format.operand_bits
+        first, second = self.format.operands
+        return first.bits, second.bits
+
+    def _check_signs(self) -> None:
+        """A core in two's complement is the whole unit, so its operands are the format's."""
+        family, form = self.multiplier.family, self.format
+        signed = [each.signed for each in form.operands] if isinstance(form, IntFormat) else []
+        if signed == list(family.operand_signs):
+            return
+        if family.unsigned_operand:
+            rule = "a core of a signed and an unsigned operand multiplies such integers"
+            remedy = "choose uint8xint8, or int8xuint8, as its operands are"
+        else:
+            rule = "a signed core multiplies two's complement integers: int4 to int8"
+            remedy = "choose intN of its width, or an unsigned family"
+        raise AxdseError(rule, self.name, remedy)
 
     def _check_significand(self) -> None:
         if not isinstance(self.format, FloatFormat) or self.format.product == "wide":
@@ -200,6 +214,10 @@ def _check_feeds_integers(number_format: IntFormat, total: Sum) -> None:
         if not isinstance(held, FloatRegister):
             raise AxdseError(_of_blocks(number_format), f"sum {total.name}", "choose such a sum")
         return
+    if number_format.second or number_format.has_zero_points:
+        rule = "of integers, those of intN alone have sums by a recipe; others add in int32"
+        what = f"{number_format.name} sum {total.name}"
+        raise AxdseError(rule, what, "leave the sum out, or choose intN")
     if not isinstance(held, IntRegister):
         rule = f"{number_format.name} is summed in int(W)"
         raise AxdseError(rule, f"sum {total.name}", "choose such a sum, or another format")

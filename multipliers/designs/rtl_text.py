@@ -153,18 +153,24 @@ def unit_of(candidate: Candidate) -> Unit:
 
 
 def _int_unit(multiplier: Multiplier, number_format: IntFormat) -> Unit:
-    n, name = number_format.bits, number_format.unit.name
-    if multiplier.family.signed:
+    name, (first, second) = number_format.unit.name, number_format.operands
+    widths = first.bits, second.bits, number_format.product_bits
+    if multiplier.family.signed or not number_format.signed_product:
         body = f"  {core_instance(multiplier, *UNIT_PORTS)}\n"
-        return _unit(multiplier, name, (n, n, 2 * n), body, ())
+        return _unit(multiplier, name, widths, body, ())
+    parameters = f".N({first.bits})"
+    if number_format.second:
+        parameters += f", .M({second.bits})"
+        for side, each in (("A", first), ("B", second)):
+            parameters += "" if each.signed else f", .SIGNED_{side}(0)"
     body = (
-        f"  wire [{n - 1}:0] magnitude_a, magnitude_b;\n"
-        f"  wire [{2 * n - 1}:0] magnitude;\n"
-        f"  int_multiply #(.N({n})) unit (.a(a), .b(b), .magnitude_a(magnitude_a),\n"
+        f"  wire [{first.bits - 1}:0] magnitude_a;\n  wire [{second.bits - 1}:0] magnitude_b;\n"
+        f"  wire [{widths[2] - 1}:0] magnitude;\n"
+        f"  int_multiply #({parameters}) unit (.a(a), .b(b), .magnitude_a(magnitude_a),\n"
         "      .magnitude_b(magnitude_b), .magnitude(magnitude), .p(p));\n"
         f"  {core_instance(multiplier, 'magnitude_a', 'magnitude_b', 'magnitude')}\n"
     )
-    return _unit(multiplier, name, (n, n, 2 * n), body, ("int_multiply.v",))
+    return _unit(multiplier, name, widths, body, ("int_multiply.v",))
 
 
 def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Unit:

@@ -24,7 +24,8 @@ def unit_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> np.ndar
     largest gives a signed infinity, as does infinity times a finite non-zero number; NaN
     operands and 0 x infinity give the quiet NaN (sign 0, only the fraction's top bit set).
     An int8 code is a two's complement byte, its product 16 bits of two's complement; an unsigned
-    core multiplies the magnitudes, a signed one is the whole unit.
+    core multiplies the magnitudes, a signed one is the whole unit. An unsigned code is as it is:
+    of two of them the unsigned core is the whole unit.
 
     Args:
         candidate: the core and the format around it.
@@ -159,16 +160,23 @@ def significand_products(
 def _int_products(
     multiplier: Multiplier, number_format: IntFormat, a: np.ndarray, b: np.ndarray
 ) -> np.ndarray:
-    n = number_format.bits
-    if multiplier.family.signed:
+    if multiplier.family.signed or not number_format.signed_product:
         return products(multiplier, a, b)
-    magnitude = products(multiplier, _magnitude(a, n), _magnitude(b, n))
-    negative = ((a ^ b) >> (n - 1)) & 1
-    return _negated(magnitude, negative) & ((1 << (2 * n)) - 1)
+    operands = tuple(zip((a, b), number_format.operands, strict=True))
+    negative = [_is_negative(code, each) for code, each in operands]
+    magnitude = products(
+        multiplier,
+        *(
+            _negated(code, minus) & ((1 << each.bits) - 1)
+            for (code, each), minus in zip(operands, negative, strict=True)
+        ),
+    )
+    return _negated(magnitude, negative[0] ^ negative[1]) & ((1 << number_format.product_bits) - 1)
 
 
-def _magnitude(code: np.ndarray, bits: int) -> np.ndarray:
-    return _negated(code, code >> (bits - 1)) & ((1 << bits) - 1)
+def _is_negative(code: np.ndarray, operand: IntFormat) -> np.ndarray:
+    """1 where a code stands for less than zero, else 0."""
+    return np.asarray(code >> (operand.bits - 1) & operand.signed, dtype=np.uint64)
 
 
 def _negated(code: np.ndarray, negative: np.ndarray) -> np.ndarray:

@@ -30,13 +30,14 @@ def operand_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) 
     Args:
         values: float32, any shape.
         peaks: float32 that broadcasts to `values`: the largest magnitudes in the tensors.
-        number_format: of the operands.
+        number_format: of the operands; of integers, that of one operand.
 
     Returns:
         uint64 codes of the shape of `values`, as `axdse.multipliers.model.unit_oracle` takes them.
 
     Raises:
-        AxdseError: the format has scales of blocks.
+        AxdseError: the format has scales of blocks; or the numbers are below zero and the format
+            is unsigned.
     """
     if number_format.is_mx:
         rule = "blocks of MX operands are those of whole sums, and not of any pairs in order"
@@ -107,6 +108,9 @@ def operand_scales(peaks: np.ndarray, number_format: Format) -> np.ndarray:
 def _integers(values: np.ndarray, peaks: np.ndarray, number_format: IntFormat) -> np.ndarray:
     scale = np.maximum(peaks / np.float32(number_format.largest), np.finfo(np.float32).tiny)
     codes = np.rint(np.nan_to_num(values / scale, nan=0.0, posinf=0.0, neginf=0.0))
+    if not number_format.signed and codes.min(initial=0) < 0:
+        rule = "recordings keep no zero points, so numbers below zero have no unsigned codes"
+        raise AxdseError(rule, number_format.name, "record a run in that format")
     codes = np.clip(codes, -number_format.largest, number_format.largest).astype(np.int64)
     return (codes & ((1 << number_format.bits) - 1)).astype(np.uint64)
 

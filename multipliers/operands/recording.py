@@ -17,11 +17,13 @@ LONGEST_ROW = 512  # pairs that are kept of a whole sum
 DATAFLOWS: tuple[Dataflow, ...] = get_args(Dataflow)
 
 
-def code_bits(number_format: Format) -> int:
-    """Width of an operand's code: a float's fraction, an integer's two's complement."""
-    if isinstance(number_format, FloatFormat):
-        return number_format.fraction_bits
-    return number_format.bits
+def code_bits(number_format: Format) -> tuple[int, int]:
+    """Width of the code of each operand: a float's fraction, an integer as it is."""
+    first, second = (
+        each.fraction_bits if isinstance(each, FloatFormat) else each.bits
+        for each in number_format.operands
+    )
+    return first, second
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +34,8 @@ class OperandHistogram:
         layer: name of the layer in its model.
         product: which of the layer's three matrix products.
         format: of the operands; float(8, m) here has m <= 7.
-        counts: read-only int64 [2^w, 2^w], the row is the first operand as the core sees it: by
-            its fraction, w = m, in a float format; by its two's complement code in int8.
+        counts: read-only int64 [2^w, 2^v], the row is the first operand as the core sees it: by
+            its fraction, w = v = m, in a float format; by its code in integers.
         zero: products with a zero operand, which a float unit makes without its core.
         non_finite: products with an infinite or NaN operand, likewise.
 
@@ -49,10 +51,10 @@ class OperandHistogram:
     non_finite: int = 0
 
     def __post_init__(self) -> None:
-        size = 1 << code_bits(self.format)
-        if self.counts.shape != (size, size) or self.counts.dtype != np.int64:
+        rows, columns = (1 << bits for bits in code_bits(self.format))
+        if self.counts.shape != (rows, columns) or self.counts.dtype != np.int64:
             raise AxdseError(
-                f"operands in {self.format.name} are counted in {size} x {size} int64",
+                f"operands in {self.format.name} are counted in {rows} x {columns} int64",
                 f"{self.counts.shape} {self.counts.dtype} for {self.name}",
                 "record them with axdse.gpu.recording",
             )
@@ -235,6 +237,30 @@ class Recording:
         """Whether the network ran in integers."""
         return any(isinstance(h.format, IntFormat) for h in self.histograms)
 
+    @property
+    def signs(self) -> tuple[bool, bool]:
+        """Whether first and second operands may be negative: unsigned codes are not.
+
+        Raises:
+            AxdseError: they may be in some layers only.
+        """
+        found = {operand_signs(h.format) for h in self.histograms} or {(True, True)}
+        if len(found) > 1:
+            rule = "the layers of a recording have zero points alike, or have none"
+            raise AxdseError(rule, self.multiplier, "record a run in one format")
+        return found.pop()
+
+    def check_serves(self, number_format: Format) -> None:
+        """Refuse a format whose operands cannot be made of these.
+
+        Raises:
+            AxdseError: operands have a zero point, which no recording keeps, in one of both.
+        """
+        if operand_signs(number_format) != self.signs:
+            rule = "recordings keep no zero points: unsigned operands serve their own format alone"
+            remedy = f"record a run in {number_format.name}"
+            raise AxdseError(rule, f"{number_format.name} with one of {self.multiplier}", remedy)
+
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything in it; equal digests weigh errors alike."""
@@ -254,12 +280,20 @@ class Recording:
         return digest(*texts, *(str(a.shape) for a in arrays), *(a.tobytes() for a in arrays))
 
 
+def operand_signs(number_format: Format) -> tuple[bool, bool]:
+    """Whether first and second operands of a format may be negative."""
+    first, second = (
+        isinstance(each, FloatFormat) or each.signed for each in number_format.operands
+    )
+    return first, second
+
+
 def core_weights(histogram: OperandHistogram, multiplier: Multiplier) -> np.ndarray:
     """Spread a histogram over the domain of a core, for `error_metrics`.
 
     An integer core in a float unit meets significands, hidden one included; an unsigned core in
-    an integer unit meets magnitudes (so its bias is that of magnitudes), a signed one the codes.
-    How wide the unit's product is does not matter here.
+    an integer unit meets magnitudes (so its bias is that of magnitudes) and unsigned codes, a
+    signed one the codes. How wide the unit's product is does not matter here.
 
     Returns:
         int64 of the shape of the core's table; the row is the first operand.
@@ -273,12 +307,19 @@ def core_weights(histogram: OperandHistogram, multiplier: Multiplier) -> np.ndar
     Candidate(multiplier, number_format)
     if multiplier.family.kind == "significand" or multiplier.family.signed:
         return histogram.counts
-    size = 1 << multiplier.operand_bits
-    weights = np.zeros((size, size), dtype=np.int64)
+    rows, columns = 1 << multiplier.a_bits, 1 << multiplier.b_bits
+    weights = np.zeros((rows, columns), dtype=np.int64)
     if isinstance(number_format, FloatFormat):
-        weights[size // 2 :, size // 2 :] = histogram.counts
+        weights[rows // 2 :, columns // 2 :] = histogram.counts
         return weights
-    codes = np.arange(size)
-    magnitudes = np.minimum(codes, size - codes)  # of two's complement
-    np.add.at(weights, np.ix_(magnitudes, magnitudes), histogram.counts)
+    met = [magnitudes(np.arange(1 << each.bits), each) for each in number_format.operands]
+    np.add.at(weights, np.ix_(*met), histogram.counts)
     return weights
+
+
+def magnitudes(codes: np.ndarray, operand: IntFormat) -> np.ndarray:
+    """What an unsigned core meets of codes: magnitudes of two's complement, or themselves."""
+    if not operand.signed:
+        return codes
+    negated = codes.dtype.type(1 << operand.bits) - codes
+    return np.asarray(np.minimum(codes, negated))

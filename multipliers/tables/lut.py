@@ -5,8 +5,8 @@ The only place that knows index order, sign, entry layout, digest and file forma
 Layout. `entries[a, b]`: the row is the first operand. For float(e, m), whatever e, an operand
 index is its m-bit fraction, an entry is (carry << F) | fraction, meaning
 2^carry * (1 + fraction / 2^F), with F = m (narrow) or 2m + 1 (wide): uint8 where it fits, else
-uint16. For intN an operand index is its two's complement code, an entry the signed product as
-int16.
+uint16. For integers an operand index is its code, an entry the product, int16, or uint16 where
+both operands are unsigned.
 """
 
 import functools
@@ -78,7 +78,7 @@ def build_lut(candidate: Candidate) -> Lut:
     """
     multiplier, number_format = candidate.multiplier, candidate.format
     if isinstance(number_format, IntFormat):
-        entries = _int_entries(multiplier, number_format.bits, table_of(multiplier))
+        entries = _int_entries(multiplier, number_format, table_of(multiplier))
     else:
         check_size(number_format)
         entries = _float_entries(multiplier, number_format)
@@ -88,17 +88,30 @@ def build_lut(candidate: Candidate) -> Lut:
 def by_bytes(lut: Lut) -> Lut:
     """The table of an integer format as int8 operators index it.
 
-    Operands of fewer bits are bytes, too; those that are none of the format give 0.
+    Operands of fewer bits are bytes, too; those that are none of the format give 0. An unsigned
+    code q is c = q - 2^(bits-1), and an entry the product of such c with the error of that of q:
+    T(q, r) - q r + c d. So zero points enter as if codes were signed, and exact tables are alike.
+
+    Raises:
+        AxdseError: such an entry does not fit 16 bits: T is off by more than 2^14.
     """
     number_format = lut.format
-    if not isinstance(number_format, IntFormat) or number_format.bits == 8:
+    if not isinstance(number_format, IntFormat):
         return lut
     whole = IntFormat(8, number_format.scale)
+    if number_format == whole:
+        return lut
+    far = [_values(each) for each in number_format.operands]
+    near = [_values(each) - each.middle for each in number_format.operands]
+    products = lut.entries.astype(np.int64) - np.outer(*far) + np.outer(*near)
+    beyond = np.argwhere(products != products.astype(np.int16))
+    if beyond.size:
+        a, b = beyond[0]
+        rule = f"in {number_format.name} a product is not further off than 16 bits have room for"
+        value = f"{lut.multiplier} gives {lut.entries[a, b]} for {a} x {b}"
+        raise AxdseError(rule, value, "choose a design with less error")
     entries = np.zeros(_layout(whole)[0], dtype=np.int16)
-    half = 1 << (number_format.bits - 1)
-    codes = np.arange(-half, half)
-    mask = 2 * half - 1
-    entries[np.ix_(codes & 0xFF, codes & 0xFF)] = lut.entries[np.ix_(codes & mask, codes & mask)]
+    entries[np.ix_(*(c & 0xFF for c in near))] = products
     return Lut(lut.multiplier, whole, entries)
 
 
@@ -126,7 +139,8 @@ def entry_type(number_format: FloatFormat) -> type[np.uint8] | type[np.uint16]:
 
 def _layout(number_format: Format) -> tuple[tuple[int, int], type[np.generic]]:
     if isinstance(number_format, IntFormat):
-        return (1 << number_format.bits, 1 << number_format.bits), np.int16
+        first, second = (1 << each.bits for each in number_format.operands)
+        return (first, second), np.int16 if number_format.signed_product else np.uint16
     row = 1 << number_format.fraction_bits
     return (row, row), entry_type(number_format)
 
@@ -154,26 +168,38 @@ def _float_entries(multiplier: Multiplier, number_format: FloatFormat) -> np.nda
     return np.ascontiguousarray(table, dtype=entry_type(number_format))
 
 
-def _int_entries(multiplier: Multiplier, bits: int, table: np.ndarray) -> np.ndarray:
-    """Core products -> two's complement codes in, signed products out."""
+def _int_entries(
+    multiplier: Multiplier, number_format: IntFormat, table: np.ndarray
+) -> np.ndarray:
+    """Core products -> codes in, products out."""
+    if not number_format.signed_product:
+        return table.astype(np.uint16)
     if multiplier.family.signed:
-        return twos_complement(table, 2 * bits).astype(np.int16)
-    return _signed_products(multiplier, bits, table)
+        return twos_complement(table, number_format.product_bits).astype(np.int16)
+    return _signed_products(multiplier, number_format, table)
 
 
-def _signed_products(multiplier: Multiplier, bits: int, table: np.ndarray) -> np.ndarray:
-    codes = np.arange(1 << bits)
-    values = codes - ((codes >> (bits - 1)) << bits)
-    magnitudes = table.astype(np.int64)[np.ix_(np.abs(values), np.abs(values))]
-    if magnitudes.max() >> (2 * bits - 1):
+def _signed_products(
+    multiplier: Multiplier, number_format: IntFormat, table: np.ndarray
+) -> np.ndarray:
+    a, b = (_values(each) for each in number_format.operands)
+    magnitudes = table.astype(np.int64)[np.ix_(np.abs(a), np.abs(b))]
+    bits = number_format.product_bits
+    if magnitudes.max() >> (bits - 1):
         raise AxdseError(
-            f"int{bits} products must fit {2 * bits} signed bits",
+            f"{number_format.unit.name} products must fit {bits} signed bits",
             f"{multiplier.spec} reaches {magnitudes.max()}",
             "choose a design with less overshoot",
         )
     # Not np.sign: an approximate 0 x -1 need not be 0, and the hardware's sign is an xor.
-    signs = np.where((values[:, None] < 0) != (values < 0), -1, 1)
+    signs = np.where((a[:, None] < 0) != (b < 0), -1, 1)
     return np.asarray(magnitudes * signs, dtype=np.int16)
+
+
+def _values(operand: IntFormat) -> np.ndarray:
+    """The integer that each code is: of an unsigned one itself."""
+    codes = np.arange(1 << operand.bits)
+    return codes - (codes >> (operand.bits - 1) << operand.bits) * operand.signed
 
 
 def save_npz(lut: Lut, path: Path) -> None:

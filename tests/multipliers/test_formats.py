@@ -15,6 +15,12 @@ from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
         ("INT8", IntFormat(8)),
         ("int8(scale=tensor)", IntFormat(8)),
         ("int8(scale=channel)", IntFormat(8, "channel")),
+        ("uint8", IntFormat(8, signed=False)),
+        ("uint5", IntFormat(5, signed=False)),
+        ("int8xint4", IntFormat(8, second=IntFormat(4))),
+        ("int8 x int4 (scale=channel)", IntFormat(8, "channel", second=IntFormat(4))),
+        ("uint8xint8", IntFormat(8, signed=False, second=IntFormat(8))),
+        ("int6xint6", IntFormat(6)),
         ("bf16", FloatFormat(8, 7, "nearest", "wide")),
         ("bf16(sum=bf16)", FloatFormat(8, 7, "nearest", "wide", "bf16")),
         ("bf16(product=narrow, round=stochastic)", FloatFormat(8, 7, "stochastic", "narrow")),
@@ -49,7 +55,8 @@ def test_formats_are_read_and_their_names_read_back(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "int16", "float", "float()", "float(8)", "float(1,2)", "float(9,2)", "float(08,2)",
+        "", "int16", "uint9", "int8xint3", "int8xbf16", "int8x", "int8xint4xint4", "int8xint4()",
+        "float", "float()", "float(8)", "float(1,2)", "float(9,2)", "float(08,2)",
         "float(8,0)", "float(8,24)", "float(8,-1)", "float(8,07)", "e4m3", "fp8",
         "float(m=3,e=4)", "float(8,7,round=up)", "float(8,7,sum=fp64)", "float(8,7,)",
         "float(8,7,sum=bf16,sum=bf16)", "float(8,7)x", "float(8,7", "float(8," + "9" * 5000 + ")",
@@ -109,6 +116,13 @@ def test_every_float_format_has_a_name_that_reads_back(e, m, rounding, total):
 )
 def test_names_say_no_more_than_they_must(text, name):
     assert parse_format(text).name == name
+
+
+def test_unsigned_operands_have_one_scale() -> None:
+    with pytest.raises(AxdseError, match=r"zero point a tensor: uint8.*leave scale out"):
+        parse_format("uint8(scale=channel)")
+    first, second = parse_format("uint8xint4(scale=channel)").operands
+    assert (first.scale, second.scale) == ("tensor", "channel")
 
 
 @pytest.mark.parametrize("bits", [1, 9])

@@ -79,9 +79,12 @@ def unit_map(candidate: Candidate) -> ErrorMap:
     """
     table = tabulate(candidate.multiplier).astype(float)
     if not isinstance(candidate.format, FloatFormat):
-        count = (1 << (candidate.format.bits - 1)) + 1
-        operands = np.arange(count, dtype=float)
-        return _relative(table[:count, :count], operands, 1.0, "magnitude of ")
+        a, b = (
+            np.arange((1 << (each.bits - 1)) + 1 if each.signed else 1 << each.bits, dtype=float)
+            for each in candidate.format.operands
+        )
+        kind = "magnitude of " if candidate.format.signed_product else "code of "
+        return _relative(table[: a.size, : b.size], (a, b), 1.0, kind)
     m = candidate.format.fraction_bits
     operands = 1 + np.arange(1 << m) / (1 << m)
     if candidate.multiplier.family.kind == "integer":
@@ -89,15 +92,17 @@ def unit_map(candidate: Candidate) -> ErrorMap:
     else:
         carry, fraction = np.divmod(table, 1 << m)
         values = np.exp2(carry) * (1 + fraction / (1 << m))
-    return _relative(values, operands, 1 / (1 << m), "significand of ")
+    return _relative(values, (operands, operands), 1 / (1 << m), "significand of ")
 
 
-def _relative(values: np.ndarray, operands: np.ndarray, step: float, kind: str) -> ErrorMap:
-    exact = np.outer(operands, operands)
+def _relative(
+    values: np.ndarray, operands: tuple[np.ndarray, np.ndarray], step: float, kind: str
+) -> ErrorMap:
+    exact = np.outer(*operands)
     with np.errstate(divide="ignore", invalid="ignore"):
         percent = np.where(exact > 0, 100 * (values - exact) / exact, np.nan)
-    ends = float(operands[0]), float(operands[-1] + step)
-    return ErrorMap("relative error (%)", percent, (*ends, *ends), kind)
+    ends = [(float(side[0]), float(side[-1] + step)) for side in operands]
+    return ErrorMap("relative error (%)", percent, (*ends[1], *ends[0]), kind)
 
 
 def core_maps(multiplier: Multiplier, recording: Recording | None = None) -> list[ErrorMap]:
@@ -125,7 +130,7 @@ def core_maps(multiplier: Multiplier, recording: Recording | None = None) -> lis
 
 def _density(multiplier: Multiplier, recording: Recording) -> np.ndarray:
     """How much more often than the average pair each one met, log10; NaN for never."""
-    counts = np.zeros((1 << multiplier.operand_bits,) * 2)
+    counts = np.zeros((1 << multiplier.a_bits, 1 << multiplier.b_bits))
     for histogram in recording.histograms:
         counts += core_weights(histogram, multiplier)
     ratio = counts / (counts.mean() or 1.0)

@@ -35,6 +35,7 @@ MIXED = (
     FloatAccumulator(8, 23, 8, 47),
 )
 EVERY: tuple[Accumulator, ...] = (FP32, FP16, BF16, *MIXED, IntAccumulator(32, 16))
+UNSIGNED = IntAccumulator(32, 16, signed=False)
 NARROW_ENOUGH = [each for each in EVERY if each.module.rtl.b_bits <= MAX_OPERAND_BITS]
 MILLION = 1_000_000
 
@@ -220,7 +221,17 @@ def test_a_narrow_product_keeps_its_value() -> None:
     [(5, 0xFFFF, 4), (0, 0x8000, 0xFFFF8000), (0x7FFFFFFF, 1, 0x80000000), (0xFFFFFFFF, 1, 0)],
 )
 def test_integers_are_extended_and_wrap(sums: int, product: int, expected: int) -> None:
-    accumulator = IntAccumulator(32, 16)
+    _adds(IntAccumulator(32, 16), sums, product, expected)
+
+
+@pytest.mark.parametrize(
+    ("sums", "product", "expected"), [(5, 0xFFFF, 0x10004), (0xFFFF8000, 0x8001, 1)]
+)
+def test_unsigned_products_are_added_as_they_are(sums: int, product: int, expected: int) -> None:
+    _adds(UNSIGNED, sums, product, expected)
+
+
+def _adds(accumulator: IntAccumulator, sums: int, product: int, expected: int) -> None:
     a, b = np.array([sums], dtype=np.uint64), np.array([product], dtype=np.uint64)
     assert accumulator.added(a, b).tolist() == [expected]
     assert netlist(accumulator).simulate(a, b).tolist() == [expected]
@@ -234,6 +245,8 @@ def test_integers_are_extended_and_wrap(sums: int, product: int, expected: int) 
         ("fp16(sum=fp16)", FloatAccumulator(5, 10, 5, 10)),
         ("fp8_e4m3(product=wide,sum=fp16)", FloatAccumulator(5, 10, 4, 7)),
         ("int8", IntAccumulator(32, 16)),
+        ("uint8", UNSIGNED),
+        ("uint8xint4", IntAccumulator(32, 12)),
     ],
 )
 def test_formats_have_their_accumulators(text: str, expected: Accumulator) -> None:

@@ -141,6 +141,9 @@ def test_who_stops_listening_waits_for_nobody(
         ("exact(n=4)", "float(8,3,product=wide)"),
         ("exact(n=11)", "float(8,10,product=narrow)"),
         ("mitchell(m=1)", "float(2,1)"),
+        ("broken_array(n=4,h=1,v=2)", "uint4"),
+        ("exact(n=4)", "int4xuint4"),
+        ("broken_array(n=4,h=1,v=2)", "uint4xint4"),
     ],
 )
 def test_units_agree(spec: str, format_text: str) -> None:

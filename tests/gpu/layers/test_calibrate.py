@@ -9,7 +9,7 @@ from torch import nn
 from axdse.gpu.layers.calibrate import calibrate
 from axdse.gpu.layers.convert import convert
 from axdse.gpu.operands.encode import encode
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.formats import Span, parse_format
 
 INT8 = "drum(n=8,k=4) in int8"
 FP8 = "exact(n=4) in float(3,3)"
@@ -48,7 +48,7 @@ def test_no_example_depends_on_its_batch(design: str) -> None:
         assert calibrate(model, lambda: model(images())) == ()
     assert apart(model) < 1e-5  # FP32 sums of another order
     again = pickle.loads(pickle.dumps(model))
-    assert again[0].products.forward.largest == pytest.approx(float(images().abs().max()))
+    assert again[0].products.forward.span.largest == pytest.approx(float(images().abs().max()))
 
 
 def test_scales_of_the_whole_sample_change_nothing_on_it() -> None:
@@ -62,7 +62,7 @@ def test_scales_of_the_whole_sample_change_nothing_on_it() -> None:
 @pytest.mark.parametrize("name", ["int8", "float(4,3)"])
 def test_what_is_beyond_a_scale_saturates(name: str) -> None:
     x = torch.tensor([0.5, -1.0, 2.0, -300.0])
-    encoded = encode(x, parse_format(name), largest=1.0)
+    encoded = encode(x, parse_format(name), span=Span(-1.0, 1.0))
     assert encoded.scale is not None
     values = encoded.codes.float() * encoded.scale
     assert values.tolist() == pytest.approx([0.5, -1.0, 1.0, -1.0], rel=0.01)
@@ -70,7 +70,7 @@ def test_what_is_beyond_a_scale_saturates(name: str) -> None:
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_what_is_not_finite_is_not_hidden(bad: float) -> None:
-    encoded = encode(torch.tensor([1.0, bad]), parse_format("int8"), largest=1.0)
+    encoded = encode(torch.tensor([1.0, bad]), parse_format("int8"), span=Span(-1.0, 1.0))
     assert encoded.scale is not None
     assert encoded.scale.isnan()
 

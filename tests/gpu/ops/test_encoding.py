@@ -7,7 +7,7 @@ from torch import Tensor
 from axdse.gpu.cpu.kernels import torch_threads
 from axdse.gpu.operands import encode as plain
 from axdse.gpu.ops.encoding import encode
-from axdse.multipliers.formats import parse_format
+from axdse.multipliers.formats import Span, parse_format
 
 FORMATS = (
     "fp8_e4m3",
@@ -50,8 +50,8 @@ TENSORS = {
 def test_bits(x: Tensor, largest: float | None) -> None:
     for name in FORMATS:
         number_format = parse_format(name)
-        expected = plain.encode(x, number_format, largest=largest)
-        found = encode(x, number_format, largest=largest)
+        expected = plain.encode(x, number_format, span=largest and Span(-largest, largest))
+        found = encode(x, number_format, span=largest and Span(-largest, largest))
         assert found.codes.shape == x.shape
         same = found.codes.contiguous().view(torch.int32) == expected.codes.contiguous().view(
             torch.int32

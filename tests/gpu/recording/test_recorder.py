@@ -69,7 +69,7 @@ def operand_codes(x: Tensor, number_format: Format) -> Tensor:
 
 def enumerated(first: np.ndarray, second: np.ndarray, number_format: Format) -> np.ndarray:
     """[2^w + 2, 2^w + 2] as `joint_counts`, pair by pair from codes."""
-    size = 1 << code_bits(number_format)
+    size = 1 << code_bits(number_format)[0]
     joint = np.zeros((size + 2, size + 2), dtype=np.int64)
     np.add.at(joint, (classes(first, number_format), classes(second, number_format)), 1)
     return joint

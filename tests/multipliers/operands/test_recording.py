@@ -24,7 +24,7 @@ FORMATS = ("float(8,3)", "bf16", "int8")
 
 
 def counts(number_format: Format, seed: int = 0) -> np.ndarray:
-    size = 1 << code_bits(number_format)
+    size = 1 << code_bits(number_format)[0]
     return np.random.default_rng(seed).integers(0, 1 << 40, (size, size))
 
 
