@@ -222,6 +222,9 @@ def verify(
     two files need no more than --model and --rtl: the other options pin what they leave open.
     With --sum, one step of that sum with its cores is checked: all steps up to 24 bits.
     """
+    for what, path, end in (("a certificate", certificate, ".json"), ("a VCD", waves, ".vcd")):
+        if path and path.suffix != end:
+            raise AxdseError(f"{what} is written as {end}", path, "choose that ending")
     signs = None if signed is None else (signed, signed)
     pins = Pins(
         function=function,

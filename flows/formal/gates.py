@@ -111,6 +111,7 @@ AS_WIRES = "async2sync\ndffunmap\n"
 AND, NOT, UNKNOWN = "$_AND_", "$_NOT_", "$anyseq"
 PINS = {AND: ("A", "B"), NOT: ("A",), UNKNOWN: ()}
 FLIP_FLOPS = ("$_DFF", "$_SDFF", "$_ALDFF")
+RUNNING = "_running"  # the end of the name of a module around a pipeline
 Cell = dict[str, Any]
 
 
@@ -173,7 +174,7 @@ def _running(rtl: Rtl, pipeline: Pipeline) -> Rtl:
     pins = [f".{name}({name})" for name in (pipeline.clock, *rtl.ports)]
     levels = ((pipeline.reset, 1 - pipeline.reset_level), (pipeline.enable, pipeline.enable_level))
     pins += [f".{name}(1'b{level})" for name, level in levels if name]
-    top = f"{rtl.top}_running"
+    top = f"{rtl.top}{RUNNING}"
     body = f"  {rtl.top} core ({', '.join(pins)});\n"
     text = f"{rtl.text.rstrip()}\nmodule {top} ({', '.join(ports)});\n{body}endmodule\n"
     return replace(rtl, top=top, text=text, pipeline=Pipeline(clock=pipeline.clock))
@@ -186,7 +187,9 @@ def _source(wires: dict[Bit, Bit], bit: Bit, rtl: Rtl) -> Bit:
         bit, passed = wires[bit], passed + 1
         if passed > len(wires):
             raise AxdseError(
-                f"{rtl.top} must be a pipeline", "a register that feeds itself", "give a C model"
+                f"{rtl.top.removesuffix(RUNNING)} must be a pipeline",
+                "a register that feeds itself",
+                "give a C model",
             )
     return bit
 

@@ -35,6 +35,7 @@ SIZED = (DECLARATIONS | DIRECTIONS | words("signed unsigned tri var")) - CONSTAN
 UNSIZED = words("integer int byte shortint longint time real realtime")
 WIRED = words("wor trior wand triand")  # which several may drive
 LONGEST_TARGET, LONGEST_NUMBER = 64, 1024  # words
+BRANCHING = words("if for case casez casex")
 LOCALS = DECLARATIONS | DIRECTIONS | CONSTANTS
 EDGE = "posedge"  # no name of a net
 BY_ITSELF = ("always", "always_comb", "always_ff", "always_latch", "initial", "final")
@@ -106,6 +107,8 @@ class _Module:
         self.nets: set[str] = set()
         self.driven: set[str] = set()  # by assignments outside of processes
         self.shared: set[str] = set()  # driven from several places, each perhaps in part
+        self.connected: set[str] = set()  # to ports of instances or gates, which may drive them
+        self.by_name = False  # an instance takes whatever has the name of its port
 
     def pasts(self) -> Iterator[Past]:
         self._read()
@@ -113,10 +116,11 @@ class _Module:
         drivers = [*(found.process.writes.keys() for found in running), self.driven]
         self.moving.update(*drivers)
         counted = Counter(itertools.chain.from_iterable(drivers))
-        self.shared = {name for name, times in counted.items() if times > 1}
+        self.shared = {name for name, times in counted.items() if times > 1} | self.connected
         once = set[str]().union(*(found.process.writes for found in self.found))
-        # What is a constant in one scope may be a net in another.
+        # What is a constant in one scope, or is a number in a part, may be driven in another.
         self.still = (self.still | once | self.constants - self.nets) - self.moving
+        self.still -= self.still if self.by_name else self.connected
         yield from self.doubts
         for subroutine in self.subroutines:
             for name in sorted(subroutine.foreign & self.moving):
@@ -128,6 +132,7 @@ class _Module:
 
     def _read(self) -> None:
         at = constant = 0  # up to there a constant is declared
+        header = _find(self.code, 0, ";")
         while at < len(self.code):
             token = self.code[at]
             end = at + 1
@@ -147,6 +152,10 @@ class _Module:
                 self.constants |= {token.text for token in self.code[at:end]}
             elif token.text == "for":  # its variable is a genvar
                 end = _declaration_end(self.code, min(end + 1, len(self.code)), frozenset())
+            elif token.text == "(" and at >= max(header, constant) and self._connects(at):
+                self.connected |= _connected(self.code, at)
+            elif token.text == "." and [each.text for each in self.code[end : end + 1]] == ["*"]:
+                self.by_name = True
             elif token.text in WIRED:
                 self.moving |= _declared(self.code, end, DECLARATIONS | WIRED)
             elif token.text in DECLARATIONS - CONSTANTS and at >= constant:
@@ -164,6 +173,12 @@ class _Module:
         """Whether a # follows the name of a module, and no gate, net or strength."""
         before = self.code[at - 1]
         return before.kind in ("word", "escaped") and before.text not in NO_MODULES
+
+    def _connects(self, at: int) -> bool:
+        """Whether a parenthesis may be that of an instance or a gate: calls look alike."""
+        before, named = self.code[at - 1], self.code[at - 2].text if at > 1 else ""
+        is_name = before.kind in ("word", "escaped") and before.text not in BRANCHING
+        return named != "." and (is_name or before.text == "]")
 
     def _subroutine(self, at: int) -> int:
         """It may look at names that nothing waits for, or leave something in them."""
@@ -237,6 +252,20 @@ def _events(reader: ProcessReader) -> tuple[frozenset[str] | None, frozenset[str
         return frozenset([EDGE]), nothing
     whole = frozenset(part[0] for part in parts if len(part) == 1)
     return whole, frozenset(name for part in parts for name in part) - whole
+
+
+def _connected(code: Sequence[Token], at: int) -> set[str]:
+    """The names in a parenthesis, without those of ports and in indices."""
+    names, depth, inside = set[str](), 0, 0
+    for place in range(at, len(code)):
+        token = code[place]
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        inside += {"[": 1, "]": -1}.get(token.text, 0)
+        if not depth:
+            break
+        if not inside and token.kind in ("word", "escaped") and code[place - 1].text != ".":
+            names.add(token.text)
+    return names - RESERVED
 
 
 def _declared(code: Sequence[Token], at: int, ends: frozenset[str]) -> set[str]:

@@ -272,7 +272,12 @@ BAD_INPUT = {
     "format of a core": (["verify", "exact(n=4)", "--format", "float(8,3)"], "add --unit"),
     "waves of a unit": (["verify", "exact(n=4)", "--unit", "--waves", "x.vcd"], "--waves"),
     "certificate of many": (["verify", "--all", "--certificate", "x.json"], "takes one design"),
-    "certificate of none": (["verify", "--check", "x.json", "--certificate", "y"], "--check"),
+    "certificate of none": (["verify", "--check", "x.json", "--certificate", "y.json"], "--check"),
+    "certificate over Verilog": (
+        ["verify", "--model", "x.c", "--rtl", "x.v", "--certificate", "x.v"],
+        "a certificate is written as .json",
+    ),
+    "waves over C": (["verify", "exact(n=4)", "--waves", "x.c"], "a VCD is written as .vcd"),
     "unknown format": (["cost", "exact(n=8)", "--format", "bf17"], "bf16"),
     "core too narrow": (["cost", "exact(n=4)", "--format", "bf16"], "8 bits"),
     "significand core in int8": (["cost", "mbm(m=7)", "--format", "int8"], "float formats"),

@@ -36,6 +36,8 @@ def past(body: str) -> tuple[str, bool] | None:
         "wire [7:0] one = 8'd1; always @(a or b) p = a * b * one;",
         "reg [7:0] rom [0:3]; initial begin rom[0] = 1; rom[1] = 2; end always @(a) p = rom[a];",
         "part #(3) u(a, b); part #(.N(3)) v(a, b); always @* p = a * b;",
+        "localparam K = 3; wire [3:0] k [0:K]; for (genvar i = 0; i < K; i = i + 1) begin "
+        "part #(.N(K)) u(.x(a[i]), .y(k[i][K-1:0])); end always @(a or b) p = a * b * K;",
         "function [7:0] f(input [7:0] x); integer i; begin f = 0; for (i = 0; i < 3; i = i + 1) "
         "f = f + x[i]; end endfunction always @* p = f(a);",
         "`define TIMES(x, y) ((x) * (y))\nalways @(a or b) p = `TIMES(a, b);",
@@ -134,6 +136,16 @@ def test_what_surely_remembers_is_told(body: str, word: str) -> None:
         ("`define Q(x) (k == 1)\nwire k; part u(a, k); wire q = `Q(1); always @(b) p = k * b;",
          "k, for which"),
         ("`define E `endif\nalways @* p = a * b;", "macro"),
+        # What is a number in a part, or in another scope, is driven by an instance or a gate.
+        ("wire [1:0] k; assign k[0] = 0; part u(a, k[1]); always @(b) p = k * b;", "k, for which"),
+        ("wire [1:0] k; assign k[0] = 0; part u(.x(a), .y(k[1])); always @(b) p = k;", "k, for"),
+        ("wire [1:0] k; assign k[0] = 0; part #(.N(1)) u[1:0](a, k[1]); always @(b) p = k;", "k"),
+        ("wire [1:0] k; assign k[0] = 0; and (k[1], a[0], b[0]); always @(b) p = k * b;", "k, f"),
+        ("part u(a, k); if (1) begin : g wire k; assign k = 0; end always @(b) p = k;", "k, for"),
+        ("part u(a, k); if (1) begin : g reg k; initial k = 0; end always @(b) p = k;", "k, for"),
+        ("part u(a, k); if (1) begin : g localparam k = 0; end always @(b) p = k * b;", "k, for"),
+        ("wire k; part u(.*); if (1) begin : g wire k; assign k = 0; end always @(b) p = k;", "k"),
+        ("logic [1:0] t; part u(a, t[0]); always @(b) begin t[1] = 0; p = t[0]; end", "t, for"),
     ],
 )  # fmt: skip
 def test_what_may_remember_is_told_apart(body: str, word: str) -> None:
