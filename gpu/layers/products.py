@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import axdse.gpu.ops.schema  # noqa: F401  defines the operators
+from axdse.gpu.layers import unfolded
 from axdse.gpu.layers.assignment import LayerProducts
 from axdse.gpu.layers.zero_points import (
     conv2d_terms,
@@ -80,6 +81,8 @@ def conv2d(
     if call.format is None:
         with _without_autocast(image):
             return torch.conv2d(image, weight, None, *window)
+    if call.format.is_mx:
+        return unfolded.conv2d(image, weight, call, window, probe)
     image_format, weight_format = call.formats
     image, window = _bordered(image, window, call)
     x, w = encode(image, image_format, span=call.span), encode(weight, weight_format, 0)
@@ -104,6 +107,8 @@ def conv2d_input_gradient(
         image = grad.new_empty(()).expand(grad.shape[0], window.groups * inputs, *size)
         with _without_autocast(grad):
             return native_gradient(grad, image, weight, window, of_image=True)
+    if call.format.is_mx:
+        return unfolded.conv2d_input_gradient(grad, weight, size, call, window, probe)
     grad_format, weight_format = call.formats
     g, w = encode(grad, grad_format), encode(weight, weight_format, 1)
     probe_input_gradient(probe, g.codes, w.codes, size, call, window)
@@ -132,6 +137,8 @@ def conv2d_weight_gradient(
         weight = image.new_empty(()).expand(outputs, inputs, *taps)
         with _without_autocast(grad):
             return native_gradient(grad, image, weight, window, of_image=False)
+    if call.format.is_mx:
+        return unfolded.conv2d_weight_gradient(grad, image, taps, call, window, probe)
     grad_format, image_format = call.formats
     image, window = _bordered(image, window, call)
     g, x = encode(grad, grad_format, 1), encode(image, image_format, 1)

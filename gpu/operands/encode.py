@@ -90,8 +90,7 @@ def encode(
         span: numbers that the scale is made for, and beyond which others saturate; None: those
             of the tensor, or of each of its slices. A scale that is the same for all tensors
             makes the result for one example independent of the others in its batch.
-        along: the dimension that the product sums over, for scale=block32; None: there is none,
-            as in a convolution.
+        along: the dimension that the product sums over, for scale=block32.
 
     Raises:
         AxdseError: there is no dimension for blocks of 32 to lie along, or they do not fill it.
@@ -181,12 +180,11 @@ def check_blocks(x: Tensor, number_format: Format, along: int | None) -> int:
         AxdseError: there is none, or they do not fill it.
     """
     if along is None:
-        rule = "blocks of scale=block32 lie along k, which in a convolution is no dimension"
-        remedy = "give convolutions another format by their places"
-        raise AxdseError(rule, number_format.name, remedy)
+        rule = "blocks of scale=block32 lie along the k of a product"
+        raise AxdseError(rule, number_format.name, "say which dimension that is")
     depth = x.shape[along]
     if depth % BLOCK:
-        rule = f"K of a product of MX operands is a multiple of {BLOCK}"
+        rule = f"K of MX operands, in convolutions channels or pixels, is a multiple of {BLOCK}"
         remedy = "give this product of this layer another format by its place"
         raise AxdseError(rule, f"K = {depth} in {number_format.name}", remedy)
     return along % x.ndim
