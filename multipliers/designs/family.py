@@ -27,7 +27,7 @@ Kind = Literal["integer", "significand", "bits"]
 
 LARGEST = 10**9 - 1  # of any number; specs have up to nine digits
 LONGEST = 200
-_WORDS = re.compile(r"(?:\d+(?!\w)|[A-Za-z_]\w*|//|[-+*() \t])*", re.ASCII)
+_WORDS = re.compile(r"(?:\d++(?!\w)|[A-Za-z_]\w*+|//|[-+*() \t])*+", re.ASCII)
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

@@ -36,7 +36,10 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 LARGEST_TEXT = 8 * MIB
 # What AppMult's simulator writes before its table, whatever it reports before that.
 APPMULT_HEAD = "LUT for approximate multiplier:"
-_ROW = re.compile(r"\s*[-+]?\d{1,12}(?:\s*[,;\s]\s*[-+]?\d{1,12})*\s*[,;]?\s*", re.ASCII)
+# Possessive: with words behind its numbers a row would be split in 2^n ways.
+_ROW = re.compile(
+    r"\s*+[-+]?\d{1,12}+(?:(?:\s*+[,;]\s*+|\s++)[-+]?\d{1,12}+)*+\s*+[,;]?\s*+", re.ASCII
+)
 _NUMBER = re.compile(r"[-+]?\d{1,12}", re.ASCII)
 _ARRAY = re.compile(r"\[\s*(\d{1,6})\s*\]\s*\[\s*(\d{1,6})\s*\]\s*=\s*\{([-+\s\d,{}]*)\}\s*;")
 _REMEDY = "check the file"

@@ -192,7 +192,13 @@ def test_cores_that_a_tool_has_no_operands_for_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("notes on 3 runs\n1 2\n", False), (EXACT, True), (LINES, True)]
+    ("text", "found"),
+    [
+        ("notes on 3 runs\n1 2\n", False),
+        (f"{'1  ' * 60} of x\n1 2\n", False),  # read in 2^60 ways
+        (EXACT, True),
+        (LINES, True),
+    ],
 )
 def test_other_text_is_no_table(text: str, found: bool, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(text)
