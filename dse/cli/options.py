@@ -65,7 +65,8 @@ format_option = click.option(
     "format_text",
     metavar="FORMAT",
     help="int8, int4 to int7, uint4 to uint8, int8xint4 and other pairs of these, bf16, "
-    "approxtrain, fp16, fp8_e4m3, fp8_e5m2 or float(e,m), with options such as "
+    "approxtrain, fp16, fp8_e4m3, fp8_e5m2, those of OCP MX, such as mxfp8_e4m3 and mxint8, or "
+    "float(e,m), with options such as "
     "bf16(round=stochastic,sum=bf16): round=nearest|truncate|stochastic, product=narrow|wide, "
     "sum=fp32|bf16|fp16; int8(scale=channel). "
     "Default: the narrow float(8,m) that fits the design.",

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.cache import digest
-from axdse.multipliers.designs.design_point import Candidate, brought_along, check_feeds
+from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat, Span
 from axdse.multipliers.model.cmodel import model_digest
+from axdse.multipliers.sums.feeds import brought_along, check_feeds
 from axdse.multipliers.sums.recipe import Sum
 from axdse.multipliers.tables.lut import Lut, build_lut, by_bytes
 
