@@ -39,7 +39,7 @@ from axdse.dse.report.recommendation import (
 )
 from axdse.dse.report.summary import Finalist, Part, gather, names_of, title_of
 from axdse.dse.run.config import dump_config
-from axdse.dse.run.evaluation import Evaluation, Status
+from axdse.dse.run.evaluation import Evaluation, Status, Stopped
 from axdse.dse.run.intervals import Interval, interval95, paired_difference
 from axdse.dse.run.objectives import AREA, DELAY, Objective
 from axdse.dse.run.run_dir import Results, RunDir
@@ -211,6 +211,7 @@ class FrontView:
     costs: tuple[Objective, ...]
     library: str
     activity: str
+    stopped: tuple[Stopped, ...]
 
 
 def _front(material: Material) -> FrontView:
@@ -230,6 +231,7 @@ def _front(material: Material) -> FrontView:
         costs,
         material.cost.library,
         material.activity,
+        material.results.stopped,
     )
 
 
@@ -422,10 +424,10 @@ class StatusCount:
 
 @dataclass(frozen=True)
 class TrialsView:
-    """What became of every trial."""
+    """What became of every trial, and why it is not on the front."""
 
     counts: tuple[StatusCount, ...]
-    trials: tuple[Evaluation, ...]
+    trials: tuple[tuple[Evaluation, str], ...]
     trained: int
 
 
@@ -433,7 +435,9 @@ def _trials(material: Material) -> TrialsView:
     trials = material.results.evaluations
     counts = (_count(status, trials) for status in get_args(Status))
     trained = sum(1 for trial in trials if trial.history)
-    return TrialsView(tuple(c for c in counts if c.count), trials, trained)
+    stopped = {each.number: each.reason for each in material.results.stopped}
+    reasons = tuple((each, each.reason or stopped.get(each.number, "")) for each in trials)
+    return TrialsView(tuple(c for c in counts if c.count), reasons, trained)
 
 
 def _count(status: Status, trials: Sequence[Evaluation]) -> StatusCount:

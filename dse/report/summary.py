@@ -129,8 +129,7 @@ class Finalist:
     @property
     def sound(self) -> bool:
         """Whether it may be an answer: certified, and not refused by a second workload."""
-        veto = self.point.veto
-        return self.point.certified and (veto is None or veto.passed)
+        return self.point.sound
 
     @property
     def is_reference(self) -> bool:

@@ -141,7 +141,7 @@ class SearchConfig:
             are told to the sampler. What is drawn depends on it, and not on the workers.
         threads: of each worker; they decide the bits of native FP32.
         device: that trains, in every worker.
-        finalist_seeds: trainings of each finalist and baseline.
+        finalist_seeds: trainings of each baseline and finalist; who is beaten earlier has fewer.
         resolution: difference of scores that one training cannot resolve; default: the metric's.
         largest_loss: score that a design may lose against the best baseline; with less than that
             it is of no use, however small; default: ten times the metric's resolution.

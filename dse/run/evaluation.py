@@ -1,6 +1,7 @@
 """What was found? Evaluations, baselines, points of the front."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo
@@ -154,8 +155,8 @@ class FrontPoint(_Replicated):
     Attributes:
         evaluation: the trial that found it.
         unit_certificates: of each whole unit's RTL against its model, in the order of its cost.
-        on_front: certified, not refused by a veto, and not dominated, by mean validation score
-            and cost, by another such. Exact cores are finalists anyway, for reference.
+        on_front: sound, of use, and not dominated, by mean validation score and cost, by another
+            such. Exact cores are finalists anyway, for reference.
         seeds: as the baselines', so that differences pair up.
         validation: score on the validation split, higher is better, one per seed.
         test: score on the test split, one per seed.
@@ -178,3 +179,32 @@ class FrontPoint(_Replicated):
     def certified(self) -> bool:
         """Whether every unit equals its model."""
         return all(certificate.passed for certificate in self.unit_certificates)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it may be an answer: certified, and not refused by a second workload."""
+        return self.certified and (self.veto is None or self.veto.passed)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A trial that was retrained, and is not on the front.
+
+    Attributes:
+        number: of the trial.
+        point: which MACs multiplied.
+        seeds: the first of those that finalists have: all of them if only the means decided.
+        validation: score on the validation split, higher is better, one per seed.
+        reason: who beats it, by how much; or why it is of no use.
+    """
+
+    number: int
+    point: Point
+    seeds: tuple[int, ...]
+    validation: tuple[float, ...]
+    reason: str
+
+    @property
+    def mean(self) -> float:
+        """Of the scores."""
+        return fmean(self.validation)

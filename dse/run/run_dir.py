@@ -26,7 +26,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from axdse.dse.run.config import SearchConfig, dump_config, load_config
-from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Replicate
+from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Replicate, Stopped
 from axdse.dse.run.survey import SurveyRecord
 from axdse.dse.training.records import ACCURACY, Goal
 from axdse.flows.tools import find_tool
@@ -96,11 +96,13 @@ class Results:
         evaluations: finished trials, by number.
         baselines: empty before they are trained.
         front: the finalists; empty before the search is finished.
+        stopped: who was retrained with them, and is none.
     """
 
     evaluations: tuple[Evaluation, ...]
     baselines: tuple[Baseline, ...]
     front: tuple[FrontPoint, ...]
+    stopped: tuple[Stopped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ class _Baselines:
 
 @dataclass(frozen=True)
 class _Front:
-    points: tuple[FrontPoint, ...]
+    points: tuple[FrontPoint, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
 
 
 class RunDir:
@@ -200,14 +203,13 @@ class RunDir:
         """
         names = sorted((self.path / "trials").glob("*.json"))
         evaluations = tuple(self._read(f"trials/{path.name}", Evaluation) for path in names)
-        return Results(evaluations, self._baselines(), self._front())
+        has = self._has("front.json")
+        front = self._read("front.json", _Front) if has else _Front()
+        return Results(evaluations, self._baselines(), front.points, front.stopped)
 
     def _baselines(self) -> tuple[Baseline, ...]:
         has = self._has("baselines.json")
         return self._read("baselines.json", _Baselines).baselines if has else ()
-
-    def _front(self) -> tuple[FrontPoint, ...]:
-        return self._read("front.json", _Front).points if self._has("front.json") else ()
 
     def save_config(self, config: SearchConfig) -> None:
         """Replace the configuration (a resumed run may have more trials)."""
@@ -237,9 +239,9 @@ class RunDir:
         """Store the baselines."""
         self._write("baselines.json", _Baselines(baselines), _Baselines)
 
-    def save_front(self, front: tuple[FrontPoint, ...]) -> None:
-        """Store the finalists."""
-        self._write("front.json", _Front(front), _Front)
+    def save_front(self, front: tuple[FrontPoint, ...], stopped: tuple[Stopped, ...] = ()) -> None:
+        """Store the finalists, and who was retrained with them."""
+        self._write("front.json", _Front(front, stopped), _Front)
 
     def replicate(self, point: DesignPoint, seed: int, workload: str = "") -> Replicate | None:
         """A stored training, or None; `workload`: of a veto."""

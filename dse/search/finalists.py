@@ -1,16 +1,20 @@
 """Who is on the front? Retrained with fresh seeds, units certified, tested."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from axdse.dse.jobs.workers import Workers
 from axdse.dse.run.config import REFERENCE, SearchConfig
-from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint
-from axdse.dse.run.objectives import Losses, Measured, losses, non_dominated
+from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Stopped
+from axdse.dse.run.objectives import ACCURACY, Losses, Measured, dominates, losses
 from axdse.dse.run.run_dir import RunDir
+from axdse.dse.search.evaluate import costs_of
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Progress
+from axdse.dse.search.race import Stop, race
 from axdse.dse.search.replicates import Replicates, floor, replicate_seeds, train_vetoes
 from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.evidence.report import RtlReport
@@ -19,6 +23,7 @@ from axdse.flows.verify.sum_check import check_sum
 from axdse.multipliers.designs.design_point import DesignPoint, Mac
 
 Certificates = dict[Mac, RtlReport]
+MARGIN = 0.5  # of a resolution; a whole one takes a fifth more trainings, benchmarks/race.py
 
 
 @dataclass(frozen=True)
@@ -39,38 +44,49 @@ def finish(
     workers: Workers,
     progress: Progress,
 ) -> tuple[FrontPoint, ...]:
-    """Make finalists into points; what was trained before an interruption is kept.
+    """Make the front, and exact cores, into points; what was trained before is kept.
+
+    Whose unit is not its model, or who is refused by a veto, is out of the race, which begins
+    again without it: whom it had beaten may be on the front.
 
     Raises:
         AxdseError: a training or a simulation fails.
     """
-    config = run.config
-    chosen = finalists(config, evaluations, floor(config, baselines))
-    points = [evaluation.point for evaluation in chosen]
-    replicates, macs = Replicates(run, points, replicate_seeds(config)), _macs(chosen)
-    vetoed = len(chosen) + 1 if config.veto else 0
-    total = len(chosen) * (config.finalist_seeds + 1) + len(macs) + vetoed
-    progress.begin("finalists", total, len(replicates))
-    certificates = _certify(workers, macs, progress)
-    arrays = _on_arrays(run, workers, points, progress)
-    vetoes = train_vetoes(run, points, workers, progress)
-    replicates.train(workers, progress)
-    found = [
-        replace(
-            _point(config, evaluation, certificates, array, replicates),
-            veto=vetoes.get(evaluation.point),
-        )
-        for evaluation, array in zip(chosen, arrays, strict=True)
-    ]
-    front = _judge(config, found)
-    run.save_front(front)
+    config, least = run.config, floor(run.config, baselines)
+    entered = contenders(config, evaluations, least)
+    trainer = _Trainer(run, entered, workers, progress)
+    found: dict[str, FrontPoint] = {}
+    while True:
+        allowed = [e for e in entered if e.design not in found or found[e.design].sound]
+        costs = {e.design: costs_of(config.objectives, e.cost) for e in allowed if e.cost}
+        raced = race(costs, config.finalist_seeds, trainer.scores, least)
+        chosen = [e for e in entered if e.design in raced.front or is_reference(e)]
+        new = [e for e in chosen if e.design not in found]
+        if not new:
+            break
+        found |= _points(run, new, trainer.replicates, workers, progress)
+    front = tuple(
+        replace(found[e.design], on_front=e.design in raced.front)
+        for e in entered
+        if e.design in found
+    )
+    stopped = tuple(
+        _stopped(run, evaluation, stop, least)
+        for stop in raced.stops
+        for evaluation in entered
+        if evaluation.design == stop.name and stop.name not in found
+    )
+    run.save_front(front, stopped)
     return front
 
 
-def finalists(
+def contenders(
     config: SearchConfig, evaluations: Sequence[Evaluation], least: float
 ) -> tuple[Evaluation, ...]:
-    """Who is retrained.
+    """Who may be on the front.
+
+    A trial has one seed, which may have been lucky: it rules out none that costs more and is
+    behind by less than a part of the resolution.
 
     Args:
         config: of the search.
@@ -78,16 +94,26 @@ def finalists(
         least: score that a design must have.
 
     Returns:
-        The non-dominated complete evaluations and every exact core, the least of the first cost
-        first.
+        Those that no other rules out, and every exact core, the least of the first cost first.
     """
-    complete = [e for e in evaluations if e.status == "complete"]
     useful = [
-        e for e in complete if e.validation_score is not None and e.validation_score >= least
+        (e, _losses(config, e, e.validation_score))
+        for e in evaluations
+        if e.status == "complete" and e.validation_score is not None
+        if e.validation_score >= least
     ]
-    best = non_dominated([_losses(config, e, e.validation_score) for e in useful])
-    chosen = [e for e, keep in zip(useful, best, strict=True) if keep]
-    references = [e for e in evaluations if _is_reference(e) and e not in chosen]
+    margin = MARGIN * config.resolution
+
+    def rules_out(rival: tuple[Evaluation, Losses], other: tuple[Evaluation, Losses]) -> bool:
+        (one, ours), (two, theirs) = rival, other
+        if _training(one) == _training(two):
+            return dominates(ours, theirs)
+        place = config.objectives.index(ACCURACY)
+        handicap = (*ours[:place], ours[place] + margin, *ours[place + 1 :])
+        return dominates(handicap, theirs)
+
+    chosen = [each for each, own in useful if not any(rules_out(o, (each, own)) for o in useful)]
+    references = [e for e in evaluations if is_reference(e) and e not in chosen]
     first = config.costs[0]
 
     def rank(evaluation: Evaluation) -> float:
@@ -96,7 +122,13 @@ def finalists(
     return tuple(sorted(chosen + references, key=rank))
 
 
-def _is_reference(evaluation: Evaluation) -> bool:
+def _training(evaluation: Evaluation) -> int:
+    """What those share that computed alike: the number of the trial that was trained."""
+    return evaluation.number if evaluation.equal is None else evaluation.equal
+
+
+def is_reference(evaluation: Evaluation) -> bool:
+    """Whether it is one exact core everywhere: what answers are compared with has all seeds."""
     judged = evaluation.status not in ("failed", "infeasible")
     mac = evaluation.point.uniform_mac
     return judged and mac is not None and mac.multiplier.family.name == REFERENCE
@@ -134,33 +166,78 @@ def _on_arrays(
     return [arrays[point] for point in points]
 
 
-def _point(
-    config: SearchConfig,
-    evaluation: Evaluation,
-    certificates: Certificates,
-    on_array: AcceleratorCost | None,
+def _points(
+    run: RunDir,
+    chosen: Sequence[Evaluation],
     replicates: Replicates,
-) -> FrontPoint:
-    trained = replicates.of(evaluation.point)
-    return FrontPoint(
-        evaluation=evaluation,
-        unit_certificates=tuple(certificates[mac] for mac in _costed(evaluation)),
-        on_front=False,
-        seeds=replicate_seeds(config),
-        validation=tuple(replicate.validation for replicate in trained),
-        test=tuple(replicate.test for replicate in trained),
-        histories=tuple(replicate.history for replicate in trained),
-        on_array=on_array,
-    )
+    workers: Workers,
+    progress: Progress,
+) -> dict[str, FrontPoint]:
+    """Certified, put on an array, and trained for the veto, by name."""
+    macs, points = _macs(chosen), [evaluation.point for evaluation in chosen]
+    vetoed = len(points) + 1 if run.config.veto else 0
+    progress.begin("finalists verified", len(macs) + len(points) + vetoed, 0)
+    certificates = _certify(workers, macs, progress)
+    arrays = _on_arrays(run, workers, points, progress)
+    vetoes = train_vetoes(run, points, workers, progress)
+    return {
+        evaluation.design: FrontPoint(
+            evaluation=evaluation,
+            unit_certificates=tuple(certificates[mac] for mac in _costed(evaluation)),
+            on_front=False,
+            seeds=replicate_seeds(run.config),
+            validation=tuple(r.validation for r in replicates.of(evaluation.point)),
+            test=tuple(r.test for r in replicates.of(evaluation.point)),
+            histories=tuple(r.history for r in replicates.of(evaluation.point)),
+            on_array=array,
+            veto=vetoes.get(evaluation.point),
+        )
+        for evaluation, array in zip(chosen, arrays, strict=True)
+    }
 
 
-def _judge(config: SearchConfig, points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
-    """The final front: certified designs that no veto refuses, by mean score over the seeds."""
-    allowed = [point for point in points if not point.veto or point.veto.passed]
-    certified = [point for point in allowed if point.certified]
-    best = non_dominated([_losses(config, p.evaluation, fmean(p.validation)) for p in certified])
-    front = [point for point, keep in zip(certified, best, strict=True) if keep]
-    return tuple(replace(point, on_front=point in front) for point in points)
+def _stopped(run: RunDir, evaluation: Evaluation, stop: Stop, least: float) -> Stopped:
+    goal, count = run.info.goal, len(stop.scores)
+    if stop.defeat:
+        lead = f"{stop.defeat.lead.size(goal)} {goal.points}"
+        reason = f"{stop.defeat.winner} costs no more, and is better by {lead}"
+    elif any(map(math.isnan, stop.scores)):
+        reason = "a training diverged"
+    else:
+        reason = f"mean of {goal.text(fmean(stop.scores))}, {goal.text(least)} is the limit"
+    seeds = replicate_seeds(run.config)[:count]
+    return Stopped(evaluation.number, evaluation.point, seeds, stop.scores, reason)
+
+
+class _Trainer:
+    """Trains contenders as a race asks for it; exact cores have all seeds from the first."""
+
+    def __init__(
+        self,
+        run: RunDir,
+        entered: Sequence[Evaluation],
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        self._seeds = replicate_seeds(run.config)
+        self._points = {evaluation.design: evaluation.point for evaluation in entered}
+        self._exact = [evaluation.point for evaluation in entered if is_reference(evaluation)]
+        self._workers, self._progress = workers, progress
+        self.replicates = Replicates(run, self._points.values(), self._seeds)
+
+    def scores(self, names: Sequence[str], count: int) -> list[tuple[float, ...]]:
+        """Of points with the first so many seeds."""
+        wanted = [(self._points[name], seed) for seed in self._seeds[:count] for name in names]
+        wanted += itertools.product(self._exact, self._seeds)
+        pairs = tuple(dict.fromkeys(wanted))
+        done = sum(pair in self.replicates for pair in pairs)
+        if done < len(pairs):
+            self._progress.begin(f"finalists, {count} seeds", len(pairs), done)
+            self.replicates.train(self._workers, self._progress, pairs=pairs)
+        return [
+            tuple(each.validation for each in self.replicates.of(self._points[name], count))
+            for name in names
+        ]
 
 
 def _losses(config: SearchConfig, evaluation: Evaluation, score: float | None) -> Losses:

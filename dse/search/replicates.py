@@ -3,6 +3,7 @@
 The seeds are fresh, not the trials': a trial won by its score, in part by the luck of its seed.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording import Recording
 
 EXACT = "exact(n=8) in bf16"
+Pair = tuple[DesignPoint, int]  # with its seed
 RECORDED_STEPS = 16  # of the last epoch: recording takes about as long as the step itself
 
 
@@ -73,7 +75,7 @@ def replicate_seeds(config: SearchConfig) -> tuple[int, ...]:
 
 
 class Replicates:
-    """The trainings of some design points, each with every seed; those stored are read once.
+    """The trainings of some design points with some seeds; those stored are read once.
 
     Args:
         run: that keeps them.
@@ -93,7 +95,7 @@ class Replicates:
         self._run, self._points, self._seeds = run, tuple(dict.fromkeys(points)), seeds
         veto = run.config.veto if vetoes else None
         self._vetoes, self._workload = vetoes, veto.own_workload.text if veto else ""
-        self._found: dict[tuple[DesignPoint, int], Replicate] = {}
+        self._found: dict[Pair, Replicate] = {}
         for point in self._points:
             for seed in self._seeds:
                 if replicate := run.replicate(point, seed, self._workload):
@@ -102,12 +104,19 @@ class Replicates:
     def __len__(self) -> int:
         return len(self._found)
 
-    def of(self, point: DesignPoint) -> tuple[Replicate, ...]:
-        """Those of one point, by seed."""
-        return tuple(self._found[point, seed] for seed in self._seeds)
+    def __contains__(self, pair: Pair) -> bool:
+        return pair in self._found
+
+    def of(self, point: DesignPoint, count: int | None = None) -> tuple[Replicate, ...]:
+        """Those of one point, with the first so many seeds, or with all."""
+        return tuple(self._found[point, seed] for seed in self._seeds[:count])
 
     def train(
-        self, workers: Workers, progress: Progress, recorded: DesignPoint | None = None
+        self,
+        workers: Workers,
+        progress: Progress,
+        recorded: DesignPoint | None = None,
+        pairs: Iterable[Pair] | None = None,
     ) -> Self:
         """Train what is not there yet.
 
@@ -115,17 +124,16 @@ class Replicates:
             workers: train.
             progress: is told of each.
             recorded: the point whose operands are recorded with the first seed.
+            pairs: points and seeds; None: all.
 
         Raises:
             AxdseError: a training fails.
         """
         run, goal = self._run, self._run.info.goal
         first = (recorded, self._seeds[0]) if recorded and not run.operands.exists() else None
-        jobs = [
-            Training(point, seed, run.config, first == (point, seed), self._vetoes)
-            for point in self._points
-            for seed in self._seeds
-        ]
+        if pairs is None:
+            pairs = itertools.product(self._points, self._seeds)
+        jobs = [Training(*pair, run.config, first == pair, self._vetoes) for pair in pairs]
         missing = [job for job in jobs if job.records or (job.point, job.seed) not in self._found]
         rule = "baselines and finalists must train"
         for outcome in workers.results(

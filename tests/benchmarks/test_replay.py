@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import race
 import replay
 
 DOCS = Path(__file__).parents[2] / "docs" / "search.md"
@@ -28,3 +29,17 @@ def test_documentation_shows_the_record() -> None:
             f"{100 * found['hypervolume'][part]:.1f} %" for part in ("5%", "10%", "20%")
         )
         assert f"| {name} | {means} |" in text, name
+
+
+def test_documentation_shows_the_record_of_races() -> None:
+    rows = {
+        (row["margin"], row["races"]): row for row in json.loads(race.RESULTS.read_text())["rows"]
+    }
+    text = DOCS.read_text()
+    for margin in race.MARGINS:
+        whole, raced = rows[margin, False], rows[margin, True]
+        told = (
+            f"{whole['finalists']:.1f} | {whole['trainings']:.0f} | {raced['trainings']:.0f}"
+            f" | {100 * whole['missed']:.0f} % | {100 * raced['missed']:.0f} %"
+        )
+        assert f"| {told} | {100 * raced['hypervolume']:.1f} % |" in text

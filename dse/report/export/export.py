@@ -9,7 +9,7 @@ from axdse.dse.report.export.commands import ASSIGNMENT, point_commands
 from axdse.dse.report.export.folder import staged, write_sums
 from axdse.dse.report.export.mac import mac_name, write_mac
 from axdse.dse.report.export.point import assignment_yaml, write_point
-from axdse.dse.report.export.rows import FrontRow, TrialRow, front_row, trial_row
+from axdse.dse.report.export.rows import FrontRow, TrialRow, front_row, trial_rows
 from axdse.dse.report.export.texts import csv_text, write_json
 from axdse.dse.report.page import (
     Material,
@@ -114,7 +114,7 @@ def _write(material: Material, folder: Path) -> tuple[tuple[str, ...], tuple[str
 def _write_tables(material: Material, names: Sequence[str], folder: Path) -> None:
     trials = material.results.evaluations
     rows = tuple(front_row(f, name) for f, name in zip(material.finalists, names, strict=True))
-    (folder / "trials.csv").write_text(csv_text(TrialRow, [trial_row(e) for e in trials]))
+    (folder / "trials.csv").write_text(csv_text(TrialRow, trial_rows(material.results)))
     write_json(tuple[Evaluation, ...], trials, folder / "trials.json")
     (folder / "front.csv").write_text(csv_text(FrontRow, rows))
     write_json(tuple[FrontRow, ...], rows, folder / "front.json")

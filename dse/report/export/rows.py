@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from axdse.dse.report.summary import Finalist, names_of
 from axdse.dse.run.evaluation import Evaluation
+from axdse.dse.run.run_dir import Results
 from axdse.flows.evidence.report import RtlReport
 
 
@@ -15,6 +16,8 @@ class TrialRow:
     Attributes:
         multiplier: spec of the core; of several MACs the text of the design point.
         format: short; of several MACs empty.
+        seeds: fresh ones that it was retrained with; `reason` says why no more, if it is not on
+            the front.
         energy_fj: dynamic, of the unit per multiplication of recorded operands.
         uniform_fj: likewise of uniform operands.
     """
@@ -26,6 +29,7 @@ class TrialRow:
     reason: str
     validation_score: float | None
     epochs: int
+    seeds: int
     area_um2: float | None
     gate_equivalents: float | None
     delay_ns: float | None
@@ -86,8 +90,20 @@ class FrontRow:
     bias: float | None
 
 
-def trial_row(e: Evaluation) -> TrialRow:
-    """The line of a trial."""
+def trial_rows(results: Results) -> tuple[TrialRow, ...]:
+    """Those of all trials."""
+    stopped = {each.number: each for each in results.stopped}
+    finalists = {each.evaluation.number: each for each in results.front}
+
+    def row(e: Evaluation) -> TrialRow:
+        retrained = finalists.get(e.number) or stopped.get(e.number)
+        reason = e.reason or (stopped[e.number].reason if e.number in stopped else "")
+        return _trial_row(e, len(retrained.seeds) if retrained else 0, reason)
+
+    return tuple(map(row, results.evaluations))
+
+
+def _trial_row(e: Evaluation, seeds: int, reason: str) -> TrialRow:
     cost, names = e.cost, names_of(e.point)
     mac = e.point.uniform_mac
     return TrialRow(
@@ -95,9 +111,10 @@ def trial_row(e: Evaluation) -> TrialRow:
         multiplier=names.spec,
         format=mac.candidate.format.name if mac else "",
         status=e.status,
-        reason=e.reason,
+        reason=reason,
         validation_score=e.validation_score,
         epochs=len(e.history.epochs) if e.history else 0,
+        seeds=seeds,
         area_um2=cost.area_um2 if cost else None,
         gate_equivalents=cost.gate_equivalents if cost else None,
         delay_ns=cost.delay_ns if cost else None,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from axdse.dse.report.export.rows import trial_rows
 from axdse.dse.report.figures import AREA as MAC_AREA
 from axdse.dse.report.figures import FIGURES, PERIOD, STEP, Figure
 from axdse.dse.report.page import Material, finalists_of, front_panels, material_of, render
@@ -14,7 +15,7 @@ from axdse.dse.report.practice import Practice, practices_of
 from axdse.dse.report.recommendation import find_answer, saving, trades, versus
 from axdse.dse.report.summary import Finalist
 from axdse.dse.run.config import dump_config, parse_config
-from axdse.dse.run.evaluation import FrontPoint, Vetoed
+from axdse.dse.run.evaluation import FrontPoint, Stopped, Vetoed
 from axdse.dse.run.intervals import Estimate, Interval, interval95
 from axdse.dse.run.objectives import AREA, OBJECTIVES, Measured, Objective
 from axdse.dse.run.run_dir import Results, RunDir
@@ -101,6 +102,23 @@ def test_the_page_refers_to_nothing_outside(html: str) -> None:
     assert not page.tags & {"link", "iframe", "object"}
     assert "url(" not in html
     assert "@import" not in html
+
+
+def test_who_was_retrained_and_is_not_on_the_front_says_why(
+    material: Material, results: Results
+) -> None:
+    number, loser = 2, results.evaluations[2].point
+    reason = "mitchell(m=3) in float(8,3) costs no more, and is better by 2.1 ± 0.4 points"
+    stop = Stopped(number, loser, (1, 2), (0.84, 0.85), reason)
+    known = dataclasses.replace(results, front=results.front[:2], stopped=(stop,))
+    page = Page(render(dataclasses.replace(material, results=known)))
+    assert (
+        f"{loser.macs[0].multiplier.spec} {loser.macs[0].format.name} 2 84.5 {reason}" in page.text
+    )
+    rows = trial_rows(known)
+    assert [row.seeds for row in rows] == [3, 3, 2] + [0] * (len(rows) - 3)
+    assert rows[number].reason == reason
+    assert page.text.count(reason) == 2  # in the table of all trials, too
 
 
 def test_the_page_is_well_formed(html: str) -> None:

@@ -134,17 +134,21 @@ def test_exact_cores_are_finalists_whatever_happens(finished: Finished) -> None:
 
 def test_progress_knows_the_total_of_each_phase(finished: Finished) -> None:
     run, watcher = finished
-    finalists = len(run.results().front) * (run.config.finalist_seeds + 2)
+    results = run.results()
     macs = len(list(space_of(run.config).macs()))
-    assert watcher.phases == [
+    assert watcher.phases[:4] == [
         ("baselines", 8, 0),
         ("MACs surveyed", macs, 0),
         ("exact cores costed", 2, 0),
         ("trainings", run.config.trainings, 0),
-        ("finalists", finalists, 0),
     ]
-    batches = math.ceil(macs / BATCH)
-    assert len(watcher.notes) == 8 + batches + 2 + len(run.results().evaluations) + finalists
+    rounds = watcher.phases[4:-1]
+    assert [phase for phase, _, _ in rounds] == ["finalists, 2 seeds", "finalists, 3 seeds"]
+    assert watcher.phases[-1] == ("finalists verified", 2 * len(results.front), 0)
+    retrained = [len(each.seeds) for each in (*results.front, *results.stopped)]
+    batches, trials = math.ceil(macs / BATCH), len(results.evaluations)
+    trained = 8 + sum(retrained)
+    assert len(watcher.notes) == trained + batches + 2 + trials + 2 * len(results.front)
 
 
 def test_macs_are_surveyed_before_any_is_trained(finished: Finished) -> None:

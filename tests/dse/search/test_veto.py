@@ -1,7 +1,6 @@
 """A veto: who does not serve a second workload is not on the front."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from axdse.dse.jobs.workers import Outcome
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.evaluation import Replicate
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.finalists import _judge
 from axdse.dse.search.progress import Unwatched
 from axdse.dse.search.replicates import EXACT, Result, Training, train_vetoes
 from axdse.dse.training.records import Epoch, History
@@ -64,22 +62,6 @@ def test_finalists_are_trained_once_for_the_veto(
     assert len(pool.trained) == 4
     assert again[BAD] == found[BAD]
     assert run.replicate(GOOD, 0) is None  # a training of the search itself is another
-
-
-def test_who_is_refused_is_not_on_the_front(
-    finished_run: RunDir, tiny_config: Callable[..., SearchConfig], tmp_path: Path
-) -> None:
-    config = tiny_config(VETO)
-    run = RunDir.create(tmp_path / "run", config)
-    vetoes = train_vetoes(run, (GOOD, BAD), Pool(), Unwatched())  # type: ignore[arg-type]
-    first, *others = finished_run.results().front
-    points = [replace(first, veto=vetoes[BAD]), *(replace(p, veto=vetoes[GOOD]) for p in others)]
-    judged = _judge(finished_run.config, points)
-    assert first.on_front
-    assert [point.on_front for point in judged] == [
-        False,
-        *(point.on_front for point in others),
-    ]
 
 
 @pytest.mark.parametrize(
