@@ -30,17 +30,11 @@ from axdse.dse.cli.verify import (
 from axdse.dse.ending import going_on
 from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design
-from axdse.flows.verify.import_folder import (
-    Found,
-    Imported,
-    find_pairs,
-    import_pairs,
-    write_catalog,
-)
+from axdse.flows.verify.import_folder import Imported, import_pairs, own_name, write_catalog
 from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.pairs import Found, find_pairs
 from axdse.flows.verify.pins import Pins
 from axdse.multipliers.cache import temporary_folder, write_output
-from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
@@ -51,7 +45,9 @@ from axdse.multipliers.tables.lut import (
     save_approxtrain,
     save_npz,
 )
-from axdse.multipliers.tables.product_files import TARGETS, Target, write_table
+from axdse.multipliers.tables.product_files import TARGETS, Target, plain_name, write_table
+
+FEW_NAMES = 3  # of designs of which the same is said
 
 
 @click.command("list")
@@ -190,10 +186,11 @@ def import_designs(
     """Verify the designs below FOLDER and write those that pass as a catalogue.
 
     A design is a pair X.c, X.v, or Verilog alone: then its C model is made of its gates, and the
-    certificate says so. A table of products stands for X.c; one alone can be trained with, but
-    has no cost and no certificate. EvoApproxLib's folders fit unchanged. Use the catalogue with
-    'axdse --catalog FOLDER ...'. Exit code 1: some pair is no candidate; the others are written
-    all the same.
+    certificate says so. A table of products stands for X.c, or is compared with it; one alone can
+    be trained with, but has no cost and no certificate. EvoApproxLib's folders fit unchanged: its
+    netlists of a library's cells are left out unless --cells has them. Use the catalogue with
+    'axdse --catalog FOLDER ...'. Exit code 1: some design is no candidate, or a table beside it
+    differs; the others are written all the same.
     """
     if (output / "catalog.yaml").exists():
         raise AxdseError("a catalogue is not overwritten", output, "choose a new folder")
@@ -202,23 +199,36 @@ def import_designs(
         imported = _all_imported(found, kind, seed, jobs)
     columns = ("design", "verdict", "call", "vectors", "published error")
     print_table("", columns, [_row(item) for item in imported])
+    remarks: dict[str, list[str]] = {}
     for item in imported:
-        if item.reason:
-            say(f"{item.pair.name}: {item.reason}")
-        elif item.assumed:
-            say(f"{item.pair.name}: {item.assumed}")
-        for note in reading_notes(item.report) if item.report and not item.reason else ():
-            say(f"{item.pair.name}: {note}")
-        if item.multiplier and not item.reason and item.multiplier.family.name != item.pair.name:
-            name = item.multiplier.family.name
-            taken = item.pair.name in builtin_catalog().families
-            why = "a built-in family has that name" if taken else "that is a plain name"
-            say(f"{item.pair.name}: called {name}, as {why}")
+        for remark in _remarks(item):
+            remarks.setdefault(remark, []).append(item.pair.name)
+    for remark, names in remarks.items():
+        others = f" and {len(names) - FEW_NAMES} others" if len(names) > FEW_NAMES else ""
+        say(f"{', '.join(names[:FEW_NAMES])}{others}: {remark}")
     for path in found.parts:
         say(f"{path.name}: no design by itself: another file uses it, or it is a bench", err=True)
+    if found.copies:
+        say(f"copies of designs that count once: {found.copies:,}")
     count = write_catalog(imported, output)
     say(f"{output}: {count} of {len(imported)} designs")
-    return 0 if count == len(imported) else 1
+    return 0 if all(item.is_sound for item in imported) else 1
+
+
+def _remarks(item: Imported) -> list[str]:
+    """What is to be said of a design besides its verdict."""
+    found = [item.reason or item.needs or item.assumed]
+    if item.multiplier and not item.reason:
+        found += item.tables
+        found += reading_notes(item.report) if item.report else []
+        name = item.multiplier.family.name
+        plain = plain_name(item.pair.name)
+        if name == own_name(plain) != plain:
+            found.append(f"called {name}, as a built-in family has that name")
+        elif name != item.pair.name:
+            why = "that is a plain name" if name == plain else "another one has that name"
+            found.append(f"called {name}, as {why}")
+    return list(filter(None, found))
 
 
 def _all_imported(found: Found, kind: Kind | None, seed: int, jobs: int | None) -> list[Imported]:
@@ -241,7 +251,8 @@ def _told(item: Imported, bars: ProgressBars) -> Imported:
 def _verdict(item: Imported) -> str:
     report = item.report
     if report is None:
-        return "no verdict" if item.reason else "table alone"
+        alone = "left out" if item.needs else "table alone"
+        return "no verdict" if item.reason else alone
     passed = f"{'RTL only' if report.rtl_only else 'equal'}, {report.verdict}"
     return passed if report.passed else "MISMATCH"
 

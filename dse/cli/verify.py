@@ -35,7 +35,7 @@ from axdse.flows.verify.certificate import (
     write_certificate,
 )
 from axdse.flows.verify.check import check, check_all, check_design, check_unit, read_as
-from axdse.flows.verify.import_folder import MODELS, VERILOG
+from axdse.flows.verify.pairs import MODELS, VERILOG
 from axdse.flows.verify.pins import Pins
 from axdse.flows.verify.sum_check import check_sum
 from axdse.multipliers.cache import temporary_folder

@@ -33,8 +33,9 @@ from axdse.multipliers.names import check_name
 from axdse.multipliers.tables.product_files import is_table, write_c_model
 from axdse.multipliers.tables.product_tables import ProductTable
 
-# mul8s_1KV8: the only sign of signedness in EvoApproxLib files with unsigned prototypes.
-SIGNED_NAME = re.compile(r"mul\d+(x\d+)?s(_|$)")
+# mul8s_1KV8, add8se_8CL: the only sign of signedness in EvoApproxLib files with unsigned
+# prototypes.
+SIGNED_NAME = re.compile(r"(?:mul|add)\d+(?:x\d+)?se?(?:_|$)")
 PRODUCT_RULE = "an integer product has as many bits as both operands, carry and fraction w + 1"
 
 
@@ -143,7 +144,8 @@ def _modules_of(source: Source, parameters: Parameters = ()) -> tuple[Module, ..
 def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins) -> Design:
     """As `read_design`, for Verilog whose modules are known; a folder is for a model to make."""
     known = {module.name: module for module in modules}
-    top = known[_top_module(source, known, pins.top)]
+    module, told = _top_module(source, known, pins.top)
+    top = known[module]
     for name, _ in pins.parameters:
         if name not in top.parameters:
             rule = f"--parameter names one of {top.name}"
@@ -200,6 +202,7 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
     if pins.kind == "significand":
         _check_one(readings[0])
     widest = max(module.widest_net for module in used)
+    assumed = "; ".join(filter(None, (told, assumed)))
     return Design(
         readings, device, prototype, widest, other_levels(pipeline, pins), assumed, pins.order
     )
@@ -326,21 +329,30 @@ def _signs(kind: CType, port: ModulePort, every: bool) -> tuple[bool, ...]:
     return (False, True) if kind.is_signed else (False,)
 
 
-def _top_module(source: Source, modules: dict[str, Module], pinned: str) -> str:
+def _top_module(source: Source, modules: dict[str, Module], pinned: str) -> tuple[str, str]:
+    """The design's module, and what was assumed to find it."""
     if pinned and pinned not in modules:
         rule = f"{source.name} has no such module"
         raise AxdseError(rule, pinned, did_you_mean(pinned, modules))
     if pinned or source.stem in modules:
-        return pinned or source.stem
+        return pinned or source.stem, ""
     used = {cell for module in modules.values() for cell in module.cells}
     tops = sorted(modules.keys() - used)
-    if len(tops) != 1:
+    if len(tops) == 1:
+        return tops[0], ""
+    # Generators leave in what they did not need.
+    likely = [name for name in tops if _ways(modules[name]) == ["input", "input", "output"]]
+    if len(likely) != 1:
         raise AxdseError(
             f"{source.name} has a module {source.stem}, or just one that no other uses",
             ", ".join(tops) or "none found",
             "name it with --top",
         )
-    return tops[0]
+    return likely[0], f"{likely[0]} is taken, of {len(tops)} modules the only one of two operands"
+
+
+def _ways(module: Module) -> list[str]:
+    return sorted(port.direction for port in module.ports)
 
 
 def _used(modules: dict[str, Module], top: Module) -> tuple[Module, ...]:

@@ -35,7 +35,7 @@ _LONGEST_HEADER = 1000
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
     r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*="
-    r"[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d+)?)[ \t]*+((?![\d.])[!-~]{0,32}+)[ \t]*+$",
+    r"[ \t]*(-?\d+(?:\.\d*)?(?:e-?\d{1,2})?)[ \t]*+((?![\d.]|e-?\d)[!-~]{0,32}+)[ \t]*+$",
     re.MULTILINE | re.ASCII,
 )
 
@@ -342,10 +342,16 @@ def published_figures(path: Path) -> tuple[Published, ...]:
     """The figures in the header comment of an EvoApproxLib file; none elsewhere."""
     head = read_source(path, "a C model is a readable file").partition("{")[0]
     return tuple(
-        Published(name, float(value), unit)
+        Published(name, float(value), unit, _step(value))
         for name, value, unit in _FIGURE.findall(head)
         if math.isfinite(float(value))
     )
+
+
+def _step(number: str) -> float:
+    """A unit of the last digit of a number: 100 of 48939.302e5."""
+    mantissa, _, power = number.partition("e")
+    return float(f"1e{int(power or 0) - len(mantissa.partition('.')[2])}")
 
 
 def read_source(path: Path, rule: str) -> str:

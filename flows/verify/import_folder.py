@@ -1,7 +1,6 @@
 """How does a folder of C and Verilog files become a catalogue of verified designs?"""
 
-import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,44 +12,27 @@ import yaml
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.verify.bring_your_own import Design, as_c_model, design_of
 from axdse.flows.verify.certificate import write_certificate
-from axdse.flows.verify.check import check_designs, read_as
+from axdse.flows.verify.check import check_design, check_designs, read_as
 from axdse.flows.verify.controls import control_text
-from axdse.flows.verify.module_ports import Module, read_modules
+from axdse.flows.verify.figures import Misprint, is_adder, misprints
+from axdse.flows.verify.module_ports import Module, missing_modules, no_module, read_modules
 from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.pairs import Found, Pair
 from axdse.flows.verify.pins import Pins, pins_beside
-from axdse.flows.verilog.sources import Library, Source, gather, tops_of
-from axdse.multipliers.cache import digest, temporary_folder, write_output
+from axdse.flows.verilog.sources import Library, Source, gather
+from axdse.multipliers.cache import temporary_folder, write_output
+from axdse.multipliers.cores import cores
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind, Multiplier
 from axdse.multipliers.errors import AxdseError, printable
-from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
-from axdse.multipliers.model.cmodel import MAX_TABLE_BITS, tabulate
+from axdse.multipliers.model.cmodel import table_of
 from axdse.multipliers.model.compile import source_content
+from axdse.multipliers.model.translation_unit import ImpureError
 from axdse.multipliers.names import check_name
 from axdse.multipliers.sandbox.compiler import CPP_ENDS
-from axdse.multipliers.tables.error_metrics import error_metrics
-from axdse.multipliers.tables.product_files import TABLES, is_table, plain_name
+from axdse.multipliers.tables.product_files import TABLES, plain_name, read_table
 
-MODELS, VERILOG = (".c", ".inl", *CPP_ENDS), (".v", ".sv")
-# mul8u_1JFF_pdk45.v maps mul8u_1JFF.c to cells of a library: a second RTL of one model.
-VARIANT = re.compile(r"_pdk\d+$")
-# EvoApproxLib prints two significant digits.
-PRINTED = 0.05
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A Verilog file, and the C file or the table that belongs to it; None: there is none.
-
-    A table alone has no Verilog.
-    """
-
-    name: str
-    model: Path | None
-    rtl: Path | None
-
-    def __str__(self) -> str:
-        return str(self.rtl or self.model)
+AT_ONCE = 32  # designs read before the first is verified, for each core
 
 
 @dataclass(frozen=True)
@@ -59,126 +41,34 @@ class Imported:
 
     Attributes:
         report: the verdict; None: there is none, of a table alone.
-        reason: why it is no candidate; empty: it is one.
-        figures: (name, published, measured) of the error figures that differ.
+        reason: why it is no candidate; empty: it is one, or `needs` something.
+        figures: published error figures that differ.
         texts: its C model and its Verilog, of a candidate.
         assumed: what was taken for granted of it.
+        needs: what it lacks, so that nothing can be said of it.
+        tables: tables of a candidate that do not have its products, and what they have.
     """
 
     pair: Pair
     multiplier: Multiplier | None
     report: RtlReport | None
     reason: str
-    figures: tuple[tuple[str, float, float], ...] = ()
+    figures: tuple[Misprint, ...] = ()
     texts: tuple[bytes, bytes] = (b"", b"")
     assumed: str = ""
+    needs: str = ""
+    tables: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True)
-class Found:
-    """What a folder holds.
-
-    Attributes:
-        pairs: Verilog with C or a table, designs of Verilog alone, and tables alone.
-        parts: files that are no design by themselves: other files use them, or benches.
-        library: all Verilog files, of which designs take what they name.
-    """
-
-    pairs: tuple[Pair, ...]
-    parts: tuple[Path, ...]
-    library: Library
-
-
-def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
-    """Find the designs of a folder, at any depth; `cells` are Verilog of a library's.
-
-    A C file, or a table of products, is that of the Verilog file of the same stem, in the same
-    folder or, if it is the only one, in another. Copies of a pair count once: EvoApproxLib has a
-    design in the folder of each front that it is on, and a comment names the front.
-
-    Raises:
-        AxdseError: it is no folder, or has no Verilog and no table; or a file cannot be read.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    verilog = [path for path in files if path.suffix in VERILOG]
-    tables = [path for path in files if is_table(path)]
-    if not tables and not any(path.suffix in (*VERILOG, ".blif") for path in files):
-        raise AxdseError(
-            "a folder to import has designs X.v, pairs X.c and X.v, or tables of products",
-            folder,
-            "name the folder that holds them",
-        )
-    library = Library(dict.fromkeys([*verilog, *cells]))
-    netlists = [path for path in files if path.suffix == ".blif"]
-    tops = {*tops_of(Library(verilog)), *netlists}
-    models = _Models([path for path in files if path.suffix in MODELS])
-    products = _Models(tables)
-    pairs: dict[tuple[str, str, str], Pair] = {}
-    parts = []
-    for rtl in (*verilog, *netlists):
-        model = models.of(rtl) or products.of(rtl)
-        if model is None and rtl not in tops:
-            parts.append(rtl)
-            continue
-        content = _content(model) if model else ""
-        pairs.setdefault((rtl.stem, content, _content(rtl)), Pair(rtl.stem, model, rtl))
-    used = {pair.model for pair in pairs.values()}
-    beside = {rtl.stem for rtl in (*verilog, *netlists)}
-    for table in tables:
-        if table.stem in beside and table not in used:
-            parts.append(table)
-        elif table not in used:
-            pairs[(table.stem, str(table), "")] = Pair(table.stem, table, None)
-    found = tuple(sorted(pairs.values(), key=lambda pair: pair.name))
-    return Found(found, tuple(parts), library)
-
-
-class _Models:
-    """The C files of a folder, by the stems of their Verilog."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self._beside = {(path.parent, path.stem): path for path in files}
-        self._stems: dict[str, list[Path]] = {}
-        for path in files:
-            self._stems.setdefault(path.stem, []).append(path)
-
-    def of(self, rtl: Path) -> Path | None:
-        """The C file of a Verilog file."""
-        for stem in (rtl.stem, VARIANT.sub("", rtl.stem)):
-            if beside := self._beside.get((rtl.parent, stem)):
-                return beside
-            others = self._stems.get(stem, [])
-            if len(others) == 1 and not _has_own(others[0]):
-                return others[0]
-        return None
-
-
-def _has_own(model: Path) -> bool:
-    """Whether Verilog of its name stands beside a C file."""
-    return any(model.with_suffix(end).is_file() for end in VERILOG)
-
-
-def _content(path: Path) -> str:
-    """What tells a design's file from another: its lines without comments and blank ones.
-
-    One that cannot be read, which its verdict says, is told by its name.
-    """
-    try:
-        source = InputFile(path, "a source is a readable file", LARGEST_SOURCE).read()
-    except AxdseError:
-        return str(path)
-    # Comments may be in any encoding; this one tells all bytes apart.
-    if path.suffix in TABLES:
-        return digest(source)
-    code = without_comments(source.decode("latin-1"), literals=path.suffix in MODELS)
-    lines = (line.strip() for line in code.split("\n"))
-    return "\n".join(filter(None, lines))
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing of it differs or is refused."""
+        return not (self.reason or self.tables)
 
 
 def import_pairs(
     found: Found, *, kind: Kind | Literal[""] = "", seed: int = 0, jobs: int | None = None
 ) -> Generator[Imported]:
-    """Read and verify each design; yields in order. Verdicts are cached, a simulation's at once.
+    """Read and verify each design, tables alone last. Verdicts are cached as they come.
 
     Args:
         found: the designs.
@@ -186,41 +76,81 @@ def import_pairs(
         seed: of random pairs.
         jobs: simulations at once; None: all cores.
     """
-    with temporary_folder() as folder:
-        yield from _imports(found, Pins(kind=kind), seed, jobs, folder)
+    pins, names = Pins(kind=kind), set[str]()
+    designs = [pair for pair in found.pairs if pair.rtl]
+    some = AT_ONCE * (jobs or cores())
+    for start in range(0, len(designs), some):
+        with temporary_folder() as folder:
+            prepared = list(
+                _prepared(designs[start : start + some], found.library, pins, names, folder)
+            )
+            yield from _verified(prepared, seed, jobs)
+    for pair in found.pairs:
+        if not pair.rtl:
+            with temporary_folder() as folder:
+                yield _table_alone(pair, pins, folder, names)
 
 
-def _imports(
-    found: Found, pins: Pins, seed: int, jobs: int | None, folder: Path
+@dataclass(frozen=True)
+class _Prepared:
+    """A design to be verified.
+
+    Attributes:
+        alone: its Verilog with a model that is made of it.
+    """
+
+    pair: Pair
+    design: Design
+    alone: Callable[[], Design]
+
+
+def _verified(
+    prepared: list[_Prepared | Imported], seed: int, jobs: int | None
 ) -> Generator[Imported]:
-    pairs = [pair for pair in found.pairs if pair.rtl]
-    names = {pair.name for pair in pairs}
-    for number, pair in enumerate(each for each in found.pairs if not each.rtl):
-        place = folder / f"table{number}"
-        place.mkdir()
-        yield _table_alone(pair, pins, place, pair.name in names)
-        names.add(pair.name)
-    attempts = [_attempt(pair, found.library, pins, folder) for pair in pairs]
-    pairs = [pair for attempt in attempts for pair, _ in attempt]
-    sources = [source for attempt in attempts for _, source in attempt]
-    modules = iter(read_modules([one[0] for one in sources if not isinstance(one, AxdseError)]))
-    designs: list[Design | AxdseError] = []
-    names = set()
-    for number, (pair, source) in enumerate(zip(pairs, sources, strict=True)):
-        if isinstance(source, AxdseError):
-            designs.append(source)
-        else:
-            place = folder / str(number)
-            place.mkdir()
-            designs.append(_design(pair, *source, next(modules), place, pair.name in names))
-        names.add(pair.name)
-    readable = [design for design in designs if isinstance(design, Design)]
+    readable = [each.design for each in prepared if isinstance(each, _Prepared)]
     with closing(check_designs(readable, seed=seed, jobs=jobs)) as verdicts:
-        for pair, design in zip(pairs, designs, strict=True):
-            if isinstance(design, AxdseError):
-                yield Imported(pair, None, None, str(design))
+        for each in prepared:
+            if isinstance(each, Imported):
+                yield each
+                continue
+            verdict = next(verdicts)
+            if isinstance(verdict, ImpureError):
+                yield _without_model(each, verdict, seed)
             else:
-                yield _imported(pair, design, next(verdicts))
+                yield _imported(each.pair, each.design, verdict)
+
+
+def _without_model(prepared: _Prepared, why: ImpureError, seed: int) -> Imported:
+    """What comes of a design whose C model says nothing for sure, such as one with a cache."""
+    try:
+        design = prepared.alone()
+        verdict = check_design(design, seed=seed)
+    except AxdseError as error:
+        return Imported(prepared.pair, None, None, str(error))
+    published = prepared.design.multiplier.family.published
+    told = "; ".join(filter(None, (f"its C model is left out: {why}", design.assumed)))
+    readings = tuple(
+        replace(reading, family=replace(reading.family, published=published))
+        for reading in design.readings
+    )
+    design = replace(design, readings=readings, assumed=told)
+    return _imported(replace(prepared.pair, model=None), design, verdict)
+
+
+def _prepared(
+    pairs: Sequence[Pair], library: Library, pins: Pins, names: set[str], folder: Path
+) -> Generator[_Prepared | Imported]:
+    """Designs to be verified, or why there is nothing to verify."""
+    attempts = [attempt for pair in pairs for attempt in _attempt(pair, library, pins, folder)]
+    sources = [source[0] for _, source in attempts if not isinstance(source, AxdseError)]
+    modules = iter(read_modules(sources))
+    for number, (pair, source) in enumerate(attempts):
+        if isinstance(source, AxdseError):
+            yield Imported(pair, None, None, str(source))
+            continue
+        place = folder / str(number)
+        place.mkdir()
+        yield _design(pair, *source, next(modules), place, names)
 
 
 def _attempt(
@@ -243,47 +173,72 @@ def _design(
     pins: Pins,
     modules: tuple[Module, ...] | AxdseError,
     folder: Path,
-    named_before: bool,
-) -> Design | AxdseError:
-    if isinstance(modules, AxdseError):
-        return modules
+    names: set[str],
+) -> _Prepared | Imported:
     try:
-        if named_before:
-            raise AxdseError("two designs have two names", pair, "rename one")
-        model, told = pair.model, ""
+        name = _new_name(pair, names)
+        if isinstance(modules, AxdseError):
+            raise modules
+        if missing := missing_modules(modules):
+            if pair.is_mapped:
+                needs = f"mapped to cells that are not there, such as {missing[0]}; --cells"
+                return Imported(pair, None, None, "", needs=f"{needs} takes their library")
+            raise no_module(source.name, missing[0])
+        model, told, own = pair.model, "", pins
         if model and model.suffix in TABLES:
             model, table = as_c_model(model, pins, folder)
-            pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
-        if (
-            pair.model
-            and model == pair.model
-            and source_content(pair.model) != pair.model.read_bytes()
-        ):
-            raise AxdseError(
-                "a C model to import is one file", pair.model, "paste in what it reads"
-            )
-        design = design_of(model or folder, source, modules, pins)
-        name = own_name(pair.name)
-        readings = tuple(_named(reading, name) for reading in design.readings)
-        assumed = "; ".join(filter(None, (told, design.assumed)))
-        return replace(design, readings=readings, assumed=assumed)
+            own, told = replace(pins, signed=(table.signed, table.signed)), table.told
+        elif model and source_content(model) != model.read_bytes():
+            raise AxdseError("a C model to import is one file", model, "paste in what it reads")
+        design = _named(design_of(model or folder, source, modules, own), name, told)
     except AxdseError as error:
-        return error
+        return Imported(pair, None, None, str(error))
+    return _Prepared(
+        pair, design, lambda: _named(design_of(folder, source, modules, pins), name, "")
+    )
 
 
-def _table_alone(pair: Pair, pins: Pins, folder: Path, named_before: bool) -> Imported:
+def _named(design: Design, name: str, told: str) -> Design:
+    """Files tell designs apart, functions need not."""
+    readings = tuple(
+        replace(reading, family=replace(reading.family, name=name)) for reading in design.readings
+    )
+    assumed = "; ".join(filter(None, (told, design.assumed)))
+    return replace(design, readings=readings, assumed=assumed)
+
+
+def _new_name(pair: Pair, names: set[str]) -> str:
+    """What a design is called: as its file, as far as that is a plain name.
+
+    Where another one has that name, that of a folder is added, of the innermost if that will do.
+
+    Raises:
+        AxdseError: it is too long or reserved; or all such names are taken.
+    """
+    path = pair.rtl or pair.model
+    assert path
+    ends = ["blif"] if path.suffix == ".blif" else []
+    ends += [folder.name for folder in path.parents if folder.name]
+    name = plain_name(pair.name)
+    for end in ("", *ends):
+        found = own_name(plain_name(f"{name}_{end}") if end else name)
+        check_name(found, "families, and so of their files,")
+        if found not in names:
+            names.add(found)
+            return found
+    raise AxdseError("two designs have two names", pair, "rename one")
+
+
+def _table_alone(pair: Pair, pins: Pins, folder: Path, names: set[str]) -> Imported:
     """A table of products without Verilog: a design to train with, of which nothing is proved."""
     assert pair.model
     try:
-        if named_before:
-            raise AxdseError("two designs have two names", pair, "rename one")
+        name = _new_name(pair, names)
         own = next(iter(pins_beside(pair.model, pins).values()))
         model, table = as_c_model(pair.model, own, folder)
         if own.kind not in ("", table.kind):
             rule, remedy = f"a table of this file is of kind {table.kind}", "leave --kind out"
             raise AxdseError(rule, f"{pair}, kind {own.kind}", remedy)
-        name = own_name(plain_name(pair.name))
-        check_name(name, "families, and so of their files,")
         swapped = own.order == "swapped"
         widths = (table.a_bits, table.b_bits)[:: -1 if swapped else 1]
         family = Family(
@@ -301,10 +256,11 @@ def _table_alone(pair: Pair, pins: Pins, folder: Path, named_before: bool) -> Im
             table_only=True,
         )
         multiplier = family.bind()
-        tabulate(multiplier)
+        differing = _differing(pair.tables, multiplier)
     except AxdseError as error:
         return Imported(pair, None, None, str(error))
-    return Imported(pair, multiplier, None, "", (), (model.read_bytes(), b""), table.told)
+    texts = model.read_bytes(), b""
+    return Imported(pair, multiplier, None, "", (), texts, table.told, tables=differing)
 
 
 def own_name(name: str) -> str:
@@ -312,18 +268,13 @@ def own_name(name: str) -> str:
     return f"own_{name}" if name in builtin_catalog().families else name
 
 
-def _named(multiplier: Multiplier, name: str) -> Multiplier:
-    """Files tell designs apart, functions need not."""
-    check_name(name, "families, and so of their files,")
-    return replace(multiplier, family=replace(multiplier.family, name=name))
-
-
 def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Imported:
     if isinstance(verdict, AxdseError):
         return Imported(pair, design.multiplier, None, str(verdict))
     if not verdict.passed:
         read = verdict.reading is not None and verdict.reading.mismatches > 0
-        differ = "simulator and synthesiser" if read or not pair.model else "RTL and C model"
+        other = "table" if pair.model and pair.model.suffix in TABLES else "C model"
+        differ = "simulator and synthesiser" if read or not pair.model else f"RTL and {other}"
         model = f"--model {pair.model} " if pair.model else ""
         return Imported(
             pair,
@@ -336,39 +287,35 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
         if control_text(pipeline) == verdict.levels:
             family = replace(multiplier.family, pipeline=pipeline)
             multiplier = replace(multiplier, family=family)
-    item = Imported(pair, multiplier, verdict, "", _misprints(multiplier))
-    texts = multiplier.family.model.read_bytes(), design.rtl.text.encode()
-    return replace(item, texts=texts, assumed=design.assumed)
-
-
-def _misprints(multiplier: Multiplier) -> tuple[tuple[str, float, float], ...]:
-    """Published error figures that the table does not bear out."""
-    published = {figure.name: figure.value for figure in multiplier.family.published}
-    if multiplier.family.kind == "bits":
-        return ()
-    if not published or multiplier.a_bits + multiplier.b_bits > MAX_TABLE_BITS:
-        return ()
-    measured = _in_their_words(multiplier)
-    return tuple(
-        (name, published[name], value)
-        for name, value in measured.items()
-        if name in published and abs(published[name] - value) > PRINTED * abs(value) + 1e-9
+    return Imported(
+        pair,
+        multiplier,
+        verdict,
+        "",
+        misprints(multiplier),
+        (multiplier.family.model.read_bytes(), design.rtl.text.encode()),
+        f"an adder; {design.assumed}" if is_adder(multiplier) else design.assumed,
+        tables=_differing(pair.tables, multiplier),
     )
 
 
-def _in_their_words(multiplier: Multiplier) -> dict[str, float]:
-    """Their relative errors are over the pairs whose exact product is not zero."""
-    nonzero = np.ones((1 << multiplier.a_bits, 1 << multiplier.b_bits))
-    nonzero[0] = nonzero[:, 0] = 0
-    error, relative = error_metrics(multiplier), error_metrics(multiplier, nonzero)
-    return {
-        "MAE": error.med,
-        "WCE": error.wce,
-        "MSE": error.variance + error.bias**2,
-        "EP%": 100 * error.error_rate,
-        "MRE%": 100 * relative.mred,
-        "WCRE%": 100 * relative.wcre,
-    }
+def _differing(tables: Sequence[Path], multiplier: Multiplier) -> tuple[str, ...]:
+    """Which tables have other products than a design, in either order of its operands."""
+    found = []
+    for path in tables:
+        try:
+            own = table_of(multiplier)
+            table = read_table(path, signed=multiplier.family.signed).patterns
+        except AxdseError as error:
+            found.append(f"{path.name}: {error}")
+            continue
+        orders = [each for each in (table, table.T) if each.shape == own.shape]
+        if not orders:
+            shapes = (" x ".join(map(str, each.shape)) for each in (table, own))
+            found.append("{} is {}, its design {}".format(path.name, *shapes))
+        elif wrong := min(int(np.count_nonzero(each != own)) for each in orders):
+            found.append(f"{path.name}: {wrong:,} of {own.size:,} products differ from the design")
+    return tuple(found)
 
 
 def write_catalog(imported: list[Imported], folder: Path) -> int:

@@ -154,12 +154,24 @@ def _elaborate(folder: Path, name: str) -> None:
         line = next((line for line in lines if "error" in line), last)
         line = name + line.removeprefix("0.v") if line.startswith("0.v") else line
         if unknown := re.search(r"Unknown module type: (\S+)", line):
-            raise AxdseError(
-                f"{name} holds all modules that it names",
-                f"{unknown[1]} is not there",
-                "give its file or folder with another --rtl, or a library's with --cells",
-            )
+            raise no_module(name, unknown[1])
         raise AxdseError(f"the RTL {name} must elaborate in Icarus", line, "correct that line")
+
+
+def no_module(source: str, module: str) -> AxdseError:
+    """A module, or a cell of a library, that Verilog names and nothing holds."""
+    return AxdseError(
+        f"{source} holds all modules that it names",
+        f"{module} is not there",
+        "give its file or folder with another --rtl, or a library's with --cells",
+    )
+
+
+def missing_modules(modules: Sequence[Module]) -> list[str]:
+    """Those of which a design has instances and nothing else, by name."""
+    known = {module.name for module in modules}
+    named = {cell for module in modules for cell in module.cells}
+    return sorted(name for name in named - known if not name.startswith("$"))
 
 
 def _modules(design: dict[str, Any]) -> tuple[Module, ...]:

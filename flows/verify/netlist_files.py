@@ -60,6 +60,8 @@ def as_verilog(path: Path, folder: Path) -> Path:
     if reader is None:
         return path
     data = InputFile(path, "a netlist is a readable file", LARGEST_NETLIST).read()
+    if path.suffix == ".blif":
+        data = _with_constants(data)
     with temporary_folder() as work:
         name = f"netlist{path.suffix}"
         (work / name).write_bytes(data)
@@ -69,6 +71,19 @@ def as_verilog(path: Path, folder: Path) -> Path:
         written = folder / f"{path.stem}.v"
         written.write_bytes((work / "netlist.v").read_bytes())
     return written
+
+
+def _with_constants(blif: bytes) -> bytes:
+    """The constants that Yosys names in BLIF, where whoever wrote it anew left them out."""
+    models = re.split(rb"(?m)^(?=\.model\b)", blif)
+    for name, rows in ((b"false", b""), (b"true", b"1\n")):
+        used = re.compile(rb"(?m)^\.names[ \t](?:.*[ \t])?\$%b[ \t]" % name)
+        driven = re.compile(rb"(?m)^\.names[ \t]+\$%b[ \t\r]*$" % name)
+        for number, model in enumerate(models):
+            if used.search(model) and not driven.search(model):
+                head, first, rest = model.partition(b"\n.names")
+                models[number] = b"%b\n.names $%b\n%b%b%b" % (head, name, rows, first[1:], rest)
+    return b"".join(models)
 
 
 def _of_vhdl(paths: Sequence[Path], folder: Path, top: str) -> Path:

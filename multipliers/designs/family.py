@@ -173,11 +173,16 @@ class Pipeline:
 
 @dataclass(frozen=True, config=STRICT)
 class Published:
-    """A figure that a design's author states, such as PDK45_AREA = 709.6 um2."""
+    """A figure that a design's author states, such as PDK45_AREA = 709.6 um2.
+
+    Attributes:
+        step: a unit of the last digit that is printed, 0.1 in 709.6; 0: not known.
+    """
 
     name: Line
     value: Finite
     unit: Line
+    step: Finite = 0.0
 
 
 @dataclass(frozen=True, config=STRICT)

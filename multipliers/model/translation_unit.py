@@ -45,7 +45,8 @@ _SIGNATURE = (
 _FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
 # Comes before what the preprocessor leaves: macros may stand for its elements.
 PARAMETERS = "extern const int axdse_parameter[];\n"
-# Appended to what the preprocessor leaves: no macro is there any more to change its meaning.
+# Appended to what the preprocessor leaves: no macro is there any more to change its meaning, but
+# functions of any name.
 _C_TYPES = """
 ;_Static_assert(sizeof(&{function}) > 0, "{signature}");
 _Static_assert(_Generic((__typeof__({function}({zeros})) *)0, {returns}, default : 0),
@@ -73,10 +74,10 @@ const int axdse_signed_{build} = {signs};
 {shown}__attribute__((externally_visible)) const int axdse_result_{build};
 const int axdse_result_{build} = {result};
 {shown}__attribute__((externally_visible, noinline)) void axdse_call_{build}(
-    const unsigned long *__restrict a, const unsigned long *__restrict b,
-    unsigned long *__restrict product, unsigned long count) {{
-    for (unsigned long i = 0; i < count; i++)
-        product[i] = (unsigned long){function}({arguments});
+    const unsigned long *__restrict axdse_a, const unsigned long *__restrict axdse_b,
+    unsigned long *__restrict axdse_product, unsigned long axdse_count) {{
+    for (unsigned long axdse_i = 0; axdse_i < axdse_count; axdse_i++)
+        axdse_product[axdse_i] = (unsigned long){function}({arguments});
 }}
 """
 _FLOAT_CALLS = """
@@ -85,11 +86,12 @@ static inline float axdse_float(unsigned bits) {{
     return ((union {{ unsigned bits; float value; }}){{bits}}).value;
 }}
 __attribute__((externally_visible, noinline)) void axdse_row_{build}(
-    unsigned a, unsigned b, unsigned step, unsigned count, unsigned *restrict product) {{
-    for (unsigned i = 0; i < count; i++) {{
-        union {{ float value; unsigned bits; }} each = {{
-            {function}(axdse_float(a), axdse_float(b + i * step))}};
-        product[i] = each.bits;
+    unsigned axdse_a, unsigned axdse_b, unsigned axdse_step, unsigned axdse_count,
+    unsigned *restrict axdse_product) {{
+    for (unsigned axdse_i = 0; axdse_i < axdse_count; axdse_i++) {{
+        union {{ float value; unsigned bits; }} axdse_each = {{
+            {function}(axdse_float(axdse_a), axdse_float(axdse_b + axdse_i * axdse_step))}};
+        axdse_product[axdse_i] = axdse_each.bits;
     }}
 }}
 """
@@ -369,7 +371,7 @@ def integer_calls(function: str, build: str, call: IntegerCall, language: Langua
         **places,
         signature=_SIGNATURE,
         signs=sum(sign << place for place, sign in enumerate(call.signs)),
-        arguments=call.text("a[i]", "b[i]"),
+        arguments=call.text("axdse_a[axdse_i]", "axdse_b[axdse_i]"),
         result=f"8 * sizeof({function}({zeros}))" if call.extends else "64",
     )
 
@@ -462,8 +464,12 @@ def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
         raise AxdseError(rule, f"{symbol.name} is weak, or chosen later", "remove that attribute")
 
 
-def _remembers(model: Path, what: str) -> AxdseError:
-    return AxdseError(
+class ImpureError(AxdseError):
+    """A C model that may answer otherwise when it is asked again."""
+
+
+def _remembers(model: Path, what: str) -> ImpureError:
+    return ImpureError(
         f"a C model is a pure function; {model.name} keeps something between its calls",
         f"writable data: {what}",
         "declare it const, or within the function without static",

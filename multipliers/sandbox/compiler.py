@@ -20,8 +20,10 @@ from axdse.multipliers.machine import FILE_LIMIT, check_end, file_limit
 from axdse.multipliers.sandbox.bounded import COMPILER_OUTPUT_BYTES, run_compiler, unsteered
 
 # Bounds: an index past an array ends the model, which would go on with what happens to lie there.
+# O3 evaluates several pairs at once: a 12 x 12 model of 500 lines gives all products in a third of
+# the time that O2 takes.
 _BOUNDED = (
-    "-O2",
+    "-O3",
     "-fno-strict-aliasing",
     # Sums wrap, as in kernels: `uint32_t f(uint16_t a, uint16_t b) { return a * b; }` overflows an
     # int, of which a compiler may make what suits it.

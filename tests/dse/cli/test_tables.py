@@ -69,6 +69,26 @@ def test_a_table_beside_verilog_is_compared_as_a_model_is(
     assert (tmp_path / "mine" / "certificates" / "mul.json").exists() == (not wrong)
 
 
+def test_what_is_the_same_of_many_designs_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abcde":
+        wrote(tmp_path / "d" / f"{name}.v").write_text(
+            f"module {name}(input [1:0] x, y, output [2:0] z); assign z = ~(x | 4); endmodule\n"
+        )
+    (tmp_path / "d" / "mul.c").write_text("int mul(int a, int b) { return a * b; }\n")
+    (tmp_path / "d" / "mul.v").write_text(VERILOG)
+    wrote(tmp_path / "d" / "mul_lut.txt", EXACT + np.eye(16, dtype=int))
+    (tmp_path / "d" / "copy").mkdir()
+    (tmp_path / "d" / "copy" / "a.v").write_text((tmp_path / "d" / "a.v").read_text())
+    assert run(["import", str(tmp_path / "d"), "-o", str(tmp_path / "mine")]) == 1
+    said = capsys.readouterr().out
+    assert "a, b, c and 2 others: 2 x 2 -> 3: taken as patterns of bits" in said
+    assert "mul: mul_lut.txt: 16 of 256 products differ from the design" in said
+    assert "copies of designs that count once: 1" in said
+    assert (tmp_path / "mine" / "certificates" / "mul.json").exists()
+
+
 def test_an_order_that_is_pinned_beside_a_table_is_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

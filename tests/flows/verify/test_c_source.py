@@ -199,12 +199,12 @@ def test_the_figures_of_a_header_are_read(write: Write) -> None:
     )
     text = f"{header}uint64_t mine(uint64_t a, uint64_t b) {{\n// x = 3\n return a * b; }}"
     assert published_figures(write("mine.c", text)) == (
-        Published("MAE%", 0.0076, "%"),
-        Published("MAE", 5, ""),
-        Published("EP%", 37.3, "%"),
-        Published("MSE", 7282910.2, ""),
-        Published("PDK45_PWR", 0.36, "mW"),
-        Published("PDK45_AREA", 660.3, "um2"),
+        Published("MAE%", 0.0076, "%", 1e-4),
+        Published("MAE", 5, "", 0.1),
+        Published("EP%", 37.3, "%", 0.01),
+        Published("MSE", 7282910.2, "", 0.1),
+        Published("PDK45_PWR", 0.36, "mW", 1e-3),
+        Published("PDK45_AREA", 660.3, "um2", 0.1),
     )
 
 
