@@ -66,9 +66,9 @@ def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
     """Find the designs of a folder, at any depth; `cells` are Verilog of a library's.
 
     A C file is that of the Verilog file of the same stem, in the same folder or, if it is the only
-    one, or the only one in a folder of that name, in another; so are tables of products, whose names may end in `_lut` or the like. Copies
-    of a pair count once: EvoApproxLib has a design in the folder of each front that it is on, and
-    a comment names the front.
+    one, or the only one in a folder of that name, in another; so are tables of products, whose
+    names may end in `_lut` or the like. Copies of a pair count once: EvoApproxLib has a design in
+    the folder of each front that it is on, and a comment names the front.
 
     Raises:
         AxdseError: it is no folder, or has no Verilog and no table; or a file cannot be read.
@@ -119,7 +119,7 @@ class _Beside:
         self.taken: set[Path] = set()
 
     def of(self, rtl: Path) -> list[Path]:
-        """Those of a Verilog file: in its folder, or in the only other one, or only one so named."""
+        """Those of a Verilog file: in its folder, or else in the only other one."""
         for root in dict.fromkeys((rtl.stem, _VARIANT.sub("", rtl.stem))):
             known = self._roots.get(root, [])
             found = [path for path in known if path.parent == rtl.parent]
