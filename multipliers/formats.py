@@ -313,6 +313,7 @@ _FLOAT_OPTIONS = {
 }
 _INT_OPTIONS = {"scale": get_args(IntScale)}
 _INTEGERS = re.compile(r"(u?)int([4-8])x(u?)int([4-8])", re.ASCII)
+_WIDE = re.compile(r"u?int(?:9|[1-9]\d)", re.ASCII)
 _TEXT = re.compile(r"(?P<head>\w+)(?:\((?P<options>[^()]*)\))?", re.ASCII)
 _EXPONENT = re.compile(r"(?:e=)?([2-8])", re.ASCII)
 _FRACTION = re.compile(r"(?:m=)?([1-9]|1\d|2[0-3])", re.ASCII)
@@ -349,6 +350,9 @@ def parse_format(text: str) -> Format:
             repr(text),
             "choose fp8_e4m3, whose largest number is 240",
         )
+    if _WIDE.match(head):
+        rule = "integers are those whose products have a table, of up to 8 bits"
+        raise AxdseError(rule, repr(text), "choose int8, or cost the core with --core")
     if head == "float":
         if len(options) < 2 or not (e := _EXPONENT.fullmatch(options[0])):
             raise _unknown(text)

@@ -20,6 +20,7 @@ from axdse.dse.training.workloads import find_workload
 from axdse.multipliers.errors import AxdseError
 
 SPLITS = ("validation", "test", "train")
+MOST_WINDOW = 126  # of slopes of 256 codes
 
 
 @click.command(short_help="Run a trained network with designs.")
@@ -45,6 +46,13 @@ SPLITS = ("validation", "test", "train")
     metavar="EPOCHS",
     help="Train it with the design first, at a tenth of the learning rate.",
 )
+@click.option(
+    "--slopes",
+    type=click.IntRange(0, MOST_WINDOW),
+    metavar="N",
+    help="Train it with the slopes of the products as gradients, smoothed over N codes on either "
+    "side: integers only, slowly. Default: the design makes both gradients.",
+)
 @device_option
 @seed_option
 @json_option
@@ -56,6 +64,7 @@ def evaluate(
     split: str,
     calibrated: int,
     finetune: int,
+    slopes: int | None,
     device: str,
     seed: int,
     as_json: bool,
@@ -73,11 +82,13 @@ def evaluate(
 
     if not designs:
         raise AxdseError("evaluate takes designs", "none given", "write 'exact(n=8) in bf16', say")
+    if slopes is not None and not finetune:
+        raise AxdseError("--slopes is of a training", f"{slopes}", "add --finetune EPOCHS")
     points = tuple(point_of(text, format_text) for text in designs)
     where = next(name for name in get_args(SplitName) if name == split)
     on = device_of(device)
     network = pretrained(checkpoint, find_workload(workload) if workload else None)
-    rows = tuple(infer(network, points, where, calibrated, finetune, seed, on))
+    rows = tuple(infer(network, points, where, calibrated, finetune, seed, on, slopes))
     if as_json:
         print_json(rows, tuple[Inference, ...])
         return
@@ -97,6 +108,7 @@ def evaluate(
         ],
     )
     if finetune:
-        say(f"fine-tuned: epochs: {finetune}; the fp32 that all are compared with is not")
+        how = "" if slopes is None else f", gradients: slopes over ±{slopes} codes"
+        say(f"fine-tuned: epochs: {finetune}{how}; the fp32 that all are compared with is not")
     for name in dict.fromkeys(name for row in rows for name in row.dynamic):
         say(f"{name}: its scales depend on the batch")

@@ -17,6 +17,7 @@ from axdse.dse.training.records import UNLOADABLE, Epoch
 from axdse.dse.training.task import Made, make
 from axdse.dse.training.train import CHECKPOINT, CPU, LARGEST_CHECKPOINT, Run, Score, measure
 from axdse.dse.training.workloads import Workload, find_workload
+from axdse.gpu.layers.assignment import ApproxLayer
 from axdse.gpu.layers.calibrate import calibrate
 from axdse.gpu.layers.convert import convert
 from axdse.multipliers.cache import DamagedError, unseal
@@ -158,6 +159,7 @@ def infer(
     finetune: int = 0,
     seed: int = 0,
     device: torch.device = CPU,
+    slopes: int | None = None,
 ) -> Iterator[Inference]:
     """Measure a network with native FP32, then with each design.
 
@@ -171,9 +173,11 @@ def infer(
             learning rate.
         seed: of that training.
         device: where.
+        slopes: gradients of that training are the slopes of the forward products, smoothed over so
+            many codes on either side; None: each product has the design's gradients.
 
     Raises:
-        AxdseError: a design does not fit the network; the user's code fails.
+        AxdseError: a design does not fit the network, or has no slopes; the user's code fails.
     """
     made = network.made
     examples: Examples = getattr(made.splits, split)
@@ -182,6 +186,7 @@ def infer(
     for point in points:
         model = convert(network.model, point).model
         if finetune:
+            _set_slopes(model, slopes)
             _tune(made, model, finetune, seed, device)
         dynamic = _calibrate(made, model, calibrated, device) if calibrated else ()
         found = _measured(made, model, examples, device)
@@ -203,6 +208,12 @@ def _calibrate(
 ) -> tuple[str, ...]:
     sample = _First(made.splits.train, examples)
     return calibrate(model, lambda: _measured(made, model, sample, device))
+
+
+def _set_slopes(model: nn.Module, half_window: int | None) -> None:
+    for layer in model.modules():
+        if isinstance(layer, ApproxLayer):
+            layer.products = dataclasses.replace(layer.products, half_window=half_window)
 
 
 def _tune(made: Made, model: nn.Module, epochs: int, seed: int, device: torch.device) -> None:

@@ -79,11 +79,20 @@ NATIVE = Product()
 
 @dataclass(frozen=True)
 class LayerProducts:
-    """The three products of one layer."""
+    """The three products of one layer.
+
+    Attributes:
+        forward: of activations and weights.
+        input_gradient: of output gradients and weights.
+        weight_gradient: of output gradients and activations.
+        half_window: gradients are the slopes of the forward product, smoothed over so many codes
+            on either side, and neither of both products is made; None: they are made.
+    """
 
     forward: Product = NATIVE
     input_gradient: Product = NATIVE
     weight_gradient: Product = NATIVE
+    half_window: int | None = None
 
     @classmethod
     def uniform(cls, design: Design | None, total: Sum | None = None) -> "LayerProducts":
@@ -143,8 +152,11 @@ class Assignment:
                 made[mac] = Product(mac.candidate, sum=mac.recipe) if mac else NATIVE
             return made[mac]
 
-        by_layer = ((x, LayerProducts(*(product(x, name) for name in PRODUCTS))) for x in layers)
-        return cls(LayerProducts(), tuple(by_layer))
+        def products(layer: str) -> LayerProducts:
+            forward, input_gradient, weight_gradient = (product(layer, name) for name in PRODUCTS)
+            return LayerProducts(forward, input_gradient, weight_gradient)
+
+        return cls(LayerProducts(), tuple((layer, products(layer)) for layer in layers))
 
     @property
     def designs(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Which products of tensors are approximate forwards and in both gradients?
 
 The rounding of operands is passed straight through in the gradients (Bengio et al.,
-arXiv:1308.3432). Within autocast all of this stays FP32.
+arXiv:1308.3432), and so is the error of a core, unless gradients are its slopes
+(`axdse.gpu.layers.slopes`). Within autocast all of this stays FP32.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from axdse.gpu.layers.products import (
     conv2d_weight_gradient,
     gemm,
 )
+from axdse.gpu.layers.slopes import conv2d_gradients, gemm_gradients
 from axdse.gpu.operands.convolution import Window
 from axdse.gpu.recording.probes import SILENT, LayerProbes
 from axdse.multipliers.errors import AxdseError
@@ -77,6 +79,10 @@ class _RowsTimesRows(torch.autograd.Function):
         a, w = ctx.saved_tensors
         calls, probes = ctx.calls, ctx.probes
         a_grad = w_grad = None
+        if calls.half_window is not None:
+            wanted, call = ctx.needs_input_grad[:2], calls.forward
+            a_grad, w_grad = gemm_gradients(grad, a, w.mT, call, calls.half_window, wanted)
+            return a_grad, None if w_grad is None else w_grad.mT, None, None
         if ctx.needs_input_grad[0]:
             a_grad = gemm(grad, w, calls.input_gradient, probes.input_gradient)
         if ctx.needs_input_grad[1]:
@@ -99,6 +105,12 @@ class _Conv2d(torch.autograd.Function):
         image, weight = ctx.saved_tensors
         window, calls, probes = ctx.window, ctx.calls, ctx.probes
         image_grad = weight_grad = None
+        if calls.half_window is not None:
+            wanted, call = ctx.needs_input_grad[:2], calls.forward
+            gradients = conv2d_gradients(
+                grad, image, weight, window, call, calls.half_window, wanted
+            )
+            return *gradients, None, None, None
         if ctx.needs_input_grad[0]:
             size, call = (image.shape[2], image.shape[3]), calls.input_gradient
             image_grad = conv2d_input_gradient(
@@ -256,6 +268,11 @@ def approx_conv_transpose2d(
         AxdseError: another dtype than FP32 without autocast, or shapes that do not fit.
     """
     _check_channels(x, weight.shape[0])
+    if products.half_window is not None and products.forward.design:
+        rule = "gradients are slopes in linear layers, convolutions and what is made of these"
+        raise AxdseError(
+            rule, "a transposed convolution", "keep it exact, or train straight through"
+        )
     result: Tensor = _ConvTranspose2d.apply(  # type: ignore[no-untyped-call]
         _single(x), _single(weight), size, window, calls_of(products), probes
     )

@@ -35,17 +35,21 @@ from axdse.gpu.recording.probes import (
 
 
 class Calls(NamedTuple):
-    """The three products of a layer as operators take them."""
+    """The three products of a layer as operators take them, and a window of slopes, if any."""
 
     forward: Call
     input_gradient: Call
     weight_gradient: Call
+    half_window: int | None
 
 
 def calls_of(products: LayerProducts) -> Calls:
     """The constants of a layer's products."""
     return Calls(
-        products.forward.call, products.input_gradient.call, products.weight_gradient.call
+        products.forward.call,
+        products.input_gradient.call,
+        products.weight_gradient.call,
+        products.half_window if products.forward.design else None,
     )
 
 

@@ -55,7 +55,7 @@ def test_formats_are_read_and_their_names_read_back(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "int16", "uint9", "int8xint3", "int8xbf16", "int8x", "int8xint4xint4", "int8xint4()",
+        "", "int8xint3", "int8xbf16", "int8x", "int8xint4xint4", "int8xint4()",
         "float", "float()", "float(8)", "float(1,2)", "float(9,2)", "float(08,2)",
         "float(8,0)", "float(8,24)", "float(8,-1)", "float(8,07)", "e4m3", "fp8",
         "float(m=3,e=4)", "float(8,7,round=up)", "float(8,7,sum=fp64)", "float(8,7,)",
@@ -116,6 +116,12 @@ def test_every_float_format_has_a_name_that_reads_back(e, m, rounding, total):
 )
 def test_names_say_no_more_than_they_must(text, name):
     assert parse_format(text).name == name
+
+
+@pytest.mark.parametrize("text", ["int16", "uint9", "int16xint8"])
+def test_integers_without_a_table_are_refused(text: str) -> None:
+    with pytest.raises(AxdseError, match=r"have a table, of up to 8 bits: .*cost the core"):
+        parse_format(text)
 
 
 def test_unsigned_operands_have_one_scale() -> None:

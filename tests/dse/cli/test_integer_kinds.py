@@ -49,7 +49,7 @@ def test_a_design_of_two_kinds_of_operands_is_trained_and_costed(
         (["cost", "booth(n=8)", "--format", "uint8"], "two's complement integers"),
         (["cost", "exact(n=8)", "--mac", "--format", "uint8", "--sum", "int(32)"], "add in int32"),
         (["train", "exact(n=8) in uint8(scale=channel)"], "zero point a tensor"),
-        (["train", "exact(n=16) in int16"], "a format is int8"),
+        (["train", "exact(n=16) in int16"], "have a table, of up to 8 bits"),
     ],
 )
 def test_what_does_not_fit_is_one_line(

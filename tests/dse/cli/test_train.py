@@ -245,6 +245,22 @@ def test_tuning_wins_back_what_a_design_lost(
     assert after["loss"] < before["loss"]
 
 
+def test_tuning_follows_the_slopes_of_a_design(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rough = "broken_array(n=8,h=4,v=10) in int8"
+    before = evaluated(capsys, str(checkpoint), rough)[1]
+    after = evaluated(capsys, str(checkpoint), rough, "--finetune", "1", "--slopes", "8")[1]
+    assert after["loss"] < before["loss"]
+    for design, options, words in (
+        (rough, ("4",), "add --finetune"),
+        (BF16, ("4", "--finetune", "1"), "tables of integers"),
+        ("exact(n=4) in int4", ("7", "--finetune", "1"), "0 to 6 of 16 operands"),
+    ):
+        assert run(["evaluate", str(checkpoint), design, "--slopes", *options]) == 2
+        assert words in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_state_dict_is_evaluated(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
