@@ -27,7 +27,7 @@ def test_significand_cores_fit_their_fraction(make_multiplier):
 @pytest.mark.parametrize(
     ("n", "format_name", "message"),
     [
-        (7, "int8", r"int8 needs an integer core of 8 bits: exact\(n=7\); choose n"),
+        (7, "int8", r"int8 needs an integer core of 8 bits: exact\(n=7\); choose a core"),
         (7, "bf16", "needs an integer core of 8 bits"),
         (9, "float(8,7)", "needs an integer core of 8 bits"),
     ],
