@@ -36,6 +36,7 @@ MACS = (
     "mitchell(m=1) in float(2,1) sum lazy(2,6)",
     "exact(n=4) in float(8,3) sum dot(terms=4,align=13)",
     "exact(n=8) in bf16 sum dot(terms=2,align=25,acc=float(8,23),carry=late,round=rne)",
+    "exact(n=8) in mxint8 sum dot(terms=2,align=9,acc=float(5,7),round=rne)",
 )
 
 
