@@ -5,11 +5,13 @@ the order of k. Convolutions are matrix products over an unfolded tensor. There,
 (channel, row, column) of the kernel for the outputs, (output, row, column) of the kernel for the
 gradient of the image, and (image, row, column) of the outputs for that of the weights. The steps
 of a sum with a recipe are consecutive k; in the gradient of the image k then has only the taps
-that meet the pixel's residue of the stride.
+that meet the pixel's residue of the stride. `seed` is of sums that are rounded by chance, whose
+generators begin by the place of an output in the result; None of others.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +26,7 @@ from axdse.gpu.operands.shapes import Operation
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat
 from axdse.multipliers.model.unit_oracle import significand_products, unit_products
+from axdse.multipliers.sums.random_bits import first_states
 from axdse.multipliers.sums.reference import (
     Terms,
     add_up,
@@ -36,9 +39,12 @@ from axdse.multipliers.tables.lut import Lut
 BLOCK_PRODUCTS = 1 << 20
 
 
-def gemm_reference(a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
+def gemm_reference(
+    a: Tensor, b: Tensor, multiplication: str, swap: bool, seed: int | None = None
+) -> Tensor:
     """c[g, i, n] = sum over k of T(a[g, i, k], b[g, k, n]), added to +0 in the order of k."""
-    return _sums(a, b, multiplication, swap, None)
+    states = _states(seed, (a.shape[0], a.shape[1], b.shape[2]))
+    return _sums(a, b, multiplication, swap, None, states)
 
 
 def conv2d_reference(
@@ -47,12 +53,16 @@ def conv2d_reference(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Weight times unfolded image; operands that pad it are zeros like others."""
     groups = shape.groups
     columns = unfold(image, shape.kernel, shape.window)
     rows = weight.reshape(groups, shape.outputs, columns.shape[1])
-    result = gemm_reference(rows, columns, multiplication, not swap)
+    states = _states(seed, shape.output_size)
+    if states is not None:
+        states = states.swapaxes(0, 1).reshape(groups, shape.outputs, columns.shape[2])
+    result = _sums(rows, columns, multiplication, not swap, None, states)
     result = result.reshape(weight.shape[0], image.shape[0], *shape.output)
     return result.transpose(0, 1).contiguous()
 
@@ -63,12 +73,14 @@ def conv2d_input_gradient_reference(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Weight times what each pixel sees of the gradient through each tap, if it sees any."""
     result = grad.new_zeros(shape.image_size, dtype=sum_type(resolve(multiplication).format))
+    states = _states(seed, shape.image_size)
     for high, wide in _parts(shape, apart=resolve(multiplication).sum is not None):
         result[:, :, high.pixels[:, None], wide.pixels] = _gradient_part(
-            grad, weight, multiplication, swap, shape, high, wide
+            grad, weight, multiplication, swap, shape, high, wide, states
         )
     return result
 
@@ -106,6 +118,7 @@ def _gradient_part(
     shape: Convolution,
     high: _Part,
     wide: _Part,
+    states: np.ndarray | None,
 ) -> Tensor:
     """The gradient of some pixels, [B, C, rows, columns]."""
     groups, size = shape.groups, (len(high.pixels), len(wide.pixels))
@@ -119,12 +132,16 @@ def _gradient_part(
     taps = weight[:, :, high.taps[:, None], wide.taps]
     rows = taps.reshape(groups, shape.outputs, shape.inputs, len(high.taps), len(wide.taps))
     pixels = shape.batch * size[0] * size[1]
+    if states is not None:
+        states = states[:, :, high.pixels[:, None].numpy(), wide.pixels.numpy()]
+        states = states.swapaxes(0, 1).reshape(groups, shape.inputs, pixels)
     result = _sums(
         rows.transpose(1, 2).reshape(groups, shape.inputs, depth),
         seen.reshape(groups, depth, pixels),
         multiplication,
         not swap,
         exists.expand(seen.shape).reshape(groups, depth, pixels),
+        states,
     )
     return result.reshape(groups * shape.inputs, shape.batch, *size).transpose(0, 1)
 
@@ -135,11 +152,12 @@ def conv2d_weight_gradient_reference(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Gradient times unfolded image, transposed."""
     columns = unfold(image, shape.kernel, shape.window)
     rows = grad.transpose(0, 1).reshape(shape.groups, shape.outputs, columns.shape[2])
-    result = gemm_reference(rows, columns.mT, multiplication, swap)
+    result = gemm_reference(rows, columns.mT, multiplication, swap, seed)
     return result.reshape(shape.weight_size)
 
 
@@ -152,11 +170,25 @@ def _seen(shape: Convolution, axis: int) -> tuple[Tensor, Tensor]:
     return torch.where(exists, place // stride, 0), exists
 
 
-def _sums(a: Tensor, b: Tensor, multiplication: str, swap: bool, exists: Tensor | None) -> Tensor:
+def _states(seed: int | None, size: Sequence[int]) -> np.ndarray | None:
+    """Those with which the generators of a result begin."""
+    if seed is None:
+        return None
+    return first_states(seed, np.arange(math.prod(size)).reshape(size))
+
+
+def _sums(
+    a: Tensor,
+    b: Tensor,
+    multiplication: str,
+    swap: bool,
+    exists: Tensor | None,
+    states: np.ndarray | None,
+) -> Tensor:
     """`gemm_reference` of those products whose element of b `exists`; None: of all."""
     known = resolve(multiplication)
     if known.sum is not None:
-        return _summed(a, b, known, swap, exists)
+        return _summed(a, b, known, swap, exists, states)
     multiply = _multiply(known.form, a.device)
     (count, rows, depth), columns = a.shape, b.shape[2]
     result = torch.zeros(count, rows, columns, dtype=sum_type(known.format), device=a.device)
@@ -181,7 +213,12 @@ def sum_type(number_format: Format) -> torch.dtype:
 
 
 def _summed(
-    a: Tensor, b: Tensor, known: Multiplication, swap: bool, exists: Tensor | None
+    a: Tensor,
+    b: Tensor,
+    known: Multiplication,
+    swap: bool,
+    exists: Tensor | None,
+    states: np.ndarray | None,
 ) -> Tensor:
     """As `_sums`, of a recipe: `axdse.multipliers.sums.reference` on the terms of each output."""
     (count, rows, depth), columns = a.shape, b.shape[2]
@@ -194,11 +231,18 @@ def _summed(
             part = slice(first, first + step)
             left = a[group, part].cpu()[:, None]
             pair = (right, left) if swap else (left, right)
-            result[group, part] = torch.from_numpy(_outputs(*pair, known, there))
+            begin = None if states is None else states[group, part]
+            result[group, part] = torch.from_numpy(_outputs(*pair, known, there, begin))
     return result.to(a.device)
 
 
-def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | None) -> np.ndarray:
+def _outputs(
+    a: Tensor,
+    b: Tensor,
+    known: Multiplication,
+    there: np.ndarray | None,
+    states: np.ndarray | None,
+) -> np.ndarray:
     """The sums over the last axis, with broadcasting over the others."""
     assert known.sum is not None
     form = known.form
@@ -217,7 +261,7 @@ def _outputs(a: Tensor, b: Tensor, known: Multiplication, there: np.ndarray | No
         significand = np.where(there, terms.significand, 0)
         special = np.where(there, terms.special, np.float32(0))
         terms = replace(terms, significand=significand, special=special)
-    return add_up(known.sum, terms)
+    return add_up(known.sum, terms, states=states)
 
 
 def _block_terms(a: Tensor, b: Tensor, products: np.ndarray, known: Multiplication) -> Terms:

@@ -67,6 +67,9 @@ class Converter:
 
     def energy_fj(self, registers: np.ndarray) -> tuple[float, float]:
         """Of one, with and without glitches, as one register follows another: uint64 codes."""
+        held = self.shape.sum.register
+        if isinstance(held, FloatRegister):  # without a generator above it
+            registers = registers & np.uint64((1 << held.bits) - 1)
         codes = np.concatenate([np.zeros(1, np.uint64), registers])
         timed = still = 0.0
         values = codes
@@ -176,7 +179,7 @@ def conversion_module(shape: SumShape) -> Module:
         f"      .E(8), .R(23), .NEAREST({nearest}), .DEEP({int(is_deep)})) normalise (\n"
         f"      .total({total}),\n"
         f"      .largest({exponent}), .nan(&special), .plus(special[0]), .minus(special[1]),\n"
-        "      .d(d));\n"
+        "      .chance(1'b0), .d(d));\n"
     )
     name = f"convert_{shape.format_word}_{identifier(shape.sum.name)}"
     inputs = (("c", shape.register_bits), ("on", 1))

@@ -174,7 +174,7 @@ class StepMaker:
     def _signed_c(self, c: np.ndarray, sign: np.ndarray) -> np.ndarray:
         if not isinstance(self.shape.sum.register, FloatRegister):
             return c
-        top = np.uint64(self.shape.register_bits - 1)
+        top = np.uint64(self.shape.sum.register.bits - 1)
         return np.asarray(c & ~(np.uint64(1) << top) | sign << top)
 
     def _special_c(self) -> list[int]:

@@ -1,7 +1,7 @@
 """With which operands and running sums is the unit of a sum tried?"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from axdse.flows.evidence.sum_edges import BlockMaker, StepMaker, Steps
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.mx_codes import mx_codes
+from axdse.multipliers.sums.random_bits import STATE_BITS
 
 RANDOM_ROWS = 24_000
 
@@ -81,7 +82,21 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
         "near exponents": [make.near(RANDOM_ROWS // 2)],
         "random codes": [make.random(RANDOM_ROWS // 2)],
     }
-    return _collected(parts)
+    steps = _collected(parts)
+    return _with_states(make, steps) if shape.sum.is_random else steps
+
+
+def _with_states(make: StepMaker, steps: SumStimulus) -> SumStimulus:
+    """The same from generators in any state, a quarter in those that round up least or most."""
+    shape, rows = make.shape, steps.rows
+    states = make.rng.integers(0, 1 << STATE_BITS, rows, np.uint64)
+    ends = make.rng.choice(np.array([0, (1 << STATE_BITS) - 1], np.uint64), rows)
+    states = np.where(make.rng.random(rows) < 0.25, ends, states)
+    place = np.uint64(shape.register_bits - STATE_BITS)
+    sums = steps.c & ((np.uint64(1) << place) - np.uint64(1))
+    met = len(np.unique(states))
+    covered = Covered("states of the generator", met, 1 << STATE_BITS)
+    return replace(steps, c=sums | states << place, coverage=(*steps.coverage, covered))
 
 
 def _of_blocks(make: StepMaker, steps: SumStimulus) -> SumStimulus:

@@ -173,7 +173,7 @@ class Kernel:
 def _source_of_sum(total: Sum) -> str:
     """What the heads of these files say that they take; three are of AVX-512."""
     held = total.register
-    if not cpu_flags() >= VBMI.needs:
+    if total.is_random or not cpu_flags() >= VBMI.needs:
         return "kernel_sums.c"
     if isinstance(held, LazyRegister):
         return "kernel_sums_lazy.c" if held.width <= 32 else "kernel_sums.c"

@@ -2,7 +2,8 @@
 
 Tensors are rounded once to codes, in the order and with the border that the kernel wants;
 `gemm.h` then packs its panels straight from them, by the lists of `axdse.gpu.cpu.addresses`. All
-kernels give products of the same bits; they are compiled on first use.
+kernels give products of the same bits; they are compiled on first use. `seed` is of sums that are
+rounded by chance, None of others.
 """
 
 import ctypes
@@ -33,23 +34,32 @@ class _Task(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("a_base", "b_base", "c_base")),
         *((name, ctypes.c_void_p) for name in ("table", "entries")),
         *((name, ctypes.c_int64) for name in ("problems", "rows", "depth", "columns")),
+        ("seed", ctypes.c_uint64),
         *((name, ctypes.c_int32) for name in ("fraction_bits", "entry_bytes", "threads")),
     )
 
 
-def gemm_cpu(kernel: Kernel, a: Tensor, b: Tensor, multiplication: str, swap: bool) -> Tensor:
+def gemm_cpu(
+    kernel: Kernel,
+    a: Tensor,
+    b: Tensor,
+    multiplication: str,
+    swap: bool,
+    seed: int | None = None,
+) -> Tensor:
     """Compute `axdse::gemm`, a [G, M, K] times b [G, K, N].
 
     Raises:
         AxdseError: there is no C compiler, or the kernel does not compile.
     """
-    if _cost(b.mT, a.mT) < _cost(a, b):
+    # Generators begin by the place of an output, which in a transposed result is another.
+    if seed is None and _cost(b.mT, a.mT) < _cost(a, b):
         return gemm_cpu(kernel, b.mT, a.mT, multiplication, not swap).mT.contiguous()
     (count, rows, depth), columns = a.shape, b.shape[2]
     engine = engine_for(kernel, multiplication, swap)
     result = _zeros((count, rows, columns), engine)
     where = addresses.matrices(count, rows, depth, columns)
-    _multiply(engine, codes_of(a[None], engine), codes_of(b[None], engine), result, where)
+    _multiply(engine, codes_of(a[None], engine), codes_of(b[None], engine), result, where, seed)
     return result
 
 
@@ -68,12 +78,13 @@ def conv2d_cpu(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d`."""
     engine = engine_for(kernel, multiplication, not swap)
     result = _zeros(shape.output_size, engine)
     codes = phases_of(image, engine, shape)
-    _multiply(engine, codes_of(weight, engine), codes, result, addresses.forward(shape))
+    _multiply(engine, codes_of(weight, engine), codes, result, addresses.forward(shape), seed)
     return result
 
 
@@ -84,6 +95,7 @@ def conv2d_input_gradient_cpu(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d_input_gradient`."""
     engine = engine_for(kernel, multiplication, not swap)
@@ -92,7 +104,7 @@ def conv2d_input_gradient_cpu(
     codes = codes_of(grad, engine, before=parts.before, size=parts.padded, border=engine.border)
     weights = codes_of(weight, engine)
     for phase in parts.phases:
-        _multiply(engine, weights, codes, result, phase)
+        _multiply(engine, weights, codes, result, phase, seed)
     return result
 
 
@@ -103,6 +115,7 @@ def conv2d_weight_gradient_cpu(
     multiplication: str,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`."""
     engine = engine_for(kernel, multiplication, swap)
@@ -118,7 +131,7 @@ def conv2d_weight_gradient_cpu(
         padded = shape.window.padded(shape.image)
         codes = codes_of(image, engine, shape.window.padding, padded, channels_last=True)
     result = _zeros(shape.weight_size, engine)
-    _multiply(engine, codes_of(grad, engine), codes, result, where)
+    _multiply(engine, codes_of(grad, engine), codes, result, where, seed)
     return result
 
 
@@ -126,7 +139,9 @@ def _zeros(size: Sequence[int], engine: Engine) -> Tensor:
     return torch.zeros(size, dtype=torch.float32 if engine.is_float else torch.int32)
 
 
-def _multiply(engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets) -> None:
+def _multiply(
+    engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets, seed: int | None
+) -> None:
     problems, rows, depth, columns = where.sizes
     if not (c.numel() and depth):
         return
@@ -137,7 +152,7 @@ def _multiply(engine: Engine, a: Tensor, b: Tensor, c: Tensor, where: Offsets) -
         *(c.data_ptr(), c_row, c_column),
         *bases,
         *engine.addresses,
-        *(problems, rows, depth, columns),
+        *(problems, rows, depth, columns, seed or 0),
         *(engine.fraction_bits, engine.entry_bytes, threads()),
     )
     if engine.library.multiply_task(ctypes.byref(task)):

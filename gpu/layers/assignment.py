@@ -47,7 +47,8 @@ class Product:
         design = self.design
         call = Call()
         if design:
-            call = Call(handle(design, self.sum), self.swap, design.format, self.span)
+            random = self.sum is not None and self.sum.is_random
+            call = Call(handle(design, self.sum), self.swap, design.format, self.span, random)
         object.__setattr__(self, "call", call)
 
     def __repr__(self) -> str:

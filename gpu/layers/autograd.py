@@ -19,6 +19,7 @@ from axdse.gpu.layers.products import (
     conv2d_input_gradient,
     conv2d_weight_gradient,
     gemm,
+    seeds_of,
 )
 from axdse.gpu.layers.slopes import conv2d_gradients, gemm_gradients
 from axdse.gpu.operands.convolution import Window
@@ -69,14 +70,15 @@ class _RowsTimesRows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, w: Tensor, calls: Calls, probes: LayerProbes) -> Tensor:
-        ctx.save_for_backward(a, w)
+        seed, *seeds = seeds_of(calls)
+        ctx.save_for_backward(a, w, *seeds)
         ctx.calls, ctx.probes = calls, probes
-        return gemm(a, w.mT, calls.forward, probes.forward)
+        return gemm(a, w.mT, calls.forward, probes.forward, seed=seed)
 
     @staticmethod
     @_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        a, w = ctx.saved_tensors
+        a, w, a_seed, w_seed = ctx.saved_tensors
         calls, probes = ctx.calls, ctx.probes
         a_grad = w_grad = None
         if calls.half_window is not None:
@@ -84,9 +86,10 @@ class _RowsTimesRows(torch.autograd.Function):
             a_grad, w_grad = gemm_gradients(grad, a, w.mT, call, calls.half_window, wanted)
             return a_grad, None if w_grad is None else w_grad.mT, None, None
         if ctx.needs_input_grad[0]:
-            a_grad = gemm(grad, w, calls.input_gradient, probes.input_gradient)
+            a_grad = gemm(grad, w, calls.input_gradient, probes.input_gradient, seed=a_seed)
         if ctx.needs_input_grad[1]:
-            w_grad = gemm(grad.mT, a, calls.weight_gradient, probes.weight_gradient, a_axis=1)
+            call, probe = calls.weight_gradient, probes.weight_gradient
+            w_grad = gemm(grad.mT, a, call, probe, a_axis=1, seed=w_seed)
         return a_grad, w_grad, None, None
 
 
@@ -95,14 +98,15 @@ class _Conv2d(torch.autograd.Function):
     def forward(
         ctx: Any, image: Tensor, weight: Tensor, window: Window, calls: Calls, probes: LayerProbes
     ) -> Tensor:
-        ctx.save_for_backward(image, weight)
+        seed, *seeds = seeds_of(calls)
+        ctx.save_for_backward(image, weight, *seeds)
         ctx.window, ctx.calls, ctx.probes = window, calls, probes
-        return conv2d(image, weight, calls.forward, window, probes.forward)
+        return conv2d(image, weight, calls.forward, window, probes.forward, seed)
 
     @staticmethod
     @_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        image, weight = ctx.saved_tensors
+        image, weight, image_seed, weight_seed = ctx.saved_tensors
         window, calls, probes = ctx.window, ctx.calls, ctx.probes
         image_grad = weight_grad = None
         if calls.half_window is not None:
@@ -114,12 +118,12 @@ class _Conv2d(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             size, call = (image.shape[2], image.shape[3]), calls.input_gradient
             image_grad = conv2d_input_gradient(
-                grad, weight, size, call, window, probes.input_gradient
+                grad, weight, size, call, window, probes.input_gradient, image_seed
             )
         if ctx.needs_input_grad[1]:
             taps, call = (weight.shape[2], weight.shape[3]), calls.weight_gradient
             weight_grad = conv2d_weight_gradient(
-                grad, image, taps, call, window, probes.weight_gradient
+                grad, image, taps, call, window, probes.weight_gradient, weight_seed
             )
         return image_grad, weight_grad, None, None, None
 
@@ -142,25 +146,27 @@ class _ConvTranspose2d(torch.autograd.Function):
         calls: Calls,
         probes: LayerProbes,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        seed, *seeds = seeds_of(calls)
+        ctx.save_for_backward(x, weight, *seeds)
         ctx.window, ctx.calls, ctx.probes = window, calls, probes
-        return conv2d_input_gradient(x, weight, size, calls.forward, window, probes.forward)
+        return conv2d_input_gradient(x, weight, size, calls.forward, window, probes.forward, seed)
 
     @staticmethod
     @_once
     def backward(
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
-        x, weight = ctx.saved_tensors
+        x, weight, x_seed, weight_seed = ctx.saved_tensors
         window, calls, probes = ctx.window, ctx.calls, ctx.probes
         x_grad = weight_grad = None
         if ctx.needs_input_grad[0]:
-            x_grad = conv2d(grad, weight, calls.input_gradient, window, probes.input_gradient)
+            call, probe = calls.input_gradient, probes.input_gradient
+            x_grad = conv2d(grad, weight, call, window, probe, x_seed)
         if ctx.needs_input_grad[1]:
             taps, call = (weight.shape[2], weight.shape[3]), calls.weight_gradient
             call = call._replace(swap=not call.swap)
             weight_grad = conv2d_weight_gradient(
-                x, grad, taps, call, window, probes.weight_gradient
+                x, grad, taps, call, window, probes.weight_gradient, weight_seed
             )
         return x_grad, weight_grad, None, None, None, None
 

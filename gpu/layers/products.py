@@ -53,8 +53,20 @@ def calls_of(products: LayerProducts) -> Calls:
     )
 
 
+def seeds_of(calls: Calls) -> tuple[Tensor | None, ...]:
+    """Of each product an int64 from torch's generator, if its sum is rounded by chance."""
+    return tuple(
+        torch.randint(1 << 62, (), device="cpu") if call.random else None for call in calls
+    )
+
+
 def gemm(
-    a: Tensor, b: Tensor, call: Call, probe: Probe | None = None, a_axis: int | None = None
+    a: Tensor,
+    b: Tensor,
+    call: Call,
+    probe: Probe | None = None,
+    a_axis: int | None = None,
+    seed: Tensor | None = None,
 ) -> Tensor:
     """Multiply FP32 matrices [G, M, K] and [G, K, N], products T(a, b); no gradient.
 
@@ -64,6 +76,7 @@ def gemm(
         call: what multiplies.
         probe: is told of the operands, unless they are native.
         a_axis: dimension of `a` along which scale=channel varies; None for one scale.
+        seed: int64, of a sum that is rounded by chance.
     """
     if call.format is None:
         with _without_autocast(a):
@@ -72,14 +85,19 @@ def gemm(
     left = encode(a, a_format, a_axis, call.span, along=2)
     right = encode(b, b_format, 2, along=1)
     probe_gemm(probe, left.codes, right.codes, call)
-    result = torch.ops.axdse.gemm(left.codes, right.codes, call.handle, call.swap)
+    result = torch.ops.axdse.gemm(left.codes, right.codes, call.handle, call.swap, seed=seed)
     if call.has_zero_points:
         result = _added(result, gemm_terms(left, right))
     return _scaled(result, left.scale, right.scale)
 
 
 def conv2d(
-    image: Tensor, weight: Tensor, call: Call, window: Window, probe: Probe | None = None
+    image: Tensor,
+    weight: Tensor,
+    call: Call,
+    window: Window,
+    probe: Probe | None = None,
+    seed: Tensor | None = None,
 ) -> Tensor:
     """Convolve [B, C, H, W] with [O, C/G, Kh, Kw], products T(image, weight); no gradient."""
     if call.format is None:
@@ -91,7 +109,7 @@ def conv2d(
     image, window = _bordered(image, window, call)
     x, w = encode(image, image_format, span=call.span), encode(weight, weight_format, 0)
     probe_unfolded(probe, x.codes, w.codes, call, window)
-    result = torch.ops.axdse.conv2d(x.codes, w.codes, call.handle, call.swap, *window)
+    result = torch.ops.axdse.conv2d(x.codes, w.codes, call.handle, call.swap, *window, seed=seed)
     if call.has_zero_points:
         result = _added(result, conv2d_terms(x, w, window))
     return _scaled(result, x.scale, w.scale if w.scale is None else w.scale.reshape(-1, 1, 1))
@@ -104,6 +122,7 @@ def conv2d_input_gradient(
     call: Call,
     window: Window,
     probe: Probe | None = None,
+    seed: Tensor | None = None,
 ) -> Tensor:
     """The gradient [B, C, *size] of the image, products T(grad, weight); no gradient itself."""
     inputs = weight.shape[1]
@@ -117,7 +136,7 @@ def conv2d_input_gradient(
     g, w = encode(grad, grad_format), encode(weight, weight_format, 1)
     probe_input_gradient(probe, g.codes, w.codes, size, call, window)
     result = torch.ops.axdse.conv2d_input_gradient(
-        g.codes, w.codes, call.handle, call.swap, size, *window
+        g.codes, w.codes, call.handle, call.swap, size, *window, seed=seed
     )
     if call.has_zero_points:
         result = _added(result, input_gradient_terms(g, w, size, window))
@@ -134,6 +153,7 @@ def conv2d_weight_gradient(
     call: Call,
     window: Window,
     probe: Probe | None = None,
+    seed: Tensor | None = None,
 ) -> Tensor:
     """The gradient [O, C/G, *taps] of the weights, products T(grad, image); no gradient."""
     outputs, inputs = grad.shape[1], image.shape[1] // window.groups
@@ -148,7 +168,7 @@ def conv2d_weight_gradient(
     g, x = encode(grad, grad_format, 1), encode(image, image_format, 1)
     probe_weight_gradient(probe, g.codes, x.codes, taps, call, window)
     result = torch.ops.axdse.conv2d_weight_gradient(
-        g.codes, x.codes, call.handle, call.swap, taps, *window
+        g.codes, x.codes, call.handle, call.swap, taps, *window, seed=seed
     )
     if call.has_zero_points:
         result = _added(result, weight_gradient_terms(g, x, taps, window))

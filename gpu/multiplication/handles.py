@@ -142,12 +142,14 @@ class Call(NamedTuple):
         format: of the operands; None for native FP32.
         span: numbers that the scale of the first tensor, a calibrated activation, is made for;
             None: each tensor's own.
+        random: its sum is rounded by chance, and takes a seed.
     """
 
     handle: str = ""
     swap: bool = False
     format: Format | None = None
     span: Span | None = None
+    random: bool = False
 
     @property
     def has_zero_points(self) -> bool:

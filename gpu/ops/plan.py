@@ -136,7 +136,13 @@ class Plan:
     alternatives: tuple[Realisation, ...]
 
     def __call__(
-        self, first: Tensor, second: Tensor, name: str, swap: bool, *shape: Convolution
+        self,
+        first: Tensor,
+        second: Tensor,
+        name: str,
+        swap: bool,
+        *shape: Convolution,
+        seed: int | None = None,
     ) -> Tensor:
         """Compute the operation.
 
@@ -146,8 +152,13 @@ class Plan:
             name: handle of the multiplication that this is the plan of.
             swap: exchange the operands.
             *shape: of a convolution.
+            seed: of a sum that is rounded by chance; None of others.
         """
         choice, fallback = self._computes
+        if seed is not None:  # what adds by a recipe takes every operand
+            result = choice(first, second, name, swap, *shape, seed=seed)
+            assert result is not None
+            return result
         result = choice(first, second, name, swap, *shape)
         if result is None:
             result = fallback(first, second, name, swap, *shape)
@@ -223,6 +234,10 @@ def _summing(
             return (_reference(known),)
         why = "looks up and adds the steps of blocks"
         return Realisation(BLOCK_SUMS.name, True, why, BLOCKS_TIME), _reference(known)
+    assert known.sum is not None
+    if device == "cuda" and known.sum.is_random:
+        why = "its kernels have no generators of random bits"
+        return Realisation("cuda sums", False, why), _reference(known)
     if device == "cuda":
         form = known.table if isinstance(known.inlined, str) else known.form
         return _on_gpu("cuda sums", form, CUDA_SUMS_TIME), _reference(known)

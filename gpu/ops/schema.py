@@ -16,8 +16,9 @@ int8 codes and gives int32 sums modulo 2^32, exact up to K = 65,536; MXINT8 take
 those. Zeros that pad an image are operands like others. Tensors may have any strides; results are
 contiguous. Products are bit-equal on all devices. FP32 sums start at +0, their order is free but
 fixed for a given shape, device and number of threads; those of formats with sum=bf16 or sum=fp16
-are added in the order of k, as `axdse.gpu.reference` has it, and rounded after each addition. What
-does not fit raises an AxdseError.
+are added in the order of k, as `axdse.gpu.reference` has it, and rounded after each addition. A sum
+that is rounded by chance takes `seed`, an int64 tensor of one number, none being 0: the same seed
+gives the same bits everywhere. What does not fit raises an AxdseError.
 """
 
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from axdse.gpu.operands.shapes import Operation
 from axdse.gpu.ops.plan import DeviceType, plan
 from axdse.multipliers.errors import AxdseError
 
+_SEED = "*, Tensor? seed=None"
 _WINDOW = "int[] stride, int[] padding, int[] dilation, int groups"
 
 
@@ -57,13 +59,20 @@ class _Operator:
     def define(self) -> None:
         name, (first, second) = self.name, self.operands
         arguments = f"Tensor {first}, Tensor {second}, str multiplication, bool swap"
-        torch.library.define(f"axdse::{name}", f"({arguments}{self.settings}) -> Tensor")
+        schema = f"({arguments}{self.settings}, {_SEED}) -> Tensor"
+        torch.library.define(f"axdse::{name}", schema)
         torch.library.register_fake(f"axdse::{name}", self.traced)
         torch.library.impl(f"axdse::{name}", "CompositeExplicitAutograd", self.by_reference)
         torch.library.impl(f"axdse::{name}", ["CPU", "CUDA"], self.by_plan)
 
     def traced(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+        self,
+        first: Tensor,
+        second: Tensor,
+        multiplication: str,
+        swap: bool,
+        *settings: object,
+        seed: Tensor | None = None,
     ) -> Tensor:
         """An empty result."""
         size, _ = self._enter(first, second, multiplication, *settings)
@@ -71,18 +80,33 @@ class _Operator:
         return first.new_empty(size, dtype=dtype)
 
     def by_reference(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+        self,
+        first: Tensor,
+        second: Tensor,
+        multiplication: str,
+        swap: bool,
+        *settings: object,
+        seed: Tensor | None = None,
     ) -> Tensor:
         _, shape = self._enter(first, second, multiplication, *settings)
-        return reference.OPERATORS[self.name](first, second, multiplication, swap, *shape)
+        number = _number(multiplication, seed)
+        compute = reference.OPERATORS[self.name]
+        return compute(first, second, multiplication, swap, *shape, seed=number)
 
     def by_plan(
-        self, first: Tensor, second: Tensor, multiplication: str, swap: bool, *settings: object
+        self,
+        first: Tensor,
+        second: Tensor,
+        multiplication: str,
+        swap: bool,
+        *settings: object,
+        seed: Tensor | None = None,
     ) -> Tensor:
         _, shape = self._enter(first, second, multiplication, *settings)
         device: DeviceType = "cuda" if first.is_cuda else "cpu"
         planned = plan(multiplication, device, self.name)
-        return planned(first, second, multiplication, swap, *shape)
+        number = _number(multiplication, seed)
+        return planned(first, second, multiplication, swap, *shape, seed=number)
 
     def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
@@ -93,6 +117,14 @@ class _Operator:
             rule = "a step of integers in blocks has one scale, so they are multiplied as matrices"
             raise AxdseError(rule, f"{number_format.name} in {self.name}", "choose another format")
         return self.door(first, second, *settings)
+
+
+def _number(multiplication: str, seed: Tensor | None) -> int | None:
+    """The seed of a sum that takes one."""
+    total = resolve(multiplication).sum
+    if total is None or not total.is_random:
+        return None
+    return 0 if seed is None else int(seed)
 
 
 def _gemm(a: Tensor, b: Tensor) -> tuple[Size, tuple[Convolution, ...]]:

@@ -21,6 +21,7 @@ from axdse.multipliers.designs.sum_lanes import (
     term_width,
 )
 from axdse.multipliers.designs.sum_shape import SumShape
+from axdse.multipliers.sums.random_bits import STATE_BITS
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -42,9 +43,9 @@ def sum_rtl(candidate: Candidate, total: Sum) -> Rtl:
 def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
     """One step of a sum behind a core.
 
-    The running sum is the register's code; that of a lazy or fixed-point sum is {special,
-    exponent, sum} without a format, of an integer one two's complement. A chunk's outer sum is not
-    in it.
+    The running sum is the register's code, of one that is rounded by chance {state, code}; that of
+    a lazy or fixed-point sum is {special, exponent, sum} without a format, of an integer one two's
+    complement. A chunk's outer sum is not in it.
 
     Raises:
         AxdseError: there is no Verilog of it, its terms are too wide, a Verilog file cannot be
@@ -60,6 +61,8 @@ def sum_datapath(candidate: Candidate, total: Sum) -> Datapath:
         stage = tuple((name, widths.get(name, 1)) for name in buses)
         if total.carry == "late":
             stage += (("c", shape.register_bits),)
+        if total.is_random:
+            stage += (("state", STATE_BITS),)
     family = candidate.multiplier.family
     core, recipe = identifier(candidate.multiplier.spec), identifier(shape.sum.name)
     top = f"sum_{core}_{shape.format_word}_{recipe}"
@@ -112,10 +115,12 @@ def _float_blocks(shape: SumShape) -> Iterator[Block]:
         return
     flags = tuple((name, whole(name, 1)) for name in ("nan", "plus", "minus"))
     total = ("total", whole("total", shape.width))
+    state = (("state", whole("state", STATE_BITS)),) if shape.sum.is_random else ()
     body = (*_float_register(shape), *tree(shape.width, _rows(shape)), *_specials(shape))
-    yield make.block("sum", "add", inputs, (total, *flags), iter(body), ("sum_align.v",))
+    outputs = (total, *flags, *state)
+    yield make.block("sum", "add", inputs, outputs, iter(body), ("sum_align.v",))
     late = () if with_c else (c,)
-    inputs = (total, largest, *flags, *late)
+    inputs = (total, largest, *flags, *state, *late)
     files = ("sum_round.v", *(() if with_c else ("fp_add.v", "fp_add_align.v", "fp_add_round.v")))
     d = (("d", whole("d", shape.register_bits)),)
     last = make.block("sum", "round", inputs, d, _rounded(shape), files)
@@ -223,6 +228,8 @@ def _specials(shape: SumShape) -> Iterator[str]:
     yield f"assign plus = {' | '.join(plus)};"
     yield f"assign minus = {' | '.join(minus)};"
     yield f"assign nan = {' | '.join(nan)};"
+    if shape.sum.is_random:
+        yield f"assign state = c[{shape.register_bits - 1}:{shape.register_bits - STATE_BITS}];"
 
 
 def _plain_result(shape: SumShape) -> Iterator[str]:
@@ -251,11 +258,17 @@ def _rounded(shape: SumShape) -> Iterator[str]:
         f"sum_round #(.W({w}), .KEEP({shape.keep}), .X({shape.exponent_bits}),"
         f" .OFFSET({shape.register_offset}),"
     )
-    yield f"    .E({e}), .R({r}), .NEAREST({int(shape.sum.rounding == 'rne')}),"
+    nearest, random = int(shape.sum.rounding == "rne"), shape.sum.random
+    chance = f"state[{random - 1}:0]" if random else "1'b0"
+    yield f"    .E({e}), .R({r}), .NEAREST({nearest}), .RANDOM({random}),"
     yield f"    .DEEP({int(shape.is_deep)})) normalise ("
     yield "    .total(total), .largest(largest), .nan(nan),"
-    yield "    .plus(plus), .minus(minus), .d(rounded));"
-    if late:
+    yield f"    .plus(plus), .minus(minus), .chance({chance}), .d(rounded));"
+    if random:
+        yield f"wire [{STATE_BITS - 1}:0] left = state ^ (state << 7);"
+        yield f"wire [{STATE_BITS - 1}:0] right = left ^ (left >> 9);"
+        yield "assign d = {right ^ (right << 8), rounded};"
+    elif late:
         yield f"fp_add #(.E({e}), .M({r})) add (.a(c), .b(rounded), .p(d));"
     else:
         yield "assign d = rounded;"

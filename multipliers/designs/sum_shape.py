@@ -7,6 +7,7 @@ import numpy as np
 from axdse.multipliers.designs.design_point import Candidate
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import SCALE_BITS, FloatFormat, IntFormat
+from axdse.multipliers.sums.random_bits import STATE_BITS
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -135,10 +136,10 @@ class SumShape:
 
     @property
     def register_bits(self) -> int:
-        """Width of the running sum as the unit has it."""
+        """Width of the running sum as the unit has it, and of the generator above it."""
         held = self.sum.register
         if isinstance(held, FloatRegister):
-            return held.bits
+            return held.bits + (STATE_BITS if self.sum.is_random else 0)
         if isinstance(held, IntRegister):
             return held.width
         exponent = self.exponent_bits if isinstance(held, LazyRegister) else 0
@@ -205,7 +206,7 @@ class SumShape:
             return self.sum.align
         held = self.sum.register
         assert isinstance(held, FloatRegister)
-        most = max(self.fraction_bits, held.fraction_bits)
+        most = max(self.fraction_bits, held.fraction_bits + self.sum.random)
         if self.blocks:  # the first bit of a term may be its last
             most = self.fraction_bits + held.fraction_bits
         smallest, largest = self._range

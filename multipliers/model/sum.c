@@ -1,16 +1,17 @@
 /* Rows of terms added up by sum.h: what `axdse.multipliers.model.sum_model` calls. */
 #include "sum.h"
 
-/* Terms [rows, depth]; `special` is infinity or NaN where a product is, else 0. */
+/* Terms [rows, depth]; `special` is infinity or NaN where a product is, else 0. `states` are left as they then are. */
 void sum_rows(const struct sum *sum, int64_t rows, int64_t depth, const int32_t *exponent,
-              const int64_t *significand, const float *special, const float *start, float *result) {
+              const int64_t *significand, const float *special, const float *start, uint16_t *states,
+              float *result) {
     const int64_t chunk = sum->chunk ? sum->chunk : depth ? depth : 1;
     for (int64_t row = 0; row < rows; row++) {
         float outer = start[row];
         const int64_t first = row * depth;
+        struct running now = {.state = states[row]};
         for (int64_t from = 0; from < depth || from == 0; from += chunk) {
             const int64_t end = from + chunk < depth ? from + chunk : depth;
-            struct running now;
             sum_clear(sum, &now, sum->chunk ? 0 : start[row]);
             for (int64_t k = from; k < end; k += sum->terms) {
                 const int count = (int)(end - k < sum->terms ? end - k : sum->terms);
@@ -20,6 +21,7 @@ void sum_rows(const struct sum *sum, int64_t rows, int64_t depth, const int32_t 
             }
             outer = sum->chunk ? outer + sum_end(sum, &now) : sum_end(sum, &now);
         }
+        states[row] = now.state;
         result[row] = sum_plain(outer);
     }
 }

@@ -14,18 +14,34 @@
 enum { SUM_FLOAT, SUM_LAZY, SUM_FIXED, SUM_INT };
 enum { SUM_MOST_TERMS = 64, SUM_NONE = -(1 << 24), SUM_LIMBS = 16, SUM_LOWEST = -512 };
 
-/* `align` -1: exact. `fraction_bits`: of the terms. */
+/* `align` -1: exact. `fraction_bits`: of the terms. `random`: bits by which chance rounds up, 0 of other ways. */
 struct sum {
     int32_t kind, terms, align, down, late, nearest, chunk, saturate;
-    int32_t exponent_bits, register_bits, width, lowest, fraction_bits;
+    int32_t exponent_bits, register_bits, width, lowest, fraction_bits, random;
 };
 
 /* One output: the register, and what is beside it. `special` is NaN or infinity once there is one. */
 struct running {
     float c, outer, special;
     int32_t exponent;
+    uint16_t state; /* of its generator */
     __int128 held;
 };
+
+/* multipliers/sums/random_bits.py says why. */
+static inline uint16_t sum_first_state(uint64_t seed, int64_t place) {
+    uint64_t x = seed + ((uint64_t)place + 1) * 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    const uint16_t state = (uint16_t)((x ^ x >> 31) >> 48);
+    return state ? state : 1;
+}
+
+static inline uint16_t sum_next_state(uint16_t x) {
+    x ^= (uint16_t)(x << 7);
+    x ^= (uint16_t)(x >> 9);
+    return x ^ (uint16_t)(x << 8);
+}
 
 static inline uint32_t sum_word(float x) {
     uint32_t word;
@@ -68,9 +84,20 @@ static inline int sum_bits(unsigned __int128 size) {
     return high ? 128 - __builtin_clzll(high) : low ? 64 - __builtin_clzll(low) : 0;
 }
 
+/* Toward zero, to nearest even, or up if the first `random` bits that are cut off and `added` carry. */
+struct sum_round {
+    int nearest, random;
+    uint32_t added;
+};
+
+static inline struct sum_round sum_round_of(const struct sum *sum, uint16_t state) {
+    const struct sum_round how = {sum->nearest, sum->random, state & ((1u << sum->random) - 1)};
+    return how;
+}
+
 /* (size + what `sticky` says is beyond) 2^unit, rounded once to float(e, r). */
 static inline float sum_rounded(int negative, unsigned __int128 size, int sticky, int64_t unit, int e,
-                                int r, int nearest) {
+                                int r, struct sum_round how) {
     const int bias = (1 << (e - 1)) - 1;
     const uint32_t sign = (uint32_t)negative << 31;
     if (!size) return sum_float(sticky ? sign : 0);
@@ -86,7 +113,12 @@ static inline float sum_rounded(int negative, unsigned __int128 size, int sticky
         const unsigned __int128 half = (unsigned __int128)1 << (drop - 1);
         const unsigned __int128 rest = size & (2 * half - 1);
         kept = drop < 128 ? (uint64_t)(size >> drop) : 0;
-        if (nearest) kept += rest > half || (rest == half && (sticky || (kept & 1)));
+        if (how.nearest) kept += rest > half || (rest == half && (sticky || (kept & 1)));
+        if (how.random) {
+            const int64_t up = how.random - drop;
+            const uint32_t first = (uint32_t)(up >= 0 ? rest << up : rest >> -up);
+            kept += (first + how.added) >> how.random;
+        }
     }
     if (kept >> (r + 1)) kept >>= 1, top++;
     if (top > bias) return sum_float(sign | 0x7f800000);
@@ -98,9 +130,9 @@ static inline float sum_rounded(int negative, unsigned __int128 size, int sticky
     return sum_float(sign | (uint32_t)(kept << (23 - r)));
 }
 
-static inline float sum_of_integer(__int128 value, int64_t unit, int e, int r, int nearest) {
+static inline float sum_of_integer(__int128 value, int64_t unit, int e, int r, struct sum_round how) {
     const int negative = value < 0;
-    return sum_rounded(negative, (unsigned __int128)(negative ? -value : value), 0, unit, e, r, nearest);
+    return sum_rounded(negative, (unsigned __int128)(negative ? -value : value), 0, unit, e, r, how);
 }
 
 /* A finite FP32 number as significand 2^(exponent - 23). */
@@ -113,10 +145,10 @@ static inline int64_t sum_split(float x, int32_t *exponent) {
 
 /* x 2^(p - f) + y 2^(q - g), exactly, rounded once. */
 static inline float sum_of_two(int64_t x, int32_t p, int f, int64_t y, int32_t q, int g,
-                               const struct sum *sum, int nearest) {
+                               const struct sum *sum, struct sum_round how) {
     const int e = sum->exponent_bits, r = sum->register_bits;
-    if (!x) return sum_of_integer(y, (int64_t)q - g, e, r, nearest);
-    if (!y) return sum_of_integer(x, (int64_t)p - f, e, r, nearest);
+    if (!x) return sum_of_integer(y, (int64_t)q - g, e, r, how);
+    if (!y) return sum_of_integer(x, (int64_t)p - f, e, r, how);
     int64_t high = (int64_t)p - f, low = (int64_t)q - g;
     /* To 62 bits each, so that of the smaller one at most a sticky bit is lost. */
     const int up_x = 61 - sum_bits((unsigned __int128)(x < 0 ? -x : x));
@@ -134,12 +166,12 @@ static inline float sum_of_two(int64_t x, int32_t p, int f, int64_t y, int32_t q
     const __int128 size = b < 0 ? -b : b;
     __int128 cut = gap > 126 ? 0 : size >> gap;
     if (gap > 126 || cut << gap != size) cut |= 1; /* odd: neither half nor whole */
-    return sum_of_integer(a + (b < 0 ? -cut : cut), high, e, r, nearest);
+    return sum_of_integer(a + (b < 0 ? -cut : cut), high, e, r, how);
 }
 
 /* Terms and c, exactly, rounded once: all of them in one wide integer. */
-static inline float sum_of_many(const struct sum *sum, const int32_t *exponent,
-                                const int64_t *significand, int count, float c) {
+static inline float sum_of_many(const struct sum *sum, const int32_t *exponent, const int64_t *significand,
+                                int count, float c, struct sum_round how) {
     uint64_t limbs[SUM_LIMBS] = {0};
     for (int i = 0; i <= count; i++) {
         int32_t e;
@@ -173,8 +205,7 @@ static inline float sum_of_many(const struct sum *sum, const int32_t *exponent,
     int sticky = 0;
     for (int limb = 0; limb < low; limb++) sticky |= limbs[limb] != 0;
     const unsigned __int128 size = (unsigned __int128)limbs[low + 1] << 64 | limbs[low];
-    return sum_rounded(negative, size, sticky, SUM_LOWEST + 64 * low, sum->exponent_bits,
-                       sum->register_bits, sum->nearest);
+    return sum_rounded(negative, size, sticky, SUM_LOWEST + 64 * low, sum->exponent_bits, sum->register_bits, how);
 }
 
 static inline int32_t sum_largest(const int32_t *exponent, const int64_t *significand, int count,
@@ -184,14 +215,14 @@ static inline int32_t sum_largest(const int32_t *exponent, const int64_t *signif
     return least;
 }
 
-static inline float sum_aligned(const struct sum *sum, const int32_t *exponent,
-                                const int64_t *significand, int count, float c) {
+static inline float sum_aligned(const struct sum *sum, const int32_t *exponent, const int64_t *significand,
+                                int count, float c, uint16_t state) {
+    const struct sum_round how = sum_round_of(sum, state);
     int32_t own;
     const int64_t s = sum_split(c, &own);
     if (sum->align < 0 && count == 1)
-        return sum_of_two(significand[0], exponent[0], sum->fraction_bits, s, own, 23, sum,
-                          sum->nearest);
-    if (sum->align < 0) return sum_of_many(sum, exponent, significand, count, c);
+        return sum_of_two(significand[0], exponent[0], sum->fraction_bits, s, own, 23, sum, how);
+    if (sum->align < 0) return sum_of_many(sum, exponent, significand, count, c, how);
     /* A subnormal number has the exponent of the smallest normal one of its register. */
     const int32_t smallest = 2 - (1 << (sum->exponent_bits - 1)), least = own > smallest ? own : smallest;
     const int32_t largest = sum_largest(exponent, significand, count, s ? least : SUM_NONE);
@@ -200,8 +231,7 @@ static inline float sum_aligned(const struct sum *sum, const int32_t *exponent,
     for (int i = 0; i < count; i++)
         if (significand[i]) total += sum_cut(significand[i], exponent[i] + up, sum->down);
     if (!total) return 0;
-    return sum_of_integer(total, (int64_t)largest - sum->align, sum->exponent_bits,
-                          sum->register_bits, sum->nearest);
+    return sum_of_integer(total, (int64_t)largest - sum->align, sum->exponent_bits, sum->register_bits, how);
 }
 
 /* value 2^up in a fixed window; what saturates does so before it is added, too. */
@@ -219,9 +249,11 @@ static inline float sum_late(const struct sum *sum, float products, float c) {
     if (!sum_finite(products) || !sum_finite(c) || native == 0) return native;
     int32_t p, q;
     const int64_t x = sum_split(products, &p), y = sum_split(c, &q);
-    return sum_of_two(x, p, 23, y, q, 23, sum, 1);
+    const struct sum_round nearest = {1, 0, 0};
+    return sum_of_two(x, p, 23, y, q, 23, sum, nearest);
 }
 
+/* All but the generator, which outlasts a chunk. */
 static inline void sum_clear(const struct sum *sum, struct running *now, float start) {
     now->c = sum_finite(start) ? start : 0;
     now->special = sum_finite(start) ? 0 : start;
@@ -241,8 +273,10 @@ static inline void sum_clear(const struct sum *sum, struct running *now, float s
 /* At most `terms` of them, of which `special` is the sum of infinities and NaN, else 0. */
 static inline void sum_step(const struct sum *sum, struct running *now, const int32_t *exponent,
                             const int64_t *significand, int count, float special) {
+    const uint16_t state = now->state;
+    now->state = sum_next_state(state);
     if (sum->late) {
-        const float products = special != 0 ? special : sum_aligned(sum, exponent, significand, count, 0);
+        const float products = special != 0 ? special : sum_aligned(sum, exponent, significand, count, 0, state);
         now->c = sum_late(sum, products, now->special != 0 ? now->special : now->c);
         now->special = sum_finite(now->c) ? 0 : now->c;
         return;
@@ -263,7 +297,7 @@ static inline void sum_step(const struct sum *sum, struct running *now, const in
             if (significand[i]) now->held += sum_in_window(sum, significand[i], exponent[i] - unit);
         now->held = sum_held(now->held, sum->width, sum->saturate);
     } else {
-        now->c = sum_aligned(sum, exponent, significand, count, now->c);
+        now->c = sum_aligned(sum, exponent, significand, count, now->c, state);
     }
     if (!sum_finite(now->c)) now->special = now->c;
 }
@@ -272,7 +306,7 @@ static inline float sum_end(const struct sum *sum, const struct running *now) {
     if (now->special != 0) return sum_plain(now->special);
     if (sum->kind == SUM_FLOAT) return now->c;
     const int64_t unit = sum->kind == SUM_LAZY ? (int64_t)now->exponent - sum->align : sum->lowest;
-    return sum_of_integer(now->held, unit, 8, 23, sum->nearest);
+    return sum_of_integer(now->held, unit, 8, 23, sum_round_of(sum, 0));
 }
 
 #endif

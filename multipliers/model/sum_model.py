@@ -35,7 +35,7 @@ class SumTask(ctypes.Structure):
         (name, ctypes.c_int32)
         for name in (
             *("kind", "terms", "align", "down", "late", "nearest", "chunk", "saturate"),
-            *("exponent_bits", "register_bits", "width", "lowest", "fraction_bits"),
+            *("exponent_bits", "register_bits", "width", "lowest", "fraction_bits", "random"),
         )
     )
 
@@ -50,6 +50,7 @@ def sum_task(total: Sum, fraction_bits: int) -> SumTask:
         down=total.cut == "down",
         late=total.carry == "late",
         nearest=total.rounding == "rne",
+        random=total.random,
         chunk=total.chunk,
         fraction_bits=fraction_bits,
     )
@@ -64,7 +65,12 @@ def sum_task(total: Sum, fraction_bits: int) -> SumTask:
     return task
 
 
-def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndarray:
+def sum_model(
+    total: Sum,
+    terms: Terms,
+    start: np.ndarray | None = None,
+    states: np.ndarray | None = None,
+) -> np.ndarray:
     """Add terms along their last axis; as `axdse.multipliers.sums.reference.add_up`.
 
     Raises:
@@ -72,6 +78,7 @@ def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.n
     """
     shape, depth = terms.exponent.shape[:-1], terms.exponent.shape[-1]
     begin = np.zeros(shape, np.float32) if start is None else start
+    random = np.zeros(shape, np.uint16) if states is None else np.array(states, np.uint16)
     signed = np.where(terms.negative, -terms.significand, terms.significand)
     result = np.empty(shape, np.float32)
     arrays: Sequence[np.ndarray] = [
@@ -81,6 +88,7 @@ def sum_model(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.n
             (signed, np.int64),
             (terms.special, np.float32),
             (begin, np.float32),
+            (random, np.uint16),
         )
     ]
     task = sum_task(total, terms.fraction_bits)

@@ -28,7 +28,7 @@ struct steps {
 
 SUM_CONSTANT int takes_steps(const struct sum *sum) {
     return sum->kind == SUM_LAZY ||
-           (sum->kind == SUM_FLOAT && (sum->align >= 0 || (sum->terms == 1 && !sum->late)));
+           (sum->kind == SUM_FLOAT && !sum->random && (sum->align >= 0 || (sum->terms == 1 && !sum->late)));
 }
 
 static inline int steps_bits(uint64_t size) { return 64 - __builtin_clzll(size); }

@@ -18,6 +18,7 @@ from axdse.multipliers.model.sum_model import (
     sum_model,
 )
 from axdse.multipliers.model.unit_oracle import significand_products, unit_products
+from axdse.multipliers.sums.random_bits import next_states
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -90,7 +91,12 @@ def _unit(shape: SumShape, terms: Terms, c: np.ndarray) -> np.ndarray:
     held = shape.sum.register
     if isinstance(held, FloatRegister):
         total = shape.sum.of_steps if shape.blocks else shape.sum
-        return register_codes(sum_model(total, terms, register_values(c, held)), held)
+        place = np.uint64(held.bits)
+        states, own = (c >> place).astype(np.uint16), c & ((np.uint64(1) << place) - np.uint64(1))
+        codes = register_codes(sum_model(total, terms, register_values(own, held), states), held)
+        if total.is_random:
+            codes |= next_states(states).astype(np.uint64) << place
+        return codes
     return _plain_unit(shape, terms, c)
 
 

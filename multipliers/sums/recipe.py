@@ -7,6 +7,7 @@
     int(24), int(16,overflow=saturate)     for integer formats
     hopper_fp8, hopper_fp8(chunk=128)      a preset of `catalog.yaml`
     fp32(order=k)                          FP32, one product after another: float(8,23)
+    float(6,5,round=stochastic,random=13)  rounded up by chance, as 13 bits say
 
 `docs/sums.md` says what each computes; `reference` computes it.
 """
@@ -22,10 +23,11 @@ from typing import Any, Literal, get_args
 from axdse.multipliers import strict_yaml
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
+from axdse.multipliers.sums.random_bits import STATE_BITS
 
 Cut = Literal["zero", "down"]
 Carry = Literal["with", "late"]
-Rounding = Literal["rz", "rne"]
+Rounding = Literal["rz", "rne", "stochastic"]
 Overflow = Literal["wrap", "saturate"]
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
@@ -137,6 +139,7 @@ class Sum:
         rounding: to the register; of lazy and fixed ones to FP32, once per output or chunk.
         chunk: so many terms in, the register is added to an outer FP32 sum and cleared; 0: never.
         stages: registers inside the unit; no matter to what it computes.
+        random: B, the bits by which stochastic rounding to float(E,R) goes up; 0 for the others.
 
     Raises:
         AxdseError: parameters are out of range, or do not go together.
@@ -150,6 +153,7 @@ class Sum:
     rounding: Rounding = "rz"
     chunk: int = 0
     stages: int = 0
+    random: int = 0
 
     def __post_init__(self) -> None:
         _check("terms of a sum", self.terms, 1, MOST_TERMS)
@@ -163,7 +167,19 @@ class Sum:
             )
         if self.align is not None:
             _check("align of a sum", self.align, 1, MOST_ALIGN)
+        self._check_random()
         self._check_register()
+
+    def _check_random(self) -> None:
+        if not self.is_random:
+            if self.random:
+                rule = "random bits are of round=stochastic"
+                raise AxdseError(rule, f"random={self.random}", "leave random out")
+            return
+        _check("random of a sum", self.random, 1, STATE_BITS)
+        if not isinstance(self.register, FloatRegister) or self.carry == "late":
+            rule = "round=stochastic is of a float(E,R) that is added with its products"
+            raise AxdseError(rule, self.name, "choose rz or rne")
 
     def _check_register(self) -> None:
         held = self.register
@@ -201,6 +217,11 @@ class Sum:
         return isinstance(self.register, IntRegister)
 
     @property
+    def is_random(self) -> bool:
+        """Whether it rounds by chance, and its register holds a generator beside the sum."""
+        return self.rounding == "stochastic"
+
+    @property
     def name(self) -> str:
         """The canonical text, which `parse_sum` reads back."""
         held, alone = self.register, self.terms == 1
@@ -220,6 +241,7 @@ class Sum:
             f"cut={self.cut}": self.cut != "zero",
             f"carry={self.carry}": self.carry != "with",
             f"round={self.rounding}": self.rounding != _rounding_of(head),
+            f"random={self.random}": self.is_random and self.random != STATE_BITS,
             f"chunk={self.chunk}": bool(self.chunk),
             f"stages={self.stages}": bool(self.stages),
         }
@@ -258,6 +280,7 @@ class _Options:
     cut: str = ""
     carry: str = ""
     round: str = ""
+    random: str = ""
     overflow: str = ""
     chunk: str = ""
     stages: str = ""
@@ -347,13 +370,15 @@ def _completed(start: Sum, options: _Options) -> Sum:
             raise AxdseError(rule, f"overflow={options.overflow}", "leave it out")
         overflow = _choice("overflow", options.overflow, Overflow)
         register = dataclasses.replace(register, overflow=overflow)
+    rounding = _choice("round", options.round, Rounding) if options.round else start.rounding
     return Sum(
         register=register,
         terms=_number("terms", options.terms, start.terms),
         align=align,
         cut=_choice("cut", options.cut, Cut) if options.cut else start.cut,
         carry=_choice("carry", options.carry, Carry) if options.carry else start.carry,
-        rounding=_choice("round", options.round, Rounding) if options.round else start.rounding,
+        rounding=rounding,
+        random=_number("random", options.random, STATE_BITS if rounding == "stochastic" else 0),
         chunk=_number("chunk", options.chunk, start.chunk),
         stages=_number("stages", options.stages, start.stages),
     )
@@ -401,9 +426,6 @@ def _number(name: str, text: str, otherwise: int = 0) -> int:
 
 
 def _choice(name: str, text: str, choices: Any) -> Any:
-    if (name, text) == ("round", "stochastic"):
-        rule = "a sum has the same bits everywhere, and operators take no seed for random ones"
-        raise AxdseError(rule, repr(text), "choose rne, or round operands: bf16(round=stochastic)")
     if text not in get_args(choices):
         rule = f"{name} of a sum is {' or '.join(get_args(choices))}"
         raise AxdseError(rule, repr(text), did_you_mean(text, get_args(choices)))

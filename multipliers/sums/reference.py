@@ -7,7 +7,8 @@ A step takes the next N terms and the running sum c:
     t = the sum of their significands in units of 2^(M - F), each cut to an integer
     c = t 2^(M - F), rounded once
 
-Whatever is zero takes no part. The result is FP32, which holds every number of float(E <= 8, R).
+and the generator of a sum that is rounded by chance goes on. Whatever is zero takes no part. The
+result is FP32, which holds every number of float(E <= 8, R).
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.multipliers.formats import FloatFormat, IntFormat
+from axdse.multipliers.sums.random_bits import next_states
 from axdse.multipliers.sums.recipe import (
     FixedRegister,
     FloatRegister,
@@ -169,7 +171,12 @@ def register_codes(values: np.ndarray, held: FloatRegister) -> np.ndarray:
     return np.where(np.isnan(values), top << r | 1 << (r - 1), codes).astype(np.uint64)
 
 
-def add_up(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndarray:
+def add_up(
+    total: Sum,
+    terms: Terms,
+    start: np.ndarray | None = None,
+    states: np.ndarray | None = None,
+) -> np.ndarray:
     """Add terms along their last axis.
 
     Args:
@@ -177,6 +184,8 @@ def add_up(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndar
         terms: [..., K].
         start: FP32 [...], what is there before the first step; default: zeros. With chunks it is
             where the outer sum starts.
+        states: of the generators before the first step, uint16 [...], of a sum that is random;
+            default: zeros, which never round up. A chunk's end leaves them alone.
 
     Returns:
         FP32 [...]; NaN is the quiet NaN of sign 0.
@@ -186,8 +195,9 @@ def add_up(total: Sum, terms: Terms, start: np.ndarray | None = None) -> np.ndar
     zeros = np.zeros(shape, np.float32)
     inner, outer = (zeros, begin) if total.chunk else (begin, zeros)
     chunk = total.chunk or max(depth, 1)
+    random = np.zeros(shape, np.uint16) if states is None else states
     for first in range(0, max(depth, 1), chunk):
-        inner = _chunk(total, terms.part(first, chunk), inner)
+        inner, random = _chunk(total, terms.part(first, chunk), inner, random)
         if not total.chunk:
             return _plain_nan(inner)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -207,40 +217,47 @@ def add_up_integers(total: Sum, products: np.ndarray) -> np.ndarray:
     return result
 
 
-def _chunk(total: Sum, terms: Terms, start: np.ndarray) -> np.ndarray:
-    """The register after some terms, as FP32."""
+def _chunk(
+    total: Sum, terms: Terms, start: np.ndarray, states: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The register after some terms, as FP32, and the generator."""
     steps = [terms.part(k, total.terms) for k in range(0, terms.exponent.shape[-1], total.terms)]
     if isinstance(total.register, FloatRegister):
         for step in steps:
-            start = _float_step(total, total.register, step, start)
-        return start
+            start = _float_step(total, total.register, step, start, states)
+            states = next_states(states)
+        return start, states
     special = _special(terms, start)
     if isinstance(total.register, LazyRegister):
         sums = _lazy(total, total.register, steps, start)
     else:
         assert isinstance(total.register, FixedRegister)
         sums = _fixed(total, total.register, steps, start)
-    return np.where(special == 0, sums, special).astype(np.float32)
+    return np.where(special == 0, sums, special).astype(np.float32), states
 
 
-def _float_step(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) -> np.ndarray:
+def _float_step(
+    total: Sum, held: FloatRegister, step: Terms, c: np.ndarray, states: np.ndarray
+) -> np.ndarray:
     if total.carry == "with":
         special = _special(step, c)
-        sums = _aligned_sum(total, held, step, c)
+        sums = _aligned_sum(total, held, step, c, states)
         return np.where(special == 0, sums, special).astype(np.float32)
     # As a step from zero, and an addition of IEEE 754 behind it.
     zeros = np.zeros_like(c)
     special = _special(step, zeros)
-    products = np.where(special == 0, _aligned_sum(total, held, step, zeros), special)
+    products = np.where(special == 0, _aligned_sum(total, held, step, zeros, states), special)
     exact = dataclasses.replace(total, align=None, carry="with", rounding="rne")
-    sums = _aligned_sum(exact, held, _as_terms(products.astype(np.float32)), c)
+    sums = _aligned_sum(exact, held, _as_terms(products.astype(np.float32)), c, states)
     with np.errstate(invalid="ignore", over="ignore"):
         native = products + c
     natively = ~np.isfinite(products) | ~np.isfinite(c) | (native == 0)
     return np.where(natively, native, sums).astype(np.float32)
 
 
-def _aligned_sum(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) -> np.ndarray:
+def _aligned_sum(
+    total: Sum, held: FloatRegister, step: Terms, c: np.ndarray, states: np.ndarray
+) -> np.ndarray:
     """One step of finite numbers."""
     running = _as_terms(c)
     parts = (step, running)
@@ -253,7 +270,9 @@ def _aligned_sum(total: Sum, held: FloatRegister, step: Terms, c: np.ndarray) ->
         spread = int(there.max() - there.min()) if there.size else 0
         kept = spread + max(p.fraction_bits for p in parts)
     sums = sum(_cut(p, largest, kept, total.cut).sum(-1) for p in parts)
-    return _rounded(np.asarray(sums), largest - kept, held, total.rounding)
+    chance = states & np.uint16((1 << total.random) - 1)
+    how = _Chance(chance, total.random) if total.is_random else total.rounding
+    return _rounded(np.asarray(sums), largest - kept, held, how)
 
 
 def _lazy(total: Sum, held: LazyRegister, steps: list[Terms], start: np.ndarray) -> np.ndarray:
@@ -342,8 +361,16 @@ def _held(sums: np.ndarray, width: int, overflow: str) -> np.ndarray:
     return np.asarray(((sums + half) & (2 * half - 1)) - half)
 
 
+@dataclass(frozen=True, eq=False)
+class _Chance:
+    """Rounding up by chance: integers below 2^bits, added to the first bits that are cut off."""
+
+    added: np.ndarray
+    bits: int
+
+
 def _rounded(
-    sums: np.ndarray, unit: np.ndarray, held: FloatRegister, rounding: Rounding
+    sums: np.ndarray, unit: np.ndarray, held: FloatRegister, rounding: Rounding | _Chance
 ) -> np.ndarray:
     """Integers times 2^unit, rounded once to float(E, R): FP32.
 
@@ -355,12 +382,18 @@ def _rounded(
     unit = np.where(size == 0, 0, unit)
     top = np.maximum(_bit_length(size) - 1 + unit, 1 - bias)  # the exponent
     drop = top - held.fraction_bits - unit
-    down = np.clip(drop, 0, _DEEPEST if size.dtype != object else 1 << 20).astype(size.dtype)
+    deepest = _DEEPEST if size.dtype != object else 1 << 20
+    down = np.clip(drop, 0, deepest).astype(size.dtype)
     kept = np.where(drop > 0, size >> down, size << np.maximum(-drop, 0).astype(size.dtype))
     if rounding == "rne":
         rest = size - (kept << down)
         half = np.where(drop > 0, size.dtype.type(1) << np.maximum(down - 1, 0), 1)
         kept = kept + ((drop > 0) & ((rest > half) | ((rest == half) & (kept & 1 == 1))))
+    if isinstance(rounding, _Chance):
+        further = np.clip(drop - rounding.bits, 0, deepest).astype(size.dtype)
+        missing = np.clip(rounding.bits - drop, 0, rounding.bits).astype(size.dtype)
+        first = (size - (kept << down) >> further << missing).astype(np.int64)
+        kept = kept + ((drop > 0) & (first + rounding.added >= 1 << rounding.bits))
     place = top - held.fraction_bits
     value = np.ldexp(kept.astype(np.float64), np.asarray(place, np.int64))
     value = np.where(value >= 2.0 ** (bias + 1), np.inf, value)

@@ -1,25 +1,33 @@
 """Sums stated a second time: one output, rational numbers, no bits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, LazyRegister, Sum
 
+NONE = Fraction(0)
 Value = Fraction | float  # finite; infinity or NaN
 
 
-def stated(total: Sum, a: Sequence[np.float32], b: Sequence[np.float32], c: np.float32) -> float:
-    """c plus the products of both, in order."""
+def stated(
+    total: Sum,
+    a: Sequence[np.float32],
+    b: Sequence[np.float32],
+    c: np.float32,
+    state: int = 0,
+) -> float:
+    """c plus the products of both, in order, rounded by chance from this state on."""
     pairs = list(zip(map(float, a), map(float, b), strict=True))
+    chances = _chances(total, state)
     if not total.chunk:
-        return _as_float(_register(total, pairs, _value(float(c))))
+        return _as_float(_register(total, pairs, _value(float(c)), chances))
     outer = np.float32(c)
     with np.errstate(all="ignore"):
         for at in range(0, max(len(pairs), 1), total.chunk):
-            inner = _register(total, pairs[at : at + total.chunk], Fraction(0))
+            inner = _register(total, pairs[at : at + total.chunk], Fraction(0), chances)
             outer = np.float32(outer + np.float32(_as_float(inner)))
     return float(outer)
 
@@ -43,13 +51,23 @@ def stated_blocks(
             if total.carry == "late":
                 sums = _late_step(total, 0.0, terms, sums)
             elif isinstance(sums, Fraction):  # else it is infinite, and stays
-                sums = _float_step(total, held, terms, sums)
+                sums = _float_step(total, held, terms, sums, NONE)
         with np.errstate(invalid="ignore"):
             outer = np.float32(outer + np.float32(_as_float(sums))) if total.chunk else sums
     return _as_float(outer)
 
 
-def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Value:
+def _chances(total: Sum, state: int) -> Iterator[Fraction]:
+    """Of each step the part of a place that is added before what is below is cut off."""
+    while True:
+        yield Fraction(state % (1 << total.random), 1 << total.random)
+        for left, by in ((True, 7), (False, 9), (True, 8)):
+            state ^= (state << by if left else state >> by) % (1 << 16)
+
+
+def _register(
+    total: Sum, pairs: list[tuple[float, float]], start: Value, chances: Iterator[Fraction]
+) -> Value:
     steps = [pairs[k : k + total.terms] for k in range(0, len(pairs), total.terms)]
     held, special = total.register, 0.0 if isinstance(start, Fraction) else start
     sums = start if isinstance(start, Fraction) else Fraction(0)
@@ -60,6 +78,7 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
     if isinstance(held, FixedRegister):
         sums = _window(_cut(sums, held.lowest, total.cut), held)
     for step in steps:
+        chance = next(chances)
         products = [x * y for x, y in step if not math.isfinite(x * y) and _odd(x, y)]
         terms = [
             (Fraction(x) * Fraction(y), _exponent(x) + _exponent(y))
@@ -74,7 +93,7 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
         if special != 0:
             continue
         if isinstance(held, FloatRegister):
-            result = _float_step(total, held, terms, sums)
+            result = _float_step(total, held, terms, sums, chance)
             special, sums = (0.0, result) if isinstance(result, Fraction) else (result, sums)
         elif isinstance(held, LazyRegister):
             assert total.align is not None
@@ -103,7 +122,11 @@ def _register(total: Sum, pairs: list[tuple[float, float]], start: Value) -> Val
 
 
 def _float_step(
-    total: Sum, held: FloatRegister, terms: list[tuple[Fraction, int]], c: Fraction
+    total: Sum,
+    held: FloatRegister,
+    terms: list[tuple[Fraction, int]],
+    c: Fraction,
+    chance: Fraction,
 ) -> Value:
     # A subnormal number has the exponent of the smallest normal one of its register.
     smallest = 2 - (1 << (held.exponent_bits - 1))
@@ -115,7 +138,7 @@ def _float_step(
     else:
         unit = max(e for _, e in parts) - total.align
         exact = sum((_cut(p, unit, total.cut) for p, _ in parts), Fraction(0))
-    return _rounded(exact, held, total.rounding)
+    return _rounded(exact, held, total.rounding, chance, total.random)
 
 
 def _late_step(total: Sum, special: float, terms: list[tuple[Fraction, int]], c: Value) -> Value:
@@ -123,13 +146,15 @@ def _late_step(total: Sum, special: float, terms: list[tuple[Fraction, int]], c:
     assert isinstance(held, FloatRegister)
     products: Value = special
     if special == 0:
-        products = _float_step(total, held, terms, Fraction(0))
+        products = _float_step(total, held, terms, Fraction(0), Fraction(0))
     if isinstance(products, Fraction) and isinstance(c, Fraction):
         return _rounded(products + c, held, "rne")
     return float(products) + float(c)
 
 
-def _rounded(x: Fraction, held: FloatRegister, rounding: str) -> Value:
+def _rounded(
+    x: Fraction, held: FloatRegister, rounding: str, chance: Fraction = NONE, bits: int = 0
+) -> Value:
     bias = (1 << (held.exponent_bits - 1)) - 1
     if not x:
         return Fraction(0)
@@ -140,6 +165,8 @@ def _rounded(x: Fraction, held: FloatRegister, rounding: str) -> Value:
         exponent -= 1
     unit = _two(max(exponent, 1 - bias) - held.fraction_bits)
     size = abs(x) / unit
+    if rounding == "stochastic":
+        size = Fraction(math.floor(size * (1 << bits)), 1 << bits) + chance
     whole = round(size) if rounding == "rne" else math.floor(size)
     if whole * unit >= _two(bias + 1):
         return math.copysign(math.inf, x)

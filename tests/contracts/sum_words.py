@@ -28,6 +28,12 @@ SUMS = (
     "dot(terms=16,align=13)",
     "dot(terms=1,align=3,acc=float(8,2))",
     "dot(terms=3,align=8,acc=float(4,6))",
+    "float(8,23,round=stochastic)",
+    "float(6,5,round=stochastic,random=13)",
+    "float(3,2,round=stochastic,random=1)",
+    "dot(terms=4,align=13,acc=float(4,6),round=stochastic,random=11,chunk=8)",
+    "dot(terms=5,align=exact,acc=float(5,4),round=stochastic,random=7)",
+    "dot(terms=3,align=20,cut=down,acc=float(8,3),round=stochastic)",
 )
 
 

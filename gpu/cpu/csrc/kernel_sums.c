@@ -12,13 +12,15 @@
 
 enum { TOGETHER = 2 };
 
-/* A register float(8, R), its terms aligned. Returns 1 if `careful` must do it again. */
+/* A register float(8, R), or of any E by chance, its terms aligned. Returns 1 if `careful` must do it again.
+ * `states` of generators: NULL without. */
 static inline __attribute__((always_inline)) int fast_aligned(
     float *restrict result, const struct task *task, const struct left *row,
-    const struct right *panel, int bits, int down, int nearest, int late) {
+    const struct right *panel, int bits, int down, int nearest, int late, uint16_t *states) {
     const struct sum *sum = sum_of(task);
     const uint16_t *table = looked_table(task);
     const int align = sum->align, r = sum->register_bits;
+    const int smallest = states ? 2 - (1 << (sum->exponent_bits - 1)) : LOWEST;
     /* So many terms stay below 2^30. */
     const int flush = 1 << (28 - align);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
@@ -33,7 +35,7 @@ static inline __attribute__((always_inline)) int fast_aligned(
             if (late)
                 for (int n = 0; n < LANES; n++) top[n] = LOWEST;
             else
-                exponents_of_sums(top, c);
+                exponents_of_sums(top, c, smallest);
             raise_top(top, row + k, panel + k, end - k);
             if (!late) cut_sums(t, c, top, align, down);
             add_terms(t, top, row + k, panel + k, min64(flush, end - k), table, bits, align, down);
@@ -44,7 +46,8 @@ static inline __attribute__((always_inline)) int fast_aligned(
                 over |= add_all(t, more);
             }
             float next[LANES];
-            over |= close_step(next, t, top, align, r, nearest);
+            over |= states ? close_by_chance(next, t, top, states, sum)
+                           : close_step(next, t, top, align, r, nearest);
             for (int n = 0; n < LANES; n++) c[n] = late ? next[n] + c[n] : next[n];
         }
         if (sum->chunk)
@@ -85,14 +88,11 @@ static inline __attribute__((always_inline)) void add_product(float *restrict c,
     }
 }
 
-/* The same by way of FP64, for r = 22. */
-static inline __attribute__((always_inline)) void add_product_by_odd(float *restrict c,
-                                                              const struct left *x,
-                                                              const struct right *y,
-                                                              const uint16_t *table, int bits,
-                                                              int r, int nearest) {
+/* c and a product, to odd in FP64. */
+static inline __attribute__((always_inline)) void added_to_odd(double *restrict exact, const float *restrict c,
+                                                               const struct left *x, const struct right *y,
+                                                               const uint16_t *table, int bits) {
     uint16_t found[LANES];
-    double exact[LANES];
     look_up(found, table + x->at, y->index, bits);
     for (int n = 0; n < LANES; n++) {
         const int exponent = x->exponent + y->exponent[n];
@@ -107,7 +107,6 @@ static inline __attribute__((always_inline)) void add_product_by_odd(float *rest
         word += lost != 0 && !(word & 1) ? (outward ? 1 : -1) : 0;
         memcpy(exact + n, &word, sizeof word);
     }
-    round_all(c, exact, r, nearest);
 }
 
 /* c to the outer sum, to nearest even whatever direction there is, and cleared. */
@@ -137,14 +136,38 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
 #pragma GCC unroll 2
             for (int t = 0; t < TOGETHER; t++) {
                 const struct left *x = rows[t] + k;
-                if (nearest && r == 22) add_product_by_odd(c[t], x, panel + k, table, bits, r, 1);
-                else if (once) add_product(c[t], x, panel + k, table, bits, r, nearest, 1);
+                double exact[LANES];
+                if (nearest && r == 22) {
+                    added_to_odd(exact, c[t], x, panel + k, table, bits);
+                    round_all(c[t], exact, r, 1);
+                } else if (once) add_product(c[t], x, panel + k, table, bits, r, nearest, 1);
                 else add_product(c[t], x, panel + k, table, bits, r, nearest, 0);
             }
         for (int t = 0; t < TOGETHER && sum->chunk; t++) end_single_chunk(outer[t], c[t], nearest);
     }
     memcpy(result, sum->chunk ? outer : c, sizeof c);
     return 0;
+}
+
+/* Products added exactly, one by one, and rounded by chance. */
+static inline __attribute__((always_inline)) int fast_by_chance(float *restrict result, const struct task *task,
+                                                                const struct left *row, const struct right *panel,
+                                                                int bits, uint16_t *states) {
+    const struct sum *sum = sum_of(task);
+    const uint16_t *table = looked_table(task);
+    const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    float c[LANES] = {0}, outer[LANES] = {0};
+    int over = 0;
+    for (int64_t from = 0; from < depth; from += chunk) {
+        for (int64_t k = from; k < min64(from + chunk, depth); k++) {
+            double exact[LANES];
+            added_to_odd(exact, c, row + k, panel + k, table, bits);
+            over |= round_by_chance(c, exact, states, sum);
+        }
+        for (int n = 0; n < LANES && sum->chunk; n++) outer[n] += c[n], c[n] = 0;
+    }
+    memcpy(result, sum->chunk ? outer : c, sizeof c);
+    return over;
 }
 
 /* In the direction of its rounding, which this thread has while it runs. */
@@ -194,12 +217,14 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
     return over;
 }
 
-/* Which of them computes a sum, as a number; 0: none. */
+/* Which of them computes a sum, as a number; 0: none. By chance: 4 and 5. */
 static int form_of(const struct sum *sum) {
 #ifdef AXDSE_CAREFUL
     (void)sum;
     return 0;
 #else
+    if (sum->random && sum->align < 0) return sum->terms == 1 ? 4 : 0;
+    if (sum->random) return sum->align <= 28 ? 5 : 0;
     const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
     if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
     if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
@@ -210,18 +235,22 @@ static int form_of(const struct sum *sum) {
 }
 
 #define FORMS(bits)                                                                            \
+    if (form == 4) return fast_by_chance(c, task, row, panel, bits, states);                   \
+    if (form == 5)                                                                             \
+        return down ? fast_aligned(c, task, row, panel, bits, 1, 0, 0, states)                 \
+                    : fast_aligned(c, task, row, panel, bits, 0, 0, 0, states);                \
     if (form == 1) return fast_exact(c, task, rows, panel, bits, 1);                           \
     if (form == 3)                                                                             \
         return down ? fast_lazy(c, task, row, panel, bits, 1, nearest)                         \
                     : fast_lazy(c, task, row, panel, bits, 0, nearest);                        \
-    if (late) return fast_aligned(c, task, row, panel, bits, down, nearest, 1);                \
-    return down      ? fast_aligned(c, task, row, panel, bits, 1, nearest, 0)                  \
-           : nearest ? fast_aligned(c, task, row, panel, bits, 0, 1, 0)                        \
-                     : fast_aligned(c, task, row, panel, bits, 0, 0, 0)
+    if (late) return fast_aligned(c, task, row, panel, bits, down, nearest, 1, NULL);          \
+    return down      ? fast_aligned(c, task, row, panel, bits, 1, nearest, 0, NULL)            \
+           : nearest ? fast_aligned(c, task, row, panel, bits, 0, 1, 0, NULL)                  \
+                     : fast_aligned(c, task, row, panel, bits, 0, 0, 0, NULL)
 
 /* One row, or TOGETHER by the first form. */
 static int fast(float *c, const struct task *task, const struct left *const *rows,
-                const struct right *panel, int form) {
+                const struct right *panel, int form, uint16_t *states) {
     const struct sum *sum = sum_of(task);
     const struct left *row = rows[0];
     const int down = sum->down, nearest = sum->nearest, late = sum->late;
@@ -243,15 +272,19 @@ static void multiply_rows(const struct task *task, const struct left *rows,
         count = form == 1 && is_near && m + 1 < last && is_in_reach(task, reaches[m + 1], reach, form) ? 2 : 1;
         const struct left *both[TOGETHER] = {rows + m * task->depth, rows + (m + count - 1) * task->depth};
         float results[TOGETHER][LANES];
-        const int again = !is_near || fast(results[0], task, both, panel, form);
+        uint16_t states[LANES] = {0};
+        for (int n = 0; n < width && sum_of(task)->random; n++)
+            states[n] = sum_first_state(task->seed, c + task->c_row[m] + columns[n] - task->c);
+        const int again = !is_near || fast(results[0], task, both, panel, form, states);
         for (int t = 0; t < count; t++) {
             float *result = results[t];
             int is_careful = again;
             /* Also where an FP32 sum outside the register has overflowed. */
             for (int n = 0; n < width && !is_careful; n++) is_careful = !sum_finite(result[n]);
-            if (is_careful)
-                for (int n = 0; n < width; n++) result[n] = careful(task, both[t], panel, n);
-            for (int n = 0; n < width; n++) c[task->c_row[m + t] + columns[n]] = result[n];
+            sum *row = c + task->c_row[m + t];
+            for (int n = 0; n < width && is_careful; n++)
+                result[n] = careful(task, both[t], panel, n, row + columns[n] - task->c);
+            for (int n = 0; n < width; n++) row[columns[n]] = result[n];
         }
     }
 }

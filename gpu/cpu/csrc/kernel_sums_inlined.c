@@ -128,14 +128,15 @@ static void add_row(float *result, const struct task *task, const struct left *r
     for (int n = 0; n < LANES; n++) result[n] = now[n].outer;
 }
 
-/* One output by the model of the sum. */
-static float modelled(const struct task *task, const struct left *row, const struct right *panel, int lane) {
+/* One output by the model of the sum, at that place of the result. */
+static float modelled(const struct task *task, const struct left *row, const struct right *panel, int lane,
+                      int64_t place) {
     const struct sum *sum = sum_of(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    struct running now = {.state = sum_first_state(task->seed, place)};
     float outer = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
-        struct running now;
         sum_clear(sum, &now, 0);
         for (int64_t k = from; k < last; k += sum->terms) {
             const int count = (int)min64(sum->terms, last - k);
@@ -167,8 +168,8 @@ static void multiply_panel(const struct task *task, const struct left *rows, con
         float result[LANES];
         if (!all) add_row(result, task, row, panel);
         for (int n = 0; n < width; n++) {
-            const float value = odd >> n & 1 ? modelled(task, row, panel, n) : result[n];
-            c[task->c_row[m] + columns[n]] = sum_plain(value);
+            float *to = c + task->c_row[m] + columns[n];
+            *to = sum_plain(odd >> n & 1 ? modelled(task, row, panel, n, to - task->c) : result[n]);
         }
     }
 }

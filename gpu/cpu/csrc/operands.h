@@ -28,6 +28,7 @@ struct task {
     const void *table;
     const uint16_t *entries;
     int64_t problems, rows, depth, columns;
+    uint64_t seed; /* of sums that are rounded by chance */
     int32_t fraction_bits, entry_bytes, threads;
 };
 

@@ -89,7 +89,7 @@ static inline void order_for_look_up(place *index) {
 /* Whether products are added one by one in FP32: to a register float(8,R), but R = 22 to nearest even. */
 static int is_scaled(const struct sum *sum) {
     const int is_single = sum->kind == SUM_FLOAT && sum->align < 0 && sum->terms == 1 && !sum->late;
-    return is_single && sum->exponent_bits == 8 && !(sum->nearest && sum->register_bits == 22);
+    return is_single && sum->exponent_bits == 8 && !sum->random && !(sum->nearest && sum->register_bits == 22);
 }
 
 static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
@@ -132,15 +132,15 @@ static int is_in_reach(const struct task *task, struct reach a, struct reach b, 
     return low >= -95 && high + bits + 4 <= 126 && b.low > FRACTION && b.high <= 251;
 }
 
-/* One output by the model of the sum. */
+/* One output by the model of the sum, at that place of the result. */
 static float careful(const struct task *task, const struct left *row, const struct right *panel,
-                     int lane) {
+                     int lane, int64_t place) {
     const struct sum *sum = sum_of(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
+    struct running now = {.state = sum_first_state(task->seed, place)};
     float outer = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t end = min64(from + chunk, depth);
-        struct running now;
         sum_clear(sum, &now, 0);
         for (int64_t k = from; k < end; k += sum->terms) {
             struct terms terms;

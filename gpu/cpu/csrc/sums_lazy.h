@@ -74,7 +74,7 @@ static __attribute__((noinline)) void add_lazy_lanes(struct block *block, int64_
     int is_odd = 0;
     for (; lanes; lanes &= lanes - 1) {
         const int n = __builtin_ctzll(lanes), exponent = raised[place_of(n)];
-        struct running now;
+        struct running now = {0};
         sum_clear(sum, &now, exponent == SPECIAL ? sum_float((uint32_t)held[n]) : 0);
         if (exponent != SPECIAL && exponent != EMPTY) {
             now.exponent = exponent - TWO_BIASES;
@@ -143,7 +143,7 @@ static void lazy_sums_of(const struct block *block, int64_t m, float *sums) {
     }
     for (uint64_t lanes = columns_of(far[0], far[1]); lanes; lanes &= lanes - 1) {
         const int n = __builtin_ctzll(lanes), exponent = raised[place_of(n)];
-        struct running now;
+        struct running now = {0};
         sum_clear(sum, &now, exponent == SPECIAL ? sum_float((uint32_t)held[n]) : 0);
         if (exponent != SPECIAL) now.held = sum_held(held[n], sum->width, 0), now.exponent = exponent - TWO_BIASES;
         sums[n] = sum_end(sum, &now);

@@ -51,7 +51,7 @@ struct way {
 static float add_by_model(const struct block *block, const code *row, int lane, float c) {
     const struct task *task = block->task;
     const struct sum *sum = sum_of(task);
-    struct running now;
+    struct running now = {0};
     sum_clear(sum, &now, c);
     for (int k = 0; k < block->count; k += sum->terms) {
         const int count = (int)min64(sum->terms, block->count - k);

@@ -24,12 +24,37 @@ static inline __attribute__((always_inline)) int round_all(float *restrict c,
     return beyond != 0;
 }
 
-/* A step begins: the exponent of c, 0 having none, and after `top` is known c in its units. */
-static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
-                                                                    const float *restrict c) {
+/* Doubles, exact or rounded to odd, rounded by chance to float(E, R), its subnormal numbers too, and generators
+ * moved on. Returns 1 if one is beyond the largest number, or no normal number of FP32, or 0. */
+static inline __attribute__((always_inline)) int round_by_chance(float *restrict c, const double *restrict exact,
+                                                                 uint16_t *restrict states,
+                                                                 const struct sum *sum) {
+    const int bits = sum->random, smallest = 2 - (1 << (sum->exponent_bits - 1));
+    const uint16_t chosen = (uint16_t)((1u << bits) - 1);
+    const double least = 0x1p-126, most = power_of_two(2 - smallest);
+    int beyond = 0;
     for (int n = 0; n < LANES; n++) {
-        const int field = sum_word(c[n]) >> 23 & 255;
-        top[n] = (int16_t)(field ? field - 127 : LOWEST);
+        const double x = exact[n], size = x < 0 ? -x : x;
+        uint64_t word;
+        memcpy(&word, &size, sizeof word);
+        const int64_t own = (int64_t)(word >> 52) - 1023, top = own > smallest ? own : smallest;
+        const int64_t place = top - sum->register_bits - bits;
+        const int64_t whole = (int64_t)(size * power_of_two(-place)) + (states[n] & chosen);
+        const double near = (double)(whole >> bits) * power_of_two(place + bits);
+        beyond |= (near >= most) | ((near != 0) & (near < least));
+        c[n] = (float)(x < 0 ? -near : near);
+        states[n] = sum_next_state(states[n]);
+    }
+    return beyond;
+}
+
+/* A step begins: the exponent of c, 0 having none and others at least `smallest`; after `top` is known c in its
+ * units. */
+static inline __attribute__((always_inline)) void exponents_of_sums(int16_t *restrict top,
+                                                                    const float *restrict c, int smallest) {
+    for (int n = 0; n < LANES; n++) {
+        const int field = sum_word(c[n]) >> 23 & 255, own = field - 127;
+        top[n] = (int16_t)(field ? (own > smallest ? own : smallest) : LOWEST);
     }
 }
 
@@ -94,6 +119,16 @@ static inline __attribute__((always_inline)) int close_step(float *restrict c,
         c[n] = sum_float(some ? word + ((uint32_t)unit << 23) : 0);
     }
     return beyond != 0;
+}
+
+/* The same of t 2^(top - align). */
+static inline __attribute__((always_inline)) int close_by_chance(float *restrict c, const int32_t *restrict t,
+                                                                 const int16_t *restrict top,
+                                                                 uint16_t *restrict states, const struct sum *sum) {
+    double total[LANES];
+    for (int n = 0; n < LANES; n++)
+        total[n] = t[n] * power_of_two((top[n] == LOWEST ? 0 : top[n]) - sum->align);
+    return round_by_chance(c, total, states, sum);
 }
 
 #endif

@@ -122,10 +122,10 @@ __device__ __forceinline__ void add_step(struct steps *registers, const Place &a
 __device__ __noinline__ float modelled(const GemmTask &task, const Code *a, const Code *b, const u16 *table) {
     const u32 chunk = recipe.chunk ? recipe.chunk : task.depth;
     const struct sum sum = recipe;
+    struct running now = {0};
     float outer = 0;
     for (u32 from = 0; from < task.depth; from += chunk) {
         const u32 end = min(from + chunk, task.depth);
-        struct running now;
         sum_clear(&sum, &now, 0);
         for (u32 k = from; k < end; k += TERMS) {
             const u32 count = min((u32)TERMS, end - k);

@@ -1,9 +1,10 @@
 // A sum in two's complement, normalised and rounded once to float(E, R).
 //
 // Its last bit has the weight 2^(largest - OFFSET - KEEP), where an exponent of the result is
-// written with its own bias. NEAREST = 0 rounds toward zero, 1 to nearest, ties to even. Results
-// below the smallest normal number are subnormal; beyond the largest number they are infinite.
-// With DEEP = 1 the whole sum may lie below the smallest normal number, and then moves right.
+// written with its own bias. NEAREST = 0 rounds toward zero, 1 to nearest, ties to even; RANDOM > 0
+// rounds up if that many of the bits that are cut off, and `chance`, carry. Results below the smallest
+// normal number are subnormal; beyond the largest number they are infinite. With DEEP = 1 the whole sum
+// may lie below the smallest normal number, and then moves right.
 module sum_round #(
     parameter W = 19,
     parameter KEEP = 13,
@@ -12,6 +13,8 @@ module sum_round #(
     parameter E = 8,
     parameter R = 13,
     parameter NEAREST = 0,
+    parameter RANDOM = 0,
+    parameter C = RANDOM > 0 ? RANDOM : 1,
     parameter DEEP = 0
 ) (
     input  [W-1:0] total,
@@ -19,6 +22,7 @@ module sum_round #(
     input          nan,
     input          plus,
     input          minus,
+    input  [C-1:0] chance,
     output [E+R:0] d
 );
   localparam S = W - 1;  // bits of the magnitude
@@ -60,7 +64,9 @@ module sum_round #(
   wire [R:0] kept = moved[S+1:S+1-R];
   wire half = moved[S-R];
   wire more = (|moved[S-R-1:0]) | gone;
-  wire up = (NEAREST != 0) & half & (kept[0] | more);
+  wire [2*S+C-1:0] fine = {below ? down : {size << shift, {S{1'b0}}}, {C{1'b0}}};
+  wire [C:0] risen = {1'b0, fine[2*S+C-R-2-:C]} + {1'b0, chance};
+  wire up = RANDOM != 0 ? risen[C] : (NEAREST != 0) & half & (kept[0] | more);
   wire [B-1:0] biased = stop ? {B{1'b0}} : left;
   wire [B+R-1:0] rounded = {biased, kept[R-1:0]} + {{(B + R - 1) {1'b0}}, up};
   wire overflow = rounded[B+R-1:R] >= (1 << E) - 1;

@@ -35,6 +35,10 @@ SUMS = (
     f"{FP4} sum dot(terms=2,acc=fixed(8,-3),overflow=saturate)",
     f"{FP4} sum dot(terms=2,acc=lazy(3,9),chunk=4)",
     pytest.param(f"{FP4} sum float(3,3,chunk=2)", marks=pytest.mark.slow),
+    f"{FP4} sum float(3,3,round=stochastic,random=4)",
+    pytest.param(
+        f"{FP4} sum float(3,3,chunk=2,round=stochastic,random=4)", marks=pytest.mark.slow
+    ),
     "exact(n=8) in int8 sum dot(terms=2,acc=int(20),overflow=saturate)",
     "exact(n=4) in int4(scale=block32) sum dot(terms=2,align=4,acc=float(3,3))",
 )

@@ -83,9 +83,19 @@ REAL = (
         "exact(n=8) in mxint8 sum dot(terms=32,align=exact,acc=float(8,23),carry=late,stages=1)",
         marks=pytest.mark.slow,
     ),
+    f"{FP4} float(2,2,round=stochastic,random=2)",
+    "exact(n=3) in float(3,2,product=wide) sum float(2,2,round=stochastic,random=9)",
+    "exact(n=4) in fp8_e4m3 sum dot(terms=4,align=13,acc=float(6,5),round=stochastic,stages=1)",
+    pytest.param(
+        f"{FP4} dot(terms=2,align=exact,acc=float(5,5),round=stochastic,random=5)",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param("exact(n=8) in bf16 sum float(8,23,round=stochastic)", marks=pytest.mark.slow),
     "exact(n=8) in int8 sum int(17,overflow=saturate)",
     "exact(n=8) in int8 sum dot(terms=4,acc=int(24))",
 )
+# Rounded by chance.
+RANDOM = f"{FP4} float(3,4,round=stochastic,random=6)"
 
 
 MX = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4_e2m1")
@@ -197,6 +207,8 @@ def test_sum_of_real_size_agrees(text: str) -> None:
     classes = {"exponent gaps", "sign patterns", "cancellations"}
     if " int8 " in text:
         classes = {"extremes"}
+    if "stochastic" in text:
+        classes |= {"states of the generator"}
     if "mxfp" in text:
         classes |= {"random elements and scales"}
     assert classes <= {c.name for c in report.coverage}
@@ -227,6 +239,10 @@ def test_preset_agrees(preset: str) -> None:
         (SMALL[11], ".largest(3'd4)", ".largest(3'd5)"),
         (SMALL[13], "added[4:0]", "added[5:1]"),
         (SMALL[0], "sign = plus | minus ? minus", "sign = plus | minus ? 1'b0"),
+        (RANDOM, "right ^ (right << 8)", "right ^ (right << 7)"),
+        (RANDOM, "state[5:0]", "{state[4:0], 1'b0}"),
+        (RANDOM, "RANDOM != 0 ? risen[C]", "RANDOM != 0 ? |risen[C:0]"),
+        (RANDOM, "fine[2*S+C-R-2-:C]", "fine[2*S+C-R-3-:C]"),
     ],
 )
 def test_wrong_verilog_is_told(text: str, before: str, after: str) -> None:

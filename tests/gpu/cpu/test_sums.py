@@ -79,6 +79,12 @@ FLOAT_SUMS = (
     "dot(terms=5,acc=lazy(20,40))",  # too wide for the vectors
     "fixed(40,-30)",
     "dot(terms=4,acc=fixed(20,-10),overflow=saturate)",
+    "float(8,7,round=stochastic,random=8)",
+    "float(6,5,round=stochastic,random=13,chunk=16)",
+    "float(3,2,round=stochastic)",  # with subnormal sums
+    "dot(terms=16,align=13,round=stochastic)",
+    "dot(terms=5,align=20,cut=down,acc=float(4,6),round=stochastic,random=3)",
+    "dot(terms=3,align=exact,acc=float(6,9),round=stochastic)",  # too wide for the vectors
 )
 INT_SUMS = (
     "int(24)",
@@ -157,6 +163,11 @@ MAKERS: dict[str, Operands] = {
 ROWS, DEPTH, COLUMNS = 5, 37, 67  # more than a tile of rows and a register of columns
 
 
+def seed_of(text: str) -> int | None:
+    """Any, of a sum that takes one."""
+    return 0xFEDC_BA98_7654_3210 if parse_sum(text).is_random else None
+
+
 def assert_gemm(kernel: Kernel, text: str, make: Operands, names: tuple[str, ...]) -> None:
     for number, name in enumerate(names):
         number_format = parse_format(name)
@@ -164,10 +175,11 @@ def assert_gemm(kernel: Kernel, text: str, make: Operands, names: tuple[str, ...
         multiplication, swap = known(text, name), number % 2 == 1
         a = make(ROWS * DEPTH, number_format, 1).reshape(1, ROWS, DEPTH)
         b = make(DEPTH * COLUMNS, number_format, 2).reshape(1, DEPTH, COLUMNS)
-        expected = reference.gemm_reference(a, b, multiplication, swap)
-        assert_same_bits(cpu_ops.gemm_cpu(kernel, a, b, multiplication, swap), expected)
+        call = multiplication, swap, seed_of(text)
+        expected = reference.gemm_reference(a, b, *call)
+        assert_same_bits(cpu_ops.gemm_cpu(kernel, a, b, *call), expected)
         turned = a.mT.contiguous().mT
-        assert_same_bits(cpu_ops.gemm_cpu(kernel, turned, b, multiplication, swap), expected)
+        assert_same_bits(cpu_ops.gemm_cpu(kernel, turned, b, *call), expected)
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -324,6 +336,7 @@ WINDOWS = {
     "larger than its kernel": Window((4, 3), (0, 1), (1, 1), 2),
 }
 CONV_SUMS = (
+    "float(6,5,round=stochastic)",
     "dot(terms=4,align=13)",
     "dot(terms=3,align=9,cut=down,chunk=6)",
     "float(6,9,chunk=5)",
@@ -349,7 +362,7 @@ def test_convolutions(text: str, window: Window, kernel: Kernel) -> None:
     }
     for name, (first, second) in calls.items():
         for swap in (False, True):
-            pair = first, second, multiplication, swap, shape
+            pair = first, second, multiplication, swap, shape, seed_of(text)
             found = cpu_ops.OPERATORS[name](kernel, *pair)  # type: ignore[index]
             expected = reference.OPERATORS[name](*pair)  # type: ignore[index]
             assert_same_bits(found, expected)
@@ -371,7 +384,11 @@ def test_steps_of_an_input_gradient_are_of_the_taps_that_a_pixel_meets() -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["hopper_fp8", "deepseek", "lazy(10,24)", "float(8,7)", "fixed(40,-20)"]
+    "text",
+    [
+        *("hopper_fp8", "deepseek", "lazy(10,24)", "float(8,7)", "fixed(40,-20)"),
+        "float(6,5,round=stochastic)",
+    ],
 )
 def test_threads_change_no_bit(text: str) -> None:
     number_format = parse_format("float(8,3)")
@@ -382,7 +399,7 @@ def test_threads_change_no_bit(text: str) -> None:
         found = []
         for count in (1, 2, 3):
             with torch_threads(count):
-                found.append(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False))
+                found.append(cpu_ops.gemm_cpu(SUMS, a, b, multiplication, False, seed_of(text)))
         assert_same_bits(found[1], found[0])
         assert_same_bits(found[2], found[0])
 

@@ -37,6 +37,8 @@ SUMS = (
     "float(5,10,round=rz,chunk=5)",
     "dot(terms=4,acc=lazy(10,24))",
     "fixed(40,-20)",
+    "float(6,9,round=stochastic,random=13)",
+    "dot(terms=4,align=20,round=stochastic)",
 )
 
 
@@ -64,9 +66,10 @@ def test_gemm(
     a = make(2 * 21, unit.format, 1).reshape(1, 2, 21)
     b = make(21 * 17, unit.format, 2).reshape(1, 21, 17)
     for number, text in enumerate(SUMS):
-        multiplication, swap = handle(unit, parse_sum(text)), number % 2 == 1
-        found = cpu_ops.gemm_cpu(INLINED_SUMS, a, b, multiplication, swap)
-        assert_same_bits(found, reference.gemm_reference(a, b, multiplication, swap))
+        total = parse_sum(text)
+        call = handle(unit, total), number % 2 == 1, 3 if total.is_random else None
+        found = cpu_ops.gemm_cpu(INLINED_SUMS, a, b, *call)
+        assert_same_bits(found, reference.gemm_reference(a, b, *call))
 
 
 def test_convolutions() -> None:

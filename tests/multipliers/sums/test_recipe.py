@@ -39,6 +39,10 @@ TEXTS = {
     "dot(terms=16,acc=int(24),overflow=saturate)": Sum(IntRegister(24, "saturate"), 16),
     "hopper_fp8": Sum(FP8, 32, 13),
     "hopper_fp8(chunk=128,round=rne)": Sum(FP8, 32, 13, rounding="rne", chunk=128),
+    "float(6,5,round=stochastic)": Sum(FloatRegister(6, 5), rounding="stochastic", random=16),
+    "hopper_fp8(round=stochastic,random=9,chunk=64)": Sum(
+        FP8, 32, 13, rounding="stochastic", random=9, chunk=64
+    ),
 }
 
 
@@ -86,9 +90,13 @@ REFUSED = {
     "hopper(order=k)": "leave order out",
     "dot(terms=4,cut=up)": "zero or down",
     "dot(terms=4,carry=never)": "with or late",
-    "dot(terms=4,round=up)": "rz or rne",
-    "float(8,7,round=stochastic)": "round operands: bf16(round=stochastic)",
-    "hopper(round=stochastic)": "operators take no seed",
+    "dot(terms=4,round=up)": "rz or rne or stochastic",
+    "float(8,7,round=stochastic,random=17)": "1..16",
+    "float(8,7,round=stochastic,random=0)": "1..16",
+    "float(8,7,random=4)": "leave random out",
+    "lazy(10,24,round=stochastic)": "choose rz or rne",
+    "fixed(44,-20,round=stochastic)": "choose rz or rne",
+    "blackwell_fp8(round=stochastic)": "choose rz or rne",
     "dot(terms=4,acc=flat(8,3))": "did you mean 'float'",
     "dot(terms=4,acc=float(8))": "written float(E,R)",
     "dot(terms=16,align=13,acc=float(8,14))": "no more than 13 bits",

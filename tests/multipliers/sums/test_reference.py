@@ -32,9 +32,10 @@ def test_sum_is_the_one_stated(text: str, add: Add) -> None:
     for seed, (spread, depth, specials) in enumerate(KINDS):
         a, b = (words(seed + x, (25, depth), spread, specials=specials) for x in (10, 20))
         c = words(seed, (25,), spread, specials=specials).view(np.float32)
-        found = add(total, exact_terms(a, b), c)
+        states = np.random.default_rng(seed).integers(1, 1 << 16, 25, np.uint16)
+        found = add(total, exact_terms(a, b), c, states)
         with np.errstate(all="ignore"):
-            rows = zip(a.view(np.float32), b.view(np.float32), c, strict=True)
+            rows = zip(a.view(np.float32), b.view(np.float32), c, states.tolist(), strict=True)
             expected = np.array([stated(total, *row) for row in rows], np.float32)
         np.testing.assert_array_equal(found, expected)
 
@@ -47,7 +48,10 @@ def test_c_model_has_bits_of_reference(text: str) -> None:
     for seed, (spread, depth, specials) in enumerate(KINDS):
         a, b = (words(seed + x, (400, depth), spread, specials=specials) for x in (30, 40))
         terms = exact_terms(a, b)
-        found, expected = (add(total, terms).view(np.uint32) for add in (sum_model, add_up))
+        states = np.random.default_rng(seed).integers(0, 1 << 16, 400, np.uint16)
+        found, expected = (
+            add(total, terms, states=states).view(np.uint32) for add in (sum_model, add_up)
+        )
         np.testing.assert_array_equal(found, expected)
 
 
