@@ -16,9 +16,9 @@ int8 codes and gives int32 sums modulo 2^32, exact up to K = 65,536; MXINT8 take
 those. Zeros that pad an image are operands like others. Tensors may have any strides; results are
 contiguous. Products are bit-equal on all devices. FP32 sums start at +0, their order is free but
 fixed for a given shape, device and number of threads; those of formats with sum=bf16 or sum=fp16
-are added in the order of k, as `axdse.gpu.reference` has it, and rounded after each addition. A sum
-that is rounded by chance takes `seed`, an int64 tensor of one number, none being 0: the same seed
-gives the same bits everywhere. What does not fit raises an AxdseError.
+are added in the order of k, as `axdse.gpu.reference` has it, and rounded after each addition. A
+sum that is rounded by chance takes `seed`, an int64 tensor of one number, none being 0: the same
+seed gives the same bits everywhere. What does not fit raises an AxdseError.
 """
 
 from collections.abc import Callable

@@ -34,6 +34,9 @@ def _check_feeds_integers(number_format: IntFormat, total: Sum) -> None:
     if number_format.is_mx:
         if not isinstance(held, FloatRegister):
             raise AxdseError(of_blocks(number_format), f"sum {total.name}", "choose such a sum")
+        if total.is_random:
+            rule = "round=stochastic is of sums of float products"
+            raise AxdseError(rule, f"{number_format.name} sum {total.name}", "choose rz or rne")
         return
     if number_format.second or number_format.has_zero_points:
         rule = "of integers, those of intN alone have sums by a recipe; others add in int32"

@@ -149,22 +149,57 @@ static inline __attribute__((always_inline)) int fast_exact(float *restrict resu
     return 0;
 }
 
-/* Products added exactly, one by one, and rounded by chance. */
+/* One product to each of c in FP32, cut toward zero, whose next bits decide. Returns 1 if one is no normal number
+ * of the register. */
+static inline __attribute__((always_inline)) int add_by_chance(float *restrict c, const struct left *x,
+                                                               const struct right *y, const uint16_t *table,
+                                                               int bits, uint16_t *restrict states,
+                                                               const struct sum *sum) {
+    uint16_t found[LANES];
+    look_up(found, table + x->at, y->index, bits);
+    const int bias = (1 << (sum->exponent_bits - 1)) - 1, low = 23 - sum->register_bits - sum->random;
+    const uint32_t cut = ~0u << low, keep = ~0u << (23 - sum->register_bits), chosen = (1u << sum->random) - 1;
+    const uint32_t least = (uint32_t)(128 - bias) << 23, most = (uint32_t)(128 + bias) << 23;
+    const float scale = sum_float((uint32_t)(x->code & 0xff80) << 16);
+    uint32_t beyond = 0;
+    for (int n = 0; n < LANES; n++) {
+        const float p = (float)found[n] * y->scale[n] * scale, s = c[n] + p; /* products are exact */
+        const float part = s - c[n], lost = (c[n] - (s - part)) + (p - part);
+        const uint32_t is_lost = lost != 0, near = sum_word(s), inward = (sum_word(lost) ^ near) >> 31;
+        const uint32_t word = near - (is_lost & inward), size = word & 0x7fffffff;
+        const uint32_t risen = ((word & cut) + ((states[n] & chosen) << low)) & keep;
+        beyond |= ((size != 0) & (size < least)) | ((risen & 0x7fffffff) >= most);
+        c[n] = sum_float(risen);
+        states[n] = sum_next_state(states[n]);
+    }
+    return beyond != 0;
+}
+
+/* Products added exactly, one by one, and rounded by chance, of two rows; in FP32, or `wide` in FP64. */
 static inline __attribute__((always_inline)) int fast_by_chance(float *restrict result, const struct task *task,
-                                                                const struct left *row, const struct right *panel,
-                                                                int bits, uint16_t *states) {
+                                                                const struct left *const *rows,
+                                                                const struct right *panel, int bits,
+                                                                uint16_t (*states)[LANES], int wide) {
     const struct sum *sum = sum_of(task);
     const uint16_t *table = looked_table(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
-    float c[LANES] = {0}, outer[LANES] = {0};
+    float c[TOGETHER][LANES] = {0}, outer[TOGETHER][LANES] = {0};
     int over = 0;
     for (int64_t from = 0; from < depth; from += chunk) {
-        for (int64_t k = from; k < min64(from + chunk, depth); k++) {
-            double exact[LANES];
-            added_to_odd(exact, c, row + k, panel + k, table, bits);
-            over |= round_by_chance(c, exact, states, sum);
-        }
-        for (int n = 0; n < LANES && sum->chunk; n++) outer[n] += c[n], c[n] = 0;
+        const int64_t last = min64(from + chunk, depth);
+        for (int64_t k = from; k < last; k++)
+#pragma GCC unroll 2
+            for (int t = 0; t < TOGETHER; t++) {
+                double exact[LANES];
+                if (!wide) {
+                    over |= add_by_chance(c[t], rows[t] + k, panel + k, table, bits, states[t], sum);
+                    continue;
+                }
+                added_to_odd(exact, c[t], rows[t] + k, panel + k, table, bits);
+                over |= round_by_chance(c[t], exact, states[t], sum);
+            }
+        for (int t = 0; t < TOGETHER && sum->chunk; t++)
+            for (int n = 0; n < LANES; n++) outer[t][n] += c[t][n], c[t][n] = 0;
     }
     memcpy(result, sum->chunk ? outer : c, sizeof c);
     return over;
@@ -217,30 +252,29 @@ static inline __attribute__((always_inline)) int fast_lazy(float *restrict resul
     return over;
 }
 
-/* Which of them computes a sum, as a number; 0: none. By chance: 4 and 5. */
+/* Which of them computes a sum. */
 static int form_of(const struct sum *sum) {
 #ifdef AXDSE_CAREFUL
     (void)sum;
-    return 0;
+    return BY_MODEL;
 #else
-    if (sum->random && sum->align < 0) return sum->terms == 1 ? 4 : 0;
-    if (sum->random) return sum->align <= 28 ? 5 : 0;
-    const int is_float = sum->kind == SUM_FLOAT && sum->exponent_bits == 8;
-    if (is_float && sum->align < 0 && sum->terms == 1 && !sum->late) return 1;
+    const int is_float = sum->kind == SUM_FLOAT && (sum->exponent_bits == 8 || sum->random);
+    if (is_float && is_single(sum)) return !sum->random ? ONE_BY_ONE : is_scaled(sum) ? ONE_BY_CHANCE : WIDE_BY_CHANCE;
     if (is_float && sum->align >= 0 && sum->align <= 28 && (!sum->late || sum->register_bits == 23))
-        return 2;
-    if (sum->kind == SUM_LAZY && sum->width <= 30) return 3; /* so align <= 27 */
-    return 0;
+        return sum->random ? ALIGNED_BY_CHANCE : ALIGNED;
+    if (sum->kind == SUM_LAZY && sum->width <= 30) return LAZY; /* so align <= 27 */
+    return BY_MODEL;
 #endif
 }
 
 #define FORMS(bits)                                                                            \
-    if (form == 4) return fast_by_chance(c, task, row, panel, bits, states);                   \
-    if (form == 5)                                                                             \
-        return down ? fast_aligned(c, task, row, panel, bits, 1, 0, 0, states)                 \
-                    : fast_aligned(c, task, row, panel, bits, 0, 0, 0, states);                \
-    if (form == 1) return fast_exact(c, task, rows, panel, bits, 1);                           \
-    if (form == 3)                                                                             \
+    if (form == ONE_BY_CHANCE) return fast_by_chance(c, task, rows, panel, bits, states, 0);   \
+    if (form == WIDE_BY_CHANCE) return fast_by_chance(c, task, rows, panel, bits, states, 1);  \
+    if (form == ALIGNED_BY_CHANCE)                                                             \
+        return down ? fast_aligned(c, task, row, panel, bits, 1, 0, 0, states[0])              \
+                    : fast_aligned(c, task, row, panel, bits, 0, 0, 0, states[0]);             \
+    if (form == ONE_BY_ONE) return fast_exact(c, task, rows, panel, bits, 1);                           \
+    if (form == LAZY)                                                                          \
         return down ? fast_lazy(c, task, row, panel, bits, 1, nearest)                         \
                     : fast_lazy(c, task, row, panel, bits, 0, nearest);                        \
     if (late) return fast_aligned(c, task, row, panel, bits, down, nearest, 1, NULL);          \
@@ -250,11 +284,11 @@ static int form_of(const struct sum *sum) {
 
 /* One row, or TOGETHER by the first form. */
 static int fast(float *c, const struct task *task, const struct left *const *rows,
-                const struct right *panel, int form, uint16_t *states) {
+                const struct right *panel, int form, uint16_t (*states)[LANES]) {
     const struct sum *sum = sum_of(task);
     const struct left *row = rows[0];
     const int down = sum->down, nearest = sum->nearest, late = sum->late;
-    if (form == 1 && !nearest) return fast_cut(c, task, rows, panel);
+    if (form == ONE_BY_ONE && !nearest) return fast_cut(c, task, rows, panel);
     if (task->fraction_bits <= FEW_BITS) {
         FORMS(FEW_BITS);
     }
@@ -266,15 +300,18 @@ static void multiply_rows(const struct task *task, const struct left *rows,
                           const struct reach *reaches, const struct right *panel,
                           struct reach reach, sum *c, const int64_t *columns, int width,
                           int64_t first, int64_t last) {
-    const int form = form_of(sum_of(task));
+    const int form = form_of(sum_of(task)), random = sum_of(task)->random;
+    const int pairs = form == ONE_BY_ONE || form == ONE_BY_CHANCE || form == WIDE_BY_CHANCE;
     for (int64_t m = first, count; m < last; m += count) {
         const int is_near = form && is_in_reach(task, reaches[m], reach, form);
-        count = form == 1 && is_near && m + 1 < last && is_in_reach(task, reaches[m + 1], reach, form) ? 2 : 1;
+        const int is_next = pairs && is_near && m + 1 < last && is_in_reach(task, reaches[m + 1], reach, form);
+        count = is_next ? 2 : 1;
         const struct left *both[TOGETHER] = {rows + m * task->depth, rows + (m + count - 1) * task->depth};
         float results[TOGETHER][LANES];
-        uint16_t states[LANES] = {0};
-        for (int n = 0; n < width && sum_of(task)->random; n++)
-            states[n] = sum_first_state(task->seed, c + task->c_row[m] + columns[n] - task->c);
+        uint16_t states[TOGETHER][LANES] = {0};
+        for (int t = 0; t < count && random; t++)
+            for (int n = 0; n < width; n++)
+                states[t][n] = sum_first_state(task->seed, c + task->c_row[m + t] + columns[n] - task->c);
         const int again = !is_near || fast(results[0], task, both, panel, form, states);
         for (int t = 0; t < count; t++) {
             float *result = results[t];

@@ -119,7 +119,7 @@ void add_row(float *result, const struct task *task, const code *row, const stru
         const int64_t last = min64(from + chunk, depth);
         float c[LANES] = {0};
         struct steps now[LANES];
-        struct running any[LANES];
+        struct running any[LANES] = {0};
         for (int n = 0; n < LANES; n++) steps_clear(now + n), sum_clear(sum, any + n, 0);
         for (int64_t k = from; k < last; k += head->terms) {
             int32_t total[LANES], exponents[LANES];

@@ -29,6 +29,9 @@ enum {
     FEW_BITS = AXDSE_SHUFFLES ? 4 : 5, /* of a table row in one register */
 };
 
+/* How kernel_sums.c adds. */
+enum { BY_MODEL, ONE_BY_ONE, ALIGNED, LAZY, ONE_BY_CHANCE, WIDE_BY_CHANCE, ALIGNED_BY_CHANCE };
+
 /* What k of a row of a is: exponent, place of its table row, sign as a mask. */
 struct left {
     int16_t exponent;
@@ -86,10 +89,15 @@ static inline void order_for_look_up(place *index) {
 #endif
 }
 
-/* Whether products are added one by one in FP32: to a register float(8,R), but R = 22 to nearest even. */
+static inline int is_single(const struct sum *sum) {
+    return sum->kind == SUM_FLOAT && sum->align < 0 && sum->terms == 1 && !sum->late;
+}
+
+/* Whether products are added one by one in FP32: to a register float(8,R), but R = 22 to nearest even, or by
+ * chance to one that FP32 has the random bits of. */
 static int is_scaled(const struct sum *sum) {
-    const int is_single = sum->kind == SUM_FLOAT && sum->align < 0 && sum->terms == 1 && !sum->late;
-    return is_single && sum->exponent_bits == 8 && !sum->random && !(sum->nearest && sum->register_bits == 22);
+    if (sum->random) return is_single(sum) && sum->register_bits + sum->random <= 23;
+    return is_single(sum) && sum->exponent_bits == 8 && !(sum->nearest && sum->register_bits == 22);
 }
 
 static struct reach pack_columns(struct right *panel, const struct task *task, const code *b,
@@ -121,14 +129,14 @@ static struct reach pack_columns(struct right *panel, const struct task *task, c
     return (struct reach){low, high};
 }
 
-/* Whether all operands are finite and, for sums in FP32 itself (form 1), neither a product nor a
+/* Whether all operands are finite and, for sums in FP32 itself, neither a product nor a
  * sum leaves its normal numbers, nor a significand times the scale of b: sums are multiples of the
  * smallest unit of a term, and grow by at most twice a term. The other forms find out by themselves. */
 static int is_in_reach(const struct task *task, struct reach a, struct reach b, int form) {
     if (a.high == 255 || b.high == 255) return 0;
     const int low = a.low + b.low - 254, high = a.high + b.high - 254;
     const int bits = 64 - __builtin_clzll((uint64_t)task->depth);
-    if (form != 1 || !a.high || !b.high) return 1;
+    if ((form != ONE_BY_ONE && form != ONE_BY_CHANCE) || !a.high || !b.high) return 1;
     return low >= -95 && high + bits + 4 <= 126 && b.low > FRACTION && b.high <= 251;
 }
 
