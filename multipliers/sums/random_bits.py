@@ -27,7 +27,7 @@ def first_states(seed: int, places: np.ndarray) -> np.ndarray:
         mixed = (mixed ^ mixed >> np.uint64(30)) * _FIRST
         mixed = (mixed ^ mixed >> np.uint64(27)) * _SECOND
     state = (mixed ^ mixed >> np.uint64(31)) >> np.uint64(64 - STATE_BITS)
-    return np.maximum(state, 1).astype(np.uint16)
+    return np.asarray(np.maximum(state, 1).astype(np.uint16))
 
 
 def next_states(states: np.ndarray) -> np.ndarray:
