@@ -26,6 +26,7 @@ _STDINT_H = (
     "#include <stdint.h>\n",
     """#ifdef __CUDACC_RTC__
 typedef int int32_t;
+typedef unsigned short uint16_t;
 typedef unsigned int uint32_t;
 typedef long long int64_t;
 typedef unsigned long long uint64_t;
