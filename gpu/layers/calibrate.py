@@ -69,6 +69,8 @@ def calibrate(model: nn.Module, run: Callable[[], object]) -> tuple[str, ...]:
 
 def _is_scaled(product: Product) -> bool:
     form: Format | None = product.call.format
-    if form is None or isinstance(form, IntFormat):
-        return form is not None
+    if form is None or form.is_mx:
+        return False  # blocks lie within an example
+    if isinstance(form, IntFormat):
+        return True
     return form.exponent_bits < 8 and form.scale == "tensor"

@@ -90,8 +90,20 @@ def test_layers_that_cannot_be_calibrated_are_named() -> None:
     assert calibrate(model, lambda: model(torch.ones(2, 3, 4))) == ("gru",)
 
 
-def test_formats_without_scales_need_none() -> None:
-    model = convert(network(), "exact(n=8) in bf16").model
-    before = [module.products for module in model if hasattr(module, "products")]
-    assert calibrate(model, lambda: model(images())) == ()
-    assert before == [module.products for module in model if hasattr(module, "products")]
+@pytest.mark.parametrize("design", ["exact(n=8) in bf16", "exact(n=8) in mxint8"])
+def test_formats_without_scales_of_tensors_need_none(design: str) -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = nn.GRU(32, 32)
+            self.fc = nn.Linear(32, 32)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.fc(self.gru(x)[0])
+            return y
+
+    model = convert(Model(), design).model
+    before = [module.products for module in model.modules() if hasattr(module, "products")]
+    assert len(before) == 2
+    assert calibrate(model, lambda: model(torch.ones(2, 3, 32))) == ()
+    assert before == [module.products for module in model.modules() if hasattr(module, "products")]
