@@ -282,8 +282,15 @@ def _completed(data: dict[str, Any], workload: Workload) -> dict[str, Any]:
 
 def dump_config(config: SearchConfig) -> str:
     """Canonical YAML, which `parse_config` reads back to an equal object."""
-    data = TypeAdapter(SearchConfig).dump_python(config, mode="json", exclude_none=True)
-    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None)
+    return yaml.safe_dump(as_written(config), sort_keys=False, default_flow_style=None)
+
+
+def as_written(config: SearchConfig) -> dict[str, Any]:
+    """What the keys of `dump_config` say: keys of a user's file, for messages and files alone."""
+    written: dict[str, Any] = TypeAdapter(SearchConfig).dump_python(
+        config, mode="json", exclude_none=True
+    )
+    return written
 
 
 def _canonical(config: SearchConfig) -> SearchConfig:

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.config import SearchConfig, as_written
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.training.device import device_of
 from axdse.dse.training.task import make
@@ -88,9 +88,10 @@ def open_run(
     for field in dataclasses.fields(SearchConfig):
         before, now = getattr(run.config, field.name), getattr(config, field.name)
         if before != now and field.name not in RESUMABLE:
+            texts = (as_written(each).get(field.name) for each in (run.config, config))
             raise AxdseError(
                 f"a resumed search keeps its configuration ({path / 'config.yaml'})",
-                f"{field.name} was {before}, is now {now}",
+                "{} was {}, is now {}".format(field.name, *texts),
                 "give the same configuration and --seed, or start another run",
             )
     run.save_config(config)

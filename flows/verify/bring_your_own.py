@@ -21,7 +21,7 @@ from axdse.flows.verify.c_source import CType, Prototype, find_prototype, publis
 from axdse.flows.verify.controls import control_text, other_levels, pipeline_of
 from axdse.flows.verify.module_ports import Module, ModulePort, Parameters, read_modules
 from axdse.flows.verify.netlist_files import all_as_verilog, as_verilog
-from axdse.flows.verify.pins import UNPINNED, Pins
+from axdse.flows.verify.pins import UNPINNED, Pins, options_of
 from axdse.flows.verify.wrapper import bundled, pinned
 from axdse.flows.verilog.sources import Source, gather
 from axdse.multipliers.designs.c_call import OPERANDS
@@ -53,6 +53,7 @@ class Design:
             right with those that their names suggest.
         assumed: what was taken for granted of the kind.
         order: of the operands, where it is pinned.
+        options: what is pinned, as `axdse verify` takes it.
     """
 
     readings: tuple[Multiplier, ...]
@@ -62,6 +63,7 @@ class Design:
     levels: tuple[Pipeline, ...] = ()
     assumed: str = ""
     order: Order | None = None
+    options: str = ""
 
     @property
     def multiplier(self) -> Multiplier:
@@ -204,7 +206,14 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
     widest = max(module.widest_net for module in used)
     assumed = "; ".join(filter(None, (told, assumed)))
     return Design(
-        readings, device, prototype, widest, other_levels(pipeline, pins), assumed, pins.order
+        readings,
+        device,
+        prototype,
+        widest,
+        other_levels(pipeline, pins),
+        assumed,
+        pins.order,
+        options_of(pins),
     )
 
 

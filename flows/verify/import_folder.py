@@ -280,7 +280,7 @@ def _imported(pair: Pair, design: Design, verdict: RtlReport | AxdseError) -> Im
             pair,
             design.multiplier,
             verdict,
-            f"{differ} differ; 'axdse verify {model}--rtl {pair.rtl}' shows where",
+            f"{differ} differ; 'axdse verify {model}--rtl {pair.rtl}{design.options}' shows where",
         )
     multiplier = read_as(design.readings, verdict)
     for pipeline in design.levels:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,6 +66,30 @@ class Pins:
 
 
 UNPINNED = Pins()
+# The options of fields that are several values.
+_SEVERAL = {
+    "arguments": "argument",
+    "parameters": "parameter",
+    "ties": "tie",
+    "ignored": "ignore",
+}
+
+
+def options_of(pins: Pins) -> str:
+    """Pins as options of `axdse verify`, each with a blank before."""
+    found = list[str]()
+    for field in fields(Pins):
+        value = getattr(pins, field.name)
+        if value == getattr(UNPINNED, field.name):
+            continue
+        if field.name == "signed":
+            found.append("--signed" if value[0] else "--unsigned")
+        elif field.name in _SEVERAL:
+            words = (each if isinstance(each, str) else "{}={}".format(*each) for each in value)
+            found += (f"--{_SEVERAL[field.name]} {word}" for word in words)
+        else:
+            found.append(f"--{field.name.replace('_', '-')} {value}")
+    return "".join(f" {each}" for each in found)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))

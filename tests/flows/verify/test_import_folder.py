@@ -281,6 +281,9 @@ def test_what_a_yaml_file_beside_a_design_says_is_heard(tmp_path: Path) -> None:
     (item,) = import_pairs(find_pairs(tmp_path))
     assert item.multiplier is not None
     assert (item.reason, item.multiplier.a_bits) == ("", 3)
+    (tmp_path / "mul.yaml").write_text(said.replace("t: 0", "t: 1"))
+    (item,) = import_pairs(find_pairs(tmp_path))
+    assert "--function f --argument t=1 --parameter N=3 --tie m=1' shows where" in item.reason
     (tmp_path / "mul.yaml").write_text("functoin: f\n")
     (item,) = import_pairs(find_pairs(tmp_path))
     assert "unknown key in mul.yaml: functoin; did you mean 'function'?" in item.reason
