@@ -240,7 +240,7 @@ def _grid(specs: tuple[str, ...], bits: int | None) -> list[Multiplier]:
     if specs:
         raise AxdseError("--all takes no SPEC", " ".join(specs), "drop one of them")
     widths = {bits} if bits else set(range(GRID_BITS + 1))
-    chosen = [m for m in catalog_in_use().grid() if m.operand_bits in widths]
+    chosen = [m for m in catalog_in_use().grid() if max(m.a_bits, m.b_bits) in widths]
     if not chosen:
         raise AxdseError("--bits is the width of some core", bits, "see 'axdse list'")
     return chosen

@@ -172,7 +172,7 @@ class Space:
     def _grid(self, family: Family, number_format: Format) -> Iterator[Multiplier]:
         wide = isinstance(number_format, FloatFormat) and number_format.product == "wide"
         floats = isinstance(number_format, FloatFormat)
-        if family.kind == "bits":
+        if family.kind == "bits" or family.unsigned_operand:
             return
         if (family.kind == "significand" and (wide or not floats)) or (family.signed and floats):
             return
@@ -183,7 +183,8 @@ class Space:
                 for name, value in multiplier.values
                 for low, high in [ranges.get(name, (value, value))]
             )
-            if multiplier.operand_bits == _operand_bits(family, number_format) and all(inside):
+            wanted = _operand_bits(family, number_format)
+            if (multiplier.a_bits, multiplier.b_bits) == (wanted, wanted) and all(inside):
                 yield multiplier
 
     def _limits(self, family: Family, parameter: str, earlier: dict[str, int]) -> tuple[int, int]:

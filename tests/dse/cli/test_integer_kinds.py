@@ -40,6 +40,7 @@ def test_a_design_of_two_kinds_of_operands_is_trained_and_costed(
     if kind == "int8xint4":
         assert run([*catalog, "cost", "two", "--mac", "--format", kind]) == 2
         assert "operands of a MAC are of one width" in capsys.readouterr().err
+        assert run([*catalog, "cost", "--all", "--bits", "2", "--fast"]) == 0
 
 
 @pytest.mark.parametrize(

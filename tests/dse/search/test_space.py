@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
@@ -11,6 +12,7 @@ from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.space import Space, space_of
 from axdse.multipliers.designs.catalog import full_catalog
 from axdse.multipliers.designs.design_point import Mac
+from axdse.multipliers.designs.family import Family
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 
@@ -56,6 +58,18 @@ def test_significand_families_serve_narrow_floats_only(everything: Space) -> Non
     assert all(
         isinstance(m.format, FloatFormat) and m.format.product == "narrow" for m in significand
     )
+
+
+@pytest.mark.parametrize(
+    "kind", [{"width": 8, "width_b": 4}, {"width": 8, "signed": True, "unsigned_operand": "a"}]
+)
+def test_cores_of_two_kinds_of_operands_serve_no_format_of_a_search(
+    kind: dict[str, object], everything: Space
+) -> None:
+    file = Path("none")
+    two = Family("two", "own", "integer", model=file, rtl=file, parameters={}, **kind)
+    space = replace(everything, families=(two, *everything.families))
+    assert list(space.macs()) == list(everything.macs())
 
 
 def test_a_table_alone_has_no_cost_to_trade_for(tiny_config: Make) -> None:
