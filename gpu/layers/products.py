@@ -55,8 +55,9 @@ def calls_of(products: LayerProducts) -> Calls:
 
 def seeds_of(calls: Calls) -> tuple[Tensor | None, ...]:
     """Of each product an int64 from torch's generator, if its sum is rounded by chance."""
+    made = calls.forward, calls.input_gradient, calls.weight_gradient
     return tuple(
-        torch.randint(1 << 62, (), device="cpu") if call.random else None for call in calls
+        torch.randint(1 << 62, (), device="cpu") if call.random else None for call in made
     )
 
 
