@@ -129,3 +129,13 @@ def test_every_format_and_kind_of_layer_compiles_whole(name: str) -> None:
         gradients.append([p.grad for p in model.parameters()])
     for actual, expected in zip(*gradients, strict=True):
         assert torch.allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_is_exported_to_the_same_outputs() -> None:
+    """Of inference; in this process, whose multiplication the operators are given."""
+    model = approximate(
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3)), "scramble", TABLE
+    )
+    images = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    exported = torch.export.export(model.eval(), (images,), strict=False)
+    assert torch.equal(exported.module()(images), model(images))
