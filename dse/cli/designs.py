@@ -202,7 +202,7 @@ def import_designs(
     remarks: dict[str, list[str]] = {}
     for item in imported:
         for remark in _remarks(item):
-            remarks.setdefault(remark, []).append(item.pair.name)
+            remarks.setdefault(remark, []).append(item.name)
     for remark, names in remarks.items():
         others = f" and {len(names) - FEW_NAMES} others" if len(names) > FEW_NAMES else ""
         say(f"{', '.join(names[:FEW_NAMES])}{others}: {remark}")
@@ -221,13 +221,13 @@ def _remarks(item: Imported) -> list[str]:
     if item.multiplier and not item.reason:
         found += item.tables
         found += reading_notes(item.report) if item.report else []
-        name = item.multiplier.family.name
         plain = plain_name(item.pair.name)
-        if name == own_name(plain) != plain:
-            found.append(f"called {name}, as a built-in family has that name")
-        elif name != item.pair.name:
-            why = "that is a plain name" if name == plain else "another one has that name"
-            found.append(f"called {name}, as {why}")
+        if item.name == own_name(plain) != plain:
+            found.append(f"{item.pair} is called {item.name}, as a built-in family has its name")
+        elif item.name == plain != item.pair.name:
+            found.append(f"{item.pair} is called {item.name}, as that is a plain name")
+        elif item.name != plain:
+            found.append("called after its folder too, as another one has the name of its file")
     return list(filter(None, found))
 
 
@@ -240,11 +240,11 @@ def _all_imported(found: Found, kind: Kind | None, seed: int, jobs: int | None) 
         closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
     ):
         bars.begin("import", len(found.pairs), 0)
-        return sorted((_told(item, bars) for item in items), key=lambda item: item.pair.name)
+        return sorted((_told(item, bars) for item in items), key=lambda item: item.name)
 
 
 def _told(item: Imported, bars: ProgressBars) -> Imported:
-    bars.advance(f"{item.pair.name}: {_verdict(item)}")
+    bars.advance(f"{item.name}: {_verdict(item)}")
     return item
 
 
@@ -260,11 +260,11 @@ def _verdict(item: Imported) -> str:
 def _row(item: Imported) -> tuple[str, ...]:
     report, verdict = item.report, _verdict(item)
     if report is None:
-        return item.pair.name, verdict, "", "", ""
+        return item.name, verdict, "", "", ""
     differs = ", ".join(f"{name} {is_:.4g} not {said:.4g}" for name, said, is_ in item.figures)
     known = bool(item.multiplier and item.multiplier.family.published)
     figures = differs or ("agrees" if known and report.passed else "")
-    return item.pair.name, verdict, report.call, f"{report.vectors:,}", figures
+    return item.name, verdict, report.call, f"{report.vectors:,}", figures
 
 
 COMMANDS = (list_families, lut, cost, import_designs, model)

@@ -349,15 +349,17 @@ def _top_module(source: Source, modules: dict[str, Module], pinned: str) -> tupl
     tops = sorted(modules.keys() - used)
     if len(tops) == 1:
         return tops[0], ""
-    # Generators leave in what they did not need.
+    # Generators leave in what they did not need, and libraries have more cells than a netlist.
     likely = [name for name in tops if _ways(modules[name]) == ["input", "input", "output"]]
+    likely = [name for name in likely if modules[name].cells & modules.keys()] or likely
     if len(likely) != 1:
         raise AxdseError(
             f"{source.name} has a module {source.stem}, or just one that no other uses",
             ", ".join(tops) or "none found",
             "name it with --top",
         )
-    return likely[0], f"{likely[0]} is taken, of {len(tops)} modules the only one of two operands"
+    why = "the only one of two operands, or of those the only one made of others"
+    return likely[0], f"{likely[0]} is taken, of {len(tops)} modules {why}"
 
 
 def _ways(module: Module) -> list[str]:

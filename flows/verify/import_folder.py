@@ -60,6 +60,11 @@ class Imported:
     tables: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """What it is called in a catalogue; of what could not be read, what its file is called."""
+        return self.multiplier.family.name if self.multiplier else self.pair.name
+
+    @property
     def is_sound(self) -> bool:
         """Whether nothing of it differs or is refused."""
         return not (self.reason or self.tables)
@@ -160,7 +165,8 @@ def _attempt(
     try:
         assert pair.rtl
         path, found = as_verilog(pair.rtl, folder), pins_beside(pair.rtl, pins)
-        top = next(iter(found.values())).top
+        modules = library.names(path) if path in library.files else ()
+        top = next(iter(found.values())).top or (modules[0] if len(modules) == 1 else "")
         source = gather([path], top, library=library)
     except AxdseError as error:
         return [(pair, error)]

@@ -1,5 +1,6 @@
 """From Verilog of several files, and nothing else, to a trained network and a cost."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -135,14 +136,17 @@ def test_netlists_are_imported_with_the_library_of_their_cells(
 ) -> None:
     (tmp_path / "netlists").mkdir()
     body = "AND2 u(.A(a), .B(b), .Y(p[0])); assign p[1] = 1'b0;"
-    text = f"module mapped(input a, b, output [1:0] p);\n{body}\nendmodule\n"
+    text = f"module mul(input a, b, output [1:0] p);\n{body}\nendmodule\n"
     (tmp_path / "netlists" / "mapped.v").write_text(text)
     (tmp_path / "cells.v").write_text(
         "module AND2(input A, B, output Y);\n  assign Y = A & B;\nendmodule\n"
+        "module LATCH(input D, CLK, output reg Q);\n  always @* if (CLK) Q = D;\nendmodule\n"
     )
     command = ["import", str(tmp_path / "netlists"), "-o", str(tmp_path / "mine")]
     assert run(command) == 1
     assert "AND2 is not there; give its file" in capsys.readouterr().out
     command[-1] = str(tmp_path / "again")
     assert run([*command, "--cells", str(tmp_path / "cells.v")]) == 0
-    assert "module AND2" in (tmp_path / "again" / "rtl" / "mapped.v").read_text()
+    assert "RTL only, exhaustive" in capsys.readouterr().out
+    written = (tmp_path / "again" / "rtl" / "mapped.v").read_text()
+    assert re.findall(r"module (\w+)", written) == ["AND2", "mul"]

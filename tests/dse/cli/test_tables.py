@@ -33,7 +33,7 @@ def test_a_table_alone_is_trained_and_has_no_cost(
     said = capsys.readouterr().out
     assert "table alone" in said
     assert "operands -2^(n-1) first, two's complement, the row is the first" in said
-    assert "called mul_8_drum_x, as that is a plain name" in said
+    assert "is called mul_8_drum_x, as that is a plain name" in said
     assert run([*catalog, "show", "mul_8_drum_x"]) == 0
     assert "a table alone" in capsys.readouterr().out
     name = "mul_8_drum_x"
@@ -81,9 +81,12 @@ def test_what_is_the_same_of_many_designs_is_said_once(
     wrote(tmp_path / "d" / "mul_lut.txt", EXACT + np.eye(16, dtype=int))
     (tmp_path / "d" / "copy").mkdir()
     (tmp_path / "d" / "copy" / "a.v").write_text((tmp_path / "d" / "a.v").read_text())
+    other = (tmp_path / "d" / "b.v").read_text().replace("4", "5")
+    (tmp_path / "d" / "copy" / "b.v").write_text(other)
     assert run(["import", str(tmp_path / "d"), "-o", str(tmp_path / "mine")]) == 1
     said = capsys.readouterr().out
-    assert "a, b, c and 2 others: 2 x 2 -> 3: taken as patterns of bits" in said
+    assert "b_copy: called after its folder too, as another one has the name of its file" in said
+    assert "a, b, b_copy and 3 others: 2 x 2 -> 3: taken as patterns of bits" in said
     assert "mul: mul_lut.txt: 16 of 256 products differ from the design" in said
     assert "copies of designs that count once: 1" in said
     assert (tmp_path / "mine" / "certificates" / "mul.json").exists()
