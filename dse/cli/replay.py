@@ -7,7 +7,8 @@ import click
 
 from axdse.dse.cli.options import PATH, json_option, print_json, say
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.sums.recipe import Sum, parse_sum
+from axdse.multipliers.sums.recipe import Sum
+from axdse.multipliers.sums.text import parse_sum
 from axdse.multipliers.sums.vectors import Fit, Vectors, equal_rows, identify, read_vectors
 
 FEW = 8  # sums that are listed one by one

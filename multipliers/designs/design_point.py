@@ -23,7 +23,8 @@ from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import InputFile
 from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.sums.feeds import brought_along, check_feeds, of_blocks
-from axdse.multipliers.sums.recipe import Sum, parse_sum
+from axdse.multipliers.sums.recipe import Sum
+from axdse.multipliers.sums.text import parse_sum
 
 # Those of a training step: activation x weight, output gradient x weight, and x activation.
 ProductName = Literal["forward", "input_gradient", "weight_gradient"]

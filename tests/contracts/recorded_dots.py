@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from axdse.multipliers.sums.recipe import FloatRegister, Sum, parse_sum
+from axdse.multipliers.sums.recipe import FloatRegister, Sum
+from axdse.multipliers.sums.text import parse_sum
 
 Words = NDArray[np.uint32]
 RECORDED = os.environ.get("AXDSE_TENSOR_CORES", "")

@@ -11,8 +11,8 @@ from sum_words import words
 
 from axdse.dse.cli import run
 from axdse.multipliers.model.sum_model import sum_model
-from axdse.multipliers.sums.recipe import parse_sum
 from axdse.multipliers.sums.reference import exact_terms
+from axdse.multipliers.sums.text import parse_sum
 
 ROWS = 600
 

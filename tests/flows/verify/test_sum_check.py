@@ -20,8 +20,9 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, IntFormat, parse_format
 from axdse.multipliers.model.mx_codes import mx_codes, mx_numbers
 from axdse.multipliers.model.sum_unit import core_terms, sum_unit
-from axdse.multipliers.sums.recipe import FloatRegister, parse_sum
+from axdse.multipliers.sums.recipe import FloatRegister
 from axdse.multipliers.sums.reference import add_up, register_codes, register_values
+from axdse.multipliers.sums.text import parse_sum
 
 FP4 = "mitchell(m=1) in float(2,1) sum"
 # Every branch of every parameter, on every step that exists.

@@ -13,7 +13,7 @@ from axdse.gpu.cpu.kernels import NEON, PORTABLE, SUMS, VOID, engine_for
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.testing.gemm import GemmContract, assert_same_bits, operands, table
 from axdse.multipliers.formats import parse_format
-from axdse.multipliers.sums.recipe import parse_sum
+from axdse.multipliers.sums.text import parse_sum
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MISSING = [tool for tool in (COMPILER, EMULATOR) if not shutil.which(tool)]

@@ -40,7 +40,7 @@ from axdse.gpu.testing.gemm import assert_same_bits, operands, table, wild_opera
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.sums.recipe import parse_sum, presets
+from axdse.multipliers.sums.text import parse_sum, presets
 
 FORMATS = {
     "narrow of 3 bits": "float(8,3)",

@@ -19,7 +19,7 @@ from axdse.gpu.testing.gemm import assert_same_bits, operands, wild_operands
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.design_point import Candidate, parse_mac
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.sums.recipe import parse_sum
+from axdse.multipliers.sums.text import parse_sum
 
 # A core of significands, and integer ones: narrow, as long as FP32, and wide.
 CORES = (

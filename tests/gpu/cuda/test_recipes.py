@@ -23,7 +23,7 @@ from axdse.gpu.ops.plan import explain
 from axdse.gpu.testing.gemm import assert_same_bits, operands, table, wild_operands
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.sums.recipe import parse_sum
+from axdse.multipliers.sums.text import parse_sum
 
 # Each way of the kernel, and each kind of table: 1, 3 and 7 bits, narrow and wide.
 FLOAT_SUMS = (

@@ -18,8 +18,9 @@ from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import Format, IntFormat, parse_format
 from axdse.multipliers.model.sum_unit import sum_steps
-from axdse.multipliers.sums.recipe import FloatRegister, parse_sum
+from axdse.multipliers.sums.recipe import FloatRegister
 from axdse.multipliers.sums.reference import register_values
+from axdse.multipliers.sums.text import parse_sum
 
 MXINT8 = parse_format("mxint8")
 GEMM = schema.torch.ops.axdse.gemm

@@ -10,9 +10,8 @@ from axdse.multipliers.sums.recipe import (
     IntRegister,
     LazyRegister,
     Sum,
-    parse_sum,
-    presets,
 )
+from axdse.multipliers.sums.text import parse_sum, presets
 
 FP8 = FloatRegister(8, 13)
 TEXTS = {

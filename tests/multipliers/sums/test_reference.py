@@ -11,13 +11,14 @@ from sum_words import SUMS, words
 
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.model.sum_model import integer_sum_model, sum_model
-from axdse.multipliers.sums.recipe import FloatRegister, Sum, parse_sum, presets
+from axdse.multipliers.sums.recipe import FloatRegister, Sum
 from axdse.multipliers.sums.reference import (
     add_up,
     add_up_integers,
     block_terms,
     exact_terms,
 )
+from axdse.multipliers.sums.text import parse_sum, presets
 
 # (spread of exponents, K, share of infinities and NaN)
 KINDS = [(2, 33, 0.0), (20, 19, 0.0), (126, 40, 0.0), (127, 8, 0.05), (10, 7, 0.02), (5, 0, 0.0)]
