@@ -6,7 +6,7 @@ As `replay.py`, a search trains some points of `teacher-uniform` with one seed; 
 each point's mean by what one of the pairs of trainings there differs by, drawn anew for each
 training. Finalists are those that no cheaper point is ahead of, by a part of the resolution or at
 all, and the exact cores. They have all seeds, or race; the front of means is compared with the
-true front of what the search trained.
+true front of what the search trained. Then what rungs would do to the trainings of the search.
 """
 
 import dataclasses
@@ -124,6 +124,49 @@ def played(seed: int, margin: float, *, races: bool) -> Outcome:
     return Outcome(len(chosen), len(spent), len(found), missed, known.worth(found))
 
 
+def stopped_at(seed: int, rungs: Sequence[int], margin: float) -> dict[str, float]:
+    """What trainings take and lose if a rung ends them: a cheaper one led there by a margin.
+
+    Args:
+        seed: of the search, whose first trainings are of exact cores and go on.
+        rungs: epochs after which trainings are compared, at equal seed; none: it is as a search
+            has it, which ends what cannot pass its rival with the largest gain seen so far.
+        margin: decades.
+    """
+    known = searched(seed)
+    curves, areas = known.game.table.curves, known.game.table.areas
+    epochs, ended, gains = curves.shape[1], dict[int, int](), np.zeros(curves.shape[1])
+    for n in map(int, known.done):
+        rivals = [m for m in map(int, known.done[: len(ended)]) if areas[m] <= areas[n]]
+        rivals = [m for m in rivals if ended[m] == epochs]
+        ended[n] = epochs
+        if n not in known.exact and rivals:
+            best = max(known.game.floor, *curves[rivals, -1])
+            for epoch in rungs or range(1, epochs):
+                own, lead = curves[n, epoch - 1], curves[rivals, epoch - 1].max()
+                hopeless = own + gains[epoch - 1] + margin < best
+                if own + margin < lead if rungs else hopeless:
+                    ended[n] = epoch
+                    break
+        if ended[n] == epochs:
+            gains = np.maximum(gains, curves[n, -1] - curves[n])
+    lost = [n for n in known.best if ended[n] < epochs]
+    return {
+        "epochs": sum(ended.values()) / (epochs * len(ended)),
+        "lost": len(lost) / len(known.best),
+    }
+
+
+def rungs(resolution: float) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for at, margin in (((), 1), ((2,), 0), ((2,), 1), ((2,), 4), ((5,), 0), ((5,), 1), ((5,), 4)):
+        games = [stopped_at(seed, at, margin * resolution) for seed in range(GAMES)]
+        means = {k: round(statistics.fmean(g[k] for g in games), 4) for k in games[0]}
+        found.append({"rungs": at, "margin": margin, **means})
+        print(found[-1], flush=True)
+    return found
+
+
 def main() -> None:
     resolution = make(find_workload("teacher")).task.metric.resolution
     rows = []
@@ -144,6 +187,7 @@ def main() -> None:
         "games": GAMES,
         "noise_decades": round(float(noise(truths()).std()), 4),
         "rows": rows,
+        "rungs": rungs(resolution),
     }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import per_pass
 import pytest
 import race
 import replay
@@ -43,3 +44,19 @@ def test_documentation_shows_the_record_of_races() -> None:
             f" | {100 * whole['missed']:.0f} % | {100 * raced['missed']:.0f} %"
         )
         assert f"| {told} | {100 * raced['hypervolume']:.1f} % |" in text
+
+
+def test_documentation_shows_what_gradients_save() -> None:
+    record, text = json.loads(per_pass.RESULTS.read_text()), DOCS.read_text()
+    good = [row for row in record["points"] if row["as_good"]]
+    for row in good:
+        told = f"{row['step_uj']:,.0f} | {row['worse_by']:+.3f} ± {row['interval']:.3f}"
+        assert f"| `{row['point']}` | {told} |" in text
+    best, uniform = good[0], next(row for row in good if row["uniform"])
+    assert f"takes\n{100 * (1 - best['step_uj'] / uniform['step_uj']):.0f} % less" in text
+
+
+def test_documentation_shows_what_rungs_take_and_lose() -> None:
+    text = DOCS.read_text()
+    for row in json.loads(race.RESULTS.read_text())["rungs"]:
+        assert f"| {100 * row['epochs']:.1f} % | {100 * row['lost']:.0f} % |" in text
