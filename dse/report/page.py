@@ -55,6 +55,7 @@ SIZES: tuple[Size, Size] = ("wide", "narrow")
 MEANING: dict[Status, str] = {
     "complete": "trained to the end",
     "dominated": "not trained, or stopped: could no longer reach the front",
+    "useless": "failed: its training ended, or would end, beyond the limit of the workload",
     "infeasible": "misses the clock, not trained",
     "diverged": "training met NaN",
     "failed": "RTL is not the model, or a stage failed",

@@ -143,8 +143,8 @@ class SearchConfig:
         device: that trains, in every worker.
         finalist_seeds: trainings of each baseline and finalist; who is beaten earlier has fewer.
         resolution: difference of scores that one training cannot resolve; default: the metric's.
-        largest_loss: score that a design may lose against the best baseline; with less than that
-            it is of no use, however small; default: ten times the metric's resolution.
+        largest_loss: score that a design may lose against the best baseline; who loses more has
+            failed, however small it is; default: ten times the metric's resolution.
         library: Liberty file, or osu018 or nangate45; None for osu018.
         activity: whose operands give the energy: "recorded" are those of the bf16 baseline in
             its last epoch, rounded to the format of each design.

@@ -24,7 +24,7 @@ Point = Annotated[
     DesignPoint, PlainValidator(_read_point), PlainSerializer(lambda point: point.name)
 ]
 NATIVE = DesignPoint.uniform(None)
-Status = Literal["complete", "dominated", "infeasible", "diverged", "failed"]
+Status = Literal["complete", "dominated", "useless", "infeasible", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Evaluation:
         number: of the trial.
         point: which MACs multiplied.
         status: "complete" is trained to the end; "dominated" was left untrained, or stopped,
-            as it could no longer reach the front; "infeasible" misses the clock;
-            "diverged" met NaN; "failed" raised, or its RTL is not its model.
+            as it could no longer reach the front; "useless" ended, or would end, beyond the limit
+            of its workload; "infeasible" misses the clock; "diverged" met NaN; "failed" raised,
+            or its RTL is not its model.
         reason: why it is not simply complete; empty if it is.
         certificates: of each distinct MAC's core, RTL against C model, in the order of `cost`;
             if one is no equality it is the last.
@@ -62,6 +63,12 @@ class Evaluation:
     def design(self) -> str:
         """Canonical text of the point, such as `drum(n=8,k=4) in int8`."""
         return self.point.name
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained to the end: what it reached tells of others, of use or not."""
+        ended = self.history is not None and self.history.status == "finished"
+        return ended and self.status in ("complete", "useless")
 
     @property
     def validation_score(self) -> float | None:

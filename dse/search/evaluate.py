@@ -56,6 +56,11 @@ class Hurdle:
         """Why a candidate is not trained, or no further."""
         if self.score >= self.floor:
             return f"{self.rival} costs no more and reaches {self.score:.4f}"
+        return self.limit
+
+    @property
+    def limit(self) -> str:
+        """What makes a design useless."""
         return f"less than {self.floor:.4f} is of no use"
 
     def in_sight(self, epoch: Epoch) -> bool:
@@ -133,7 +138,7 @@ class Standings:
 
     def add(self, evaluation: Evaluation) -> None:
         """Take a trial into account."""
-        if evaluation.status != "complete":
+        if not evaluation.trained:
             return
         if evaluation.history:
             self._gain(evaluation.history)
@@ -222,7 +227,8 @@ def evaluate(
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificates, cost)
     if equal:
-        found = result("complete", "", certificates, cost, equal.history)
+        assert equal.history
+        found = result(*_verdict(equal.history, hurdle), certificates, cost, equal.history)
         return replace(found, equal=equal.number)
     history = train(
         config.own_workload,
@@ -268,9 +274,12 @@ def _counter_example(certificate: RtlReport) -> str:
 def _verdict(history: History, hurdle: Hurdle) -> tuple[Status, str]:
     epochs = len(history.epochs)
     if history.status == "stopped":
-        return "dominated", f"stopped after epoch {epochs}: {hurdle.reason}"
+        status: Status = "dominated" if hurdle.score >= hurdle.floor else "useless"
+        return status, f"stopped after epoch {epochs}: {hurdle.reason}"
     if history.status == "nan":
         return "diverged", f"NaN in epoch {epochs}"
+    if history.validation_score < hurdle.floor:
+        return "useless", f"{history.validation_score:.4f}: {hurdle.limit}"
     return "complete", ""
 
 

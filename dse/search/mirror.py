@@ -35,6 +35,7 @@ MAXIMIZE, MINIMIZE = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
 STATES = {
     "complete": TrialState.COMPLETE,
     "dominated": TrialState.PRUNED,
+    "useless": TrialState.FAIL,
     "infeasible": TrialState.PRUNED,
     "diverged": TrialState.FAIL,
     "failed": TrialState.FAIL,

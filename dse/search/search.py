@@ -257,7 +257,7 @@ class Search:
             self._told.append(evaluation)
             self._spent_by_told += _spends(evaluation)
             self._standings.add(evaluation)
-            if evaluation.status == "complete" and evaluation.equal is None:
+            if evaluation.trained and evaluation.equal is None:
                 self._trained.setdefault(self._survey.identity(evaluation.point), evaluation)
         return True
 

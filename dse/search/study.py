@@ -71,7 +71,7 @@ def discard(study: Study, number: int) -> None:
 def tell(study: Study, evaluation: Evaluation, config: SearchConfig) -> None:
     """Finish a trial."""
     score, cost = evaluation.validation_score, evaluation.cost
-    if evaluation.status == "complete" and cost and score is not None:
+    if evaluation.trained and cost and score is not None:
         study.tell(evaluation.number, losses(config.objectives, Measured(score, cost)))
     else:
         discard(study, evaluation.number)

@@ -88,7 +88,7 @@ def baseline(name: str, accuracies: tuple[float, ...]) -> Baseline:
 
 
 def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
-    """A trial for each status that is not "complete", and one whose text is hostile."""
+    """A trial for each status that is not "complete", one whose text is hostile among them."""
     return (
         dataclasses.replace(first, number=4, status="dominated", reason="trial 0 costs no more"),
         dataclasses.replace(
@@ -106,6 +106,14 @@ def unfinished(first: Evaluation) -> tuple[Evaluation, ...]:
             status="diverged",
             reason="NaN in epoch 1",
             history=history(0, float("nan"), loss=float("nan")),
+        ),
+        dataclasses.replace(
+            first,
+            number=8,
+            point=parse_design_point("truncated(n=4,t=2) in float(8,3)"),
+            status="useless",
+            reason="0.7500: less than 0.7840 is of no use",
+            history=history(0, 0.75),
         ),
         dataclasses.replace(
             first,

@@ -168,7 +168,7 @@ def training_chart(series: Sequence[Series], goal: Goal, size: Size) -> Chart:
 def expected_trials(evaluations: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
     """Trials that were trained to the end after a score was expected of them."""
     known = (e for e in evaluations if e.expected is not None and e.equal is None)
-    trained = (e for e in known if e.status == "complete" and e.validation_score is not None)
+    trained = (e for e in known if e.trained and e.validation_score is not None)
     return tuple(e for e in trained if math.isfinite(e.validation_score or math.nan))
 
 

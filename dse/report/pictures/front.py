@@ -224,7 +224,7 @@ def _finalist_mark(number: int, finalist: Finalist, axis: Axis, goal: Goal) -> M
 
 def _trial_mark(trial: Evaluation, axis: Axis, goal: Goal) -> Mark | None:
     score, cost = trial.validation_score, axis.of_trial(trial)
-    trained = trial.status in ("complete", "dominated")
+    trained = trial.status in ("complete", "dominated", "useless")
     if not trained or score is None or cost is None or math.isnan(score):
         return None
     title = (

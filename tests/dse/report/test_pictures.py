@@ -47,9 +47,10 @@ def drawn(material: Material, *trials: Evaluation) -> Front:
 
 def test_every_trained_design_is_drawn_once(material: Material) -> None:
     shown = drawn(material).marks
-    assert sorted(mark.kind for mark in shown) == ["exact", "exact", "front", "front"]
+    assert sorted(mark.kind for mark in shown) == ["exact", "exact", "front", "front", "trial"]
     assert len({mark.title[0] for mark in shown}) == len(shown)
-    assert {mark.href for mark in shown} == {f"#design-{i}" for i in range(1, 5)}
+    finalists = {f"#design-{i}" for i in range(1, 5)}
+    assert {mark.href for mark in shown} == {*finalists, "#trial-8"}  # failed, yet trained
 
 
 def test_a_collapsed_trial_does_not_flatten_the_picture(material: Material) -> None:
@@ -144,10 +145,11 @@ def test_what_was_expected_is_drawn_against_what_came(material: Material) -> Non
     known = [dataclasses.replace(t, expected=0.8 + t.number / 100) for t in trials]
     shared = dataclasses.replace(known[0], equal=1)
     drawn_ones = expected_trials([*known[1:], shared])
-    assert [trial.number for trial in drawn_ones] == [1, 2, 3]  # the others were not finished
+    # The others were not finished; what is of no use was.
+    assert [trial.number for trial in drawn_ones] == [1, 2, 3, 8]
     chart = prediction_chart(drawn_ones, material.goal, "narrow")
     assert chart.spots[0].title[1] == "expected 81.0 %"
-    assert [spot.href for spot in chart.spots] == ["#trial-1", "#trial-2", "#trial-3"]
+    assert [spot.href for spot in chart.spots] == [f"#trial-{number}" for number in (1, 2, 3, 8)]
     course = course_of(material.run.config, [*trials[:4], dataclasses.replace(trials[1], equal=1)])
     assert course is not None
     assert [str(spent) for spent in course.trainings] == ["1", "2", "3", "4", "4"]

@@ -155,6 +155,28 @@ def test_what_is_of_no_use_is_stopped_without_a_rival() -> None:
     assert hurdle.reason == "less than 0.8000 is of no use"
 
 
+def test_what_ends_beyond_the_limit_has_failed(tiny_config: Make) -> None:
+    """Alone, and as what computes alike with another that was trained."""
+    point, config = uniform("truncated(n=4,t=2)"), tiny_config()
+    limit = Hurdle("", 0.0, 1.0, 0.99, 0.01, (1.0,))
+    alone = evaluate(0, point, config, Demand(), lambda cost: limit)
+    assert alone.status == "useless"
+    assert alone.history is not None
+    assert alone.trained
+    assert alone.reason == f"{alone.validation_score:.4f}: less than 0.9900 is of no use"
+    twin = evaluate(1, point, config, Demand(), lambda cost: limit, alone)
+    assert (twin.status, twin.reason, twin.equal) == ("useless", alone.reason, 0)
+
+
+def test_what_could_not_end_within_the_limit_has_failed(tiny_config: Make) -> None:
+    hopeless = Hurdle("", 0.0, 1.0, 0.99, 0.01, (0.0, 0.0))
+    config = tiny_config("training: {epochs: 2, train_images: 500}")
+    result = evaluate(0, uniform("exact(n=4)"), config, Demand(), lambda cost: hopeless)
+    assert result.status == "useless"
+    assert result.reason == "stopped after epoch 1: less than 0.9900 is of no use"
+    assert not result.trained
+
+
 @pytest.mark.parametrize(
     ("rival", "accuracy", "unreachable"),
     [("", 0.0, False), ("x", 0.885, False), ("x", 0.895, True), ("x", 0.95, True)],

@@ -63,7 +63,7 @@ def test_the_journal_says_what_was_tried(run: RunDir, evaluations: tuple[Evaluat
     states = {e.status: trial.state for e, trial in zip(evaluations, trials, strict=True)}
     assert states["complete"] is TrialState.COMPLETE
     assert states["dominated"] is TrialState.PRUNED
-    assert states["failed"] is states["diverged"] is TrialState.FAIL
+    assert states["failed"] is states["diverged"] is states["useless"] is TrialState.FAIL
 
 
 def test_a_loss_is_shown_as_it_falls(run: RunDir, evaluations: tuple[Evaluation, ...]) -> None:
