@@ -33,7 +33,7 @@ from truth import FAMILIES, FORMATS, RESULTS
 from axdse.dse.bench.machine_record import record
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.acquire import expected_gain
-from axdse.dse.search.belief import Belief, believe
+from axdse.dse.search.belief import Belief, Learner
 from axdse.dse.search.predict import harms
 from axdse.dse.search.propose import FAR, WEIGHTS
 from axdse.dse.search.space import Space, space_of
@@ -247,12 +247,12 @@ def ours(
     """
     x = game.table.errors if errors is None else errors
     weights = WEIGHTS if errors is None else (1.0,) * x.shape[1]
-    done, floor = list(game.first), game.floor
+    done, floor, learner = list(game.first), game.floor, Learner(weights)
     areas = game.table.areas[:, None] if costs else np.zeros((len(x), 1))
     while len(done) < most:
         left = np.array([n for n in game.there if n not in set(done)])
         told = np.maximum(game.shown[done], floor - FAR * LARGEST_LOSS)
-        belief = believe(x[done], told, x[left], weights)
+        belief = learner.believe(x[done], told, x[left])
         if sure:
             belief = Belief(belief.mean, np.full(len(left), 1e-6))
         gains = expected_gain(belief, areas[left], areas[done], told, floor)

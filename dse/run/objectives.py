@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from axdse.flows.cost.point import PointCost
 from axdse.multipliers.errors import did_you_mean
 
@@ -221,6 +223,11 @@ def no_worse(a: Losses, b: Losses) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True))
 
 
-def non_dominated(points: Sequence[Losses]) -> list[bool]:
-    """For each point whether no other dominates it; equal points stand together."""
-    return [not any(dominates(other, point) for other in points) for point in points]
+def non_dominated(points: Sequence[Losses] | np.ndarray) -> list[bool]:
+    """For each of n points whether no other dominates it; equal points stand together."""
+    if not len(points):
+        return []
+    values = np.asarray(points, dtype=float)
+    others = values[:, None]
+    beaten = (others <= values).all(2) & (others < values).any(2)  # [n, n]
+    return [not each for each in beaten.any(0).tolist()]

@@ -175,8 +175,8 @@ class Search:
         self._study: Study = new_study(run.config)
         self._finished = {e.number: e for e in known}
         self._survey = survey
-        least = floor(run.config, baselines)
-        self._proposer = Proposer(self._space, survey, run.config, least)
+        bounds = floor(run.config, baselines), ceiling(baselines)
+        self._proposer = Proposer(self._space, survey, run.config, *bounds)
         self._drawn: list[int] = []
         self._points: list[DesignPoint] = []
         self._told: list[Evaluation] = []

@@ -9,6 +9,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, permutations, product
 
 from optuna.trial import Trial
@@ -93,7 +94,7 @@ class Space:
         by_name = {each.name: each for each in self.formats}
         summed = by_name[trial.suggest_categorical(f"{prefix}format", list(by_name))]
         number_format = summed.format
-        serving = [f.name for f in self.families if self.serves(f, number_format)]
+        serving = self._serving[number_format]
         name = trial.suggest_categorical(f"{prefix}family for {number_format.name}", serving)
         family = next(family for family in self.families if family.name == name)
         values = _width(family, number_format)
@@ -103,6 +104,15 @@ class Space:
                 key = prefix + _key(family, parameter, values)
                 values[parameter] = trial.suggest_int(key, low, high) if low < high else low
         return Mac(family.bind(values), number_format, summed.sum)
+
+    @cached_property
+    def _serving(self) -> dict[Format, list[str]]:
+        """Names of the families that serve each format."""
+        formats = {each.format for each in self.formats}
+        return {
+            each: [family.name for family in self.families if self.serves(family, each)]
+            for each in formats
+        }
 
     def parameters(self, point: DesignPoint) -> dict[str, str | int]:
         """What `suggest` would have to draw to give this point."""

@@ -127,8 +127,8 @@ class Survey:
 
     def about_within(self, constraints: Sequence[Constraint], point: DesignPoint) -> bool:
         """Whether a point may be within bounds, as far as a survey tells."""
-        cost = self.estimate(point)
         costs = [each for each in constraints if each.objective != ACCURACY]
+        cost = self.estimate(point) if costs else None
         return not cost or not any(c.excess(Measured(1.0, cost)) > MARGIN for c in costs)
 
     def _shares(self, point: DesignPoint) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import torch
 
 from axdse.dse.search.acquire import expected_gain
 from axdse.dse.search.assign import Places, neighbours, sweep
-from axdse.dse.search.belief import Belief, believe
+from axdse.dse.search.belief import Belief, Learner
 from axdse.dse.search.predict import harms, products
 from axdse.gpu.layers.convert import convert
 from axdse.multipliers.designs.design_point import DesignPoint, parse_mac
@@ -85,9 +85,33 @@ def test_a_plane_is_learned_and_far_points_are_unsure() -> None:
         hidden = np.log10(errors[:, 0] ** 2 + 0.01**2)
         return np.asarray(-hidden - 0.05 * np.log10(errors[:, 1]))
 
-    belief = believe(x, reached(x), np.vstack([asked, [[1e4, 1.0]]]), (1.0, 0.3))
+    belief = Learner((1.0, 0.3)).believe(x, reached(x), np.vstack([asked, [[1e4, 1.0]]]))
     assert belief.mean[:-1] == pytest.approx(reached(asked), abs=0.2)
     assert belief.deviation[-1] > 2 * belief.deviation[:-1].max()
+
+
+def test_who_learns_late_believes_the_same() -> None:
+    """A search that goes on has the scores of before at once."""
+    draw = np.random.default_rng(0)
+    x, asked = 10 ** draw.uniform(-3, -0.5, size=(30, 2)), 10 ** draw.uniform(-3, -0.5, (5, 2))
+    scores, early = draw.normal(size=30), Learner((1.0, 0.3))
+    for count in range(2, 30):
+        early.believe(x[:count], scores[:count], asked)
+    beliefs = [each.believe(x, scores, asked) for each in (early, Learner((1.0, 0.3)))]
+    assert np.array_equal(beliefs[0].mean, beliefs[1].mean)
+    assert np.array_equal(beliefs[0].deviation, beliefs[1].deviation)
+
+
+def test_what_is_pending_will_tell_something_but_not_what() -> None:
+    draw = np.random.default_rng(0)
+    x = 10 ** draw.uniform(-3, -0.5, size=(12, 2))
+    scores, asked = -np.log10(x[:, 0]), np.array([[1e-6, 1e-3], [0.1, 0.1]])
+    learner = Learner((1.0, 0.3))
+    before, after = (learner.believe(x, scores, asked, more) for more in (None, asked[:1]))
+    assert after.mean == pytest.approx(before.mean, abs=1e-9)
+    assert after.deviation[0] < 0.8 * before.deviation[0]
+    assert (after.deviation <= before.deviation).all()
+    assert learner.believe(x, scores, asked, asked[:0]).mean == pytest.approx(before.mean)
 
 
 def test_the_expected_gain_is_over_those_that_cost_no_more() -> None:
@@ -97,6 +121,8 @@ def test_the_expected_gain_is_over_those_that_cost_no_more() -> None:
     draw = np.random.default_rng(0).normal(size=(200_000, 3)) * belief.deviation + belief.mean
     rivals = np.array([1.2, 0.5, 1.2])  # the second is dearer than the last of the known only
     assert gains == pytest.approx(np.maximum(draw - rivals, 0).mean(0), abs=5e-3)
+    capped = expected_gain(belief, costs, known, np.array([1.2, 0.4]), 0.5, ceiling=1.1)
+    assert capped.tolist() == [0, gains[1], 0]  # not trained: the rival is as good as any
 
 
 @pytest.mark.parametrize("whole", [False, True])
