@@ -56,6 +56,7 @@ dataset: fashion-mnist-14k
 formats: ["float(8,3)", "float(8,4)", "float(8,5)", "float(8,6)", int8]
 training: {{epochs: 1, train_images: 500}}
 places: per-pass
+objectives: [score, area]
 trials: {trials}
 trainings: {trials}
 sampler: {sampler}

@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from axdse.dse.limits import LARGEST_SEED, MOST_SEEDS, MOST_THREADS, MOST_TRIALS, MOST_WORKERS
 from axdse.dse.run.constraints import Constraint, parse_constraint
-from axdse.dse.run.objectives import ACCURACY, AREA, OBJECTIVES, Objective, find_objective
+from axdse.dse.run.objectives import ACCURACY, MAC_AREA, OBJECTIVES, Objective, find_objective
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.workloads import Workload, find_workload
 from axdse.flows.liberty.library import NAMES
@@ -121,10 +121,11 @@ class SearchConfig:
         distinct: how many different MACs a chip has at most.
         sums: how products are added: "fp32" (integers in int32), bf16 and fp16, or recipes such
             as "dot(terms=4,align=13)" and hopper_fp8; each format is taken with each that can
-            add its products. With recipes costs are those of whole MACs: `mac.area`.
+            add its products. With recipes no cost is of units alone.
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: by name; accuracy, or score, is one, whatever the metric; the others are
-            costs, of which the first one ranks designs.
+            costs, of which the first one ranks designs: mac.area, mac.delay, mac.energy of whole
+            MACs, area, delay, energy of multiplier units alone, array.energy.
         veto: another workload that finalists are trained for too, once: who does not serve it is
             not on the front.
         constraints: bounds on what a point takes, such as "mac.area <= 20000", or on its score,
@@ -162,7 +163,7 @@ class SearchConfig:
     distinct: Annotated[int, Field(ge=1, le=MOST_PLACES)] = 2
     sums: Names = ("fp32",)
     ranges: dict[str, dict[str, Range]] = dataclasses.field(default_factory=dict)
-    objectives: tuple[NamedObjective, ...] = (ACCURACY, AREA)
+    objectives: tuple[NamedObjective, ...] = (ACCURACY, MAC_AREA)
     veto: Veto | None = None
     constraints: Annotated[tuple[Bounded, ...], BeforeValidator(_as_tuple)] = ()
     trainings: Count = 50
@@ -320,7 +321,7 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
         raise AxdseError(
             f"objectives are accuracy and at least one of {', '.join(others)} and {last}",
             given or "none",
-            "write objectives: [accuracy, area]",
+            "write objectives: [score, mac.area]",
         )
     if config.veto:
         _ = config.veto.own_workload

@@ -21,15 +21,18 @@ CONFIG = """\
 workload: lenet-300-100
 dataset: fashion-mnist-14k
 formats: ["float(8,3)", int8]
+objectives: [score, area]
 training: {epochs: 2}
 trials: 8
 """
-# Real tools and real images, 500 of them, one epoch.
+# Real tools and real images, 500 of them, one epoch. Units are costed in a moment, whole MACs in a
+# second or two.
 TINY = """\
 workload: lenet-300-100
 dataset: fashion-mnist-14k
 formats: ["float(8,3)", "float(8,2)"]
 families: [truncated, perforated, mitchell]
+objectives: [score, area]
 training: {epochs: 1, train_images: 500}
 largest_loss: 1.0
 trials: 6

@@ -24,6 +24,7 @@ workload: lenet-300-100
 dataset: fashion-mnist-14k
 formats: ["float(8,2)"]
 families: [mine]
+objectives: [score, area]
 training: {epochs: 1, train_images: 500}
 largest_loss: 1.0
 trials: 2
