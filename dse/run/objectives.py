@@ -230,4 +230,4 @@ def non_dominated(points: Sequence[Losses] | np.ndarray) -> list[bool]:
     values = np.asarray(points, dtype=float)
     others = values[:, None]
     beaten = (others <= values).all(2) & (others < values).any(2)  # [n, n]
-    return [not each for each in beaten.any(0).tolist()]
+    return [not each for each in np.any(beaten, axis=0)]

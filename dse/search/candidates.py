@@ -62,11 +62,6 @@ class Candidates:
         found = map(self.row, points)
         return np.array([row for row in found if row is not None], dtype=int)
 
-    def named(self, names: Iterable[str]) -> np.ndarray:
-        """Rows of points by their names, as far as they are in the table: int64."""
-        found = map(self._by_name.get, names)
-        return np.array([row for row in found if row is not None], dtype=int)
-
     def point(self, row: int) -> DesignPoint:
         """What a row is of."""
         return self._space.point([self._macs[number] for number in self._choices[row]])
@@ -107,7 +102,6 @@ class Candidates:
             allowed.append(self._survey.about_within(config.constraints, point))
             tables = tuple(self._survey.table(self._macs[number]) for number in choice)
             alike.append(self._by_tables.setdefault(tables, len(self._by_tables)))
-            self._by_name[point.name] = row
         self.errors = np.vstack([self.errors, self._errors(np.array(choices))])
         self.costs = np.vstack([self.costs, costs])
         self.allowed = np.append(self.allowed, allowed)

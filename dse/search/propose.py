@@ -4,7 +4,7 @@ Costs are known, and what a MAC does to products is; what that does to a score i
 points that were trained. So few trainings are spent on what is no surprise.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,22 +58,17 @@ class Proposer:
         self._enough = ceiling - config.resolution
         self._table = Candidates(space, survey, config)
         self._learner = Learner(WEIGHTS)
-        self._taken = 0
-        self._known: list[int] = []  # rows of what was trained, and what that is worth
+        self._told = 0
+        self._seen: list[int] = []  # rows of what is told
+        self._known: list[int] = []  # of what was trained, and what that is worth
         self._scores: list[float] = []
 
-    def next(
-        self,
-        told: Sequence[Evaluation],
-        pending: Iterable[DesignPoint],
-        seen: Collection[str],
-    ) -> Proposal | None:
+    def next(self, told: Sequence[Evaluation], pending: Iterable[DesignPoint]) -> Proposal | None:
         """The point to train next; None: there is none, or nothing to tell it by.
 
         Args:
             told: what was found so far; from call to call there is only more.
             pending: what is being trained: it is taken to reach what is expected.
-            seen: names of points that are not proposed any more.
         """
         table = self._table
         self._take(told)
@@ -81,7 +76,7 @@ class Proposer:
             return None
         known, scores = np.array(self._known), np.array(self._scores)
         waiting = table.rows(pending)
-        asked = self._asked(known, scores, waiting, seen)
+        asked = self._asked(known, scores, waiting)
         if not asked.size:
             return None
         of = table.errors
@@ -96,12 +91,14 @@ class Proposer:
         return Proposal(table.point(asked[best]), round(float(belief.mean[best]), DIGITS))
 
     def _take(self, told: Sequence[Evaluation]) -> None:
-        for evaluation in told[self._taken :]:
+        for evaluation in told[self._told :]:
             row = self._table.row(evaluation.point)
+            if row is not None:
+                self._seen.append(row)
             if evaluation.history and row is not None:
                 self._known.append(row)
                 self._scores.append(self._worth(evaluation))
-        self._taken = len(told)
+        self._told = len(told)
 
     def _worth(self, evaluation: Evaluation) -> float:
         """What it reached; what is far below the floor teaches no more than that."""
@@ -110,20 +107,19 @@ class Proposer:
             return least
         return max(score, least)
 
-    def _asked(
-        self, known: np.ndarray, scores: np.ndarray, waiting: np.ndarray, seen: Collection[str]
-    ) -> np.ndarray:
+    def _asked(self, known: np.ndarray, scores: np.ndarray, waiting: np.ndarray) -> np.ndarray:
         """Rows of candidates, in an order that depends on nothing else.
 
-        Those best at some price, and neighbours of the front; none that computes as one that is
-        being trained.
+        Those best at some price, and neighbours of the front; none that is told, or computes as
+        one that is being trained.
         """
         table = self._table
         front = non_dominated(np.column_stack([-scores, table.costs[known]]))
         near = [table.around(row) for row in known[front]]
         pool = np.array([*dict.fromkeys(np.concatenate([table.swept, *near]).tolist())], dtype=int)
-        fresh = table.allowed[pool] & ~np.isin(pool, table.named(seen))
-        return pool[fresh & ~np.isin(table.alike[pool], table.alike[waiting])]
+        fresh = table.allowed[pool] & ~np.isin(pool, self._seen)
+        fresh &= ~np.isin(table.alike[pool], table.alike[waiting])
+        return np.asarray(pool[fresh])
 
     def _told_by_equals(
         self, belief: Belief, asked: np.ndarray, known: np.ndarray, scores: np.ndarray

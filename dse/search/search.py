@@ -306,7 +306,7 @@ class Search:
             return None
         if number in self._finished:
             return None
-        return self._proposer.next(self._told, self._points[len(self._told) :], self._seen)
+        return self._proposer.next(self._told, self._points[len(self._told) :])
 
     def _next(self, given: DesignPoint | None = None) -> tuple[int, DesignPoint]:
         """The exact cores come first; what is finished is drawn as it was."""
