@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.designs.c_call import INTEGERS
-from axdse.multipliers.designs.family import Published
+from axdse.multipliers.designs.c_call import INTEGERS, OPERANDS
+from axdse.multipliers.designs.family import Family, Published
 from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile
 from axdse.multipliers.model.translation_unit import own_text, preprocess
@@ -138,6 +138,35 @@ def find_prototype(
         AxdseError: there is none, it cannot be told, it takes what is not understood, or its name
             is no plain identifier; or the file does not preprocess.
     """
+    known, text = _defined(path)
+    prototype = _chosen(path, text, known, function, dict(constants or {}))
+    check_name(prototype.function, "functions", "C")
+    return prototype
+
+
+def named_constants(family: Family) -> tuple[tuple[str, int], ...]:
+    """The constants that a family's C function is called with, by its names of parameters.
+
+    Raises:
+        AxdseError: its file does not preprocess, or has no such function of so many parameters.
+    """
+    if set(family.arguments) <= set(OPERANDS):
+        return ()
+    function = family.function or family.name
+    prototype = _defined(family.model)[0].get(function)
+    if prototype is None or len(prototype.names) != len(family.arguments):
+        found = str(prototype or "none found")
+        rule = f"{family.model.name} has {function} of {len(family.arguments)} parameters"
+        raise AxdseError(rule, found, "correct the catalogue")
+    return tuple(
+        (name, int(each.rpartition(" ")[2]))
+        for name, each in zip(prototype.names, family.arguments, strict=True)
+        if each not in OPERANDS
+    )
+
+
+def _defined(path: Path) -> tuple[dict[str, Prototype], str]:
+    """The functions of a file, by name, and its own text as the preprocessor leaves it."""
     read_source(path, "a C model is a readable file")
     with temporary_folder() as folder:
         unit = preprocess(path, (), folder)
@@ -147,9 +176,7 @@ def find_prototype(
             rule, found = "a function is defined once", f"{each.function} in {path.name}"
             raise AxdseError(rule, found, "drop the others")
         known[each.function] = each
-    prototype = _chosen(path, own_text(unit), known, function, dict(constants or {}))
-    check_name(prototype.function, "functions", "C")
-    return prototype
+    return known, own_text(unit)
 
 
 def _chosen(

@@ -11,6 +11,7 @@ from axdse.dse.report.export.mac import CERTIFICATES, FILE_LIST, mac_name, veril
 from axdse.dse.run.run_dir import CATALOG
 from axdse.flows.tools import find_tool
 from axdse.flows.verify.bring_your_own import read_design
+from axdse.flows.verify.c_source import named_constants
 from axdse.flows.verify.certificate import (
     Finding,
     compare,
@@ -141,7 +142,9 @@ def _findings(own: Path, name: str, mac: Mac) -> tuple[Finding, ...]:
     family = mac.multiplier.family
     signs = (report.unsigned_operand != "a", report.unsigned_operand != "b")
     pins = Pins(
-        function=family.function or family.name, signed=signs if report.signed else (False, False)
+        function=family.function or family.name,
+        signed=signs if report.signed else (False, False),
+        arguments=named_constants(family),
     )
     model, rtl = own / f"{family.name}.c", own / f"{verilog_of(mac).core}.v"
     with temporary_folder() as scratch:

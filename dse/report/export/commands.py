@@ -6,6 +6,7 @@ from shlex import quote
 from axdse.dse.report.summary import Finalist, Part
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.run.run_dir import CATALOG, WORKLOAD, RunDir
+from axdse.flows.verify.c_source import named_constants
 
 ASSIGNMENT = "assignment.yaml"
 
@@ -30,9 +31,13 @@ def mac_commands(run: RunDir, part: Part, core: str) -> Commands:
     total = f"--sum {quote(mac.recipe.name)}" if mac.recipe else ""
     unit = f"{spec} {form} {total}" if total else f"{spec} --unit {form}"
     cost = f"{axdse} cost {spec} {form}" + (f" {total} --mac" if total else "")
+    family = part.candidate.multiplier.family
+    call = [f"--argument {name}={value}" for name, value in named_constants(family)]
+    if family.function and family.function != family.name:
+        call.insert(0, f"--function {family.function}")
+    files = f"--model {family.name}.c --rtl {core}.v"
     return Commands(
-        validate="axdse verify --check certificate_core.json "
-        f"--model {part.candidate.multiplier.family.name}.c --rtl {core}.v",
+        validate=" ".join(["axdse verify --check certificate_core.json", files, *call]),
         others=(
             f"{axdse} verify {spec} --seed {part.certificate.seed}",
             f"{axdse} verify {unit} --seed {part.unit_certificate.seed}",

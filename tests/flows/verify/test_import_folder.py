@@ -1,10 +1,11 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from axdse.flows.verify.c_source import published_figures
+from axdse.flows.verify.c_source import named_constants, published_figures
 from axdse.flows.verify.certificate import read_certificate
 from axdse.flows.verify.import_folder import Imported, import_pairs, write_catalog
 from axdse.flows.verify.pairs import find_pairs
@@ -281,6 +282,12 @@ def test_what_a_yaml_file_beside_a_design_says_is_heard(tmp_path: Path) -> None:
     (item,) = import_pairs(find_pairs(tmp_path))
     assert item.multiplier is not None
     assert (item.reason, item.multiplier.a_bits) == ("", 3)
+    family = item.multiplier.family
+    assert named_constants(family) == (("t", 0),)
+    with pytest.raises(
+        AxdseError, match=r"mul.c has f of 4 parameters: int f\(int a, int t, int b"
+    ):
+        named_constants(replace(family, arguments=("a", "b", "int 1", "int 2")))
     (tmp_path / "mul.yaml").write_text(said.replace("t: 0", "t: 1"))
     (item,) = import_pairs(find_pairs(tmp_path))
     assert "--function f --argument t=1 --parameter N=3 --tie m=1' shows where" in item.reason
