@@ -132,7 +132,7 @@ def export(
         raise AxdseError(rule, given, "write 'axdse export RUN -o DIR'")
     # matplotlib takes a second to import.
     from axdse.dse.report.export.export import export_run
-    from axdse.dse.report.page import finalists_of
+    from axdse.dse.report.page import finalists_of, material_of
     from axdse.dse.report.practice import PRACTICES, practices_of
 
     run = RunDir(run_path)
@@ -141,7 +141,8 @@ def export(
     with ProgressBars() as bars:
         bars.begin("practice", len(PRACTICES), 0)
         today = practices_of(run, results, finalists, costed=practice, told=bars.advance)
-    exported = export_run(run, output, results=results, overwrite=overwrite, practices=today)
+    material = material_of(run, results, finalists, today)
+    exported = export_run(run, output, material, overwrite=overwrite)
     found = f"designs: {len(exported.points)}, MACs: {len(exported.macs)}"
     say(f"{exported.folder}: {found}; see report.html")
     return 0

@@ -19,11 +19,10 @@ from axdse.dse.report.page import (
     material_of,
     render,
 )
-from axdse.dse.report.practice import Practice
 from axdse.dse.report.summary import Finalist, Part
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation
-from axdse.dse.run.run_dir import CATALOG, WORKLOAD, Results, RunDir
+from axdse.dse.run.run_dir import CATALOG, WORKLOAD, RunDir
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import Mac
 
@@ -51,10 +50,9 @@ class Export:
 def export_run(
     run: RunDir,
     destination: Path,
+    material: Material | None = None,
     *,
-    results: Results | None = None,
     overwrite: bool = False,
-    practices: Sequence[Practice] = (),
 ) -> Export:
     """Write front and answer of a finished run: MACs, design points, tables, picture, report.
 
@@ -64,17 +62,17 @@ def export_run(
     Args:
         run: a search that has its front.
         destination: folder to make.
-        results: of the run, if they were read already.
+        material: of the run; None: gathered here, without designs of today.
         overwrite: replace an earlier export; what others added to it stays.
-        practices: designs of today that the report compares the answer with.
 
     Raises:
         AxdseError: the run has no front yet; `destination` exists (without `overwrite`), is no
             export of axdse, or has a file changed by others that this one would replace; a file
             cannot be written. Nothing is left half-written.
     """
-    results = results or run.results()
-    material = material_of(run, results, finalists_of(run, results), practices)
+    if material is None:
+        results = run.results()
+        material = material_of(run, results, finalists_of(run, results), ())
     with staged(destination, run.path, overwrite=overwrite) as folder:
         points, macs = _write(material, folder)
         files = write_sums(folder)
