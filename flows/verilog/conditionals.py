@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from axdse.flows.verilog.tokens import Token, end_of_line, tokens
+from axdse.flows.verilog.tokens import end_of_line, tokens
 
 # What a tool defines before it reads a text.
 ICARUS = frozenset({"__ICARUS__"})
@@ -12,7 +12,46 @@ VERILATOR = frozenset({"VERILATOR", "verilator", "verilator3", "SYSTEMVERILOG"})
 YOSYS = frozenset({"YOSYS", "SYNTHESIS"})
 _CONDITION = ("`ifdef", "`ifndef", "`elsif", "`else", "`endif")
 _NAMED = ("`ifdef", "`ifndef", "`elsif", "`undef")
+_DEFINED = re.compile(r"`define\s+(\w+)")
 _IN_A_BODY = re.compile(r"`(?:ifn?def|elsif|else|endif|define|undef)\b", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Directive:
+    """One that defines, undefines or asks, with its name.
+
+    Attributes:
+        word: such as "`ifdef".
+        name: of the macro; of "`else" and "`endif" the word itself.
+        start: where it stands; one that defines reaches to the end of its line.
+        end: likewise.
+    """
+
+    word: str
+    name: str
+    start: int
+    end: int
+
+    @property
+    def asks(self) -> bool:
+        """Whether what follows hangs on it."""
+        return self.word in _CONDITION
+
+
+def _directives(text: str) -> Iterator[_Directive]:
+    done = 0
+    words = (token for token in tokens(text) if token.kind != "comment")
+    for token in words:
+        if token.start < done or token.kind != "macro":
+            continue
+        if token.text == "`define":
+            done = end_of_line(text, token)
+            named = _DEFINED.match(text, token.start, done)
+            yield _Directive(token.text, named[1] if named else "", token.start, done)
+        elif token.text in _NAMED or token.text in _CONDITION:
+            named_token = next(words, token) if token.text in _NAMED else token
+            done = named_token.end
+            yield _Directive(token.text, named_token.text, token.start, done)
 
 
 @dataclass
@@ -35,6 +74,30 @@ class _Branch:
         self.taken |= holds
 
 
+class _Reader:
+    """What a tool knows and reads as it goes through a text."""
+
+    def __init__(self, defined: frozenset[str]) -> None:
+        self._known, self.open = set(defined), list[_Branch]()
+
+    @property
+    def reads(self) -> bool:
+        return not self.open or self.open[-1].now
+
+    def meet(self, met: _Directive) -> None:
+        holds = met.word == "`else" or (met.name in self._known) != (met.word == "`ifndef")
+        if met.word in ("`ifdef", "`ifndef"):
+            self.open.append(_Branch(self.reads, holds, self.reads and holds))
+        elif met.word == "`endif":
+            del self.open[-1:]  # of nothing: every tool refuses it
+        elif met.asks and self.open:
+            self.open[-1].turn(holds)
+        elif met.word == "`define" and self.reads:
+            self._known.add(met.name)
+        elif met.word == "`undef" and self.reads:
+            self._known.discard(met.name)
+
+
 def left_for(text: str, defined: frozenset[str]) -> str:
     """Return what one reader sees of a text: no conditions, and spaces for what they leave out.
 
@@ -44,48 +107,23 @@ def left_for(text: str, defined: frozenset[str]) -> str:
     """
     if not any(condition in text for condition in _CONDITION):
         return text
-    known, open_ = set(defined), list[_Branch]()
-    pieces, done, reads = list[str](), 0, True
-    words = (token for token in tokens(text) if token.kind != "comment")
-    for token in words:
-        if token.start < done or token.kind != "macro":
-            continue
-        named = next(words, token) if token.text in _NAMED else token
-        if token.text in ("`define", "`undef"):
-            end = end_of_line(text, token) if token.text == "`define" else named.end
-            if reads:
-                known = _changed(known, text[token.start : end])
-            pieces.append(_shown(text[done:end], reads))
-            done = end
-        elif token.text in _CONDITION:
-            _follow(token, named.text in known, open_)
-            pieces += (
-                _shown(text[done : token.start], reads),
-                _shown(text[token.start : named.end], False),
-            )
-            done, reads = named.end, not open_ or open_[-1].now
-    return "".join(pieces) + _shown(text[done:], reads)
+    reader, pieces, done = _Reader(defined), list[str](), 0
+    for met in _directives(text):
+        pieces += (
+            _shown(text[done : met.start], reader.reads),
+            _shown(text[met.start : met.end], reader.reads and not met.asks),
+        )
+        done = met.end
+        reader.meet(met)
+    return "".join(pieces) + _shown(text[done:], reader.reads)
 
 
 @dataclass
 class _Chain:
-    """A conditional, for several readers.
+    """The directives of one conditional, and whether readers of what surrounds it differ."""
 
-    Attributes:
-        branches: its state for each of them.
-        places: of its directives, with their names.
-        differs: some that read what surrounds it take different branches.
-    """
-
-    branches: list[_Branch]
     places: list[tuple[int, int]]
     differs: bool = False
-
-    def note(self, start: int, end: int) -> None:
-        """Add a directive, after its branch is known."""
-        self.places.append((start, end))
-        taken = {branch.now for branch in self.branches if branch.around}
-        self.differs |= len(taken) > 1
 
 
 def settled_places(text: str, readers: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
@@ -95,64 +133,27 @@ def settled_places(text: str, readers: Sequence[frozenset[str]]) -> Iterator[tup
         text: Verilog.
         readers: the macros that each defines before.
     """
-    known = [set(reader) for reader in readers]
+    known = [_Reader(defined) for defined in readers]
     open_: list[_Chain] = []
-    done = 0
-    words = (token for token in tokens(text) if token.kind != "comment")
-    for token in words:
-        if token.start < done or token.kind != "macro":
+    for met in _directives(text):
+        for reader in known:
+            reader.meet(met)
+        if met.word in ("`ifdef", "`ifndef"):
+            open_.append(_Chain([]))
+        if not met.asks or not open_:
             continue
-        named = next(words, token) if token.text in _NAMED else token
-        if token.text in ("`define", "`undef"):
-            done = end_of_line(text, token) if token.text == "`define" else named.end
-            for at, names in enumerate(known):
-                if not open_ or open_[-1].branches[at].now:
-                    known[at] = _changed(names, text[token.start : done])
-            continue
-        if token.text not in _CONDITION:
-            continue
-        done = named.end
-        if token.text in ("`ifdef", "`ifndef"):
-            open_.append(_Chain([], []))
-            for at, names in enumerate(known):
-                around = len(open_) < 2 or open_[-2].branches[at].now
-                holds = (named.text in names) == (token.text == "`ifdef")
-                open_[-1].branches.append(_Branch(around, holds, around and holds))
-        elif not open_:
-            continue
-        elif token.text != "`endif":
-            for branch, names in zip(open_[-1].branches, known, strict=True):
-                branch.turn(named.text in names or token.text == "`else")
-        chain = open_[-1]
-        chain.note(token.start, named.end)
-        if token.text == "`endif":
-            open_.pop()
+        open_[-1].places.append((met.start, met.end))
+        if met.word == "`endif":
+            chain = open_.pop()
             if not chain.differs:
                 yield from chain.places
+        else:
+            branches = [reader.open[-1] for reader in known]
+            open_[-1].differs |= len({b.now for b in branches if b.around}) > 1
 
 
 def _shown(text: str, reads: bool) -> str:
     return text if reads else re.sub(r"[^\n]", " ", text)
-
-
-def _changed(known: set[str], directive: str) -> set[str]:
-    name = re.search(r"`(define|undef)\s+(\w+)", directive)
-    if name is None:
-        return known
-    return known | {name[2]} if name[1] == "define" else known - {name[2]}
-
-
-def _follow(token: Token, is_known: bool, open_: list[_Branch]) -> None:
-    if token.text in ("`ifdef", "`ifndef"):
-        around = not open_ or open_[-1].now
-        holds = is_known == (token.text == "`ifdef")
-        open_.append(_Branch(around, holds, around and holds))
-    elif not open_:  # of nothing: every tool refuses it
-        return
-    elif token.text == "`endif":
-        open_.pop()
-    else:
-        open_[-1].turn(is_known or token.text == "`else")
 
 
 def hidden_conditional(text: str) -> int | None:
