@@ -64,7 +64,7 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("workload: lenet-6", "lenet-6.*did you mean 'lenet-5'"),
         ("dataset: fashion", "fashion.*"),
         ("families: [drumm]", "unknown family: drumm; did you mean 'drum'"),
-        ("formats: [int9]", "a format is .*'int9'"),
+        ("formats: [int9]", "up to 8 bits: 'int9'"),
         ("formats: []", "schema: formats"),
         ('formats: ["float(8,9)"]', "m = 7: float.8,9.; choose fewer fraction bits"),
         ("formats: [fp16]", "m = 7: fp16; choose fewer fraction bits"),
