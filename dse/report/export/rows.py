@@ -20,6 +20,9 @@ class TrialRow:
             the front.
         energy_fj: dynamic, of the unit per multiplication of recorded operands.
         uniform_fj: likewise of uniform operands.
+        mac_um2: of all MACs with their sums and registers, if an objective asks for them.
+        mac_ns: delay of the slowest, likewise.
+        mac_fj: energy of one product in them, likewise.
     """
 
     number: int
@@ -35,6 +38,9 @@ class TrialRow:
     delay_ns: float | None
     energy_fj: float | None
     uniform_fj: float | None
+    mac_um2: float | None
+    mac_ns: float | None
+    mac_fj: float | None
     cells: int | None
     rtl_verdict: str
     rtl_vectors: int
@@ -50,6 +56,9 @@ class FrontRow:
         on_front: not dominated by another finalist; these, and the answer, have a `folder`.
         exact: a reference design.
         unit_fj: dynamic energy of the unit per multiplication of recorded operands.
+        mac_um2: of all MACs with their sums and registers, if an objective asks for them.
+        mac_ns: delay of the slowest, likewise.
+        mac_fj: energy of one product in them, likewise.
         mac_training_fj: energy per multiply-accumulate, mean over training.
         mac_inference_fj: likewise over its forward products.
         mac_uniform_fj: likewise with uniform operands.
@@ -68,6 +77,9 @@ class FrontRow:
     gate_equivalents: float
     delay_ns: float
     unit_fj: float | None
+    mac_um2: float | None
+    mac_ns: float | None
+    mac_fj: float | None
     mac_training_fj: float | None
     mac_inference_fj: float | None
     mac_uniform_fj: float | None
@@ -105,6 +117,7 @@ def trial_rows(results: Results) -> tuple[TrialRow, ...]:
 
 def _trial_row(e: Evaluation, seeds: int, reason: str) -> TrialRow:
     cost, names = e.cost, names_of(e.point)
+    whole = cost.whole if cost else None
     mac = e.point.uniform_mac
     return TrialRow(
         number=e.number,
@@ -120,6 +133,9 @@ def _trial_row(e: Evaluation, seeds: int, reason: str) -> TrialRow:
         delay_ns=cost.delay_ns if cost else None,
         energy_fj=cost.recorded_fj if cost else None,
         uniform_fj=cost.uniform_fj if cost else None,
+        mac_um2=whole.area_um2 if whole else None,
+        mac_ns=whole.delay_ns if whole else None,
+        mac_fj=whole.energy_fj if whole else None,
         cells=cost.cells if cost else None,
         rtl_verdict=_verdicts(e.certificates),
         rtl_vectors=sum(certificate.vectors for certificate in e.certificates),
@@ -133,6 +149,7 @@ def _verdicts(certificates: Sequence[RtlReport]) -> str:
 def front_row(finalist: Finalist, folder: str) -> FrontRow:
     """The line of a finalist."""
     point, cost, mac = finalist.point, finalist.cost, finalist.mac
+    whole = cost.whole
     error = finalist.parts[0].error if len(finalist.parts) == 1 else None
     cores = [part.certificate for part in finalist.parts]
     network = point.on_array.network if point.on_array else None
@@ -147,6 +164,9 @@ def front_row(finalist: Finalist, folder: str) -> FrontRow:
         gate_equivalents=cost.gate_equivalents,
         delay_ns=cost.delay_ns,
         unit_fj=cost.recorded_fj,
+        mac_um2=whole.area_um2 if whole else None,
+        mac_ns=whole.delay_ns if whole else None,
+        mac_fj=whole.energy_fj if whole else None,
         mac_training_fj=mac.training_fj if mac else None,
         mac_inference_fj=mac.inference_fj if mac else None,
         mac_uniform_fj=mac.uniform_fj if mac else None,

@@ -84,8 +84,8 @@ def test_the_readme_of_a_design_quotes_its_catalogue(finished_run: RunDir, tmp_p
 
 
 def test_a_spreadsheet_computes_nothing() -> None:
-    numbers = (None, 1, 0, -2.5, None, None, None, None, None)
+    numbers = (None, 1, 0, -2.5, *[None] * 8)
     row = TrialRow(0, "m", "f", "failed", '=HYPERLINK("x")', *numbers, "-", 0)
     assert csv_text(TrialRow, [row]).splitlines()[1] == (
-        '0,m,f,failed,"\'=HYPERLINK(""x"")",,1,0,-2.5,,,,,,\'-,0'
+        '0,m,f,failed,"\'=HYPERLINK(""x"")",,1,0,-2.5,,,,,,,,,\'-,0'
     )
