@@ -105,7 +105,7 @@ def conv2d(
         with _without_autocast(image):
             return torch.conv2d(image, weight, None, *window)
     if call.format.is_mx:
-        return unfolded.conv2d(image, weight, call, window, probe)
+        return unfolded.conv2d(image, weight, call, window, probe, seed)
     image_format, weight_format = call.formats
     image, window = _bordered(image, window, call)
     x, w = encode(image, image_format, span=call.span), encode(weight, weight_format, 0)
@@ -132,7 +132,7 @@ def conv2d_input_gradient(
         with _without_autocast(grad):
             return native_gradient(grad, image, weight, window, of_image=True)
     if call.format.is_mx:
-        return unfolded.conv2d_input_gradient(grad, weight, size, call, window, probe)
+        return unfolded.conv2d_input_gradient(grad, weight, size, call, window, probe, seed)
     grad_format, weight_format = call.formats
     g, w = encode(grad, grad_format), encode(weight, weight_format, 1)
     probe_input_gradient(probe, g.codes, w.codes, size, call, window)
@@ -163,7 +163,7 @@ def conv2d_weight_gradient(
         with _without_autocast(grad):
             return native_gradient(grad, image, weight, window, of_image=False)
     if call.format.is_mx:
-        return unfolded.conv2d_weight_gradient(grad, image, taps, call, window, probe)
+        return unfolded.conv2d_weight_gradient(grad, image, taps, call, window, probe, seed)
     grad_format, image_format = call.formats
     image, window = _bordered(image, window, call)
     g, x = encode(grad, grad_format, 1), encode(image, image_format, 1)

@@ -20,7 +20,12 @@ Size = tuple[int, int]
 
 
 def conv2d(
-    image: Tensor, weight: Tensor, call: Call, window: Window, probe: Probe | None
+    image: Tensor,
+    weight: Tensor,
+    call: Call,
+    window: Window,
+    probe: Probe | None,
+    seed: Tensor | None,
 ) -> Tensor:
     """As `axdse.gpu.layers.products.conv2d`.
 
@@ -31,13 +36,19 @@ def conv2d(
     w = _codes(weight, call.format, 1).reshape(window.groups, -1, inputs, *kernel)
     columns = unfold(_codes(image, call.format, 1), kernel, window)
     rows = w.permute(0, 3, 4, 2, 1).flatten(1, 3)
-    result = _multiplied(_by_tap(columns, inputs).mT, rows, call, probe)
+    result = _multiplied(_by_tap(columns, inputs).mT, rows, call, probe, seed)
     high, wide = window.output((image.shape[2], image.shape[3]), kernel)
     return _as_images(result, image.shape[0], outputs, (high, wide))
 
 
 def conv2d_input_gradient(
-    grad: Tensor, weight: Tensor, size: Size, call: Call, window: Window, probe: Probe | None
+    grad: Tensor,
+    weight: Tensor,
+    size: Size,
+    call: Call,
+    window: Window,
+    probe: Probe | None,
+    seed: Tensor | None,
 ) -> Tensor:
     """As `axdse.gpu.layers.products.conv2d_input_gradient`.
 
@@ -51,12 +62,18 @@ def conv2d_input_gradient(
     spread = _spread(_codes(grad, call.format, 1), size, kernel, window)
     columns = unfold(spread, kernel, Window((1, 1), (0, 0), window.dilation, groups))
     rows = w.flip(3, 4).permute(0, 3, 4, 1, 2).flatten(1, 3)
-    result = _multiplied(_by_tap(columns, grouped.shape[1]).mT, rows, call, probe)
+    result = _multiplied(_by_tap(columns, grouped.shape[1]).mT, rows, call, probe, seed)
     return _as_images(result, grad.shape[0], groups * inputs, size)
 
 
 def conv2d_weight_gradient(
-    grad: Tensor, image: Tensor, taps: Size, call: Call, window: Window, probe: Probe | None
+    grad: Tensor,
+    image: Tensor,
+    taps: Size,
+    call: Call,
+    window: Window,
+    probe: Probe | None,
+    seed: Tensor | None,
 ) -> Tensor:
     """As `axdse.gpu.layers.products.conv2d_weight_gradient`.
 
@@ -67,7 +84,7 @@ def conv2d_weight_gradient(
     rows = grad.transpose(0, 1).reshape(window.groups, outputs // window.groups, -1)
     g = _codes(rows, call.format, 2)
     x = _codes(unfold(image, taps, window), call.format, 2)
-    return _multiplied(g, x.mT, call, probe).reshape(outputs, inputs, *taps)
+    return _multiplied(g, x.mT, call, probe, seed).reshape(outputs, inputs, *taps)
 
 
 def _codes(x: Tensor, number_format: Format | None, along: int) -> Tensor:
@@ -75,10 +92,12 @@ def _codes(x: Tensor, number_format: Format | None, along: int) -> Tensor:
     return encode(x, number_format, along=along).codes
 
 
-def _multiplied(a: Tensor, b: Tensor, call: Call, probe: Probe | None) -> Tensor:
+def _multiplied(
+    a: Tensor, b: Tensor, call: Call, probe: Probe | None, seed: Tensor | None
+) -> Tensor:
     """[G, M, K] times [G, K, N], FP32."""
     probe_gemm(probe, a, b, call)
-    result: Tensor = torch.ops.axdse.gemm(a, b, call.handle, call.swap)
+    result: Tensor = torch.ops.axdse.gemm(a, b, call.handle, call.swap, seed=seed)
     return result
 
 

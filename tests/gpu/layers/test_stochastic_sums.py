@@ -59,6 +59,16 @@ def test_what_is_computed_again_for_the_backward_pass_is_rounded_alike(image: Te
         assert torch.equal(a, b)
 
 
+def test_convolutions_in_blocks_draw_for_each_step() -> None:
+    mac = "exact(n=4) in mxfp8_e4m3 sum float(6,4,round=stochastic)"
+    layer = axdse.convert(nn.Sequential(nn.Conv2d(32, 32, 3, padding=1)), mac).model
+    x = torch.randn(2, 32, 8, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    first, same, other = (outputs_and_gradients(layer, x, seed, again=False) for seed in (3, 3, 4))
+    for a, b, c in zip(first[:2], same[:2], other[:2], strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
 def test_a_graph_of_torch_draws_too(image: Tensor) -> None:
     model = network()
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
