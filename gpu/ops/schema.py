@@ -23,6 +23,7 @@ seed gives the same bits everywhere. What does not fit raises an AxdseError.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -62,8 +63,10 @@ class _Operator:
         schema = f"({arguments}{self.settings}, {_SEED}) -> Tensor"
         torch.library.define(f"axdse::{name}", schema)
         torch.library.register_fake(f"axdse::{name}", self.traced)
-        torch.library.impl(f"axdse::{name}", "CompositeExplicitAutograd", self.by_reference)
-        torch.library.impl(f"axdse::{name}", ["CPU", "CUDA"], self.by_plan)
+        by_reference = partial(self.computed, lambda *_: reference.OPERATORS[name])
+        by_plan = partial(self.computed, partial(plan, operation=name))
+        torch.library.impl(f"axdse::{name}", "CompositeExplicitAutograd", by_reference)
+        torch.library.impl(f"axdse::{name}", ["CPU", "CUDA"], by_plan)
 
     def traced(
         self,
@@ -79,8 +82,9 @@ class _Operator:
         dtype = reference.sum_type(resolve(multiplication).format)
         return first.new_empty(size, dtype=dtype)
 
-    def by_reference(
+    def computed(
         self,
+        chosen: Callable[[str, DeviceType], Callable[..., Tensor]],
         first: Tensor,
         second: Tensor,
         multiplication: str,
@@ -88,25 +92,11 @@ class _Operator:
         *settings: object,
         seed: Tensor | None = None,
     ) -> Tensor:
+        """The result, by what is chosen for a multiplication on a device."""
         _, shape = self._enter(first, second, multiplication, *settings)
+        compute = chosen(multiplication, "cuda" if first.is_cuda else "cpu")
         number = _number(multiplication, seed)
-        compute = reference.OPERATORS[self.name]
         return compute(first, second, multiplication, swap, *shape, seed=number)
-
-    def by_plan(
-        self,
-        first: Tensor,
-        second: Tensor,
-        multiplication: str,
-        swap: bool,
-        *settings: object,
-        seed: Tensor | None = None,
-    ) -> Tensor:
-        _, shape = self._enter(first, second, multiplication, *settings)
-        device: DeviceType = "cuda" if first.is_cuda else "cpu"
-        planned = plan(multiplication, device, self.name)
-        number = _number(multiplication, seed)
-        return planned(first, second, multiplication, swap, *shape, seed=number)
 
     def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
