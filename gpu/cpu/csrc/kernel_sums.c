@@ -190,13 +190,13 @@ static inline __attribute__((always_inline)) int fast_by_chance(float *restrict 
         for (int64_t k = from; k < last; k++)
 #pragma GCC unroll 2
             for (int t = 0; t < TOGETHER; t++) {
-                double exact[LANES];
-                if (!wide) {
+                if (wide) {
+                    double exact[LANES];
+                    added_to_odd(exact, c[t], rows[t] + k, panel + k, table, bits);
+                    over |= round_by_chance(c[t], exact, states[t], sum);
+                } else {
                     over |= add_by_chance(c[t], rows[t] + k, panel + k, table, bits, states[t], sum);
-                    continue;
                 }
-                added_to_odd(exact, c[t], rows[t] + k, panel + k, table, bits);
-                over |= round_by_chance(c[t], exact, states[t], sum);
             }
         for (int t = 0; t < TOGETHER && sum->chunk; t++)
             for (int n = 0; n < LANES; n++) outer[t][n] += c[t][n], c[t][n] = 0;
