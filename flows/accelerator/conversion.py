@@ -67,10 +67,7 @@ class Converter:
 
     def energy_fj(self, registers: np.ndarray) -> tuple[float, float]:
         """Of one, with and without glitches, as one register follows another: uint64 codes."""
-        held = self.shape.sum.register
-        if isinstance(held, FloatRegister):  # without a generator above it
-            registers = registers & np.uint64((1 << held.bits) - 1)
-        codes = np.concatenate([np.zeros(1, np.uint64), registers])
+        codes = np.concatenate([np.zeros(1, np.uint64), self.shape.parted(registers)[1]])
         timed = still = 0.0
         values = codes
         if self.to_fp32:

@@ -19,7 +19,7 @@ from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.sum_unit import sum_steps
 from axdse.multipliers.model.unit_oracle import unit_products
-from axdse.multipliers.sums.random_bits import STATE_BITS, first_states
+from axdse.multipliers.sums.random_bits import first_states
 from axdse.multipliers.sums.recipe import Sum
 
 SEED = 0
@@ -138,7 +138,10 @@ class MacUnit:
         Raises:
             AxdseError: the core's model fails, or there is no C compiler.
         """
-        first = self._begin(len(a)) if start is None else start
+        cleared, shape = np.zeros(len(a), np.uint64), self.shape
+        first = cleared if start is None else start
+        if shape and start is None:
+            first = shape.joined(first_states(0, np.arange(len(a))), cleared)
         chunk = (self.mac.recipe.chunk if self.mac.recipe else 0) or max(a.shape[1], 1)
         parts = []
         for k in range(0, a.shape[1], chunk):
@@ -146,27 +149,10 @@ class MacUnit:
             after = self._after(a[here], b[here], first)
             before = np.concatenate([first[:, None], after[:, :-1]], axis=1)
             parts.append((before, after))
-            first = self._cleared(after[:, -1])
+            if shape:  # a generator outlasts a chunk
+                first = shape.joined(shape.parted(after[:, -1])[0], cleared)
         before, after = (np.concatenate(side, axis=1) for side in zip(*parts, strict=True))
         return before, after
-
-    def _begin(self, rows: int) -> np.ndarray:
-        """Cleared registers, and generators as in the first outputs of a tensor."""
-        recipe = self.mac.recipe
-        if not (recipe and recipe.is_random):
-            return np.zeros(rows, np.uint64)
-        return first_states(0, np.arange(rows)).astype(np.uint64) << np.uint64(self._sum_bits)
-
-    def _cleared(self, c: np.ndarray) -> np.ndarray:
-        """Registers where a chunk has ended: generators stay."""
-        if not (self.mac.recipe and self.mac.recipe.is_random):
-            return np.zeros_like(c)
-        return np.asarray(c >> np.uint64(self._sum_bits) << np.uint64(self._sum_bits))
-
-    @property
-    def _sum_bits(self) -> int:
-        """Of a register, without its generator."""
-        return self._shape.register_bits - STATE_BITS
 
     def _after(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         candidate, recipe = self.mac.candidate, self.recipe

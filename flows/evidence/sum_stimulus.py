@@ -92,11 +92,10 @@ def _with_states(make: StepMaker, steps: SumStimulus) -> SumStimulus:
     states = make.rng.integers(0, 1 << STATE_BITS, rows, np.uint64)
     ends = make.rng.choice(np.array([0, (1 << STATE_BITS) - 1], np.uint64), rows)
     states = np.where(make.rng.random(rows) < 0.25, ends, states)
-    place = np.uint64(shape.register_bits - STATE_BITS)
-    sums = steps.c & ((np.uint64(1) << place) - np.uint64(1))
+    sums = shape.parted(steps.c)[1]
     met = len(np.unique(states))
     covered = Covered("states of the generator", met, 1 << STATE_BITS)
-    return replace(steps, c=sums | states << place, coverage=(*steps.coverage, covered))
+    return replace(steps, c=shape.joined(states, sums), coverage=(*steps.coverage, covered))
 
 
 def _of_blocks(make: StepMaker, steps: SumStimulus) -> SumStimulus:

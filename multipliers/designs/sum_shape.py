@@ -145,6 +145,20 @@ class SumShape:
         exponent = self.exponent_bits if isinstance(held, LazyRegister) else 0
         return SPECIAL_BITS + exponent + held.width
 
+    def parted(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Generator, uint16, and running sum of registers, uint64 of any shape."""
+        if not self.sum.is_random:
+            return np.zeros(c.shape, np.uint16), c
+        place = np.uint64(self.register_bits - STATE_BITS)
+        return (c >> place).astype(np.uint16), c & ((np.uint64(1) << place) - np.uint64(1))
+
+    def joined(self, states: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """What `parted` takes apart; without a generator the running sum alone."""
+        if not self.sum.is_random:
+            return sums
+        place = np.uint64(self.register_bits - STATE_BITS)
+        return np.asarray(states.astype(np.uint64) << place | sums)
+
     @property
     def bias(self) -> int:
         """What is added to an exponent inside the unit."""

@@ -91,12 +91,9 @@ def _unit(shape: SumShape, terms: Terms, c: np.ndarray) -> np.ndarray:
     held = shape.sum.register
     if isinstance(held, FloatRegister):
         total = shape.sum.of_steps if shape.blocks else shape.sum
-        place = np.uint64(held.bits)
-        states, own = (c >> place).astype(np.uint16), c & ((np.uint64(1) << place) - np.uint64(1))
-        codes = register_codes(sum_model(total, terms, register_values(own, held), states), held)
-        if total.is_random:
-            codes |= next_states(states).astype(np.uint64) << place
-        return codes
+        states, own = shape.parted(c)
+        sums = sum_model(total, terms, register_values(own, held), states)
+        return shape.joined(next_states(states), register_codes(sums, held))
     return _plain_unit(shape, terms, c)
 
 
