@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from axdse.dse.report.summary import Finalist
+from axdse.dse.run.on_array import cost_on_array
 from axdse.dse.run.run_dir import Results, RunDir
-from axdse.flows.accelerator.network import AcceleratorCost, accelerator_cost
-from axdse.flows.accelerator.systolic_array import Array
+from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.multipliers.designs.design_point import DesignPoint, parse_design_point
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.operands.recording_file import load_recording
@@ -85,10 +85,7 @@ def _practices(
 
 def _cost(run: RunDir, point: DesignPoint) -> tuple[AcceleratorCost | None, str]:
     """The cost of the run's network, or why there is none."""
-    config, array = run.config, Array(dataflow=run.config.dataflow)
     try:
-        recording = load_recording(run.operands)
-        options = (recording, point, array, config.library)
-        return accelerator_cost(*options, clock_ns=config.clock_ns), ""
+        return cost_on_array(point, run.config, load_recording(run.operands)), ""
     except AxdseError as error:
         return None, f"not costed: {error.rule}: {error.value}"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.dse.run.config import SearchConfig
+from axdse.dse.run.on_array import cost_on_array
 from axdse.dse.search.evaluate import recording_of
-from axdse.flows.accelerator.network import AcceleratorCost, accelerator_cost
-from axdse.flows.accelerator.systolic_array import Array
+from axdse.flows.accelerator.network import AcceleratorCost
 from axdse.flows.liberty.library import read_library
 from axdse.multipliers.designs.design_point import DesignPoint
 
@@ -23,8 +23,4 @@ class OnArray:
         """Cost it in a worker; None if the library has no power tables."""
         if read_library(self.config.library).lacks:
             return None
-        recording, array = recording_of(self.operands), Array(dataflow=self.config.dataflow)
-        clock_ns = self.config.clock_ns
-        return accelerator_cost(
-            *(recording, self.point, array, self.config.library), clock_ns=clock_ns
-        )
+        return cost_on_array(self.point, self.config, recording_of(self.operands))

@@ -8,6 +8,7 @@ from axdse.flows.accelerator.mac import mac_cost
 from axdse.flows.accelerator.record import MacCost
 from axdse.flows.accelerator.systolic_array import Array, ArrayCost, array_cost, element_fj
 from axdse.flows.cost.point import required_mac
+from axdse.flows.netlist.adders import Aim
 from axdse.flows.power.activity_source import COUNT
 from axdse.multipliers.designs.design_point import DesignPoint, Mac, ProductName
 from axdse.multipliers.errors import AxdseError
@@ -111,6 +112,7 @@ def accelerator_cost(
     network_energy: NetworkModel = sum_of_layers,
     clock_ns: float | None = None,
     stages: int = 1,
+    aim: Aim = "energy",
 ) -> AcceleratorCost:
     """Energy of a recorded network on an array whose elements hold every MAC of a point.
 
@@ -122,6 +124,7 @@ def accelerator_cost(
         network_energy: what the energies of layers add up to.
         clock_ns: see `mac_cost`.
         stages: likewise.
+        aim: likewise.
 
     Raises:
         AxdseError: no such trace or no MAC for one, a place of the point fits no layer, a library
@@ -139,7 +142,7 @@ def accelerator_cost(
     for mac, made in own.items():
         recording.check_serves(mac.format)
         met = [sums.get((trace.layer, trace.product), trace) for trace in made]
-        macs.append(mac_cost(mac, library, met, clock_ns, stages=stages, apart=True))
+        macs.append(mac_cost(mac, library, met, clock_ns, stages=stages, aim=aim, apart=True))
         for layer in _layers(macs[-1], made, array, recording):
             layers[layer.layer, layer.product] = layer
     in_order = tuple(layers[trace.layer, trace.product] for trace in traces)

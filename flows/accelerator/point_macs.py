@@ -51,7 +51,9 @@ def whole_macs(
     ]
     element, step_uj = array_cost(costs, Array(1, 1)), None
     if array and demand.recorded and demand.recording and len(shares) == len(costs):
-        made = accelerator_cost(demand.recording, point, array, library, clock_ns=clock_ns)
+        made = accelerator_cost(
+            demand.recording, point, array, library, clock_ns=clock_ns, aim=aim
+        )
         step_uj = made.network.training_step_uj
     return WholeMacs(
         area_um2=element.area_um2 / max(cost.terms for cost in costs),

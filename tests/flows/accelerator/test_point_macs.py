@@ -1,6 +1,7 @@
 """Whole MACs of a design point: sums that a hand can check."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from mac_recordings import recording, rows, trace
@@ -10,6 +11,7 @@ from axdse.flows.accelerator.network import accelerator_cost
 from axdse.flows.accelerator.point_macs import whole_macs
 from axdse.flows.accelerator.systolic_array import Array, array_cost
 from axdse.flows.cost.point import Demand
+from axdse.flows.netlist.adders import Aim
 from axdse.multipliers.designs.design_point import parse_design_point, parse_mac
 
 EXACT, ROUGH = "exact(n=8) in int8", "truncated(n=8,t=6) in int8"
@@ -43,13 +45,17 @@ def test_several_share_an_element_and_weigh_with_their_products() -> None:
     assert got.area_um2 < sum(cost.element_um2 for cost in costs)
 
 
-def test_an_array_takes_what_a_training_step_has() -> None:
+@pytest.mark.parametrize("aim", get_args(Aim))
+def test_an_array_takes_what_a_training_step_has(aim: Aim) -> None:
     traces = [trace(product="forward"), trace(product="input_gradient", multiplications=16_000)]
     made = recording(traces)
     point = parse_design_point(f"fc:forward={ROUGH}; *={EXACT}")
     array = Array(4, 4)
-    got = whole_macs(point, Demand(made, "run.npz"), array=array)
-    assert got.step_uj == accelerator_cost(made, point, array).network.training_step_uj
+    got = whole_macs(point, Demand(made, "run.npz"), array=array, aim=aim)
+    network = accelerator_cost(made, point, array, aim=aim)
+    assert got.step_uj == network.network.training_step_uj
+    assert got.area_um2 == network.array.element_area_um2
+    assert {mac.aim for mac in network.macs} == {aim}
     assert whole_macs(point, Demand(made, "run.npz")).step_uj is None
 
 
