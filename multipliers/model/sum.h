@@ -104,19 +104,19 @@ static inline float sum_rounded(int negative, unsigned __int128 size, int sticky
     int64_t top = sum_bits(size) - 1 + unit;
     if (top < 1 - bias) top = 1 - bias;
     const int64_t drop = top - r - unit;
-    uint64_t kept;
+    uint64_t kept = 0;
     if (drop <= 0) {
         kept = (uint64_t)(size << -drop);
-    } else if (drop > 128) {
-        kept = 0;
     } else {
-        const unsigned __int128 half = (unsigned __int128)1 << (drop - 1);
-        const unsigned __int128 rest = size & (2 * half - 1);
-        kept = drop < 128 ? (uint64_t)(size >> drop) : 0;
-        if (how.nearest) kept += rest > half || (rest == half && (sticky || (kept & 1)));
+        if (drop < 128) kept = (uint64_t)(size >> drop);
+        const unsigned __int128 rest = drop < 128 ? size & (((unsigned __int128)1 << drop) - 1) : size;
+        if (how.nearest && drop <= 128) {
+            const unsigned __int128 half = (unsigned __int128)1 << (drop - 1);
+            kept += rest > half || (rest == half && (sticky || (kept & 1)));
+        }
         if (how.random) {
-            const int64_t up = how.random - drop;
-            const uint32_t first = (uint32_t)(up >= 0 ? rest << up : rest >> -up);
+            const int64_t down = drop - how.random;
+            const uint32_t first = (uint32_t)(down <= 0 ? rest << -down : down < 128 ? rest >> down : 0);
             kept += (first + how.added) >> how.random;
         }
     }

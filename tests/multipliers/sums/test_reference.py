@@ -41,6 +41,19 @@ def test_sum_is_the_one_stated(text: str, add: Add) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("add", BY.values(), ids=BY)
+def test_chance_rounds_up_what_lies_far_below_the_smallest_number(add: Add) -> None:
+    """Both products are below half of it, 2^-63, and exactly added have more than 128 bits."""
+    total = parse_sum("dot(terms=2,align=exact,acc=float(7,1),round=stochastic)")
+    a = np.array([[2.0**-33, 2.0**-33]], np.float32).repeat(200, 0)
+    b = np.array([[2.0**-33, 2.0**-120]], np.float32).repeat(200, 0)
+    c, states = np.zeros(200, np.float32), np.arange(200, dtype=np.uint16) * 327 + 1
+    found = add(total, exact_terms(a.view(np.uint32), b.view(np.uint32)), c, states)
+    rows = zip(a, b, c, states.tolist(), strict=True)
+    np.testing.assert_array_equal(found, np.array([stated(total, *row) for row in rows]))
+    assert 0 < (found == 2.0**-63).sum() < 100
+
+
 @pytest.mark.parametrize(
     "text", [*SUMS, *(n for n, p in presets().items() if not p.sum.is_integer)]
 )
