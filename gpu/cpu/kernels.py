@@ -117,15 +117,15 @@ def _compiled_in(kernel: "Kernel", known: Multiplication, columns_first: bool) -
 
 
 def _in_blocks(kernel: "Kernel", known: Multiplication, columns_first: bool) -> Engine:
-    """The table of a kernel is its `struct head` alone; codes are operands as they are."""
+    """The table of a kernel is its `struct sum` alone; codes are operands as they are."""
     assert isinstance(known.table, Lut)
     assert isinstance(known.format, IntFormat)
     assert known.sum
     entries = known.table.entries.T if columns_first else known.table.entries
-    recipe = bytes(sum_task(known.sum.of_steps, 2 * known.format.fraction_bits))
+    recipe = sum_task(known.sum, 2 * known.format.fraction_bits)
     return Engine(
         load_kernel(kernel.int8_source),
-        np.frombuffer(recipe + bytes(ctypes.c_int32(known.sum.terms)), np.uint8),
+        np.frombuffer(bytes(recipe), np.uint8),
         np.ascontiguousarray(entries).view(np.uint16),
         is_float=True,
         is_inlined=False,

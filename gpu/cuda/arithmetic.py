@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from axdse.gpu.cuda.model_text import model_text
-from axdse.gpu.cuda.task import INLINED, INT8, NARROW, WIDE, Program
+from axdse.gpu.cuda.task import BLOCKS, INLINED, INT8, NARROW, WIDE, Program
 from axdse.gpu.multiplication.handles import Form, Multiplication
 from axdse.gpu.multiplication.inlined import Inlined
 from axdse.multipliers.formats import FloatFormat, IntFormat
@@ -28,7 +28,7 @@ class Arithmetic:
 
     Attributes:
         base: kind, total and model of its programs.
-        fraction_bits: m; 0 for int8.
+        fraction_bits: m; 0 of integers.
         nearest: operands are rounded to nearest-even, else truncated.
         table: entries [rows, columns] as `thin_gemm` and `dot_gemm` read them, significands of a
             float sum with a recipe, or None.
@@ -112,7 +112,8 @@ def table_arithmetic(lut: Lut, exchanged: bool, device: torch.device) -> Arithme
     if isinstance(lut.format, IntFormat):
         padded = np.zeros((257, 256), np.int16)
         padded[:256] = entries
-        base, fraction_bits, nearest = Program("", INT8), 0, False
+        kind = BLOCKS if lut.format.is_mx else INT8
+        base, fraction_bits, nearest = Program("", kind), 0, False
     else:
         kind = NARROW if lut.format.product_fraction_bits < 8 else WIDE
         padded = _normalised(entries, lut.format)
@@ -136,7 +137,9 @@ def summed_arithmetic(known: Multiplication, exchanged: bool, device: torch.devi
     if isinstance(form, Inlined):
         return replace(plain, base=_with_recipe(plain.base, known.sum, plain.base.product_bits))
     if isinstance(form.format, IntFormat):
-        return replace(plain, base=_with_recipe(plain.base, known.sum, 0))
+        assert isinstance(known.format, IntFormat)
+        kept = 2 * known.format.fraction_bits if known.format.is_mx else 0
+        return replace(plain, base=_with_recipe(plain.base, known.sum, kept))
     entries = form.entries.T if exchanged else form.entries
     kept = form.format.product_fraction_bits
     fraction, carry = entries & ((1 << kept) - 1), entries >> kept

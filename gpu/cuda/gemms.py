@@ -3,7 +3,7 @@
 Every product is a GEMM whose rows share look-ups and whose columns are looked up side by side;
 columns should be many and adjacent in memory. `encode` rounds both operands into codes in the
 order that suits, with the border that the convolution needs, so the GEMM kernels know nothing of
-borders, strides or dilation.
+borders, strides or dilation. `seed` is of sums that are rounded by chance, None of others.
 """
 
 import torch
@@ -19,7 +19,12 @@ from axdse.gpu.operands.convolution import Convolution, Pair
 
 
 def gemm(
-    device: Device, a: Tensor, b: Tensor, multiplication: Form | Multiplication, swap: bool
+    device: Device,
+    a: Tensor,
+    b: Tensor,
+    multiplication: Form | Multiplication,
+    swap: bool,
+    seed: int | None = None,
 ) -> Tensor:
     """`axdse::gemm`: a [G, M, K] times b [G, K, N], T(a, b); with swap T(b, a).
 
@@ -45,7 +50,7 @@ def gemm(
         digits(row_axis),
         digits(column_axis),
     )
-    return run(device, arithmetic, result, (product,))
+    return run(device, arithmetic, result, (product,), seed)
 
 
 def conv2d(
@@ -55,6 +60,7 @@ def conv2d(
     multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """`axdse::conv2d`: T(image, weight), the padding multiplying as zeros."""
     arithmetic = arithmetic_of(multiplication, not swap, image.device)
@@ -83,7 +89,7 @@ def conv2d(
     )
     size = (shape.batch, outputs, out_high, out_wide)
     result = torch.empty(size, dtype=arithmetic.sum_type, device=image.device)
-    return run(device, arithmetic, result, (product,))
+    return run(device, arithmetic, result, (product,), seed)
 
 
 def conv2d_weight_gradient(
@@ -93,6 +99,7 @@ def conv2d_weight_gradient(
     multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """`axdse::conv2d_weight_gradient`: T(grad, image), the padding multiplying as zeros.
 
@@ -132,7 +139,7 @@ def conv2d_weight_gradient(
         product = Gemm(sizes, of_grad, of_image, group, at_output, at_place)
     size = (outputs, shape.inputs, *shape.kernel)
     result = torch.empty(size, dtype=arithmetic.sum_type, device=grad.device)
-    return run(device, arithmetic, result, (product,))
+    return run(device, arithmetic, result, (product,), seed)
 
 
 def conv2d_input_gradient(
@@ -142,6 +149,7 @@ def conv2d_input_gradient(
     multiplication: Form | Multiplication,
     swap: bool,
     shape: Convolution,
+    seed: int | None = None,
 ) -> Tensor:
     """`axdse::conv2d_input_gradient`: T(grad, weight), nothing multiplied beyond the gradient."""
     arithmetic = arithmetic_of(multiplication, not swap, grad.device)
@@ -157,7 +165,7 @@ def conv2d_input_gradient(
         for row in rows
         for column in columns
     )
-    return run(device, arithmetic, result, products)
+    return run(device, arithmetic, result, products, seed)
 
 
 def _channels(shape: Convolution) -> Pair:

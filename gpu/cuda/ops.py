@@ -1,6 +1,7 @@
 """How are the operators of `axdse.gpu.ops` computed for tensors on a GPU?
 
 By table if the multiplication has one and `inlined` does not say otherwise, else by its C model.
+`seed` is of sums that are rounded by chance, None of others.
 """
 
 from collections.abc import Callable
@@ -16,14 +17,19 @@ from axdse.gpu.operands.shapes import Operation
 
 
 def gemm_cuda(
-    a: Tensor, b: Tensor, multiplication: str, swap: bool, inlined: bool = False
+    a: Tensor,
+    b: Tensor,
+    multiplication: str,
+    swap: bool,
+    inlined: bool = False,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::gemm`.
 
     Raises:
         AxdseError: unknown handle, too large a product, or CuPy cannot be used.
     """
-    return gemms.gemm(_device(a), a, b, _form(multiplication, inlined), swap)
+    return gemms.gemm(_device(a), a, b, _form(multiplication, inlined), swap, seed)
 
 
 def conv2d_cuda(
@@ -33,6 +39,7 @@ def conv2d_cuda(
     swap: bool,
     shape: Convolution,
     inlined: bool = False,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d`.
 
@@ -40,7 +47,7 @@ def conv2d_cuda(
         AxdseError: as `gemm_cuda`.
     """
     known = _form(multiplication, inlined)
-    return gemms.conv2d(_device(image), image, weight, known, swap, shape)
+    return gemms.conv2d(_device(image), image, weight, known, swap, shape, seed)
 
 
 def conv2d_input_gradient_cuda(
@@ -50,6 +57,7 @@ def conv2d_input_gradient_cuda(
     swap: bool,
     shape: Convolution,
     inlined: bool = False,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d_input_gradient`.
 
@@ -57,7 +65,7 @@ def conv2d_input_gradient_cuda(
         AxdseError: as `gemm_cuda`.
     """
     known = _form(multiplication, inlined)
-    return gemms.conv2d_input_gradient(_device(grad), grad, weight, known, swap, shape)
+    return gemms.conv2d_input_gradient(_device(grad), grad, weight, known, swap, shape, seed)
 
 
 def conv2d_weight_gradient_cuda(
@@ -67,6 +75,7 @@ def conv2d_weight_gradient_cuda(
     swap: bool,
     shape: Convolution,
     inlined: bool = False,
+    seed: int | None = None,
 ) -> Tensor:
     """Compute `axdse::conv2d_weight_gradient`.
 
@@ -74,7 +83,7 @@ def conv2d_weight_gradient_cuda(
         AxdseError: as `gemm_cuda`.
     """
     known = _form(multiplication, inlined)
-    return gemms.conv2d_weight_gradient(_device(grad), grad, image, known, swap, shape)
+    return gemms.conv2d_weight_gradient(_device(grad), grad, image, known, swap, shape, seed)
 
 
 def _form(multiplication: str, inlined: bool) -> Form | Multiplication:

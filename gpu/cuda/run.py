@@ -114,9 +114,20 @@ def encode(
 
 
 def run(
-    device: Device, arithmetic: Arithmetic, result: Tensor, products: Sequence[Gemm]
+    device: Device,
+    arithmetic: Arithmetic,
+    result: Tensor,
+    products: Sequence[Gemm],
+    seed: int | None,
 ) -> Tensor:
     """Write `products`, which cover `result` together, into it.
+
+    Args:
+        device: that computes them.
+        arithmetic: what multiplies and adds.
+        result: contiguous.
+        products: GEMMs.
+        seed: of a sum that is rounded by chance; None of others.
 
     Raises:
         AxdseError: one has more tiles or a longer side than a launch can have.
@@ -129,7 +140,7 @@ def run(
     for product, launch in zip(products, launches, strict=True):
         launch = launch.with_parts(parts)
         _check(product.shape, launch)
-        task = _task(arithmetic, sums, product, launch, result.numel())
+        task = _task(arithmetic, sums, product, launch, result.numel(), seed or 0)
         device.launch(launch.program, launch.blocks, task)
     if parts > 1:
         _add_parts(device, arithmetic, sums, result)
@@ -143,15 +154,19 @@ def _add_parts(device: Device, arithmetic: Arithmetic, sums: Tensor, result: Ten
 
 
 def _task(
-    arithmetic: Arithmetic, sums: Tensor, product: Gemm, launch: Launch, part: int
+    arithmetic: Arithmetic, sums: Tensor, product: Gemm, launch: Launch, part: int, seed: int
 ) -> GemmTask:
     table = arithmetic.turned_table if launch.wants_turned_table else arithmetic.table
     address = sums.data_ptr() + product.start * sums.element_size()
     return GemmTask(
         product.rows,
         product.columns,
-        Result(address, product.group, part, product.row_digits, product.column_digits),
+        Result(
+            *(address, product.start, product.group, part),
+            *(product.row_digits, product.column_digits),
+        ),
         None if table is None else table.data_ptr(),
+        seed,
         product.shape.rows,
         product.shape.depth,
         product.shape.columns,

@@ -37,7 +37,7 @@ typedef unsigned long long uint64_t;
 """,
 )
 
-NARROW, WIDE, INT8, INLINED = range(4)
+NARROW, WIDE, INT8, INLINED, BLOCKS = range(5)
 SUM_FP32, SUM_BF16, SUM_FP16 = range(3)
 RANK = 4
 
@@ -84,8 +84,7 @@ class Result(ctypes.Structure):
 
     _fields_ = (
         ("sums", ctypes.c_void_p),
-        ("group", ctypes.c_int64),
-        ("part", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("first", "group", "part")),
         ("rows", Digits),
         ("columns", Digits),
     )
@@ -99,6 +98,7 @@ class GemmTask(ctypes.Structure):
         ("b", Side),
         ("c", Result),
         ("table", ctypes.c_void_p),
+        ("seed", ctypes.c_uint64),
         *(
             (name, ctypes.c_uint32)
             for name in ("rows", "depth", "columns", "row_tiles", "column_tiles")
@@ -148,7 +148,7 @@ class Program:
 
     Attributes:
         kernel: its name, and its file's without `.cu`.
-        kind: NARROW, WIDE, INT8 or INLINED.
+        kind: NARROW, WIDE, INT8, INLINED or BLOCKS.
         total: SUM_FP32, SUM_BF16 or SUM_FP16.
         threads: threads of a block.
         columns_of_thread: columns of the result that a thread adds up.

@@ -6,7 +6,7 @@ fixed by them too.
 
 from dataclasses import dataclass, replace
 
-from axdse.gpu.cuda.task import INLINED, INT8, SUM_FP32, Program
+from axdse.gpu.cuda.task import BLOCKS, INLINED, INT8, SUM_FP32, Program
 
 KB = 1024
 ROWS_OF_TABLE_TILE = 16
@@ -81,8 +81,8 @@ def plan(shape: Shape, base: Program, units: int) -> Launch:
 def _tile(shape: Shape, base: Program) -> tuple[Program, int, int]:
     """Program, and the height and width of its tiles."""
     if base.recipe:
-        kernel = "int_sum_gemm" if base.kind == INT8 else "sum_gemm"
-        shared = 4 * KB if base.kind == INT8 else 44 * KB
+        is_int = base.kind in (INT8, BLOCKS)
+        kernel, shared = ("int_sum_gemm", 4 * KB) if is_int else ("sum_gemm", 44 * KB)
         return _sized(replace(base, kernel=kernel), 128, 1, shared), ROWS_OF_SUM_TILE, 128
     if base.kind == INLINED:
         small = shape.rows <= 64 or shape.columns <= 64

@@ -229,18 +229,14 @@ def _summing(
     known: Multiplication, device: DeviceType, forced: Kernel | None
 ) -> tuple[Realisation, ...]:
     """What adds by a recipe: none of the others does."""
-    if isinstance(known.format, IntFormat) and known.format.is_mx:
-        if device == "cuda" or isinstance(known.table, str):
-            return (_reference(known),)
-        why = "looks up and adds the steps of blocks"
-        return Realisation(BLOCK_SUMS.name, True, why, BLOCKS_TIME), _reference(known)
-    assert known.sum is not None
-    if device == "cuda" and known.sum.is_random:
-        why = "its kernels have no generators of random bits"
-        return Realisation("cuda sums", False, why), _reference(known)
     if device == "cuda":
         form = known.table if isinstance(known.inlined, str) else known.form
         return _on_gpu("cuda sums", form, CUDA_SUMS_TIME), _reference(known)
+    if isinstance(known.format, IntFormat) and known.format.is_mx:
+        if isinstance(known.table, str):
+            return (_reference(known),)
+        why = "looks up and adds the steps of blocks"
+        return Realisation(BLOCK_SUMS.name, True, why, BLOCKS_TIME), _reference(known)
     if isinstance(known.table, str):
         why = "the kernels of sums look up"
         lacking = tuple(Realisation(k.name, False, why) for k in (SUMS, CAREFUL_SUMS))

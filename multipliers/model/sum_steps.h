@@ -19,22 +19,22 @@
 
 enum { NO_TERM = -(1 << 10), BOTH_BIASES = 254 };
 
-/* One output. `exponent` and `held` are of lazy registers. */
+/* One output. `exponent` and `held` are of lazy registers, `state` is that of the generator beside one. */
 struct steps {
     float c, outer;
+    uint16_t state;
     int32_t exponent;
     int64_t held;
 };
 
 SUM_CONSTANT int takes_steps(const struct sum *sum) {
-    return sum->kind == SUM_LAZY ||
-           (sum->kind == SUM_FLOAT && !sum->random && (sum->align >= 0 || (sum->terms == 1 && !sum->late)));
+    return sum->kind == SUM_LAZY || (sum->kind == SUM_FLOAT && (sum->align >= 0 || sum->terms == 1));
 }
 
 static inline int steps_bits(uint64_t size) { return 64 - __builtin_clzll(size); }
 
 /* size 2^unit, size < 2^62, rounded once to float(e, r). */
-static inline float steps_rounded(int negative, uint64_t size, int32_t unit, int e, int r, int nearest) {
+static inline float steps_rounded(int negative, uint64_t size, int32_t unit, int e, int r, struct sum_round how) {
     const uint32_t sign = (uint32_t)negative << 31;
     const int bias = (1 << (e - 1)) - 1;
     int32_t top = steps_bits(size) - 1 + unit;
@@ -43,10 +43,18 @@ static inline float steps_rounded(int negative, uint64_t size, int32_t unit, int
     uint64_t kept = 0;
     if (drop <= 0) {
         kept = size << -drop;
-    } else if (drop < 64) {
-        const uint64_t half = (uint64_t)1 << (drop - 1), rest = size & (2 * half - 1);
-        kept = size >> drop;
-        if (nearest) kept += rest > half || (rest == half && (kept & 1));
+    } else {
+        const uint64_t rest = drop < 64 ? size & (((uint64_t)1 << drop) - 1) : size;
+        if (drop < 64) kept = size >> drop;
+        if (how.nearest && drop < 64) {
+            const uint64_t half = (uint64_t)1 << (drop - 1);
+            kept += rest > half || (rest == half && (kept & 1));
+        }
+        if (how.random) {
+            const int32_t down = drop - how.random;
+            const uint32_t first = (uint32_t)(down <= 0 ? rest << -down : down < 64 ? rest >> down : 0);
+            kept += (first + how.added) >> how.random;
+        }
     }
     if (kept >> (r + 1)) kept >>= 1, top++;
     if (top > bias) return sum_float(sign | 0x7f800000u);
@@ -57,9 +65,9 @@ static inline float steps_rounded(int negative, uint64_t size, int32_t unit, int
     return sum_float(sign | place);
 }
 
-static inline float steps_of_integer(int64_t value, int32_t unit, int e, int r, int nearest) {
+static inline float steps_of_integer(int64_t value, int32_t unit, int e, int r, struct sum_round how) {
     if (!value) return 0;
-    return steps_rounded(value < 0, (uint64_t)(value < 0 ? -value : value), unit, e, r, nearest);
+    return steps_rounded(value < 0, (uint64_t)(value < 0 ? -value : value), unit, e, r, how);
 }
 
 /* value 2^-down, cut toward zero, or down. */
@@ -78,10 +86,11 @@ static inline int64_t steps_aligned(int64_t significand, int32_t exponent, int f
 }
 
 /* x 2^p + y 2^q, not both zero, exactly, rounded once to the register. */
-static inline float steps_of_two(int64_t x, int32_t p, int64_t y, int32_t q, const struct sum *sum, int nearest) {
+static inline float steps_of_two(int64_t x, int32_t p, int64_t y, int32_t q, const struct sum *sum,
+                                 struct sum_round how) {
     const int e = sum->exponent_bits, r = sum->register_bits;
-    if (!x) return steps_of_integer(y, q, e, r, nearest);
-    if (!y) return steps_of_integer(x, p, e, r, nearest);
+    if (!x) return steps_of_integer(y, q, e, r, how);
+    if (!y) return steps_of_integer(x, p, e, r, how);
     /* To 61 bits each, so that of the smaller one at most an odd bit is lost. */
     const int up_x = 61 - steps_bits((uint64_t)(x < 0 ? -x : x)), up_y = 61 - steps_bits((uint64_t)(y < 0 ? -y : y));
     int64_t high = x << up_x, low = y << up_y;
@@ -93,7 +102,7 @@ static inline float steps_of_two(int64_t x, int32_t p, int64_t y, int32_t q, con
     const uint64_t size = (uint64_t)(low < 0 ? -low : low);
     uint64_t cut = gap > 62 ? 0 : size >> gap;
     if (gap > 62 || cut << gap != size) cut |= 1;
-    return steps_of_integer(high + (low < 0 ? -(int64_t)cut : (int64_t)cut), unit, e, r, nearest);
+    return steps_of_integer(high + (low < 0 ? -(int64_t)cut : (int64_t)cut), unit, e, r, how);
 }
 
 /* products + c as IEEE 754 has it, to nearest even. */
@@ -102,9 +111,18 @@ static inline float steps_late(float products, float c, const struct sum *sum) {
     if (!sum_finite(products) || !sum_finite(c) || native == 0) return native;
     int32_t p, q;
     const int64_t x = sum_split(products, &p), y = sum_split(c, &q);
-    return steps_of_two(x, p - 23, y, q - 23, sum, 1);
+    const struct sum_round nearest = {1, 0, 0};
+    return steps_of_two(x, p - 23, y, q - 23, sum, nearest);
 }
 
+/* How this step rounds; the generator goes on. */
+static inline struct sum_round steps_round(struct steps *now, const struct sum *sum) {
+    const struct sum_round how = sum_round_of(sum, now->state);
+    if (sum->random) now->state = sum_next_state(now->state);
+    return how;
+}
+
+/* All but what outlasts a chunk. */
 static inline void steps_clear(struct steps *now) {
     now->c = 0;
     now->exponent = NO_TERM;
@@ -141,27 +159,46 @@ static inline void steps_end(struct steps *now, int64_t total, int32_t top, cons
         return;
     }
     const int32_t unit = top - BOTH_BIASES - sum->align;
-    const float next = steps_of_integer(total, unit, sum->exponent_bits, sum->register_bits, sum->nearest);
+    const struct sum_round how = steps_round(now, sum);
+    const float next = steps_of_integer(total, unit, sum->exponent_bits, sum->register_bits, how);
     if (sum->late) now->c = steps_late(next, now->c, sum);
     else if (sum_finite(now->c)) now->c = next;
 }
 
 /* A step of one term, nothing being cut; a significand of 0 is none, which leaves of -0 the zero. */
 static inline void steps_exact(struct steps *now, int64_t significand, int32_t exponent, const struct sum *sum) {
-    int32_t own;
-    if (!sum_finite(now->c)) return;
-    const int64_t s = sum_split(now->c, &own);
-    if (!significand) {
-        now->c = s ? now->c : 0;
-        return;
+    const int32_t unit = exponent - BOTH_BIASES - sum->fraction_bits;
+    const struct sum_round how = steps_round(now, sum);
+    if (sum->late) {
+        const float next = steps_of_integer(significand, unit, sum->exponent_bits, sum->register_bits, how);
+        now->c = steps_late(next, now->c, sum);
+    } else if (sum_finite(now->c)) {
+        int32_t own;
+        const int64_t s = sum_split(now->c, &own);
+        now->c = significand || s ? steps_of_two(significand, unit, s, own - 23, sum, how) : 0;
     }
-    now->c = steps_of_two(significand, exponent - BOTH_BIASES - sum->fraction_bits, s, own - 23, sum, sum->nearest);
+}
+
+/* A step of integers in blocks of a scale, their products added already: one term. Scales are codes of
+ * 2^(code - 127), or of NaN. */
+static inline void steps_block(struct steps *now, int64_t products, int32_t x, int32_t y, const struct sum *sum) {
+    const int32_t exponent = x + y;
+    if (x == 255 || y == 255) {
+        now->c = sum_float(0x7fc00000);
+    } else if (sum->align < 0) {
+        steps_exact(now, products, exponent, sum);
+    } else {
+        const int32_t own = steps_top(now, sum), top = products && exponent > own ? exponent : own;
+        int64_t total = steps_begin(now, top, sum);
+        if (products) total += steps_aligned(products, exponent, sum->fraction_bits, top, sum);
+        steps_end(now, total, top, sum);
+    }
 }
 
 /* The register as FP32. */
 static inline float steps_sum(const struct steps *now, const struct sum *sum) {
     if (sum->kind == SUM_FLOAT) return now->c;
-    return steps_of_integer(now->held, now->exponent - BOTH_BIASES - sum->align, 8, 23, sum->nearest);
+    return steps_of_integer(now->held, now->exponent - BOTH_BIASES - sum->align, 8, 23, sum_round_of(sum, 0));
 }
 
 #endif

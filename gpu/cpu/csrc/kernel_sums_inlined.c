@@ -109,11 +109,13 @@ static inline void add_exactly(struct steps *now, const struct sum *sum, const s
     }
 }
 
-static void add_row(float *result, const struct task *task, const struct left *row, const struct right *panel) {
+/* Outputs of a row, at those places of the result. */
+static void add_row(float *result, const struct task *task, const struct left *row, const struct right *panel,
+                    int64_t place, const int64_t *columns, int width) {
     const struct sum *sum = sum_of(task);
     const int64_t depth = task->depth, chunk = sum->chunk ? sum->chunk : depth;
-    struct steps now[LANES];
-    for (int n = 0; n < LANES; n++) now[n].outer = 0;
+    struct steps now[LANES] = {0};
+    for (int n = 0; n < width; n++) now[n].state = sum_first_state(task->seed, place + columns[n]);
     for (int64_t from = 0; from < depth; from += chunk) {
         const int64_t last = min64(from + chunk, depth);
         for (int n = 0; n < LANES; n++) steps_clear(now + n);
@@ -159,17 +161,19 @@ static float modelled(const struct task *task, const struct left *row, const str
     return outer;
 }
 
+/* `c`: the place of this problem. */
 static void multiply_panel(const struct task *task, const struct left *rows, const uint8_t *specials,
-                           const struct right *panel, uint32_t special, float *c, const int64_t *columns, int width) {
+                           const struct right *panel, uint32_t special, int64_t c, const int64_t *columns, int width) {
     const uint32_t all = takes_steps(sum_of(task)) ? 0 : UINT32_MAX;
     for (int64_t m = 0; m < task->rows; m++) {
         const struct left *row = rows + m * task->depth;
         const uint32_t odd = specials[m] ? UINT32_MAX : special | all;
+        const int64_t place = c + task->c_row[m];
         float result[LANES];
-        if (!all) add_row(result, task, row, panel);
+        if (!all) add_row(result, task, row, panel, place, columns, width);
         for (int n = 0; n < width; n++) {
-            float *to = c + task->c_row[m] + columns[n];
-            *to = sum_plain(odd >> n & 1 ? modelled(task, row, panel, n, to - task->c) : result[n]);
+            const int64_t at = place + columns[n];
+            task->c[at] = sum_plain(odd >> n & 1 ? modelled(task, row, panel, n, at) : result[n]);
         }
     }
 }
@@ -196,7 +200,7 @@ int multiply_task(const struct task *task) {
                 if (!panel) continue;
                 const int width = (int)min64(LANES, task->columns - at * LANES);
                 const uint32_t special = pack_columns(panel, task, b, task->b.outer + at * LANES, width);
-                multiply_panel(task, rows, specials, panel, special, task->c + task->c_base[problem],
+                multiply_panel(task, rows, specials, panel, special, task->c_base[problem],
                                task->c_column + at * LANES, width);
             }
             free(panel);

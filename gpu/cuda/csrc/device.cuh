@@ -2,9 +2,10 @@
  * the range of exponents, sums.
  *
  * A code is an operand rounded to its format: the upper half of an FP32 word where m <= 7, the
- * whole word where a C model is inlined, the two's complement byte for int8. MISSING is no
- * operand at all (the border of an output gradient, the end of the last block of k): it
- * multiplies to nothing, also with infinity. Subnormals are flushed, so no float has that code.
+ * whole word where a C model is inlined, the two's complement byte for int8; {scale, element} of
+ * integers in blocks are codes as they come. MISSING is no operand at all (the border of an output
+ * gradient, the end of the last block of k): it multiplies to nothing, also with infinity.
+ * Subnormals are flushed, so no float has that code.
  *
  * Bit patterns and rounding are written out with intrinsics: no flag of a compiler may contract
  * or flush any of it, and the same text compiled for a host computes the same bits.
@@ -22,6 +23,7 @@ typedef long long i64;
 #define WIDE 1   /* two bytes: carry, 15 fraction bits */
 #define INT8 2   /* two bytes: the product */
 #define INLINED 3
+#define BLOCKS 4 /* as INT8; codes are {scale, element} */
 
 #define SUM_FP32 0
 #define SUM_BF16 1
@@ -97,6 +99,7 @@ __device__ __forceinline__ int inner_of(const Side &side, u32 index) {
 
 struct Result {
     Sum *sums;
+    i64 first;       /* place of `sums` in the whole result */
     i64 group, part; /* stride from one part of a split sum to the next */
     Digits rows, columns;
 };
@@ -107,6 +110,7 @@ struct GemmTask {
     Side a, b;
     Result c;
     const void *table; /* laid out for the kernel; INT8 has a row of zeros at the end */
+    u64 seed;          /* of sums that are rounded by chance */
     u32 rows, depth, columns, row_tiles, column_tiles, parts, depth_of_part;
     u32 drop; /* 7 - m */
     u32 top;  /* 0x40; were it a constant, it and not the selector would be an immediate of PRMT */

@@ -1,7 +1,7 @@
 /* Tensors to codes, in any order of dimensions and with a border: the operands of all kernels.
  *
  * Built with -DKIND=: NARROW and WIDE round FP32 to m <= 7 bits, INLINED to m <= 23, INT8 widens
- * codes so that MISSING has one of its own. Also finds the range of the exponents, which lets
+ * codes so that MISSING has one of its own, BLOCKS takes them as they are. Also finds the range of the exponents, which lets
  * the other kernels do without any test of them; maxima are the same in any order.
  */
 #include "device.cuh"
@@ -24,6 +24,8 @@ struct EncodeTask {
 __device__ __forceinline__ Code code_of(const EncodeTask &task, i64 offset) {
 #if KIND == INT8
     return ((const u8 *)task.input)[offset];
+#elif KIND == BLOCKS
+    return ((const Code *)task.input)[offset];
 #else
     const u32 word = ((const u32 *)task.input)[offset];
     const u32 rounded = round_word(word, task.fraction_bits, task.nearest);
@@ -57,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(256) encode(const EncodeTask task) 
         range = include(range, code);
         has_zero = has_zero || !exponent_of(code);
     }
-    if (KIND == INT8) return;
+    if (KIND == INT8 || KIND == BLOCKS) return;
     atomicMax(found, range.high);
     atomicMax(found + 1, 255 - range.low);
     atomicMax(found + 2, has_zero);

@@ -64,6 +64,11 @@ __device__ __forceinline__ i64 significand_of(int word, Code a, Code b, const u1
     return word >> SIGN_AT & 1 ? -size : size;
 }
 
+/* Where in the whole result an output lies. */
+__device__ __forceinline__ i64 place_of(const GemmTask &task, const Tile &tile, u32 row, u32 column) {
+    return task.c.first + tile.group * task.c.group + offset_of(task.c.rows, row) + offset_of(task.c.columns, column);
+}
+
 /* What a thread knows of the operands of its block. */
 struct Place {
     const GemmTask &task;
@@ -118,11 +123,12 @@ __device__ __forceinline__ void add_step(struct steps *registers, const Place &a
     for (int r = 0; r < ROWS && !IS_EXACT; r++) steps_end(registers + r, total[r], top[r], &recipe);
 }
 
-/* One output by the model of the sum. */
-__device__ __noinline__ float modelled(const GemmTask &task, const Code *a, const Code *b, const u16 *table) {
+/* One output, at that place of the whole result, by the model of the sum. */
+__device__ __noinline__ float modelled(const GemmTask &task, const Code *a, const Code *b, const u16 *table, i64 place) {
     const u32 chunk = recipe.chunk ? recipe.chunk : task.depth;
     const struct sum sum = recipe;
-    struct running now = {0};
+    struct running now = {};
+    now.state = sum_first_state(task.seed, place);
     float outer = 0;
     for (u32 from = 0; from < task.depth; from += chunk) {
         const u32 end = min(from + chunk, task.depth);
@@ -160,7 +166,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_gemm(const GemmTask ta
     for (u32 i = threadIdx.x; i < entries; i += THREADS) shared.table[i] = __ldg((const u16 *)task.table + i);
     struct steps registers[ROWS];
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) registers[r].outer = 0, steps_clear(registers + r);
+    for (int r = 0; r < ROWS; r++) {
+        registers[r].outer = 0;
+        registers[r].state = sum_first_state(task.seed, place_of(task, tile, tile.row + r, column));
+        steps_clear(registers + r);
+    }
     bool special = false;
     for (u32 k0 = 0; k0 < task.depth; k0 += DEPTH) {
         const u32 depth = min((u32)DEPTH, task.depth - k0);
@@ -178,13 +188,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) sum_gemm(const GemmTask ta
         }
     }
     __syncthreads();
-    float *c = task.c.sums + tile.group * task.c.group;
     for (int r = 0; r < ROWS; r++) {
         const u32 row = tile.row + r;
         if (row >= task.rows || column >= task.columns) continue;
+        const i64 place = place_of(task, tile, row, column);
         float sum = recipe.chunk ? registers[r].outer : steps_sum(registers + r, &recipe);
         if (!IS_FAST || special || shared.special >> r & 1)
-            sum = modelled(task, at.a + outer_of(task.a, row), b, shared.table);
-        c[offset_of(task.c.rows, row) + offset_of(task.c.columns, column)] = sum_plain(sum);
+            sum = modelled(task, at.a + outer_of(task.a, row), b, shared.table, place);
+        task.c.sums[place - task.c.first] = sum_plain(sum);
     }
 }
