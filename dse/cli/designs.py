@@ -30,7 +30,13 @@ from axdse.dse.cli.verify import (
 from axdse.dse.ending import going_on
 from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design
-from axdse.flows.verify.import_folder import Imported, import_pairs, own_name, write_catalog
+from axdse.flows.verify.import_folder import (
+    Imported,
+    count_designs,
+    import_pairs,
+    own_name,
+    write_catalog,
+)
 from axdse.flows.verify.netlist_files import as_verilog
 from axdse.flows.verify.pairs import Found, find_pairs
 from axdse.flows.verify.pins import Pins
@@ -239,7 +245,7 @@ def _all_imported(found: Found, kind: Kind | None, seed: int, jobs: int | None) 
         ProgressBars() as bars,
         closing(import_pairs(found, kind=kind or "", seed=seed, jobs=jobs)) as items,
     ):
-        bars.begin("import", len(found.pairs), 0)
+        bars.begin("import", count_designs(found), 0)
         return sorted((_told(item, bars) for item in items), key=lambda item: item.name)
 
 

@@ -70,6 +70,18 @@ class Imported:
         return not (self.reason or self.tables)
 
 
+def count_designs(found: Found) -> int:
+    """How many designs there are: of a parameter with a range, one for each value."""
+    return sum(map(_count, found.pairs))
+
+
+def _count(pair: Pair) -> int:
+    try:
+        return len(pins_beside(pair.rtl, Pins())) if pair.rtl else 1
+    except AxdseError:  # told when it is read
+        return 1
+
+
 def import_pairs(
     found: Found, *, kind: Kind | Literal[""] = "", seed: int = 0, jobs: int | None = None
 ) -> Generator[Imported]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from axdse.flows.verilog.reduced import named_words
 from axdse.flows.verilog.sources import Library, tops_of
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError
@@ -18,6 +19,7 @@ MAPPED = re.compile(r"_pdk\d+$")
 # AppMult has mul7u_06Q_sop.blif, mul7u_06Q_lutfp.txt and mul7u_06Q_lutfp+bp_avg_4_4.txt of
 # mul7u_06Q.v: each is the same design.
 _VARIANT = re.compile(r"(?:_pdk\d+|_sop)$")
+_NAMED = re.compile(r"\"([^\"\n\0]{1,200})\"")  # files to include, or with what a memory holds
 _OF_TABLES = re.compile(r"_(?:lut|table|products)[a-z]*(?:\+\w*)?$")
 
 
@@ -98,7 +100,13 @@ def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
             continue
         model, *others = (*own[:1], *listed) or (None,)
         key = (rtl.stem, _content(model) if model else "", _content(rtl))
-        copies += key in pairs
+        if key in pairs and (first := pairs[key].rtl):
+            # The same text may have other parts around it.
+            if _all_content(first, library) == (whole := _all_content(rtl, library)):
+                copies += 1
+                continue
+            key = (*key[:2], whole)
+            copies += key in pairs
         pairs.setdefault(key, Pair(rtl.stem, model, rtl, tuple(filter(None, others))))
     for table in tables:
         first, *others = products.alike(table)
@@ -142,6 +150,21 @@ class _Beside:
 def _root(path: Path) -> str:
     """The stem of the design that a C file or a table belongs to."""
     return _OF_TABLES.sub("", path.stem) if path.suffix in TABLES else path.stem
+
+
+def _all_content(rtl: Path, library: Library) -> str:
+    """What tells a design from another: its files, what they read, and what is said of it."""
+    found: dict[Path, str] = {}
+    todo = [rtl, *filter(Path.is_file, [rtl.with_suffix(".yaml")])]
+    while todo:
+        path = todo.pop()
+        if path in found:
+            continue
+        found[path] = text = _content(path)
+        owners = (library.owner(word, path) for word in sorted(named_words(text)))
+        named = (path.parent / name for name in _NAMED.findall(text))
+        todo += [*filter(None, owners), *(each for each in named if each.is_file())]
+    return digest(*found.values())
 
 
 def _content(path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from axdse.flows.verify.c_source import named_constants, published_figures
 from axdse.flows.verify.certificate import read_certificate
-from axdse.flows.verify.import_folder import Imported, import_pairs, write_catalog
+from axdse.flows.verify.import_folder import Imported, count_designs, import_pairs, write_catalog
 from axdse.flows.verify.pairs import find_pairs
 from axdse.multipliers.designs.catalog import Catalog
 from axdse.multipliers.designs.family import Published
@@ -93,6 +93,32 @@ def test_copies_of_a_pair_count_once(header: str, folder: Path) -> None:
     (target / "mul4u_1.c").write_text(header + (folder / "mul4u_1.c").read_text(), "latin-1")
     found = find_pairs(folder)
     assert (len(found.pairs), found.copies) == (6, 1)
+
+
+@pytest.mark.parametrize("part", ["core.v", "body.vh", "rom.hex", "mul.yaml"])
+def test_a_text_with_other_parts_around_it_is_no_copy(part: str, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        parts = {
+            "mul.v": "module mul(input [1:0] a, b, output [3:0] p); core c(a, b, p); endmodule\n",
+            "core.v": 'module core(input a, output p); `include "body.vh"\nendmodule\n',
+            "body.vh": 'initial $readmemh("rom.hex", rom);\n',
+            "rom.hex": "0 1\n",
+            "mul.yaml": "kind: bits\n",
+        }
+        parts[part] += "\n" + (name if name == "two" else "")
+        (tmp_path / name).mkdir()
+        for file, text in parts.items():
+            (tmp_path / name / file).write_text(text)
+    found = find_pairs(tmp_path)
+    folders = [pair.rtl.parent.name for pair in found.pairs if pair.rtl]
+    assert (sorted(folders), found.copies) == (["one", "two"], 1)
+
+
+def test_each_value_of_a_range_is_counted(folder: Path) -> None:
+    before = count_designs(find_pairs(folder))
+    (folder / "mul4u_1.yaml").write_text("parameters: {K: [0, 3]}\n")
+    (folder / "mul4s_2.yaml").write_text("parameters: {K: [3, 0]}\n")  # told when it is read
+    assert count_designs(find_pairs(folder)) == before + 3
 
 
 @pytest.mark.parametrize("part", ["c", "v"])
