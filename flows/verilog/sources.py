@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from axdse.flows.verilog.assertions import without_assertions
+from axdse.flows.verilog.memory_files import with_memories
 from axdse.flows.verilog.reduced import named_words, only_design, plain_names, settled
 from axdse.flows.verilog.tokens import tokens
 from axdse.multipliers.designs.rtl_text import read_rtl
@@ -130,7 +132,9 @@ def gather(
         rule = f"a design is up to {size_text(LARGEST_SOURCE)} of Verilog"
         raise AxdseError(rule, size_text(len(whole)), "name the files that it needs")
     new_keywords = any(path.suffix in (".sv", ".svh") for path in used)
-    text = only_design(plain_names(settled(whole), new_keywords), top or first.stem)
+    plain = plain_names(settled(whole), new_keywords)
+    plain = without_assertions(plain) if new_keywords else plain
+    text = only_design(plain, top or first.stem)
     return Source(first.name, top or first.stem, text, tuple(used))
 
 
@@ -184,8 +188,9 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _text(path: Path, folders: Sequence[Path], within: tuple[Path, ...] = ()) -> str:
-    """A file with what it includes, of the folders given or below them."""
+    """A file with what it includes, and what its memories hold, of the folders given or below."""
     text = read_rtl(path).removeprefix("\ufeff")
+    text = with_memories(text, path.name, lambda name: _included(path, name, folders, "reads"))
     if "`include" not in text:
         return text
     pieces, done = list[str](), 0
@@ -207,8 +212,8 @@ def _text(path: Path, folders: Sequence[Path], within: tuple[Path, ...] = ()) ->
     return "".join([*pieces, text[done:]])
 
 
-def _included(path: Path, name: str, folders: Sequence[Path]) -> Path:
-    """The file that an include means: beside the one that asks, or in a folder that was given."""
+def _included(path: Path, name: str, folders: Sequence[Path], verb: str = "includes") -> Path:
+    """The file that a name means: beside the file that has it, or in a folder that was given."""
     allowed = [path.parent.resolve(), *folders]
     places = [folder / name for folder in allowed]
     places += [found for folder in allowed for found in folder.rglob(Path(name).name)]
@@ -221,9 +226,9 @@ def _included(path: Path, name: str, folders: Sequence[Path]) -> Path:
         return inside[0]
     if inside:
         told = ", ".join(str(found) for found in dict.fromkeys(inside))
-        raise AxdseError(f"{name}, which {path.name} includes, is one file", told, "remove one")
+        raise AxdseError(f"{name}, which {path.name} {verb}, is one file", told, "remove one")
     raise AxdseError(
-        f"what {path.name} includes is in its folder, or in one that is given",
+        f"what {path.name} {verb} is in its folder, or in one that is given",
         name,
         "name its folder with another --rtl",
     )

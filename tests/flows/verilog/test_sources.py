@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from axdse.flows.verilog.assertions import without_assertions
 from axdse.flows.verilog.reduced import plain_names, settled
 from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.flows.verilog.sources import Source, gather
@@ -193,3 +194,73 @@ def test_macros_that_change_macros_leave_a_text_as_it_is(text: str) -> None:
 )
 def test_modules_that_may_matter_stay(text: str, put: Put) -> None:
     assert gather(put(mul_dot_v=text)).text == text
+
+
+ROM = (
+    "module mul(input [1:0] a, b, output [3:0] p);\n  reg [3:0] rom [0:15];\n  {call}\nendmodule\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "data", "filled"),
+    [
+        ('initial $readmemh("r.hex", rom);', "0 // one\n@a\n1_0", {0: "4'h0", 10: "8'h10"}),
+        ('initial $readmemb( "r.hex" , rom , 3 );', "01x /* 1 */ 1", {3: "3'b01x", 4: "1'b1"}),
+        ('initial $readmemh("r.hex", rom, 5, 4);', "a b c", {5: "4'ha", 4: "4'hb"}),
+        ('parameter F = "r.hex"; initial $readmemh(F, rom);', "7", {0: "4'h7"}),
+    ],
+    ids=["addresses", "binary", "downwards", "parameter"],
+)  # fmt: skip
+def test_a_memory_that_a_file_fills_is_assigned(
+    call: str, data: str, filled: dict[int, str], put: Put
+) -> None:
+    path, _ = put(mul_dot_v=ROM.format(call=call), r_dot_hex=data)
+    words = " ".join(f"rom[{at}] = {word};" for at, word in filled.items())
+    text = gather([path]).text
+    assert f"initial begin {words} end" in text
+    refuse_unsafe(text, "mul")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ('initial $readmemh("no.hex", rom);', r"what mul\.v reads is in its folder.*: no\.hex"),
+        ('initial $readmemh("/etc/hostname", rom);', r"what mul\.v reads is in its folder"),
+        ("initial $readmemh(name, rom);", r"filled by \$readmemh.*: mul\.v: name; write the name"),
+        ('initial $readmemh("r.hex", rom, N);', r"filled by \$readmemh\("),
+        ('initial $readmemb("r.hex", rom);', r"words are binary: r\.hex: 0g"),
+        ('reg s [1:4]; initial $readmemh("r.hex", s);', r"begins at 0: s \[1:4\];; give"),
+    ],
+)
+def test_a_memory_that_no_file_fills_is_one_line(call: str, message: str, put: Put) -> None:
+    path, _ = put(mul_dot_v=ROM.format(call=call), r_dot_hex="0g")
+    with pytest.raises(AxdseError, match=message):
+        gather([path])
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("p = a; assert (p == a); q = p;", "p = a; q = p;"),
+        ('ok: assert (p == a) else $error("no %d", p);', ""),
+        ("if (a) assert (p); else p = 0;", "if (a) ; else p = 0;"),
+        ("always_comb assume (a < 3) $info; else begin $error; $finish; end", "always_comb ;"),
+        ("assert property (@(posedge c) p |-> q); wire x;", "wire x;"),
+        ("property x; @(posedge c) p; endproperty cover property (x);", ""),
+        ("assert (p) else q = 1;", "same"),  # it computes
+        ("`define A assert(\n`A (p == a));", "same"),
+        ("assert `P;", "same"),
+        ("initial covered = 1; // assert (x);", "same"),
+    ],
+)
+def test_assertions_are_left_out_if_they_compute_nothing(text: str, left: str) -> None:
+    found = without_assertions(text)
+    assert " ".join(found.split()) == (" ".join(text.split()) if left == "same" else left)
+    assert found.count("\n") == text.count("\n")
+
+
+def test_words_of_system_verilog_are_names_in_verilog(put: Put) -> None:
+    text = "module mul(input a, b, output p);\n  assert (p);\nendmodule\n"
+    (old,), (new,) = put(old_dot_v=text), put(new_dot_sv=text)
+    assert "assert" in gather([old]).text
+    assert "assert" not in gather([new]).text
