@@ -19,7 +19,13 @@ from axdse.flows.formal.c_model import c_model, c_name
 from axdse.flows.formal.gates import read_through
 from axdse.flows.verify.c_source import CType, Prototype, find_prototype, published_figures
 from axdse.flows.verify.controls import control_text, other_levels, pipeline_of
-from axdse.flows.verify.module_ports import Module, ModulePort, Parameters, read_modules
+from axdse.flows.verify.module_ports import (
+    Module,
+    ModulePort,
+    Parameters,
+    read_modules,
+    refuse_without_gates,
+)
 from axdse.flows.verify.netlist_files import all_as_verilog, as_verilog
 from axdse.flows.verify.pins import UNPINNED, Pins, options_of
 from axdse.flows.verify.wrapper import bundled, pinned
@@ -163,6 +169,7 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
         known = {module.name: module for module in _modules_of(source)}
         top = known[source.stem]
     used = _used(known, top)
+    refuse_without_gates(used)
     pipeline = pipeline_of(top, used, pins)
     prototype = (
         None if model.is_dir() else find_prototype(model, pins.function, dict(pins.arguments))

@@ -32,6 +32,10 @@ _TYPEDEF = re.compile(r"\btypedef\s+([\w\s]{1,200}?)\s+(\w+)\s*;")
 _USING = re.compile(r"\busing\s+(\w+)\s*=\s*([\w\s:]{1,200}?)\s*;")
 _PROGRAM = "program_of_its_own"  # what `main` is called here
 _LONGEST_HEADER = 1000
+# As before ANSI C: mul(a, b) unsigned a; unsigned b; {
+_OLD_DEFINITION = re.compile(
+    r"\b([A-Za-z_]\w{0,63})\s*\(\s*\w+\s*(?:,\s*\w+\s*){1,9}\)(?:\s*\w[\w\s,]{0,200};)+(?=\s*\{)"
+)
 # The header lines of EvoApproxLib, such as "// PDK45_AREA = 709.6 um2".
 _FIGURE = re.compile(
     r"^[ \t]*(?://|\*)[ \t]*([A-Za-z]\w{0,63}%?)[ \t]*="
@@ -202,6 +206,12 @@ def _chosen(
     meant = [p for p in found if not p.private]
     if not public and len(meant) == 1:
         return _checked(meant[0], constants)
+    if old := _OLD_DEFINITION.search(text):
+        raise AxdseError(
+            "a C model has the types of its operands in its parentheses",
+            f"{path.name}: {' '.join(old[0].split())}",
+            f"write it as unsigned {old[1]}(unsigned a, unsigned b)",
+        )
     raise AxdseError(
         f"{path.name} defines {wanted}(a, b) of two integers, or just one such",
         ", ".join(p.function for p in public) or "none found",

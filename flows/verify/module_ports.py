@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,23 @@ def no_module(source: str, module: str) -> AxdseError:
         f"{module} is not there",
         "give its file or folder with another --rtl, or a library's with --cells",
     )
+
+
+def refuse_without_gates(modules: Iterable[Module]) -> None:
+    """Refuse what a synthesiser reads and has no gates for.
+
+    Raises:
+        AxdseError: a design raises to a power, or asserts.
+    """
+    for module in modules:
+        if "$pow" in module.cells:
+            rule = "a synthesiser has gates for powers of constants, and of 2, alone"
+            remedy = "write a product, or a case table"
+            raise AxdseError(rule, f"{module.name} computes a ** b", remedy)
+        if told := module.cells & {"$assert", "$assume", "$cover", "$live", "$fair"}:
+            rule = "RTL computes; assertions are left out of .sv without macros"
+            found = f"{module.name} has {min(told)[1:]}"
+            raise AxdseError(rule, found, "remove it, or name the file .sv")
 
 
 def missing_modules(modules: Sequence[Module]) -> list[str]:

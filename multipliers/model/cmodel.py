@@ -18,6 +18,8 @@ from axdse.multipliers.sandbox.compiler import compiler
 from axdse.multipliers.sandbox.confined import RefusedError, run
 
 TIME_LIMIT_S = 60.0
+# Of processor time; each pair is computed three times. What takes longer has a loop without end.
+LEAST_S, PAIR_S = 10.0, 150e-6
 _PREPROCESSED = re.compile(
     rb"^[ \t]*(?:#|%:)[ \t]*(?:if|elif)\b|##|%:%:|include[ \t]*\"", re.MULTILINE
 )
@@ -149,10 +151,9 @@ def _run(multiplier: Multiplier, count: int, operands: bytes | None = None) -> n
     model = program(multiplier)
     pairs = 0 if operands is None else count
     numbers = (multiplier.a_bits, multiplier.b_bits, pairs, *model.values)
+    arguments, cpu_s = [*map(str, numbers)], min(LEAST_S + round(PAIR_S * count), TIME_LIMIT_S)
     try:
-        output = run(
-            model.path, [*map(str, numbers)], multiplier.spec, TIME_LIMIT_S, operands or b""
-        )
+        output = run(model.path, arguments, multiplier.spec, TIME_LIMIT_S, operands or b"", cpu_s)
     except RefusedError as refusal:
         raise AxdseError(
             f"a C model is a pure function; {multiplier.spec} is not",

@@ -59,16 +59,30 @@ def launcher() -> Path:
 
 
 def run(
-    program: Path, arguments: list[str], design: str, limit_s: float, operands: bytes = b""
+    program: Path,
+    arguments: list[str],
+    design: str,
+    limit_s: float,
+    operands: bytes = b"",
+    cpu_s: float | None = None,
 ) -> bytes:
     """Run a compiled harness and return its output.
+
+    Args:
+        program: the harness.
+        arguments: that it takes, after its limit of time.
+        design: what errors call it.
+        limit_s: wall time, in seconds.
+        operands: what it reads.
+        cpu_s: processor time; None: as much.
 
     Raises:
         RefusedError: the harness refused the model; the text names the operands.
         AxdseError: the model crashes, does not end, or needs too much memory.
         MachineError: it was killed, or cannot start.
     """
-    call = [str(launcher()), str(program), str(math.ceil(limit_s)), *arguments]
+    cpu_s = limit_s if cpu_s is None else cpu_s
+    call = [str(launcher()), str(program), str(math.ceil(cpu_s)), *arguments]
     try:
         ended = _start(call, operands, limit_s)
     except TimeoutError as error:
@@ -81,7 +95,7 @@ def run(
     if ended.code == REFUSED:
         raise RefusedError(ended.message.decode(errors="replace"))
     if ended.code == -signal.SIGXCPU:
-        raise _endless(design, limit_s)
+        raise _endless(design, cpu_s)
     if ended.code != 0:
         raise _crash(design, ended)
     return ended.output
@@ -103,7 +117,9 @@ def _start(call: list[str], operands: bytes, limit_s: float) -> Ended:
 
 
 def _endless(design: str, limit_s: float) -> AxdseError:
-    return AxdseError(f"a C model must answer within {limit_s:g} s", design, "look for a loop")
+    return AxdseError(
+        f"a C model must answer within {limit_s:g} s", design, "look for a loop that does not end"
+    )
 
 
 def _crash(design: str, ended: Ended) -> AxdseError:

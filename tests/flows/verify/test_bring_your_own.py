@@ -221,6 +221,13 @@ def test_what_remembers_without_a_clock_is_refused(
         design(_v("input [3:0] a, b, output [7:0] p", body))
 
 
+def test_what_has_no_gates_is_refused_before_it_is_simulated(design: MakeDesign) -> None:
+    with pytest.raises(AxdseError, match=r"gates for powers of .*: mine computes a \*\* b; write"):
+        design(_v("input [3:0] a, b, output [7:0] p", "assign p = a ** b;"))
+    with pytest.raises(AxdseError, match=r"assertions are left out of \.sv .*: mine has assert; "):
+        design(_v("input [3:0] a, b, output [7:0] p", "assign p = a * b; always @* assert (p);"))
+
+
 def test_a_pipeline_needs_no_wrong_pin(design: MakeDesign) -> None:
     with pytest.raises(AxdseError, match="no such 1-bit port: clok; did you mean 'clk'"):
         design(PIPELINE, pins=Pins(clock="clok"))

@@ -138,6 +138,7 @@ def test_every_spelling_of_an_integer_type_is_understood(spelling: str, write: W
     ("text", "message"),
     [
         ("double mine(double a, double b) { return a * b; }", "double, the type of the result"),
+        ("int mine(a, b) int a; int b; { return a * b; }", "types of its operands in its paren"),
         ("float mine(float a, int32_t b) { return a * b; }", "float, the type of the result"),
         ("int mine(struct pair p, int b) { return b; }", "struct pair, the type of parameter p"),
         ("int mine(int *a, int b) { return *a * b; }", r"int \*, the type of parameter a"),
@@ -147,7 +148,18 @@ def test_every_spelling_of_an_integer_type_is_understood(spelling: str, write: W
         ("uint64_t mine(uint64_t a) { return a; }", "takes a; name another"),
         ("int mine(int a, int b, int tune) { return a; }", "a, b, tune; .*--argument tune=VALUE"),
     ],
-    ids=["double", "mixed", "struct", "pointer", "array", "void", "128", "one operand", "three"],
+    ids=[
+        "double",
+        "before ANSI",
+        "mixed",
+        "struct",
+        "pointer",
+        "array",
+        "void",
+        "128",
+        "one operand",
+        "three",
+    ],
 )
 def test_what_is_not_understood_is_named(text: str, message: str, write: Write) -> None:
     with pytest.raises(AxdseError, match=message):
