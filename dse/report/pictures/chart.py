@@ -141,6 +141,49 @@ class Scale:
         return tuple(Tick(self.at(value), f"{value + 0.0:,.{digits}f}") for value in values)
 
 
+@dataclass(frozen=True)
+class LogScale:
+    """Positive values low..high on pixels start..end, equal ratios equally far apart."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """The pixel of a value."""
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, most: int) -> tuple[Tick, ...]:
+        """Round values within, no more than so many, as many as a ladder of steps allows."""
+        first, last = (math.floor(math.log10(end)) for end in (self.low, self.high))
+        decades = range(first, last + 1)
+        for ladder in _LADDERS:
+            made = ((step, 10.0**power) for power in decades for step in ladder)
+            values = [step * unit for step, unit in made if self.low <= step * unit <= self.high]
+            if len(values) <= most:
+                break
+        return tuple(Tick(self.at(value), f"{value:,.{_decimals(value)}f}") for value in values)
+
+
+_LADDERS = (
+    tuple(step / 10 for step in range(10, 100)),
+    tuple(step / 10 for step in range(10, 100, 2)),
+    (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9),
+    (1, 1.5, 2, 3, 4, 5, 7),
+    (1, 2, 3, 5),
+    (1, 3),
+    (1,),
+)
+
+
+def _decimals(value: float) -> int:
+    """Two digits of a value, and none that is a zero at its end."""
+    digits = max(0, 1 - math.floor(math.log10(value)))
+    return next(n for n in range(digits + 1) if math.isclose(round(value, n), value))
+
+
 def frame_of(size: Size) -> tuple[float, float, tuple[float, float, float, float]]:
     """Width and height of a picture, and its plane, for a page or for a telephone."""
     if size == "wide":

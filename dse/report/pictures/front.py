@@ -13,6 +13,7 @@ from axdse.dse.report.pictures.chart import (
     Chart,
     Key,
     Line,
+    LogScale,
     Scale,
     Size,
     Spot,
@@ -32,6 +33,7 @@ from axdse.dse.training.records import Goal
 from axdse.flows.accelerator.network import AcceleratorCost
 
 DEPTH = 1.2  # in losses that a design may have: what is shown to scale below the best
+LOGARITHMIC = 2.5  # ratio of costs from which they stand by ratio: else the small ones crowd
 FAR = 16.0  # pixels between a name and its mark from which on a hairline joins them
 MEANINGS = {
     "front": "approximate or mixed, on the front",
@@ -292,7 +294,7 @@ class _Plane:
 
     shown: Front
     size: Size
-    across: Scale
+    across: Scale | LogScale
     up: Scale
     floor: float
 
@@ -354,7 +356,14 @@ def _plane(shown: Front, size: Size) -> _Plane:
     costs = [mark.cost for mark in shown.marks] + [cost for _, cost in shown.untrained]
     # Better is up: the axis of a metric that is better when lower is turned over.
     up = Scale(goal.shown(floor), goal.shown(highest), bottom, top)
-    return _Plane(shown, size, Scale(*spread(costs, 0.05), left, right), up, floor)
+    return _Plane(shown, size, _across(costs, left, right), up, floor)
+
+
+def _across(costs: Sequence[float], left: float, right: float) -> Scale | LogScale:
+    if not 0 < LOGARITHMIC * min(costs) < max(costs):
+        return Scale(*spread(costs, 0.05), left, right)
+    low, high = map(math.exp, spread(map(math.log, costs), 0.05))
+    return LogScale(low, high, left, right)
 
 
 def _floor(shown: Front) -> float:
