@@ -7,9 +7,9 @@ A design multiplies in the forward pass only, in the gradient of the inputs only
 weights only, or in all three. Each network is compared with exact bf16 of the same seed; the
 difference of the final metric has Student's 95 % interval over the seeds.
 
-One thread; an hour and a half on one core, most of it `charlm`. What the file holds already, with the same settings,
-is not trained again; nor is what `tasks.json` holds, if the exact network of the first seed ends
-with the very score that stands there.
+One thread; an hour and a half on one core, most of it `charlm`. What the file holds already, with
+the same settings, is not trained again; nor is what `tasks.json` holds, if the exact network of
+the first seed ends with the very score that stands there.
 """
 
 import argparse
