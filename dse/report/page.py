@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -239,10 +239,14 @@ def _front(material: Material) -> FrontView:
 def front_panels(material: Material) -> tuple[Panel, ...]:
     """The front by the figure that decides, then by each cost of the search."""
     config, figure = material.run.config, material.answer.figure
-    axes = [figure_axis(figure)] if figure else []
-    axes += [cost_axis(objective) for objective in config.costs]
+    axes = {axis.title: axis for axis in map(cost_axis, config.costs)}
+    if figure:
+        decides = figure_axis(figure)
+        if twin := axes.pop(decides.title, None):  # a cost of the search, which trials have too
+            decides = replace(decides, of_trial=twin.of_trial)
+        axes = {decides.title: decides, **axes}
     panels = []
-    for axis in axes:
+    for axis in axes.values():
         shown = front(
             *(axis, material.goal, material.finalists, material.results.evaluations),
             *(material.results.baselines, material.practices, config.largest_loss),

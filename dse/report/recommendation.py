@@ -15,6 +15,8 @@ from axdse.dse.run.intervals import Interval, interval95, paired_difference
 from axdse.dse.run.objectives import Objective, non_dominated
 from axdse.flows.accelerator.network import AcceleratorCost
 
+STEP = 0.05  # of what the offer before takes: one that takes less off is no other offer
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -135,7 +137,8 @@ def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
     """What else is on offer below the answer, the least loss first.
 
     Of those that none beats in both, by the figure of the answer: the front of a search is by the
-    costs that it made small.
+    costs that it made small. Each takes a good deal less than the one before: neighbours on a front
+    are one offer.
     """
     chosen, rival = answer.chosen, answer.rival
     if chosen is None or rival is None:
@@ -152,7 +155,13 @@ def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
         )
         for f in cheaper
     )
-    return tuple(sorted(found, key=lambda trade: -trade.loss.mean))
+    offers: list[Trade] = []
+    least = answer.loss_of(chosen)
+    for trade in sorted(found, key=lambda trade: -trade.loss.mean):
+        if answer.loss_of(trade.design) <= least - STEP * abs(least):
+            offers.append(trade)
+            least = answer.loss_of(trade.design)
+    return tuple(offers)
 
 
 def equally_good(design: Finalist, reference: Finalist, resolution: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 Point = tuple[float, float]
 Size = Literal["wide", "narrow"]
-CHARACTER = 6.3  # mean width of a character of a label, in pixels
+CHARACTER = 6.8  # mean width of a character of a label, in pixels
 LINE = 14.0  # height of a label
 
 
@@ -164,6 +164,7 @@ class LogScale:
             values = [step * unit for step, unit in made if self.low <= step * unit <= self.high]
             if len(values) <= most:
                 break
+        values = values[:: math.ceil(len(values) / most) or 1]  # of many decades not each
         return tuple(Tick(self.at(value), f"{value:,.{_decimals(value)}f}") for value in values)
 
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-RADII = (1.0, 1.9, 3.0, 4.4, 6.0)
-DIRECTIONS = 16
+RADII = (1.0, 1.9, 3.0, 4.4, 6.0, 8.0, 10.5, 13.5, 17.0)
+DIRECTIONS = 24
 
 
 @dataclass(frozen=True)

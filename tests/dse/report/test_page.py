@@ -151,6 +151,7 @@ def test_every_finalist_baseline_and_status_is_shown(html: str) -> None:
     designs = ("mitchell(m=3) float(8,3)", "exact(n=8) int8", "FP32 baseline", "bf16 baseline")
     statuses = ("complete 4", "dominated 2", "diverged 1", "failed 1")
     assert [shown for shown in designs + statuses if shown not in text] == []
+    assert "Netlists are those of least area" in text
 
 
 def test_accuracies_carry_their_interval(html: str, finalists: tuple[Finalist, ...]) -> None:
@@ -277,6 +278,25 @@ def test_cheaper_designs_that_none_beats_are_offered(floats: tuple[Finalist, ...
     assert all(trade.design is not answer.best for trade in trades(answer, floats))
 
 
+@pytest.mark.parametrize(("share", "offers"), [(0.99, 1), (0.9, 2)])
+def test_neighbours_on_a_front_are_one_offer(
+    share: float, offers: int, floats: tuple[Finalist, ...]
+) -> None:
+    exact = dataclasses.replace(find_answer(floats, 0.01, AREA), best=None)
+    drum = named(floats, "drum")
+    assert drum.point.on_array
+    array = drum.point.on_array.array
+    smaller = dataclasses.replace(
+        drum.point.on_array,
+        array=dataclasses.replace(array, element_area_um2=share * array.element_area_um2),
+    )
+    worse = with_validation(drum, 0.86, 0.86, 0.86)
+    point = dataclasses.replace(worse.point, on_array=smaller, test=(0.86, 0.86, 0.86))
+    near = dataclasses.replace(worse, point=point)
+    exact_one = named(floats, "exact(n=4)")
+    assert len(trades(exact, [exact_one, drum, near])) == offers
+
+
 def test_a_noisy_design_is_not_equal(finalists: tuple[Finalist, ...]) -> None:
     exact = with_validation(named(finalists, "exact(n=4)"), 0.88, 0.88, 0.88)
     noisy = with_validation(named(finalists, "drum"), 0.88, 0.80, 0.90)
@@ -391,6 +411,7 @@ def with_energy_against_area(results: Results) -> Results:
             ["energy per training step (µJ)", "unit energy per multiplication (fJ)"],
         ),
         (["accuracy", "area"], ["MAC area per product (µm²)", "unit area (µm²)"]),
+        (["accuracy", "mac.area"], ["MAC area per product (µm²)"]),
         (
             ["delay", "accuracy", "area"],
             ["MAC period (ns)", "unit delay (ns)", "unit area (µm²)"],
@@ -420,6 +441,7 @@ def test_energy_ranks_where_energy_was_asked(finished_run: RunDir, results: Resu
     answer = text[: text.index("The front")]
     assert "is the most frugal of its accuracy" in answer
     assert "less area" not in text
+    assert "Netlists are those of least area" not in text
     assert "Ranked by unit energy per multiplication; ● on the front of accuracy, energy" in text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from axdse.dse.report.page import Material, finalists_of, material_of
-from axdse.dse.report.pictures.chart import Scale, frame_of
+from axdse.dse.report.pictures.chart import LogScale, Scale, frame_of
 from axdse.dse.report.pictures.curves import (
     Series,
     course_chart,
@@ -125,6 +125,22 @@ def test_a_design_of_today_without_a_score_is_a_line(material: Material) -> None
 )
 def test_ticks_are_round(low: float, high: float, most: int, texts: list[str]) -> None:
     assert [tick.text for tick in Scale(low, high, 0, 100).ticks(most)] == texts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "texts"),
+    [
+        (11_000, 53_000, 4, ["20,000", "30,000", "50,000"]),
+        (11_000, 53_000, 8, [f"{k},000" for k in range(15, 51, 5)]),
+        (0.08, 1.3, 8, ["0.1", "0.15", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]),
+        (1, 1e9, 4, ["1", "1,000", "1,000,000", "1,000,000,000"]),
+    ],
+)
+def test_ticks_of_ratios_are_round(low: float, high: float, most: int, texts: list[str]) -> None:
+    scale = LogScale(low, high, 0, 100)
+    assert [tick.text for tick in scale.ticks(most)] == texts
+    assert (scale.at(low), scale.at(high)) == (0, 100)
+    assert scale.at((low * high) ** 0.5) == pytest.approx(50)
 
 
 def test_the_hypervolume_never_falls_and_ends_at_all_of_it(material: Material) -> None:
