@@ -12,6 +12,7 @@ from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.designs.c_call import PLAIN, IntegerCall
 from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.translation_unit import (
+    COPYING,
     PARAMETERS,
     PRELUDE,
     STREAMS,
@@ -43,6 +44,15 @@ HERE = Path(__file__).parent
 # Everything but what the harness calls is private: what is never written becomes read-only.
 WHOLE = ("-fwhole-program",)
 BUILDS = {"patterned": "pattern", "zeroed": "zero"}  # how its locals are filled
+# One build tells its harness what memory it touches, by a call before each access.
+WATCH = (
+    "-fsanitize=kernel-address",
+    *(
+        f"--param=asan-{name}=0"
+        for name in ("globals", "stack", "instrumentation-with-call-threshold")
+    ),
+)
+WATCHED = "zeroed"
 HARNESS = HERE / "harness.c"
 HARNESS_FILES = (HERE / "harness.h", HARNESS)  # what every harness may include
 # Names that a build of a model gives to a harness, with the build behind them.
@@ -92,7 +102,17 @@ def compiled(
     parts = (*map(source_content, models), *files)
     tools = compiler()[1], compiler(language)[1]
     key = digest(
-        *parts, function, PARAMETERS, calls(""), *macros, *making.flags, *PRELUDE, *LINK, *tools
+        *parts,
+        function,
+        PARAMETERS,
+        calls(""),
+        *macros,
+        *making.flags,
+        *PRELUDE,
+        *LINK,
+        *tools,
+        *WATCH,
+        WATCHED,
     )
 
     def make() -> bytes:
@@ -137,13 +157,16 @@ def _built(unit: str, making: _Making, model: Path, function: str, stem: Path) -
     source.write_bytes((unit + making.calls(stem.name)).encode("latin-1"))
     command = [compiler(making.language)[0], *making.flags]
     command += [*filter(has_flag, WHOLE), *_filled(BUILDS[stem.name])]
+    is_watched = stem.name == WATCHED and all(map(has_flag, WATCH))
+    command += WATCH if is_watched else ()
     call = [*command, "-c", str(source), "-o", str(whole)]
     compile_or_refuse(call, named(model), stem.parent)
     if not whole.is_file():
         raise wrote_none(call[0])
     check_object(whole, model, function)
     names = [f"--keep-global-symbol=axdse_{each}_{stem.name}" for each in CALLED]
-    names += [f"--redefine-sym={each}=axdse_{each}" for each in STREAMS]
+    taken = (*STREAMS, *(COPYING if is_watched else ()))
+    names += [f"--redefine-sym={each}=axdse_{each}" for each in taken]
     compile_or_refuse([objcopy(), *names, str(whole), str(built)], named(model), stem.parent)
     return built
 

@@ -44,7 +44,7 @@ _SIGNATURE = (
 )
 _FLOAT_SIGNATURE = "the signature of a float model must be float f(float a, float b)"
 # Comes before what the preprocessor leaves: macros may stand for its elements.
-PARAMETERS = "extern const int axdse_parameter[];\n"
+PARAMETERS = "extern const int axdse_parameter[];\nextern unsigned long axdse_top;\n"
 # Appended to what the preprocessor leaves: no macro is there any more to change its meaning, but
 # functions of any name.
 _C_TYPES = """
@@ -73,9 +73,10 @@ const int axdse_kinds_{build} = axdse_kinds;
 const int axdse_signed_{build} = {signs};
 {shown}__attribute__((externally_visible)) const int axdse_result_{build};
 const int axdse_result_{build} = {result};
-{shown}__attribute__((externally_visible, noinline)) void axdse_call_{build}(
+{shown}__attribute__((externally_visible, noinline, no_sanitize_address)) void axdse_call_{build}(
     const unsigned long *__restrict axdse_a, const unsigned long *__restrict axdse_b,
     unsigned long *__restrict axdse_product, unsigned long axdse_count) {{
+    axdse_top = (unsigned long)__builtin_frame_address(0);
     for (unsigned long axdse_i = 0; axdse_i < axdse_count; axdse_i++)
         axdse_product[axdse_i] = (unsigned long){function}({arguments});
 }}
@@ -85,9 +86,10 @@ _FLOAT_CALLS = """
 static inline float axdse_float(unsigned bits) {{
     return ((union {{ unsigned bits; float value; }}){{bits}}).value;
 }}
-__attribute__((externally_visible, noinline)) void axdse_row_{build}(
+__attribute__((externally_visible, noinline, no_sanitize_address)) void axdse_row_{build}(
     unsigned axdse_a, unsigned axdse_b, unsigned axdse_step, unsigned axdse_count,
     unsigned *restrict axdse_product) {{
+    axdse_top = (unsigned long)__builtin_frame_address(0);
     for (unsigned axdse_i = 0; axdse_i < axdse_count; axdse_i++) {{
         union {{ float value; unsigned bits; }} axdse_each = {{
             {function}(axdse_float(axdse_a), axdse_float(axdse_b + axdse_i * axdse_step))}};
@@ -108,6 +110,11 @@ _MARKER = re.compile(r'# \d+ "((?:[^"\\]|\\.)*)"((?: \d)*)')
 # The attribute `optimize` may undo what a build fills variables with.
 _CODE = re.compile(
     rf"{_WORD}|\b(?:asm|__asm|__asm__)\b|\b(?:__)?optimize(?:__)?(?=\s*\(\s*[\"\d])"
+    # What is not watched, and what would reach what an earlier call left on the stack.
+    r"|\b(?:__)?(?:no_sanitize|no_address_safety|disable_sanitizer)\w*|\b__asan_\w*"
+    r"|\b(?:__builtin_)?alloca\w*|\b__builtin_(?:frame|return|apply|stack)\w*"
+    r"|\b(?:_mm\d*|__builtin_ia32)_\w*(?:gather|scatter|mask\w*(?:load|store|mov)|lddqu|stream|movnt"
+    r"|compress|expand)\w*"
 )
 # What a processor keeps or counts beside memory: clocks, random numbers, what it is, registers of
 # its state, in which a model could also note a call. Intrinsics and builtins of all targets.
@@ -130,13 +137,16 @@ _MATH = (
     "rint round roundeven scalbln scalbn sin sincos sinh sqrt tan tanh tgamma trunc"
 )
 _PLAIN = (
-    "abs labs llabs div ldiv lldiv qsort bsearch malloc calloc realloc free abort exit "
+    "abs labs llabs div ldiv lldiv qsort bsearch abort exit "
     "atoi atol atoll atof strtol strtoul strtoll strtoull strtod strtof __assert_fail "
     "memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strcpy strncpy strcat "
     "strncat strchr strrchr strstr strspn strcspn strpbrk isalnum isalpha isdigit islower "
     "isupper isspace isxdigit ispunct tolower toupper printf sprintf snprintf puts putchar "
-    "setjmp _setjmp __sigsetjmp longjmp __stack_chk_fail axdse_parameter"
+    "setjmp _setjmp __sigsetjmp longjmp __stack_chk_fail axdse_parameter axdse_top"
 )
+_HEAP = frozenset(("malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign"))
+# Of these a harness has others, which look first at what they are to touch.
+COPYING = ("memcpy", "memmove", "memset", "memcmp")
 # A FILE can be written, and so remember: a harness has others of these, which do nothing.
 STREAMS = (
     *("stdout", "stderr", "fprintf", "__fprintf_chk"),
@@ -452,6 +462,8 @@ def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
     kind, place = symbol["st_info"]["type"], symbol["st_shndx"]
     if place == "SHN_COMMON":
         raise _remembers(model, symbol.name)
+    if place == "SHN_UNDEF" and symbol.name in _HEAP:
+        raise _remembers(model, f"memory of {symbol.name}", "declare an array in the function")
     if place == "SHN_UNDEF" and symbol.name not in ("", function) and not is_pure(symbol.name):
         raise AxdseError(
             "a C model computes and does nothing else",
@@ -459,6 +471,9 @@ def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
             "remove that call",
         )
     defined = place != "SHN_UNDEF"
+    if defined and symbol.name.startswith("__asan_"):
+        rule = f"the C model {model.name} knows nothing of its checker"
+        raise AxdseError(rule, symbol.name, "use other names")
     if defined and (symbol["st_info"]["bind"] == "STB_WEAK" or kind in ("STT_LOOS", "STT_TLS")):
         rule = f"the C model {model.name} has one function of each name"
         raise AxdseError(rule, f"{symbol.name} is weak, or chosen later", "remove that attribute")
@@ -468,16 +483,24 @@ class ImpureError(AxdseError):
     """A C model that may answer otherwise when it is asked again."""
 
 
-def _remembers(model: Path, what: str) -> ImpureError:
+def _remembers(
+    model: Path, what: str, remedy: str = "declare it const, or within the function without static"
+) -> ImpureError:
     return ImpureError(
         f"a C model is a pure function; {model.name} keeps something between its calls",
         f"writable data: {what}",
-        "declare it const, or within the function without static",
+        remedy,
     )
+
+
+# How a build that is watched tells what it touches.
+_WATCHING = re.compile(r"__asan_(?:(?:load|store)(?:\d+|N)_noabort|handle_no_return)")
 
 
 def is_pure(name: str) -> bool:
     """Whether a C library has a function of this name that models may call."""
     variant = _VARIANT.fullmatch(name)
-    known = name in _PURE or bool(variant and variant[1] in _PURE)
+    known = (
+        name in _PURE or bool(variant and variant[1] in _PURE) or bool(_WATCHING.fullmatch(name))
+    )
     return known or bool(_CLASSIFYING.fullmatch(name) or _ARITHMETIC.fullmatch(name))

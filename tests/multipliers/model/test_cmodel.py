@@ -116,12 +116,6 @@ def test_an_orphan_that_never_ends_stops_itself(make_multiplier):
     assert result.returncode == -24  # SIGXCPU
 
 
-def test_memory_is_limited(make_multiplier):
-    source = f"#include <stdlib.h>\n{HEAD}{{ return malloc(UINT64_C(2) << 30) == NULL; }}"
-
-    assert tabulate(make_multiplier(source)).all()
-
-
 def test_a_model_writes_no_files(make_multiplier, tmp_path):
     path = tmp_path / "written"
     body = f'{{ FILE *f = fopen("{path}", "w"); fputs("x", f); fclose(f); return a; }}'

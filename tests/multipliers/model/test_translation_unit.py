@@ -125,7 +125,52 @@ REFUSED = {
     ),
     "far_below_the_stack": (
         CORE + "{ volatile uint8_t *p = __builtin_alloca(200000); return a * b + p[5]; }",
-        "pure function",
+        "nothing else: __builtin_alloca",
+    ),
+    "counts_in_freed_memory": (
+        "#include <stdlib.h>\n" + CORE + "{ volatile uint64_t *p = malloc(999); uint64_t n = "
+        "p[9] == 4711 ? p[10] : 0; p[9] = 4711; p[10] = n + 1; free((void *)p); "
+        "return a * b + (n > 200000); }",
+        r"keeps something between its calls: writable data: memory of malloc; declare an array",
+    ),
+    "counts_below_the_stack": (
+        CORE + "{ volatile uint64_t here[1]; volatile uintptr_t at = (uintptr_t)here - 40000; "
+        "volatile uint64_t *p = (uint64_t *)at; uint64_t n = p[0] == 4711 ? p[1] : 0; "
+        "p[0] = 4711; p[1] = n + 1; return a * b + (n > 200000); }",
+        "it reads memory that is no variable of its own",
+    ),
+    "counts_below_the_stack_by_copies": (
+        CORE + "{ static const uint8_t key[8] = {1, 2, 3}; volatile long far = -20000; "
+        "uint8_t here[8], *p = here + far; uint64_t n; memcpy(&n, p, 8); "
+        "if (memcmp(p + 8, key, 8)) n = 0; n++; memcpy(p, &n, 8); memcpy(p + 8, key, 8); "
+        "return a * b + (n > 200000); }",
+        "it reads memory that is no variable of its own",
+    ),
+    "counts_in_its_checker": (
+        CORE + "{ volatile uint64_t here[1]; volatile uintptr_t at = (uintptr_t)here + 9000; "
+        "return a * b + (*(volatile uint64_t *)at == 4711); }",
+        "it reads memory that is no variable of its own",
+    ),
+    "writes_elsewhere": (
+        CORE + "{ volatile uint64_t here[1]; volatile uintptr_t at = (uintptr_t)here - 40000; "
+        "*(volatile uint64_t *)at = a; return a * b; }",
+        "it writes memory that is no variable of its own",
+    ),
+    "unwatched": (
+        "__attribute__((no_sanitize_address))" + RIGHT, "nothing else: no_sanitize_address"
+    ),
+    "watches_itself": (
+        "void __asan_load8_noabort(unsigned long at) {}" + RIGHT, "nothing else: __asan_load8"
+    ),
+    "frame": (
+        CORE + "{ return a * b + *((char *)__builtin_frame_address(0) - 999); }",
+        "nothing else: __builtin_frame_address",
+    ),
+    "gathers": (
+        "#include <immintrin.h>\n__attribute__((target(\"avx2\")))" + CORE + "{ __m128i x = "
+        "_mm_i32gather_epi32((const int *)&a, _mm_set1_epi32(9999), 4); "
+        "return a * b + (_mm_cvtsi128_si32(x) == 7); }",
+        "nothing else: _mm_i32gather_epi32",
     ),
     "left_alone": (
         CORE + "{ __attribute__((uninitialized)) volatile uint8_t t[99999]; return t[0]; }",
@@ -240,8 +285,17 @@ ODD = {
     "sorted": "#include <stdlib.h>\nstatic int less(const void *x, const void *y) "
     "{ return *(const int *)x - *(const int *)y; }" + CORE
     + "{ int x[2] = {(int)(a * b), 300}; qsort(x, 2, sizeof *x, less); return x[0]; }",
-    "allocated": "#include <stdlib.h>\n" + CORE
-    + "{ uint64_t *p = malloc(8); *p = a * b; uint64_t r = *p; free(p); return r; }",
+    "out_parameter": "static void add(uint64_t x, uint64_t *sum) { *sum += x; }" + CORE
+    + "{ uint64_t s = 0; for (unsigned i = 0; i < b; i++) add(a, &s); return s; }",
+    "decayed": "static uint64_t all(const uint8_t *x) { uint64_t s = 0; "
+    "for (int i = 0; i < 16; i++) s += x[i]; return s; }" + CORE
+    + "{ uint8_t x[16] = {0}; for (unsigned i = 0; i < b; i++) x[i] = a; return all(x); }",
+    "row_of_a_table": "static const uint8_t T[2][2] = {{0, 0}, {0, 1}};" + CORE
+    + "{ uint64_t s = 0; for (int i = 0; i < 16; i++) { const uint8_t *row = T[a >> i / 4 & 1]; "
+    "s += (uint64_t)row[b >> i % 4 & 1] << (i / 4 + i % 4); } return s; }",
+    "structure": "struct pair { uint64_t x, y; }; static struct pair both(uint64_t a, uint64_t b) "
+    "{ return (struct pair){a, b}; }" + CORE
+    + "{ struct pair p = both(a, b), *q = &p; return q->x * q->y; }",
     "device": "__device__ __forceinline__ uint64_t half(uint64_t a) { return a / 2; } "
     "__device__ __host__ " + CORE + "{ return a * b; }",
     "asserted": "#include <assert.h>\n" + CORE + "{ assert(a < 16); return a * b; }",

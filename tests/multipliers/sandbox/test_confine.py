@@ -84,6 +84,7 @@ def second_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the compiler's side refuses already (test_model_unit.py) must fail here too."""
     monkeypatch.setattr(model_unit, "_refuse_code", lambda *arguments: None)
     monkeypatch.setattr(compiled, "check_object", lambda *arguments: None)
+    monkeypatch.setattr(compiled, "WATCHED", "")
 
 
 @pytest.fixture
