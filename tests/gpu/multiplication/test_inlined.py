@@ -1,5 +1,4 @@
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from nvrtc import compile_for
 from torch import Tensor
 
 from axdse.gpu.cpu import compile as cpu_compile
-from axdse.gpu.cpu.kernels import INLINED
+from axdse.gpu.cpu.kernels import INLINED, engine_for
 from axdse.gpu.cpu.ops import gemm_cpu
 from axdse.gpu.cuda.model_text import model_text
 from axdse.gpu.multiplication.handles import handle
@@ -50,12 +49,12 @@ DESIGNS = (
     ("exact", WIDE.format(2)),
 )
 # Beyond each family once, and each width and kind of product that kernels treat apart.
-REPEATED = (
+REPEATED = {
     *((name, NARROW.format(7)) for name in INTEGERS if name != "drum"),
     *((name, NARROW.format(10)) for name in ("realm", "letam", "tosam", "scaletrim")),
     *((name, WIDE.format(11)) for name in ("udm", "etm")),
     *((name, NARROW.format(23)) for name in ALSO_AT_23[1:6]),
-)
+}
 PROBE = """
 extern "C" __global__ void probe(unsigned *out, const unsigned *x, const unsigned *y) {{
     const unsigned i = threadIdx.x;
@@ -100,17 +99,32 @@ def assert_products(a: Tensor, b: Tensor, design: Inlined, swap: bool = False) -
     assert_same_bits(inlined_gemm(a[:, None], b[None], design, swap), expected)
 
 
+@pytest.fixture
+def little_optimised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kernels that are compiled in a third of the time."""
+    monkeypatch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, "-O1"))
+    for cached in (cpu_compile.load_inlined, engine_for):
+        cached.cache_clear()
+    yield
+    for cached in (cpu_compile.load_inlined, engine_for):
+        cached.cache_clear()
+
+
+# The same text as with -O3, by which the designs of `TestOperands` are compiled.
+@pytest.mark.usefixtures("little_optimised")
 @pytest.mark.parametrize(
-    ("name", "format_name"),
-    [
-        pytest.param(*design, marks=[pytest.mark.slow] if design in REPEATED else [])
-        for design in DESIGNS
-    ],
+    ("name", "format_name"), [design for design in DESIGNS if design not in REPEATED]
 )
 def test_products_are_those_of_the_unit(name: str, format_name: str) -> None:
     design = inlined(name, format_name)
     assert_products(ordinary(61, seed=1), ordinary(397, seed=2), design)
     assert_products(wild(150, 3), wild(200, 4), design)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "format_name"), DESIGNS)
+def test_optimised_products_are_those_of_the_unit(name: str, format_name: str) -> None:
+    test_products_are_those_of_the_unit(name, format_name)
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -307,21 +321,3 @@ def test_corrupt_library_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path
     path.write_bytes(whole[:1000])
     assert cpu_compile.compile_inlined(INLINED.float_source, design, False) == path
     assert len(path.read_bytes()) == len(whole)
-
-
-def test_several_processes_may_compile_at_once(tmp_path: Path) -> None:
-    text = (
-        "import torch; from axdse.gpu.multiplication.inlined import *\n"
-        "from axdse.gpu.ops.schema import lut_gemm\n"
-        "from axdse.multipliers.formats import parse_format\n"
-        "core = builtin_catalog().multiplier('mitchell(m=7)')\n"
-        "design = Inlined(Candidate(core, parse_format('float(8,7,product=narrow)')))\n"
-        "print(float(lut_gemm(torch.full((2, 3), 1.5), torch.ones(3, 2), design).sum()))"
-    )
-    call = [sys.executable, "-c", text]
-    environment = {"AXDSE_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    runs = [
-        subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    assert [run.communicate()[0] for run in runs] == ["18.0\n"] * 3
