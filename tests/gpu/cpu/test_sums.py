@@ -182,9 +182,22 @@ def assert_gemm(kernel: Kernel, text: str, make: Operands, names: tuple[str, ...
         assert_same_bits(cpu_ops.gemm_cpu(kernel, turned, b, *call), expected)
 
 
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("text", FLOAT_SUMS)
+def test_gemm(text: str, make: str) -> None:
+    """Two formats each, so that each two of sum, format and kind of operands meet.
+
+    By the sum the source and its ways are chosen, by the format how a table is packed.
+    """
+    formats, first = tuple(FORMATS.values()), FLOAT_SUMS.index(text) + list(MAKERS).index(make)
+    names = (formats[(first + step) % len(formats)] for step in (0, 2))
+    assert_gemm(SUMS, text, MAKERS[make], tuple(names))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 @pytest.mark.parametrize("text", FLOAT_SUMS)
-def test_gemm(text: str, make: Operands) -> None:
+def test_gemm_of_every_format(text: str, make: Operands) -> None:
     assert_gemm(SUMS, text, make, tuple(FORMATS.values()))
 
 
