@@ -2,10 +2,12 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from axdse.flows.simulation import icarus as rtl_simulation
+from axdse.flows.tools import Run
 from axdse.flows.verify.check import check
 from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Multiplier
@@ -42,6 +44,28 @@ def test_a_hanging_simulation_is_killed(
         check(with_rtl(body))
     assert time.monotonic() - start < 20
     assert not list(tmp_path.glob("axdse-*"))
+
+
+def test_variables_of_cocotb_steer_no_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COCOTB_TOPLEVEL", "GPI_USERS", "PYGPI_USERS"):
+        monkeypatch.setenv(name, "nonsense")
+    assert check(_exact()).passed
+
+
+def test_cocotb_starts_without_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    run_process = rtl_simulation.run_process
+
+    def noted(subject: str, command: list[str], folder: Path, log: Path, *rest: Any) -> Run:
+        ended = run_process(subject, command, folder, log, *rest)
+        shown.append(log.read_text())
+        return ended
+
+    monkeypatch.setattr(rtl_simulation, "run_process", noted)
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    assert check(_exact()).passed
+    assert "cocotb.triggers" in shown[-1]
+    assert "pytest" not in shown[-1]
 
 
 @pytest.mark.parametrize("task", ["$finish", "$stop", "$fatal", '$system("id")'])
