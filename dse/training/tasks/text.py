@@ -170,7 +170,7 @@ def charlm(
         model=lambda seed: CharacterTransformer(len(alphabet), context, width, depth, heads),
         splits=lambda: splits,
         loss=_loss,
-        metric=Metric("cross entropy", "nats", "lower", 0.01, nats),
+        metric=Metric("cross entropy", "nats", "lower", 0.03, nats),
         settings=WRITING,
         threads=1,
         loss_is_metric=True,
