@@ -137,8 +137,8 @@ def trades(answer: Answer, finalists: Sequence[Finalist]) -> tuple[Trade, ...]:
     """What else is on offer below the answer, the least loss first.
 
     Of those that none beats in both, by the figure of the answer: the front of a search is by the
-    costs that it made small. Each takes a good deal less than the one before: neighbours on a front
-    are one offer.
+    costs that it made small. Each takes a good deal less than the one before: neighbours are one
+    offer.
     """
     chosen, rival = answer.chosen, answer.rival
     if chosen is None or rival is None:
