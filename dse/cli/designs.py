@@ -227,6 +227,8 @@ def _remarks(item: Imported) -> list[str]:
     if item.multiplier and not item.reason:
         found += item.tables
         found += reading_notes(item.report) if item.report else []
+        if item.report and item.report.past:
+            found.append(f"its simulation may depend on what came before: {item.report.past}")
         plain = plain_name(item.pair.name)
         if item.name == own_name(plain) != plain:
             found.append(f"{item.pair} is called {item.name}, as a built-in family has its name")

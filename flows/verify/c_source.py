@@ -27,6 +27,7 @@ _NOT_A_TYPE = frozenset(
 _WORDS = {"char", "short", "int", "long", "signed", "unsigned", "_Bool", "bool", "float", "double"}
 _OUTSIDE = re.compile(r"\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'|[{};]")
 _ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*+\)\)|\[\[[^\]]*+\]\]")
+_LINKAGE = re.compile(r"\bextern\s*\"C(?:\+\+)?\"")
 _LETTER = re.compile(r"\\U(000[0-9a-f]{5})")  # beyond ASCII, as the preprocessor writes it
 _TYPEDEF = re.compile(r"\btypedef\s+([\w\s]{1,200}?)\s+(\w+)\s*;")
 _USING = re.compile(r"\busing\s+(\w+)\s*=\s*([\w\s:]{1,200}?)\s*;")
@@ -295,7 +296,8 @@ def _prototypes(unit: str) -> Iterator[Prototype]:
         typedefs[match[1]] = match[2]
     own = _LETTER.sub(lambda match: chr(int(match[1], 16)), own_text(unit))
     for header in _headers(own):
-        before, _, inside = _ATTRIBUTE.sub(" ", header).rstrip().rpartition("(")
+        header = _LINKAGE.sub(" ", _ATTRIBUTE.sub(" ", header))
+        before, _, inside = header.rstrip().rpartition("(")
         if not inside.removesuffix("noexcept").rstrip().endswith(")"):
             continue
         before, function = _last_word(before)

@@ -10,7 +10,9 @@ from axdse.flows.verify.pins import Pins
 from axdse.multipliers.designs.family import Pipeline
 from axdse.multipliers.errors import AxdseError, did_you_mean
 
-CLOCK = re.compile(r"(i_)?(a|sys_?)?(clk|clock|ck)(_i|_in)?", re.IGNORECASE)
+CLOCK = re.compile(
+    r"(i_)?([amph]|sys_?|core_?)?(clk|clock|ck)(_?(n|ni|p|b))?(_i|_in)?", re.IGNORECASE
+)
 RESET = re.compile(
     r"(i_)?(?P<not>n_?)?[as]?(rst|reset|clr|clear)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )
@@ -18,16 +20,16 @@ ENABLE = re.compile(
     r"(i_)?(?P<not>n_)?(clk_?)?(c?en|ena|enable|ce)(_?(?P<low>n|ni|b|l))?(_i|_in)?", re.IGNORECASE
 )
 START = re.compile(
-    r"(i_)?(start|go|(in|a|s|op|operands?|data_in|din)_?valid|valid_?(in|i|a)|valid)(_i|_in)?",
+    r"(i_)?(start|go|(in|a|s|s_axis|op|operands?|data_in|din)_?t?valid|valid_?(in|i|a)|valid)(_i|_in)?",
     re.IGNORECASE,
 )
 DONE = re.compile(
-    r"(o_)?(done|finish(ed)?|(out|p|m|y|z|result|product|data_out|dout)_?valid"
+    r"(o_)?(done|finish(ed)?|(out|p|m|m_axis|y|z|result|product|data_out|dout)_?t?valid"
     r"|valid_?(out|o|p)|valid)(_o|_out)?",
     re.IGNORECASE,
 )
 READY = re.compile(
-    r"(o_)?((in|a|s|op|operands?)_?ready|ready_?(out|o)|ready)(_o|_out)?", re.IGNORECASE
+    r"(o_)?((in|a|s|s_axis|op|operands?)_?t?ready|ready_?(out|o)|ready)(_o|_out)?", re.IGNORECASE
 )
 
 

@@ -66,7 +66,7 @@ def misprints(multiplier: Multiplier) -> tuple[Misprint, ...]:
 def is_adder(multiplier: Multiplier) -> bool:
     """Whether patterns of bits are nearer to the sum of both operands than to any product.
 
-    Upper and lower halves of a product follow the sum too, and so do saturated ones.
+    Upper and lower halves of a product follow the sum too, and so do saturated ones and floats.
 
     Raises:
         AxdseError: as `misprints`.
@@ -81,7 +81,10 @@ def is_adder(multiplier: Multiplier) -> bool:
         return False
     product, largest = a * b, (1 << bits - multiplier.family.signed) - 1
     dropped = max(multiplier.a_bits + multiplier.b_bits - bits, 0)
-    products_of = (product >> dropped, product & largest, np.minimum(product, largest))
+    products_of = [product >> dropped, product & largest, np.minimum(product, largest)]
+    if not multiplier.family.signed:
+        # Floats and posits are nearly their logarithms; 1.0 is half of the positive ones.
+        products_of.append(np.maximum(exact - (1 << bits >> 2), 0))
     distance = np.abs(own - exact).mean()
     nearest = all(distance < np.abs(own - other).mean() for other in products_of)
     return nearest and bool(np.corrcoef(exact, own)[0, 1] > LEAST_CORRELATION)

@@ -13,7 +13,7 @@ from axdse.flows.verilog.safety import refuse_unsafe
 from axdse.flows.verilog.sources import Source
 from axdse.flows.yosys import run_yosys
 from axdse.multipliers.cache import temporary_folder
-from axdse.multipliers.errors import AxdseError
+from axdse.multipliers.errors import AxdseError, MachineError
 
 MASK = (1 << 32) - 1  # of an integer
 Parameters = tuple[tuple[str, int], ...]
@@ -115,7 +115,13 @@ def _read_together(
             limit_s, memory_bytes = ALONE_LIMIT_S, ALONE_MEMORY_BYTES
             _elaborate(folder, sources[0].name)
         subject = ", ".join(source.name for source in sources)
-        run_yosys("".join(script), folder, subject, limit_s, memory_bytes=memory_bytes)
+        try:
+            run_yosys("".join(script), folder, subject, limit_s, memory_bytes=memory_bytes)
+        except MachineError:
+            raise
+        except AxdseError as error:
+            line = re.sub(r"^0\.v:", f"{subject}:", str(error.value))
+            raise type(error)(error.rule, line, error.remedy) from error
         return [
             _modules(json.loads((folder / f"{number}.json").read_bytes()))
             for number in range(len(sources))

@@ -258,8 +258,8 @@ def tops_of(library: Library) -> list[Path]:
     words: dict[str, set[Path]] = {}
     for path in library.files:
         text = without_comments(_quick(path))
-        own = library.names(path)
-        if all(re.search(rf"\bmodule\s+{name}\s*(?:\(\s*\)\s*)?;", text) for name in own):
+        own = library.names(path)  # none: its module has an escaped name
+        if own and all(re.search(rf"\bmodule\s+{name}\s*(?:\(\s*\)\s*)?;", text) for name in own):
             benches.add(path)
             continue
         named.append(path)

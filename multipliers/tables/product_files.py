@@ -37,11 +37,14 @@ LARGEST_TEXT = 8 * MIB
 # What AppMult's simulator writes before its table, whatever it reports before that.
 APPMULT_HEAD = "LUT for approximate multiplier:"
 # Possessive: with words behind its numbers a row would be split in 2^n ways.
-_ROW = re.compile(
-    r"\s*+[-+]?\d{1,12}+(?:(?:\s*+[,;]\s*+|\s++)[-+]?\d{1,12}+)*+\s*+[,;]?\s*+", re.ASCII
+_ONE = (
+    r"[-+]?(?:0[xX][0-9a-fA-F]{1,10}+|\d{1,12}+(?:\.\d{0,24}+)?+(?:[eE][-+]?\d{1,2}+)?+)(?![\w.])"
 )
-_NUMBER = re.compile(r"[-+]?\d{1,12}", re.ASCII)
-_ARRAY = re.compile(r"\[\s*(\d{1,6})\s*\]\s*\[\s*(\d{1,6})\s*\]\s*=\s*\{([-+\s\d,{}]*)\}\s*;")
+_ROW = re.compile(rf"\s*+{_ONE}(?:(?:\s*+[,;]\s*+|\s++){_ONE})*+\s*+[,;]?\s*+", re.ASCII)
+_NUMBER = re.compile(_ONE, re.ASCII)
+_ARRAY = re.compile(
+    r"\[\s*(\d{1,6})\s*\]\s*\[\s*(\d{1,6})\s*\]\s*=\s*\{([-+\s\da-fA-FxX,{}]*)\}\s*;"
+)
 _REMEDY = "check the file"
 
 
@@ -59,7 +62,7 @@ def is_table(path: Path) -> bool:
     if path.suffix == ".h":
         return _ARRAY.search(text) is not None
     lines = [line for line in text.split("\n") if line.strip()]
-    rows = sum(1 for line in lines if _ROW.fullmatch(line) and len(_NUMBER.findall(line)) > 1)
+    rows = sum(1 for line in lines if len(_integers(line) or ()) > 1)
     return APPMULT_HEAD in text or (rows >= 2 and 2 * rows > len(lines))
 
 
@@ -157,7 +160,7 @@ def _header(path: Path) -> np.ndarray:
         rule = "a header has a table such as 'const int16_t lut[256][256] = {...};'"
         raise AxdseError(rule, path.name, "write it so, of numbers alone")
     shape = int(match[1]), int(match[2])
-    numbers = _NUMBER.findall(match[3])
+    numbers = [*map(_integer, _NUMBER.findall(match[3]))]
     if len(numbers) != shape[0] * shape[1]:
         rule = f"{path.name} declares {shape[0]} x {shape[1]} entries"
         raise AxdseError(rule, f"it has {len(numbers)}", "write all of them")
@@ -178,7 +181,8 @@ def _rows(path: Path) -> list[list[int]]:
     for number, line in enumerate(lines, start):
         if not line.strip():
             continue
-        if not _ROW.fullmatch(line):
+        row = _integers(line)
+        if row is None:
             if told and rows:  # what follows is of gradients
                 break
             raise AxdseError(
@@ -186,10 +190,30 @@ def _rows(path: Path) -> list[list[int]]:
                 f"{path.name}, line {number}: {line.strip()[:40]!r}",
                 "remove that line, or write .npy",
             )
-        rows.append([int(each) for each in _NUMBER.findall(line)])
+        rows.append(row)
     if not rows:
         raise AxdseError("a table is lines of integers", f"{path.name} has none", _REMEDY)
     return rows
+
+
+def _integers(line: str) -> list[int] | None:
+    """The numbers of a row, which `numpy.savetxt` writes as 1.05e+02; None: it is none of them."""
+    if not _ROW.fullmatch(line):
+        return None
+    found = [*map(_integer, _NUMBER.findall(line))]
+    whole = [each for each in found if each is not None]
+    return whole if len(whole) == len(found) else None
+
+
+def _integer(text: str) -> int | None:
+    """The value of a number; None: it is no integer."""
+    digits = text.lstrip("-+")
+    if digits.isdigit():
+        return int(text)
+    if digits[:2] in ("0x", "0X"):
+        return int(text, 16)
+    value = float(text)
+    return int(value) if value.is_integer() else None
 
 
 def _matrix(rows: list[list[int]], path: Path) -> np.ndarray:

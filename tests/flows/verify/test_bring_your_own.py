@@ -281,6 +281,35 @@ def test_the_level_that_resets_shows_in_the_name_or_is_pinned(
     assert check_design(found).passed
 
 
+@pytest.mark.parametrize(
+    ("clock", "reset"), [("clk_ni", "rst_ni"), ("aclk", "aresetn"), ("core_clk", "srst_n")]
+)
+def test_clocks_and_resets_of_usual_buses_are_known(
+    clock: str, reset: str, design: MakeDesign
+) -> None:
+    pipeline = design(PIPELINE.replace("clk", clock).replace("rst_n", reset)).rtl.pipeline
+    assert pipeline is not None
+    assert (pipeline.clock, pipeline.reset, pipeline.reset_level) == (clock, reset, 0)
+
+
+def test_the_handshake_of_axi_is_known(design: MakeDesign) -> None:
+    ports = "input aclk, aresetn, s_axis_tvalid, m_ready, input [3:0] a, b, "
+    ports += "output s_axis_tready, output reg m_axis_tvalid, output reg [7:0] p"
+    body = "assign s_axis_tready = !m_axis_tvalid | m_ready; always @(posedge aclk) "
+    body += "if (!aresetn) m_axis_tvalid <= 0; else if (s_axis_tready) begin "
+    body += "m_axis_tvalid <= s_axis_tvalid; p <= a * b; end"
+    found = design(_v(ports, body), pins=Pins(ties=(("m_ready", 1),)))
+    pipeline = found.rtl.pipeline
+    assert pipeline is not None
+    handed = (pipeline.start, pipeline.done, pipeline.ready)
+    assert handed == ("s_axis_tvalid", "m_axis_tvalid", "s_axis_tready")
+
+
+def test_what_yosys_refuses_is_in_the_file_that_was_given(design: MakeDesign) -> None:
+    with pytest.raises(AxdseError, match=r"Yosys must accept (.*): \1:\d+: syntax error"):
+        design(_v("input [3:0] a, b, output [7:0] p", "logic [3:0][7:0] r; assign p = a * b;"))
+
+
 def test_a_clock_that_nothing_uses_does_no_harm(design: MakeDesign) -> None:
     ports = "input clk, input [3:0] a, b, output [7:0] p"
     report = check_design(design(_v(ports, "assign p = a * b;")))
@@ -736,7 +765,7 @@ def test_a_parameter_may_be_negative(design: MakeDesign) -> None:
 
 def test_a_table_with_words_is_no_c_file(tmp_path: Path) -> None:
     table, rtl = tmp_path / "mine.csv", tmp_path / "mine.v"
-    table.write_text("0.0,0.0\n0.0,1.0\n")
+    table.write_text("0.0,0.0\n0.0,1.5\n")
     rtl.write_text("module mine(input a, b, output [1:0] p); assign p = a * b; endmodule\n")
     with pytest.raises(AxdseError, match="a table is lines of integers"):
         read_design(table, rtl, folder=tmp_path)

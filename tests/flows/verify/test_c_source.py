@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,3 +237,10 @@ def test_a_text_made_to_take_long_does_not(text: str, write: Write) -> None:
     assert published_figures(path) == ()
     with pytest.raises(AxdseError, match=r"mine\.c"):
         find_prototype(path)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
+def test_a_function_with_the_linkage_of_c(write: Write) -> None:
+    text = 'extern "C" std::uint8_t mine(std::uint8_t a, bool b) { return a * b; }'
+    found = find_prototype(write("mine.cpp", f"#include <cstdint>\n{text}"))
+    assert (found.returns.name, found.is_model) == ("unsigned char", True)

@@ -100,6 +100,19 @@ def test_an_adder_is_measured_where_its_sum_fits(signed: bool, tmp_path: Path) -
     assert misprints(wrong) == (("WCE", 16, 1.0),)
 
 
+# s eeee mmm: subnormal numbers are zero, and what is too large is infinite.
+FLOATS = (
+    "({ uint64_t s = (a ^ b) & 128, x = a >> 3 & 15, y = b >> 3 & 15, "
+    "m = (a % 8 + 8) * (b % 8 + 8), c = m >> 7, e = x + y + c; "
+    "!x || !y || e < 8 ? s : e > 21 ? s | 120 : s | (e - 7) << 3 | (m >> (3 + c) & 7); })"
+)
+
+
+def test_a_product_of_floats_is_no_adder(tmp_path: Path) -> None:
+    """Patterns of floats are nearly logarithms, whose sum is that of the product."""
+    assert not is_adder(bound(tmp_path, FLOATS, {}, bits=8, kind="bits", product=8))
+
+
 def test_what_is_too_wide_to_compute_is_left(tmp_path: Path) -> None:
     wide = bound(tmp_path, "a + b", {"MAE": (1, 1.0)}, bits=2, kind="bits", product=64)
     assert not is_adder(wide)

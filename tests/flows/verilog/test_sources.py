@@ -6,7 +6,7 @@ import pytest
 from axdse.flows.verilog.assertions import without_assertions
 from axdse.flows.verilog.reduced import plain_names, settled
 from axdse.flows.verilog.safety import refuse_unsafe
-from axdse.flows.verilog.sources import Source, gather
+from axdse.flows.verilog.sources import Library, Source, gather, tops_of
 from axdse.multipliers.errors import AxdseError
 
 Put = Callable[..., list[Path]]
@@ -94,6 +94,13 @@ def test_a_bench_beside_the_design_is_left_out(put: Put) -> None:
         refuse_unsafe(source.text, "mul")
         assert "$display" not in source.text
         assert "gate g(a, b, p);" in source.text
+
+
+def test_a_module_with_an_escaped_name_is_no_bench(put: Put) -> None:
+    (path,) = put(
+        any_dot_v="module \\a.b (input a, b, output p);\n  assign p = a & b;\nendmodule\n"
+    )
+    assert tops_of(Library([path])) == [path]
 
 
 def test_a_module_that_a_macro_names_stays(put: Put) -> None:

@@ -130,6 +130,25 @@ EXACT = "\n".join(" ".join(str(a * b) for b in range(4)) for a in range(4))
 LINES = "\n".join(f"{a} {b} {a * b}" for a in range(4) for b in range(4))
 
 
+@pytest.mark.parametrize("form", ["%.18e", "%.1f", "%d.", "0x%02x", "%#X"])
+def test_integers_may_be_written_as_floats_and_in_hexadecimal(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [",".join(form % (a * b) for b in range(4)) for a in range(4)]
+    path.write_text("\n".join(rows))
+    assert is_table(path)
+    assert read_table(path).patterns.tolist() == [[a * b for b in range(4)] for a in range(4)]
+    header = path.with_suffix(".h")
+    header.write_text("const int t[4][4] = {{" + "}, {".join(rows) + "}};")
+    if "x" in form.lower():
+        assert np.array_equal(read_table(header).patterns, read_table(path).patterns)
+
+
+def test_other_numbers_are_no_products(tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text("0.5,1.25\n1e-2,3\n")
+    assert not is_table(path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
