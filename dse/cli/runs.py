@@ -16,6 +16,7 @@ from axdse.multipliers.errors import AxdseError
 
 if TYPE_CHECKING:
     from axdse.dse.report.compare import Side
+    from axdse.dse.report.export.export import Export
     from axdse.dse.report.pictures.front import Axis
 
 
@@ -130,22 +131,36 @@ def export(
         rule = "an export takes a run and a new folder"
         given = run_path or output or "neither"
         raise AxdseError(rule, given, "write 'axdse export RUN -o DIR'")
+    run = RunDir(run_path)
+    if run.config.costed:
+        exported = _export_front(run, output, practice, overwrite)
+    else:
+        exported = _export_ranking(run, output, overwrite)
+    found = f"designs: {len(exported.points)}, MACs: {len(exported.macs)}"
+    say(f"{exported.folder}: {found}; see report.html")
+    return 0
+
+
+def _export_front(run: RunDir, output: Path, practice: bool, overwrite: bool) -> "Export":
     # matplotlib takes a second to import.
     from axdse.dse.report.export.export import export_run
     from axdse.dse.report.page import finalists_of, material_of
     from axdse.dse.report.practice import PRACTICES, practices_of
 
-    run = RunDir(run_path)
     results = run.results()
     finalists = finalists_of(run, results)
     with ProgressBars() as bars:
         bars.begin("practice", len(PRACTICES), 0)
         today = practices_of(run, results, finalists, costed=practice, told=bars.advance)
     material = material_of(run, results, finalists, today)
-    exported = export_run(run, output, material, overwrite=overwrite)
-    found = f"designs: {len(exported.points)}, MACs: {len(exported.macs)}"
-    say(f"{exported.folder}: {found}; see report.html")
-    return 0
+    return export_run(run, output, material, overwrite=overwrite)
+
+
+def _export_ranking(run: RunDir, output: Path, overwrite: bool) -> "Export":
+    from axdse.dse.report.export.ranking import export_ranking
+    from axdse.dse.report.ranking import ranking_of
+
+    return export_ranking(ranking_of(run, run.results()), output, overwrite=overwrite)
 
 
 def _check(folder: Path) -> int:

@@ -22,6 +22,7 @@ from axdse.dse.run.hypervolume import hypervolume
 from axdse.dse.run.objectives import Losses, dominates
 from axdse.dse.run.run_dir import RunDir
 from axdse.multipliers import strict_yaml
+from axdse.multipliers.errors import AxdseError
 
 ROOM = 0.01  # of the range of each loss, by which the reference lies beyond the worst
 
@@ -85,6 +86,9 @@ def compare_runs(first: Path, second: Path) -> Comparison:
 
 def _side(path: Path) -> Side:
     run = RunDir(path)
+    if not run.config.costed:
+        rule = "a comparison is of fronts, which trade a score for a cost"
+        raise AxdseError(rule, f"{path} has no cost among its objectives", "export it instead")
     results = run.results()
     finalists = finalists_of(run, results)
     practices = practices_of(run, results, finalists, costed=False)

@@ -118,8 +118,15 @@ def render(material: Material) -> str:
 
     Without the script it says the same.
     """
-    run, goal = material.run, material.goal
-    shown = [(section, section.view(material)) for section in SECTIONS]
+    shown = tuple((section, section.view(material)) for section in SECTIONS)
+    return assembled(material.run, shown, material.answer)
+
+
+def assembled(
+    run: RunDir, shown: Sequence[tuple["Section", Any | None]], answer: Answer | None = None
+) -> str:
+    """The page of these sections, with what each shows; those that show None are left out."""
+    goal = run.info.goal
     script = (TEMPLATES / "report.js").read_text()
     return (
         environment()
@@ -128,7 +135,7 @@ def render(material: Material) -> str:
             sections=[(section, view) for section, view in shown if view is not None],
             config=run.config,
             info=run.info,
-            answer=material.answer,
+            answer=answer,
             goal=goal,
             resolution=f"{abs(goal.shown(run.config.resolution)):.{goal.digits}f} {goal.points}",
             script=script,
@@ -360,7 +367,12 @@ class PredictionView:
 
 
 def _prediction(material: Material) -> PredictionView | None:
-    trials, goal = expected_trials(material.results.evaluations), material.goal
+    return prediction_of(material.results, material.goal)
+
+
+def prediction_of(results: Results, goal: Goal) -> PredictionView | None:
+    """None: too few trials were proposed for a score."""
+    trials = expected_trials(results.evaluations)
     if len(trials) < LEAST_PREDICTIONS:
         return None
     from scipy.stats import spearmanr  # commands that print no page start without it
@@ -437,10 +449,15 @@ class TrialsView:
 
 
 def _trials(material: Material) -> TrialsView:
-    trials = material.results.evaluations
+    return trials_of(material.results)
+
+
+def trials_of(results: Results) -> TrialsView:
+    """What the results say of each trial."""
+    trials = results.evaluations
     counts = (_count(status, trials) for status in get_args(Status))
     trained = sum(1 for trial in trials if trial.history)
-    stopped = {each.number: each.reason for each in material.results.stopped}
+    stopped = {each.number: each.reason for each in results.stopped}
     reasons = tuple((each, each.reason or stopped.get(each.number, "")) for each in trials)
     return TrialsView(tuple(c for c in counts if c.count), reasons, trained)
 
@@ -467,7 +484,7 @@ class ProvenanceView:
     """What it was made by."""
 
     seeds: tuple[int, ...]
-    cost: Cost
+    cost: Cost | None
     activity: str
     config_text: str
 
@@ -488,12 +505,12 @@ class Section:
     Attributes:
         name: of its template and its anchor.
         title: above it; empty: none.
-        view: what it shows of a run; None: nothing, and it is left out.
+        view: what it shows of the page's material; None: nothing, and it is left out.
     """
 
     name: str
     title: str
-    view: Callable[[Material], Any | None]
+    view: Callable[[Any], Any | None]
 
 
 SECTIONS = (

@@ -125,7 +125,8 @@ class SearchConfig:
         ranges: per family and parameter a value, or [low, high], that narrows the catalogue's.
         objectives: by name; accuracy, or score, is one, whatever the metric; the others are
             costs, of which the first one ranks designs: mac.area, mac.delay, mac.energy of whole
-            MACs, area, delay, energy of multiplier units alone, array.energy.
+            MACs, area, delay, energy of multiplier units alone, array.energy. Of score alone no
+            hardware is looked at, so that tables without Verilog may be searched.
         veto: another workload that finalists are trained for too, once: who does not serve it is
             not on the front.
         constraints: bounds on what a point takes, such as "mac.area <= 20000", or on its score,
@@ -209,6 +210,11 @@ class SearchConfig:
     def costs(self) -> tuple[Objective, ...]:
         """The objectives but for accuracy, in their order."""
         return tuple(objective for objective in self.objectives if objective != ACCURACY)
+
+    @property
+    def costed(self) -> bool:
+        """Whether silicon counts; else no design is verified or costed, and none need Verilog."""
+        return bool(self.costs)
 
     @property
     def aim(self) -> Aim:
@@ -315,14 +321,7 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
         catalog.family(name)
     _check_ranges(config, catalog)
     _check_places(config.own_places)
-    given = ", ".join(objective.name for objective in config.objectives)
-    if ACCURACY not in config.objectives or not config.costs:
-        *others, last = (name for name in OBJECTIVES if name != ACCURACY.name)
-        raise AxdseError(
-            f"objectives are accuracy and at least one of {', '.join(others)} and {last}",
-            given or "none",
-            "write objectives: [score, mac.area]",
-        )
+    _check_objectives(config)
     if config.veto:
         _ = config.veto.own_workload
         named = [place.name for place in config.own_places if place.pattern != "*"]
@@ -338,12 +337,31 @@ def _check(config: SearchConfig, catalog: Catalog) -> None:
         rule = "a sum of a recipe is costed in whole MACs"
         what = f"objective {units[0].name}, sum {recipes[0]}"
         raise AxdseError(rule, what, f"write mac.{units[0].name}")
-    if len(set(config.objectives)) != len(config.objectives):
-        raise AxdseError("each objective stands once", given, "drop one")
     counting = [objective.name for objective in config.figures if objective.needs_recording]
     if counting and config.activity == "uniform":
         rule = f"{counting[0]} is of the products that a recorded training makes"
         raise AxdseError(rule, "activity: uniform", "leave activity out, or write mac.energy")
+
+
+def _check_objectives(config: SearchConfig) -> None:
+    given = ", ".join(objective.name for objective in config.objectives)
+    if ACCURACY not in config.objectives:
+        *others, last = (name for name in OBJECTIVES if name != ACCURACY.name)
+        raise AxdseError(
+            f"objectives are score, alone or with costs: {', '.join(others)} and {last}",
+            given or "none",
+            "write objectives: [score, mac.area]",
+        )
+    if len(set(config.objectives)) != len(config.objectives):
+        raise AxdseError("each objective stands once", given, "drop one")
+    if config.costed:
+        return
+    bounds = (each.text for each in config.constraints if each.objective != ACCURACY)
+    needing = [f"constraint {text}" for text in bounds]
+    needing += [key for key in ("clock_ns", "library") if getattr(config, key) is not None]
+    if needing:
+        rule = "what is said of silicon needs an objective that is a cost"
+        raise AxdseError(rule, needing[0], "write objectives: [score, mac.area], or drop it")
 
 
 def _check_format(text: str) -> None:

@@ -40,8 +40,8 @@ class Evaluation:
             or its RTL is not its model.
         reason: why it is not simply complete; empty if it is.
         certificates: of each distinct MAC's core, RTL against C model, in the order of `cost`;
-            if one is no equality it is the last.
-        cost: of the whole units.
+            if one is no equality it is the last. Empty if no objective is a cost.
+        cost: of the whole units; None: it failed before, or no objective is a cost.
         history: of the training.
         seconds: wall time in its worker.
         expected: score that it was proposed for, before it was trained; None: it was not.
@@ -161,9 +161,10 @@ class FrontPoint(_Replicated):
 
     Attributes:
         evaluation: the trial that found it.
-        unit_certificates: of each whole unit's RTL against its model, in the order of its cost.
+        unit_certificates: of each whole unit's RTL against its model, in the order of its cost;
+            empty if no objective is a cost.
         on_front: sound, of use, and not dominated, by mean validation score and cost, by another
-            such. Exact cores are finalists anyway, for reference.
+            such. Exact cores are finalists anyway, for reference; without costs they stand apart.
         seeds: as the baselines', so that differences pair up.
         validation: score on the validation split, higher is better, one per seed.
         test: score on the test split, one per seed.
@@ -184,13 +185,15 @@ class FrontPoint(_Replicated):
 
     @property
     def certified(self) -> bool:
-        """Whether every unit equals its model."""
-        return all(certificate.passed for certificate in self.unit_certificates)
+        """Whether every unit equals its model; of no unit nothing is certified."""
+        reports = self.unit_certificates
+        return bool(reports) and all(report.passed for report in reports)
 
     @property
     def sound(self) -> bool:
-        """Whether it may be an answer: certified, and not refused by a second workload."""
-        return self.certified and (self.veto is None or self.veto.passed)
+        """Whether it may be an answer: certified if it is costed, and not refused by a veto."""
+        built = self.evaluation.cost is None or self.certified
+        return built and (self.veto is None or self.veto.passed)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from axdse.flows.cost.point import PointCost
+from axdse.flows.cost.point import PointCost, WholeMacs
 from axdse.multipliers.errors import did_you_mean
 
 Losses = tuple[float, ...]
@@ -22,11 +22,16 @@ class Measured:
 
     Attributes:
         score: of the trained network; higher is better, whatever the metric.
-        cost: of its units.
+        cost: of its units; None: no objective is a cost.
     """
 
     score: float
-    cost: PointCost
+    cost: PointCost | None
+
+    @property
+    def whole(self) -> WholeMacs | None:
+        """The cost of its whole MACs, if it was asked for."""
+        return self.cost.whole if self.cost else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,36 +91,36 @@ def _score(measured: Measured) -> float:
 
 
 def _area(measured: Measured) -> float:
-    return measured.cost.area_um2
+    return measured.cost.area_um2 if measured.cost else math.nan
 
 
 def _delay(measured: Measured) -> float:
-    return measured.cost.delay_ns
+    return measured.cost.delay_ns if measured.cost else math.nan
 
 
 def _energy(measured: Measured) -> float:
     """Of recorded operands if there are any."""
-    energy = measured.cost.energy_fj
+    energy = measured.cost.energy_fj if measured.cost else None
     return math.nan if energy is None else energy
 
 
 def _mac_area(measured: Measured) -> float:
-    whole = measured.cost.whole
+    whole = measured.whole
     return whole.area_um2 if whole else math.nan
 
 
 def _mac_delay(measured: Measured) -> float:
-    whole = measured.cost.whole
+    whole = measured.whole
     return whole.delay_ns if whole else math.nan
 
 
 def _mac_energy(measured: Measured) -> float:
-    whole = measured.cost.whole
+    whole = measured.whole
     return math.nan if whole is None or whole.energy_fj is None else whole.energy_fj
 
 
 def _array_energy(measured: Measured) -> float:
-    whole = measured.cost.whole
+    whole = measured.whole
     return math.nan if whole is None or whole.step_uj is None else whole.step_uj
 
 

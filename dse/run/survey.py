@@ -32,15 +32,15 @@ class Surveyed:
     Attributes:
         mac: its text.
         table: SHA-256 (hex) of its products and its sum; equal ones compute alike.
-        area_um2: of the unit, about.
-        delay_ns: of the unit, about.
+        area_um2: of the unit, about; None: no objective is a cost.
+        delay_ns: likewise.
         harms: what it does to each product of each layer.
     """
 
     mac: str
     table: str
-    area_um2: float
-    delay_ns: float
+    area_um2: float | None
+    delay_ns: float | None
     harms: tuple[Harm, ...]
 
 

@@ -31,7 +31,9 @@ class Candidates:
 
     def __init__(self, space: Space, survey: Survey, config: SearchConfig) -> None:
         self._space, self._survey, self._config = space, survey, config
-        self._macs = [mac for mac in survey.found if survey.estimate(DesignPoint.uniform(mac))]
+        self._macs = list(survey.found)
+        if config.costed:
+            self._macs = [m for m in self._macs if survey.estimate(DesignPoint.uniform(m))]
         self._number = {mac: number for number, mac in enumerate(self._macs)}
         traces = survey.demand.traces
         own = [_place_of(space, trace.layer, trace.product) for trace in traces]
@@ -97,7 +99,6 @@ class Candidates:
         for row, choice in enumerate(choices, first):
             point = self.point(row)
             cost = self._survey.estimate(point)
-            assert cost is not None
             costs.append(losses(config.costs, Measured(1.0, cost)))
             allowed.append(self._survey.about_within(config.constraints, point))
             tables = tuple(self._survey.table(self._macs[number]) for number in choice)
@@ -120,15 +121,17 @@ class Candidates:
 
     @cached_property
     def _places(self) -> Places:
-        count, first = len(self._space.places), self._config.costs[0]
+        count = len(self._space.places)
         shape = (len(self._macs), count)
         forward, backward, shares = np.zeros(shape), np.zeros(shape), np.zeros(count)
         for number, trace in enumerate(self._survey.demand.traces):
             harm = forward if self._forward[number] else backward
             harm[:, self._place[number]] += self._harms[:, number] ** 2
             shares[self._place[number]] += trace.multiplications
+        if not self._config.costed:
+            return Places(forward, backward, np.zeros(shape), whole=False)
         uniform = self._added([(number,) * count for number in range(len(self._macs))])
-        own = self.costs[uniform, 0]
+        own, first = self.costs[uniform, 0], self._config.costs[0]
         prices = np.outer(own / own.max(), shares / shares.sum())
         return Places(forward, backward, prices, whole="energy" not in first.name)
 

@@ -104,7 +104,7 @@ class Standing:
     resolution: float
     remaining_gains: tuple[float, ...]
 
-    def hurdle_at(self, cost: PointCost) -> Hurdle:
+    def hurdle_at(self, cost: PointCost | None) -> Hurdle:
         """The best rival that costs no more, and how much a training may still gain."""
         mine = costs_of(self.objectives, cost)
         cheaper = [rival for rival in self.rivals if no_worse(rival.cost, mine)]
@@ -142,7 +142,7 @@ class Standings:
             return
         if evaluation.history:
             self._gain(evaluation.history)
-        if evaluation.cost:
+        if evaluation.cost:  # without costs nobody rules out another: scores are what is asked
             name = f"trial {evaluation.number} ({evaluation.design})"
             costs = costs_of(self._config.objectives, evaluation.cost)
             self._meet(Rival(name, score_of(evaluation), costs))
@@ -182,7 +182,7 @@ def score_of(evaluation: Evaluation) -> float:
     return -math.inf if score is None or math.isnan(score) else score
 
 
-def costs_of(objectives: tuple[Objective, ...], cost: PointCost) -> Losses:
+def costs_of(objectives: tuple[Objective, ...], cost: PointCost | None) -> Losses:
     """The losses of a design whose score is not known, as if it were perfect."""
     return losses(objectives, Measured(1.0, cost))
 
@@ -192,7 +192,7 @@ def evaluate(
     point: DesignPoint,
     config: SearchConfig,
     demand: Demand,
-    hurdle_at: Callable[[PointCost], Hurdle],
+    hurdle_at: Callable[[PointCost | None], Hurdle],
     equal: Evaluation | None = None,
 ) -> Evaluation:
     """Learn what a search needs to know of one design point, and stop as soon as it is known.
@@ -202,7 +202,7 @@ def evaluate(
         point: what to evaluate.
         config: of the search.
         demand: the products of the network, whose operands give the energy.
-        hurdle_at: what a point of that cost must clear.
+        hurdle_at: what a point of that cost must clear; without costs, any point.
         equal: a point that computes alike, and was trained: this one is not.
 
     Raises:
@@ -212,17 +212,14 @@ def evaluate(
     result = functools.partial(Evaluation, number, point)
     certificates: tuple[RtlReport, ...] = ()
     for portion in demand.portions(point):
-        certificates += (check(portion.mac.multiplier),)
-        if not certificates[-1].passed:
-            return result("failed", _counter_example(certificates[-1]), certificates)
+        if config.costed:
+            certificates += (check(portion.mac.multiplier),)
+            if not certificates[-1].passed:
+                return result("failed", _counter_example(certificates[-1]), certificates)
         handle(portion.mac.candidate)  # refuses at once what cannot serve its format
-    cost = cost_of(point, config, demand)
-    if not cost.feasible:
-        reason = f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
+    cost = cost_of(point, config, demand) if config.costed else None
+    if cost and (reason := _not_allowed(cost, config)):
         return result("infeasible", reason, certificates, cost)
-    measured = Measured(1.0, cost)
-    if constraint := broken(config.constraints, measured):
-        return result("infeasible", constraint.refusal(measured), certificates, cost)
     hurdle = hurdle_at(cost)
     if hurdle.unreachable:
         return result("dominated", hurdle.reason, certificates, cost)
@@ -240,6 +237,15 @@ def evaluate(
     ).history
     status, reason = _verdict(history, hurdle)
     return result(status, reason, certificates, cost, history)
+
+
+def _not_allowed(cost: PointCost, config: SearchConfig) -> str:
+    """Why a point of that cost is not trained; empty: it may be."""
+    if not cost.feasible:
+        return f"{cost.delay_ns:.3f} ns misses the clock of {cost.clock_ns:g} ns"
+    measured = Measured(1.0, cost)
+    constraint = broken(config.constraints, measured)
+    return constraint.refusal(measured) if constraint else ""
 
 
 def cost_of(point: DesignPoint, config: SearchConfig, demand: Demand) -> PointCost:

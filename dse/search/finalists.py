@@ -11,7 +11,7 @@ from axdse.dse.run.config import REFERENCE, SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation, FrontPoint, Stopped
 from axdse.dse.run.objectives import ACCURACY, Losses, Measured, dominates, losses
 from axdse.dse.run.run_dir import RunDir
-from axdse.dse.search.evaluate import costs_of
+from axdse.dse.search.evaluate import costs_of, score_of
 from axdse.dse.search.on_array import OnArray
 from axdse.dse.search.progress import Progress
 from axdse.dse.search.race import Stop, race
@@ -58,7 +58,8 @@ def finish(
     found: dict[str, FrontPoint] = {}
     while True:
         allowed = [e for e in entered if e.design not in found or found[e.design].sound]
-        costs = {e.design: costs_of(config.objectives, e.cost) for e in allowed if e.cost}
+        racing = [e for e in allowed if competes(config, e)]
+        costs = {e.design: costs_of(config.objectives, e.cost) for e in racing}
         raced = race(costs, config.finalist_seeds, trainer.scores, least)
         chosen = [e for e in entered if e.design in raced.front or is_reference(e)]
         new = [e for e in chosen if e.design not in found]
@@ -94,13 +95,14 @@ def contenders(
         least: score that a design must have.
 
     Returns:
-        Those that no other rules out, and every exact core, the least of the first cost first.
+        Those that no other rules out, and every exact core, the least of the first cost first, or
+        the best score if there are no costs.
     """
     useful = [
         (e, _losses(config, e, e.validation_score))
         for e in evaluations
         if e.status == "complete" and e.validation_score is not None
-        if e.validation_score >= least
+        if e.validation_score >= least and competes(config, e)
     ]
     margin = MARGIN * config.resolution
 
@@ -114,10 +116,10 @@ def contenders(
 
     chosen = [each for each, own in useful if not any(rules_out(o, (each, own)) for o in useful)]
     references = [e for e in evaluations if is_reference(e) and e not in chosen]
-    first = config.costs[0]
+    first = (*config.costs, ACCURACY)[0]
 
     def rank(evaluation: Evaluation) -> float:
-        return first.loss(Measured(0.0, evaluation.cost)) if evaluation.cost else 0.0
+        return first.loss(Measured(score_of(evaluation), evaluation.cost))
 
     return tuple(sorted(chosen + references, key=rank))
 
@@ -132,6 +134,11 @@ def is_reference(evaluation: Evaluation) -> bool:
     judged = evaluation.status not in ("failed", "infeasible")
     mac = evaluation.point.uniform_mac
     return judged and mac is not None and mac.multiplier.family.name == REFERENCE
+
+
+def competes(config: SearchConfig, evaluation: Evaluation) -> bool:
+    """Whether it may be on the front: an exact core that costs nothing would beat all others."""
+    return config.costed or not is_reference(evaluation)
 
 
 def _macs(chosen: Sequence[Evaluation]) -> tuple[Mac, ...]:
@@ -176,9 +183,11 @@ def _points(
     """Certified, put on an array, and trained for the veto, by name."""
     macs, points = _macs(chosen), [evaluation.point for evaluation in chosen]
     vetoed = len(points) + 1 if run.config.veto else 0
-    progress.begin("finalists verified", len(macs) + len(points) + vetoed, 0)
+    built = len(macs) + len(points) if run.config.costed else 0
+    progress.begin("finalists verified", built + vetoed, 0)
     certificates = _certify(workers, macs, progress)
-    arrays = _on_arrays(run, workers, points, progress)
+    costed = points if run.config.costed else []
+    arrays = _on_arrays(run, workers, costed, progress) or [None] * len(points)
     vetoes = train_vetoes(run, points, workers, progress)
     return {
         evaluation.design: FrontPoint(
@@ -200,7 +209,8 @@ def _stopped(run: RunDir, evaluation: Evaluation, stop: Stop, least: float) -> S
     goal, count = run.info.goal, len(stop.scores)
     if stop.defeat:
         lead = f"{stop.defeat.lead.size(goal)} {goal.points}"
-        reason = f"{stop.defeat.winner} costs no more, and is better by {lead}"
+        cheaper = "costs no more, and " if run.config.costed else ""
+        reason = f"{stop.defeat.winner} {cheaper}is better by {lead}"
     elif any(map(math.isnan, stop.scores)):
         reason = "a training diverged"
     else:
@@ -241,6 +251,5 @@ class _Trainer:
 
 
 def _losses(config: SearchConfig, evaluation: Evaluation, score: float | None) -> Losses:
-    assert evaluation.cost is not None
     assert score is not None
     return losses(config.objectives, Measured(score, evaluation.cost))

@@ -21,6 +21,7 @@ class Found:
 
     def __init__(self, config: SearchConfig, ceiling: float, exact: Sequence[str]) -> None:
         self._config, self._ceiling, self._exact = config, ceiling, frozenset(exact)
+        self._ranking = (*config.costs, ACCURACY)[0]
         self._front: list[tuple[Losses, Evaluation]] = []
         self._reference: Losses | None = None
         self._best: tuple[float, Evaluation] | None = None
@@ -31,12 +32,12 @@ class Found:
         """Take a finished trial into account."""
         self._failed += evaluation.status == "failed"
         score = evaluation.validation_score
-        if evaluation.status != "complete" or evaluation.cost is None or score is None:
+        if evaluation.status != "complete" or score is None:
             return
         found = losses(self._config.objectives, Measured(score, evaluation.cost))
         if any(map(math.isnan, found)):
             return
-        first = self._config.costs[0].loss(Measured(score, evaluation.cost))
+        first = found[self._config.objectives.index(self._ranking)]
         equal = score >= self._ceiling - self._config.resolution
         if equal and (self._best is None or first < self._best[0]):
             self._best = first, evaluation
@@ -44,7 +45,7 @@ class Found:
         if grows:
             kept = [each for each in self._front if not dominates(found, each[0])]
             self._front = [*kept, (found, evaluation)]
-        if evaluation.design in self._exact:
+        if evaluation.design in self._exact and self._config.costed:
             self._reference = self._worse(found)
         if grows or evaluation.design in self._exact:
             self._share = self._volume()
@@ -72,7 +73,7 @@ class Found:
     def _text(self) -> str:
         if self._best is None:
             return ""
-        objective, (_, evaluation) = self._config.costs[0], self._best
-        assert evaluation.cost
-        value = objective.of(Measured(self._ceiling, evaluation.cost))
-        return f"{evaluation.design}: {objective.text(value)}"
+        _, evaluation = self._best
+        measured = Measured(self._ceiling, evaluation.cost)
+        costs = [each.text(each.of(measured)) for each in self._config.costs[:1]]
+        return ": ".join((evaluation.design, *costs))

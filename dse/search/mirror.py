@@ -141,7 +141,7 @@ class Mirror:
     def _trial(self, evaluation: Evaluation) -> FrozenTrial:
         state, cost = STATES[evaluation.status], evaluation.cost
         score, values = evaluation.validation_score, None
-        if state is TrialState.COMPLETE and cost and score is not None:
+        if state is TrialState.COMPLETE and score is not None:
             measured = Measured(score, cost)
             values = [_value(each, measured, self._goal) for each in self._objectives]
         known = {

@@ -25,7 +25,8 @@ def check_config(config: SearchConfig) -> None:
         AxdseError: an objective takes power tables that are not there; there is no such device;
             a place fits no layer.
     """
-    _check_power(config)
+    if config.costed:
+        _check_power(config)
     device_of(config.device)
     _check_places(config)
 

@@ -55,7 +55,7 @@ class Proposer:
     ) -> None:
         self._config, self._floor = config, floor
         # As hurdles have it: who costs no less than one that reaches this is not trained.
-        self._enough = ceiling - config.resolution
+        self._enough = ceiling - config.resolution if config.costed else np.inf
         self._table = Candidates(space, survey, config)
         self._learner = Learner(WEIGHTS)
         self._told = 0

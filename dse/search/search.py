@@ -15,7 +15,7 @@ from axdse.dse.jobs.workers import Outcome, Workers
 from axdse.dse.limits import MOST_TRIALS
 from axdse.dse.run.config import BELIEF, EXHAUSTIVE, SearchConfig
 from axdse.dse.run.evaluation import Baseline, Evaluation
-from axdse.dse.run.objectives import Measured, Objective
+from axdse.dse.run.objectives import Measured
 from axdse.dse.run.run_dir import RunDir, locked
 from axdse.dse.search.evaluate import Standings, Trial, score_of
 from axdse.dse.search.finalists import finish
@@ -209,7 +209,7 @@ class Search:
             self._finished[evaluation.number] = evaluation
             if self._mirror:
                 self._mirror.show([evaluation])
-            note = _note(evaluation, self._config.costs[0], self._run.info.goal)
+            note = _note(evaluation, self._config, self._run.info.goal)
             self._progress.advance(note, int(_spends(evaluation)))
             seen.add(evaluation)
             self._progress.show(seen.view(workers.running))
@@ -342,10 +342,11 @@ def _spends(evaluation: Evaluation) -> bool:
     return trained or evaluation.status == "failed"
 
 
-def _note(evaluation: Evaluation, objective: Objective, goal: Goal) -> str:
+def _note(evaluation: Evaluation, config: SearchConfig, goal: Goal) -> str:
     """A few words such as `drum(n=8,k=4) in int8: 84.3 %, 1,780 um2`."""
-    if evaluation.status == "complete" and evaluation.cost:
-        score = score_of(evaluation)
-        figure = objective.text(objective.of(Measured(score, evaluation.cost)))
-        return f"{evaluation.design}: {goal.text(score)}, {figure}"
-    return f"{evaluation.design}: {evaluation.status}"
+    if evaluation.status != "complete":
+        return f"{evaluation.design}: {evaluation.status}"
+    score = score_of(evaluation)
+    measured = Measured(score, evaluation.cost)
+    figures = [objective.text(objective.of(measured)) for objective in config.costs[:1]]
+    return f"{evaluation.design}: {', '.join((goal.text(score), *figures))}"

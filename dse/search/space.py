@@ -207,16 +207,22 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     """The space that a configuration describes, with the families of a catalogue.
 
     Raises:
-        AxdseError: a family that it names can serve none of its formats, or is a table alone.
+        AxdseError: a family that it names can serve none of its formats, or is a table alone and
+            a cost is asked for; there are exact cores alone, and no cost to choose by.
     """
     catalog = catalog or builtin_catalog()
-    for name in config.families:
-        if name != ALL:
-            _ = catalog.family(name).verilog  # a search trades accuracy for a cost
-    every = [name for name, family in catalog.families.items() if not family.table_only]
+    tables = {name for name, family in catalog.families.items() if family.table_only}
+    if config.costed and (named := [name for name in config.families if name in tables]):
+        rule = f"the objective {config.costs[0].name} needs Verilog"
+        what = f"tables alone: {', '.join(named)}"
+        raise AxdseError(rule, what, "write objectives: [score], or import Verilog beside them")
+    every = [name for name in catalog.families if not (config.costed and name in tables)]
     names = every if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
     places, reference = config.own_places, catalog.family(REFERENCE)
+    if not config.costed and set(names) == {REFERENCE} and len(places) == 1:
+        rule = "exact cores are what others are compared with, and differ in their costs"
+        raise AxdseError(rule, "no other family, no cost", "add families, or objectives")
     distinct = min(config.distinct, len(places))
     space = Space(_summed(config, reference), families, config.ranges, places, distinct)
     for name in config.families:

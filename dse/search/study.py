@@ -70,9 +70,10 @@ def discard(study: Study, number: int) -> None:
 
 def tell(study: Study, evaluation: Evaluation, config: SearchConfig) -> None:
     """Finish a trial."""
-    score, cost = evaluation.validation_score, evaluation.cost
-    if evaluation.trained and cost and score is not None:
-        study.tell(evaluation.number, losses(config.objectives, Measured(score, cost)))
+    score = evaluation.validation_score
+    if evaluation.trained and score is not None:
+        found = losses(config.objectives, Measured(score, evaluation.cost))
+        study.tell(evaluation.number, found)
     else:
         discard(study, evaluation.number)
 

@@ -6,7 +6,7 @@ So a survey tells where to look: what stands in a front is costed in full.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from axdse.dse.search.progress import Progress
 from axdse.dse.search.space import Space, Summed
 from axdse.flows.cost.fast.estimate import fast_costs
 from axdse.flows.cost.point import Demand, PointCost, WholeMacs, point_bases
-from axdse.flows.cost.record import Cost, Energy
+from axdse.flows.cost.record import Cost, Energy, FastCost
 from axdse.multipliers.cache import digest
 from axdse.multipliers.designs.design_point import DesignPoint, Mac
 from axdse.multipliers.errors import AxdseError
@@ -43,12 +43,9 @@ class Look:
 
     def run(self) -> tuple[Surveyed, ...]:
         """Look at them in a worker; what has no table, netlist or recorded codes is left out."""
-        demand = demand_of(self.config, self.operands)
-        traces = demand.traces
-        units = [mac.candidate for mac in self.macs]
-        costs = fast_costs(units, self.config.library, jobs=1, prove=False)
+        traces = demand_of(self.config, self.operands).traces
         found = []
-        for mac, cost in zip(self.macs, costs, strict=True):
+        for mac, cost in zip(self.macs, self._costs(), strict=True):
             if isinstance(cost, AxdseError):
                 continue
             try:
@@ -57,8 +54,16 @@ class Look:
             except AxdseError:
                 continue
             table = digest(lut.digest, Summed.of(mac).name)
-            found.append(Surveyed(mac.name, table, cost.area_um2, cost.delay_ns, harm))
+            area_um2, delay_ns = (cost.area_um2, cost.delay_ns) if cost else (None, None)
+            found.append(Surveyed(mac.name, table, area_um2, delay_ns, harm))
         return tuple(found)
+
+    def _costs(self) -> Iterable[FastCost | AxdseError | None]:
+        """Of each unit, about; None: no objective is a cost."""
+        if not self.config.costed:
+            return [None] * len(self.macs)
+        units = [mac.candidate for mac in self.macs]
+        return fast_costs(units, self.config.library, jobs=1, prove=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Survey:
 
     Attributes:
         found: of each, in the order of the space.
-        exact: the cost of the exact core of each format, by what follows `in` in a MAC's text.
+        exact: the cost of the exact core of each format, by what follows `in` in a MAC's text;
+            empty if no objective is a cost.
         demand: what the network asks for.
     """
 
@@ -143,7 +149,7 @@ class Survey:
     @functools.cache  # noqa: B019  as long as the survey
     def _uniform(self, mac: Mac) -> PointCost | None:
         known, exact = self.found.get(mac), self.exact.get(Summed.of(mac).name)
-        if not known or not exact:
+        if not known or not exact or known.area_um2 is None or known.delay_ns is None:
             return None
         (unit,) = exact.units
         ours = _scaled(unit, known.area_um2, known.delay_ns)
@@ -157,9 +163,9 @@ def survey_space(run: RunDir, space: Space, workers: Workers, progress: Progress
         AxdseError: a tool or the library is missing.
         MachineError: as `Workers.run`.
     """
-    demand, references = demand_of(run.config, run.operands), space.references()
-    config = run.config
-    bases = point_bases(references[0], demand, config.library, config.clock_ns, config.aim)
+    config, references = run.config, space.references() if run.config.costed else ()
+    demand, mapped = demand_of(config, run.operands), (config.library, config.clock_ns, config.aim)
+    bases = [base for point in references[:1] for base in point_bases(point, demand, *mapped)]
     basis = digest(*bases, code_digest(__name__))
     known = run.survey()
     if known is None or known.basis != basis:

@@ -90,7 +90,7 @@ def write_mac(run: RunDir, part: Part, folder: Path) -> None:
     model.write_text(standalone_model(mac.multiplier))
     if isinstance(candidate.format, FloatFormat) and verilog.unit:
         (folder / f"{verilog.unit}.c").write_text(standalone_unit_model(candidate))
-    _write_tables(candidate, verilog.core, folder)
+    write_tables(candidate, verilog.core, folder)
     for report, name in zip((part.certificate, part.unit_certificate), CERTIFICATES, strict=True):
         write_certificate(report, folder / name)
     # Whose operands it met is a matter of the design points that have it.
@@ -130,7 +130,7 @@ def standalone_unit_model(candidate: Candidate) -> str:
     return "\n".join([header, *defines, "", core, UNIT_MODEL.read_text()])
 
 
-def _write_tables(candidate: Candidate, stem: str, folder: Path) -> None:
+def write_tables(candidate: Candidate, stem: str, folder: Path) -> None:
     """The table as .npz, and in ApproxTrain's form where its format has one."""
     lut = build_lut(candidate)
     save_npz(lut, folder / f"{stem}.npz")

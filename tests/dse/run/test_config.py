@@ -70,13 +70,14 @@ def test_formats_are_canonical(tiny_config: Make) -> None:
         ("formats: [fp16]", "m = 7: fp16; choose fewer fraction bits"),
         ("formats: [fp8_e4m3fn]", "fp8_e4m3fn for numbers.*choose fp8_e4m3,"),
         (
-            "objectives: [accuracy]",
-            "accuracy and at least one of area, delay, energy, mac.area, mac.delay, mac.energy "
+            "objectives: [area, delay]",
+            "score, alone or with costs: area, delay, energy, mac.area, mac.delay, mac.energy "
             "and array.energy",
         ),
+        ("objectives: [score]\nclock_ns: 5", "needs an objective that is a cost: clock_ns"),
         (
-            "objectives: [area, delay]",
-            "accuracy and at least one of area, delay, energy, mac.area",
+            "objectives: [score]\nconstraints: ['mac.area <= 9']",
+            "needs an objective that is a cost: constraint mac.area <= 9",
         ),
         (
             "sums: hopper_fp8",
