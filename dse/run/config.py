@@ -316,7 +316,7 @@ def _sum_text(text: str) -> str:
 def _check(config: SearchConfig, catalog: Catalog) -> None:
     _ = config.own_workload
     for text in config.formats:
-        _check_format(text)
+        _check_format(text, config)
     for name in set(config.families) - {ALL}:
         catalog.family(name)
     _check_ranges(config, catalog)
@@ -364,7 +364,7 @@ def _check_objectives(config: SearchConfig) -> None:
         raise AxdseError(rule, needing[0], "write objectives: [score, mac.area], or drop it")
 
 
-def _check_format(text: str) -> None:
+def _check_format(text: str, config: SearchConfig) -> None:
     number_format = parse_format(text)
     if isinstance(number_format, FloatFormat) and number_format.fraction_bits > MAX_FRACTION_BITS:
         raise AxdseError(
@@ -372,13 +372,12 @@ def _check_format(text: str) -> None:
             text,
             "choose fewer fraction bits",
         )
-    if isinstance(number_format, IntFormat) and (
-        number_format.second or number_format.has_zero_points
-    ):
-        rule = (
-            "a search predicts from recordings, which have no zero points and one kind of operand"
-        )
-        raise AxdseError(rule, text, "choose intN; train, evaluate and cost take the others")
+    if not config.costed or not isinstance(number_format, IntFormat):
+        return
+    if number_format.second or number_format.has_zero_points:
+        rule = "a search costs under recordings, which have no zero points and one kind of operand"
+        remedy = "write objectives: [score], or choose intN; the command cost takes the others"
+        raise AxdseError(rule, text, remedy)
 
 
 def _check_places(places: tuple[Place, ...]) -> None:

@@ -6,13 +6,14 @@ rounded to the format, so that what underflows counts as what it is: lost.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from axdse.dse.run.survey import Harm
 from axdse.multipliers.formats import FloatFormat, IntFormat
 from axdse.multipliers.operands.encoding import operand_codes, operand_scales
-from axdse.multipliers.operands.recording import OperandTrace
+from axdse.multipliers.operands.recording import OperandTrace, code_bits
 from axdse.multipliers.tables.lut import Lut
 
 WHOLE = 8  # exponent bits, those of FP32
@@ -76,13 +77,52 @@ def products(
         float64 of that shape; what is beyond the format is infinite.
     """
     number_format = lut.format
+    if isinstance(number_format, IntFormat):
+        of_a, of_b = number_format.operands
+        return _products(lut, _integers(a, a_peak, of_a), _integers(b, b_peak, of_b))
     first, second = number_format.operands
     x, y = operand_codes(a, a_peak, first), operand_codes(b, b_peak, second)
     scales = operand_scales(a_peak, first), operand_scales(b_peak, second)
     scale = np.multiply(*(each.astype(float) for each in scales))
-    if isinstance(number_format, IntFormat):
-        return np.asarray(lut.entries[x, y] * scale)
     return np.asarray(_floats(lut, number_format, x.astype(np.int64), y.astype(np.int64)) * scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Integers:
+    """Operands of one kind of integers.
+
+    Attributes:
+        words: int64, as cores take them.
+        zero: the word of 0.0.
+        scale: what a unit stands for.
+    """
+
+    words: np.ndarray
+    zero: np.ndarray
+    scale: np.ndarray
+
+
+def _integers(values: np.ndarray, peaks: np.ndarray, form: IntFormat) -> _Integers:
+    """Of unsigned ones the range ends at a peak on each side where the trace has a number."""
+    if form.signed:
+        codes = operand_codes(values, peaks, form).astype(np.int64)
+        words = codes - (codes >> (form.bits - 1) << form.bits)
+        return _Integers(words, np.zeros(1, np.int64), operand_scales(peaks, form).astype(float))
+    below, above = (peaks * np.float32(np.any(side)) for side in (values < 0, values > 0))
+    top = np.float32(form.largest)
+    scale = np.maximum(above / top + below / top, np.finfo(np.float32).tiny)
+    zero = np.rint(below / scale).astype(np.int64)
+    near = np.rint(np.nan_to_num(values / scale, nan=0.0, posinf=0.0, neginf=0.0))
+    words = np.clip(near.astype(np.int64) + zero, 0, form.largest)
+    return _Integers(words, zero, scale.astype(float))
+
+
+def _products(lut: Lut, a: _Integers, b: _Integers) -> np.ndarray:
+    """Those of the numbers, with what the core is off for the words that stand for them."""
+    rows, columns = (1 << bits for bits in code_bits(lut.format))
+    off = lut.entries[a.words % rows, b.words % columns].astype(np.int64) - a.words * b.words
+    exact = (a.words - a.zero) * (b.words - b.zero)
+    return np.asarray((exact + off) * (a.scale * b.scale))
 
 
 def _floats(lut: Lut, form: FloatFormat, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -328,9 +328,10 @@ class Search:
 
 
 def _evaluation(outcome: Outcome[Trial]) -> Evaluation:
-    if isinstance(outcome.result, Evaluation):
-        return dataclasses.replace(outcome.result, seconds=outcome.seconds)
     trial = outcome.job
+    if isinstance(outcome.result, Evaluation):
+        # A worker elsewhere has families of its own copy of a catalogue, which equal none here.
+        return dataclasses.replace(outcome.result, point=trial.point, seconds=outcome.seconds)
     return Evaluation(
         trial.number, trial.point, "failed", outcome.failure, seconds=outcome.seconds
     )

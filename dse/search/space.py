@@ -6,8 +6,9 @@ parameters.
 """
 
 import ast
+import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, permutations, product
@@ -26,7 +27,7 @@ from axdse.multipliers.designs.design_point import (
 )
 from axdse.multipliers.designs.family import Family, Multiplier
 from axdse.multipliers.errors import AxdseError
-from axdse.multipliers.formats import FloatFormat, Format, parse_format
+from axdse.multipliers.formats import FloatFormat, Format, IntFormat, parse_format
 from axdse.multipliers.sums.recipe import Sum
 
 Ranges = dict[str, tuple[int, int]]
@@ -129,9 +130,10 @@ class Space:
         return drawn
 
     def references(self) -> tuple[DesignPoint, ...]:
-        """The exact core in each format, with each sum, everywhere."""
+        """The exact core in each format that it has, with each sum, everywhere."""
         family = next(family for family in self.families if family.name == REFERENCE)
-        bound = [(family.bind(_width(family, each.format)), each) for each in self.formats]
+        square = [each for each in self.formats if _is_square(each.format)]
+        bound = [(family.bind(_width(family, each.format)), each) for each in square]
         return tuple(DesignPoint.uniform(Mac(core, f.format, f.sum)) for core, f in bound)
 
     def points(self) -> Iterator[DesignPoint]:
@@ -175,16 +177,26 @@ class Space:
         rest = next((product for product in PRODUCTS if product not in named), PRODUCTS[-1])
         return [point.mac("", place.product or rest) for place in self.places]
 
+    def core_of(self, number_format: Format) -> Multiplier:
+        """Some core that serves a format.
+
+        Raises:
+            AxdseError: there is none.
+        """
+        found = (core for family in self.families for core in self._grid(family, number_format))
+        core = next(found, None)
+        if core is None:
+            rule = "each format must be served by one of the families"
+            remedy = "add a family of its widths, or drop the format"
+            raise AxdseError(rule, number_format.name, remedy)
+        return core
+
     def serves(self, family: Family, number_format: Format) -> bool:
         """Whether any design of the family, within its ranges, fits the format."""
         return any(True for _ in self._grid(family, number_format))
 
     def _grid(self, family: Family, number_format: Format) -> Iterator[Multiplier]:
-        wide = isinstance(number_format, FloatFormat) and number_format.product == "wide"
-        floats = isinstance(number_format, FloatFormat)
-        if family.kind == "bits" or family.unsigned_operand:
-            return
-        if (family.kind == "significand" and (wide or not floats)) or (family.signed and floats):
+        if not _is_of_its_kind(family, number_format):
             return
         ranges = self.ranges.get(family.name, {})
         for multiplier in family.grid(**_width(family, number_format)):
@@ -193,8 +205,8 @@ class Space:
                 for name, value in multiplier.values
                 for low, high in [ranges.get(name, (value, value))]
             )
-            wanted = _operand_bits(family, number_format)
-            if (multiplier.a_bits, multiplier.b_bits) == (wanted, wanted) and all(inside):
+            wanted = _core_widths(family, number_format)
+            if (multiplier.a_bits, multiplier.b_bits) == wanted and all(inside):
                 yield multiplier
 
     def _limits(self, family: Family, parameter: str, earlier: dict[str, int]) -> tuple[int, int]:
@@ -219,12 +231,15 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     every = [name for name in catalog.families if not (config.costed and name in tables)]
     names = every if ALL in config.families else config.families
     families = tuple(catalog.family(name) for name in names)
-    places, reference = config.own_places, catalog.family(REFERENCE)
+    places = config.own_places
     if not config.costed and set(names) == {REFERENCE} and len(places) == 1:
         rule = "exact cores are what others are compared with, and differ in their costs"
         raise AxdseError(rule, "no other family, no cost", "add families, or objectives")
     distinct = min(config.distinct, len(places))
-    space = Space(_summed(config, reference), families, config.ranges, places, distinct)
+    formats = tuple(map(parse_format, config.formats))
+    plain = Space((), families, config.ranges, places, distinct)
+    cores = {form: plain.core_of(form) for form in formats}
+    space = dataclasses.replace(plain, formats=_summed(config, cores))
     for name in config.families:
         if name != ALL and not any(
             space.serves(catalog.family(name), each.format) for each in space.formats
@@ -242,17 +257,16 @@ def space_of(config: SearchConfig, catalog: Catalog | None = None) -> Space:
     return space
 
 
-def _summed(config: SearchConfig, reference: Family) -> tuple[Summed, ...]:
-    """Each format with each sum that adds its products.
+def _summed(config: SearchConfig, cores: Mapping[Format, Multiplier]) -> tuple[Summed, ...]:
+    """Each format, by some core of its, with each sum that adds its products.
 
     Raises:
         AxdseError: a format has none, or a sum adds none of them.
     """
     found: dict[Summed, None] = {}
     added = set()
-    for number_format in map(parse_format, config.formats):
+    for number_format, core in cores.items():
         refused = None
-        core = reference.bind(_width(reference, number_format))
         for text in config.sums:
             try:
                 summed = Summed.of(Mac(core, number_format, parse_sum_name(text)))
@@ -293,15 +307,35 @@ def _sharings(places: int, count: int) -> Iterator[tuple[int, ...]]:
             yield shared
 
 
-def _operand_bits(family: Family, number_format: Format) -> int:
-    if family.kind == "significand" and isinstance(number_format, FloatFormat):
-        return number_format.fraction_bits
-    return number_format.operand_bits
+def _is_of_its_kind(family: Family, number_format: Format) -> bool:
+    """Whether cores of a family multiply what a format has, whatever their width."""
+    if isinstance(number_format, FloatFormat):
+        takes_wide = family.kind == "integer" or number_format.product == "narrow"
+        return family.kind != "bits" and takes_wide and not family.signed
+    signs = tuple(each.signed for each in number_format.operands)
+    return family.kind == "integer" and (not family.signed or family.operand_signs == signs)
+
+
+def _is_square(number_format: Format) -> bool:
+    """Whether both operands have one width, as those of the exact core."""
+    if isinstance(number_format, FloatFormat):
+        return True
+    first, second = number_format.operands
+    return first.bits == second.bits
+
+
+def _core_widths(family: Family, number_format: Format) -> tuple[int, int]:
+    if isinstance(number_format, IntFormat):
+        first, second = number_format.operands
+        return first.bits, second.bits
+    is_of_fractions = family.kind == "significand"
+    bits = number_format.fraction_bits if is_of_fractions else number_format.operand_bits
+    return bits, bits
 
 
 def _width(family: Family, number_format: Format) -> dict[str, int]:
     """The parameter that is the operand width, which the format decides."""
-    bits = _operand_bits(family, number_format)
+    bits, _ = _core_widths(family, number_format)
     return {str(family.width): bits} if family.width in family.parameters else {}
 
 

@@ -277,6 +277,10 @@ class SumShape:
         if family.pipeline or (isinstance(form, FloatFormat) and family.takes_floats):
             rule = "the unit of a sum is made of combinational cores in an integer or float format"
             raise AxdseError(rule, self.candidate.name, "choose another core or format")
+        if isinstance(form, IntFormat) and len({each.bits for each in form.operands}) > 1:
+            rule = "the Verilog of a sum takes operands of one width"
+            remedy = "train with it, and verify and cost its core alone"
+            raise AxdseError(rule, self.candidate.name, remedy)
         if self.sum.stages and not self.is_rounded:
             rule = "the register of stages=1 stands before a normaliser, which float(E,R) has"
             raise AxdseError(rule, self.sum.name, "leave stages out")

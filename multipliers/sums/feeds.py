@@ -38,14 +38,14 @@ def _check_feeds_integers(number_format: IntFormat, total: Sum) -> None:
             rule = "round=stochastic is of sums of float products"
             raise AxdseError(rule, f"{number_format.name} sum {total.name}", "choose rz or rne")
         return
-    if number_format.second or number_format.has_zero_points:
-        rule = "of integers, those of intN alone have sums by a recipe; others add in int32"
+    if number_format.has_zero_points:
+        rule = "operators take zero points out of int32, not out of a register that ended before"
         what = f"{number_format.name} sum {total.name}"
-        raise AxdseError(rule, what, "leave the sum out, or choose intN")
+        raise AxdseError(rule, what, "leave the sum out, or choose signed operands")
     if not isinstance(held, IntRegister):
         rule = f"{number_format.name} is summed in int(W)"
         raise AxdseError(rule, f"sum {total.name}", "choose such a sum, or another format")
-    least = 2 * number_format.bits + (total.terms - 1).bit_length()
+    least = number_format.product_bits + (total.terms - 1).bit_length()
     if held.width < least:
         rule = f"{total.terms} products of {number_format.name} carry into {least} bits"
         raise AxdseError(rule, held.name, f"choose int({least}) or wider")

@@ -40,6 +40,10 @@ def test_a_design_of_two_kinds_of_operands_is_trained_and_costed(
     if kind == "int8xint4":
         assert run([*catalog, "cost", "two", "--mac", "--format", kind]) == 2
         assert "operands of a MAC are of one width" in capsys.readouterr().err
+        summed = ["two", "--format", kind, "--sum", "int(16)"]
+        for refused in (["verify", *summed], ["cost", "--mac", *summed]):
+            assert run([*catalog, *refused]) == 2
+            assert "takes operands of one width: two in int8xint4" in capsys.readouterr().err
         assert run([*catalog, "cost", "--all", "--bits", "2", "--fast"]) == 0
 
 
@@ -48,7 +52,7 @@ def test_a_design_of_two_kinds_of_operands_is_trained_and_costed(
     [
         (["cost", "exact(n=8)", "--format", "int8xint4"], "core of 8 x 4 bits: exact(n=8)"),
         (["cost", "booth(n=8)", "--format", "uint8"], "two's complement integers"),
-        (["cost", "exact(n=8)", "--mac", "--format", "uint8", "--sum", "int(32)"], "add in int32"),
+        (["cost", "exact(n=8)", "--mac", "--format", "uint8", "--sum", "int(32)"], "out of int32"),
         (["train", "exact(n=8) in uint8(scale=channel)"], "zero point a tensor"),
         (["train", "exact(n=16) in int16"], "have a table, of up to 8 bits"),
     ],

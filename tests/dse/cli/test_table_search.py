@@ -16,6 +16,15 @@ from axdse.multipliers.designs.catalog import full_catalog
 
 from .test_own_search import LINE
 
+# In this process: there is one worker, and it need not import torch again.
+THREAD = """
+from concurrent.futures import ThreadPoolExecutor
+
+
+def thread():
+    return ThreadPoolExecutor(1)
+"""
+
 EXACT = np.multiply.outer(np.arange(8), np.arange(8))
 TABLES = {
     "near": EXACT - (EXACT > 40),
@@ -23,20 +32,22 @@ TABLES = {
     "alike": EXACT & ~3,
     "wild": np.where(EXACT > 20, 5, EXACT),
 }
-CONFIG = """\
+FORMATS = "formats: [int4, uint4, int4xint5]"
+CONFIG = f"""\
 workload: table_line:task
-formats: [int4]
-families: [near, rough, alike, wild]
+{FORMATS}
+families: [near, rough, alike, wild, oblong]
 objectives: [score]
 trainings: 20
 workers: 1
+lag: 1
 largest_loss: 5
 """
 
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tables of 4 x 4 bits, imported; the working folder has a workload and a search of them."""
+    """Tables, imported; beside them a workload and a search."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     Path("tables").mkdir()
@@ -44,7 +55,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         whole = np.multiply.outer(np.arange(16), np.arange(16))
         whole[:8, :8] = table
         np.savetxt(f"tables/{name}.txt", whole, fmt="%d")
-    Path("table_line.py").write_text(LINE)
+    oblong = np.multiply.outer(np.arange(16), np.arange(32))
+    np.savetxt("tables/oblong.txt", oblong - oblong // 8, fmt="%d")
+    Path("table_line.py").write_text(LINE + THREAD)
     Path("search.yaml").write_text(CONFIG)
     assert run(["import", "tables", "-o", "mine"]) == 0
     return Path("mine")
@@ -54,15 +67,20 @@ def test_tables_alone_are_searched_raced_reported_and_exported(
     catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     search = ["--catalog", str(catalog), "search", "search.yaml", "--run", "run"]
+    search += ["--engine", "table_line:thread"]
     assert run([*search, "--trials", "3"]) == 0, capsys.readouterr().err
     assert run([*search, "--resume"]) == 0, capsys.readouterr().err
     results = RunDir(Path("run")).results()
     statuses = {trial.design: trial.status for trial in results.evaluations}
-    assert {"exact(n=4) in int4", *(f"{name} in int4" for name in TABLES)} == statuses.keys()
+    square = {
+        f"{name} in {form}" for form in ("int4", "uint4") for name in ("exact(n=4)", *TABLES)
+    }
+    assert statuses.keys() == square | {"oblong in int4xint5"}
     assert {"complete", "useless"} >= set(statuses.values())  # nobody is ruled out by another
     assert not any(trial.cost or trial.certificates for trial in results.evaluations)
-    (shared,) = (trial for trial in results.evaluations if trial.equal is not None)
-    assert shared.point.macs[0].multiplier.family.name in ("rough", "alike")
+    equal = [trial for trial in results.evaluations if trial.equal is not None]
+    assert {trial.point.macs[0].format.name for trial in equal} == {"int4", "uint4"}
+    assert {trial.point.macs[0].multiplier.family.name for trial in equal} <= {"rough", "alike"}
 
     assert run(["export", "run", "-o", "out"]) == 0, capsys.readouterr().err
     rows = list(csv.DictReader(Path("out/front.csv").read_text().splitlines()))
@@ -93,19 +111,34 @@ def test_tables_alone_are_searched_raced_reported_and_exported(
 @pytest.mark.parametrize(
     ("was", "now", "message"),
     [
-        ("[score]", "[score, mac.area]", "tables alone: near, rough, alike, wild; write object"),
         (
-            "families: [near, rough, alike, wild]\nobjectives: [score]",
+            "[score]",
+            "[score, mac.area]",
+            "tables alone: near, rough, alike, wild, oblong; write object",
+        ),
+        (
+            "families: [near, rough, alike, wild, oblong]\nobjectives: [score]",
             "families: [near, drum, wild]\nobjectives: [score, area]",
             "the objective area needs Verilog: tables alone: near, wild",
         ),
-        ("[near, rough, alike, wild]", "[exact]", "exact cores are what others are compared"),
+        (
+            "[int4]\nfamilies: [near, rough, alike, wild, oblong]\nobjectives: [score]",
+            "[int4, uint4]\nfamilies: [drum]\nobjectives: [score, area]",
+            "one kind of operand: uint4; write objectives: [score]",
+        ),
+        ("[int4]", "[int4, int8xint4]", "served by one of the families: int8xint4; add a family"),
+        (
+            "[near, rough, alike, wild, oblong]",
+            "[exact]",
+            "exact cores are what others are compared",
+        ),
     ],
 )
 def test_what_tables_cannot_give_is_one_line_before_anything(
     was: str, now: str, message: str, catalog: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("search.yaml").write_text(CONFIG.replace(was, now))
+    text = CONFIG.replace(FORMATS, "formats: [int4]").replace(was, now)
+    Path("search.yaml").write_text(text)
     capsys.readouterr()
     assert run(["--catalog", str(catalog), "search", "search.yaml", "--run", "run"]) == 2
     said = capsys.readouterr().err
@@ -115,7 +148,7 @@ def test_what_tables_cannot_give_is_one_line_before_anything(
 
 
 def test_all_families_have_tables_among_them_if_nothing_is_costed(catalog: Path) -> None:
-    Path("search.yaml").write_text(CONFIG.replace("[near, rough, alike, wild]", "all"))
+    Path("search.yaml").write_text(CONFIG.replace("[near, rough, alike, wild, oblong]", "all"))
     mine = full_catalog([catalog])
     config = load_config(Path("search.yaml"), mine)
     names = {family.name for family in space_of(config, mine).families}

@@ -25,12 +25,16 @@ from axdse.multipliers.tables.lut import build_lut
         "exact(n=4) in float(3,3)",
         "drum(n=4,k=3) in fp8_e4m3",
         "drum(n=8,k=4) in int8",
+        "drum(n=8,k=4) in uint8",
+        "truncated(n=8,t=6,c=1) in int8xuint8",
     ],
 )
 def test_products_are_those_of_operators(text: str) -> None:
     mac = parse_mac(text)
     draw = np.random.default_rng(0)
     a, b = (draw.normal(size=(64, 1)).astype(np.float32) for _ in "ab")
+    for side in (a, b):  # as far below zero as above it: a recording keeps the largest magnitude
+        side[0] = -side[np.abs(side).argmax()]
     peaks = [np.abs(side).max(keepdims=True) for side in (a, b)]
     ours = products(build_lut(mac.candidate), a, b.T, *peaks)
     layer = torch.nn.Linear(1, len(b), bias=False)

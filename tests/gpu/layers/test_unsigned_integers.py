@@ -19,6 +19,7 @@ from axdse.multipliers.designs.design_point import Candidate, parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import IntFormat, Span, parse_format
 from axdse.multipliers.model.unit_oracle import unit_products
+from axdse.multipliers.sums.text import parse_sum
 from axdse.multipliers.tables.lut import Lut
 
 MACS = [
@@ -196,3 +197,37 @@ def test_a_core_too_far_off_is_refused() -> None:
     lut = Lut("zeros", parse_format("uint8"), np.zeros((256, 256), np.uint16))
     with pytest.raises(AxdseError, match=r"16 bits have room for: zeros gives 0 for 130 x 255"):
         handle(lut)
+
+
+@pytest.mark.parametrize("text", ["int(12,overflow=saturate)", "int(13)"])
+def test_signed_operands_of_two_widths_are_added_by_a_narrow_register(text: str) -> None:
+    """One product off by one, in the order of k, to the ends of the register and back."""
+    form, total = parse_format("int8xint4"), parse_sum(text)
+    table = np.multiply.outer(*(np.r_[: n // 2, -n // 2 : 0] for n in (256, 16)))
+    table[7, 5] += 1
+    known = handle(Lut("two", form, table.astype(np.int16)), total)
+    torch.manual_seed(0)
+    a, b = (
+        torch.randint(1 - n // 2, n // 2, shape) for n, shape in ((256, (3, 40)), (16, (40, 4)))
+    )
+    a[0, :20], b[:20, 0] = 7, 5
+    made = torch.ops.axdse.gemm(a[None].to(torch.int8), b[None].to(torch.int8), known, False)
+    products = table[a.numpy()[:, :, None], b.numpy()[None]]
+    sums, low = np.zeros((3, 4), int), -1 << (11 if "saturate" in text else 12)
+    for product in products.transpose(1, 0, 2):
+        sums += product
+        sums = sums.clip(low, ~low) if "saturate" in text else (sums - low) % (-2 * low) + low
+    assert made[0].tolist() == sums.tolist()
+    assert (sums != products.sum(1)).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exact(n=8) in uint8 sum int(24)", "zero points out of int32"),
+        ("exact(n=8) in int8xuint8 sum int(24)", "zero points out of int32"),
+    ],
+)
+def test_zero_points_are_of_no_narrow_register(text: str, message: str) -> None:
+    with pytest.raises(AxdseError, match=message):
+        parse_mac(text)
