@@ -101,7 +101,12 @@ class _Operator:
     def _enter(
         self, first: Tensor, second: Tensor, multiplication: str, *settings: object
     ) -> tuple[Size, tuple[Convolution, ...]]:
-        number_format = resolve(multiplication).format
+        known = resolve(multiplication)
+        number_format = known.format
+        if torch.onnx.is_in_onnx_export():
+            rule = "ONNX has no operator for the products of a design"
+            remedy = "export the exact network, with the design's name in metadata_props"
+            raise AxdseError(rule, f"{known.multiplier} in {number_format.name}", remedy)
         shapes.check_operands(first, second, number_format)
         if self.name != "gemm" and first.dtype == torch.int16:
             rule = "a step of integers in blocks has one scale, so they are multiplied as matrices"

@@ -8,12 +8,14 @@ it. Inductor needs a C++ compiler and half a minute a network: its tests are slo
 import copy
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from networks import approximate, batch, lenet5, loss_of, resnet20, train
 from torch import Tensor, nn
 
+from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import parse_format
 
 TABLE = "float(8,5,round=nearest,product=wide)"
@@ -139,3 +141,14 @@ def test_a_network_is_exported_to_the_same_outputs() -> None:
     images = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     exported = torch.export.export(model.eval(), (images,), strict=False)
     assert torch.equal(exported.module()(images), model(images))
+
+
+@pytest.mark.filterwarnings("ignore:You are using the legacy", "ignore:Converting a tensor")
+def test_a_network_on_its_way_to_onnx_is_refused_in_one_line(tmp_path: Path) -> None:
+    model = approximate(nn.Sequential(nn.Linear(8, 3)), "scramble", TABLE)
+    with pytest.raises(AxdseError, match="metadata_props") as error:
+        torch.onnx.export(model, (torch.ones(2, 8),), tmp_path / "x.onnx", dynamo=False)
+    assert "ONNX has no operator for the products of a design" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "x.onnx").exists()
+    assert model(torch.ones(2, 8)).shape == (2, 3)  # as before
