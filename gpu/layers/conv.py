@@ -122,6 +122,43 @@ class ApproxConvTranspose1d(ApproxLayer, nn.ConvTranspose1d):
         return output if self.bias is None else output + self.bias[:, None]
 
 
+class ApproxConvTranspose3d(ApproxLayer, nn.ConvTranspose3d):
+    """`nn.ConvTranspose3d` with approximate products: a sum is over (channel, depth, row, column).
+
+    Depths of the output that the same taps of the kernel reach are one transposed convolution of
+    two dimensions, whose channels are those of the depths of the input that they reach from, with
+    scales of its own; where these meet, gradients are added in FP32.
+
+    Attributes:
+        products: the multiplications of its three products.
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
+        """Map [B, C, D, H, W] (or [C, D, H, W]) to [B, O, D', H', W'], FP32; sizes as in torch."""
+        if input.ndim == 4:
+            return ApproxConvTranspose3d.forward(self, input[None], output_size)[0]
+        if input.ndim != 5 or input.shape[1] != self.in_channels:
+            rule = f"volumes are [B, {self.in_channels}, D, H, W], or without B"
+            raise AxdseError(rule, tuple(input.shape), "reshape them")
+        extra = _extra(self, input, output_size)
+        groups = _reaching(self, input.shape[2], extra[0])
+        parts, depths = [], []
+        for taps, (reached, sources) in groups.items():
+            if not taps:
+                continue
+            # [B, C, places, taps, H, W], and a batch of B places images of C taps channels.
+            images = input[:, :, torch.tensor(sources, device=input.device)].transpose(1, 2)
+            kernel = self.weight[:, :, list(taps)].transpose(1, 2).flatten(0, 1)
+            made = _transposed(self, images.flatten(2, 3).flatten(0, 1), kernel, extra[1:])
+            parts.append(made.reshape(len(input), len(reached), *made.shape[1:]))
+            depths += reached
+        found, count = torch.cat(parts, 1), sum(len(reached) for reached, _ in groups.values())
+        output = found.new_zeros(len(found), count, *found.shape[2:])
+        output = output.index_copy(1, torch.tensor(depths, device=input.device), found)
+        output = output.transpose(1, 2)
+        return output if self.bias is None else output + self.bias[:, None, None, None]
+
+
 def _bordered(layer: nn.Conv1d | nn.Conv2d, image: Tensor) -> tuple[Tensor, Window]:
     """The window of a layer, and the image with any border that is not as wide on both sides."""
     stride, dilation = _pair(layer.stride, 1), _pair(layer.dilation, 1)
@@ -145,12 +182,12 @@ def _bordered_volume(layer: nn.Conv3d, volume: Tensor) -> tuple[Tensor, tuple[in
 
 
 def _pair(values: tuple[int, ...], before: int) -> tuple[int, int]:
-    """(height, width) of what a layer of one or two dimensions says."""
-    return (before, values[0]) if len(values) == 1 else (values[0], values[1])
+    """(height, width) of what a layer of one dimension says, or of more."""
+    return (before, values[0]) if len(values) == 1 else (values[-2], values[-1])
 
 
 def _transposed(
-    layer: "ApproxConvTranspose1d | ApproxConvTranspose2d",
+    layer: "ApproxConvTranspose1d | ApproxConvTranspose2d | ApproxConvTranspose3d",
     x: Tensor,
     weight: Tensor,
     extra: list[int],
@@ -175,8 +212,26 @@ def _transposed(
     return F.pad(output, (0, rest[1], 0, rest[0])) if any(rest) else output
 
 
+def _reaching(
+    layer: nn.ConvTranspose3d, depth: int, extra: int
+) -> dict[tuple[int, ...], tuple[list[int], list[list[int]]]]:
+    """For taps in depth: the depths of the output that just they reach, and from which ones."""
+    taps, stride, dilation = layer.kernel_size[0], layer.stride[0], layer.dilation[0]
+    first = -_numbers(layer)[0]
+    found: dict[tuple[int, ...], tuple[list[int], list[list[int]]]] = {}
+    for place in range((depth - 1) * stride + 2 * first + dilation * (taps - 1) + extra + 1):
+        met = {tap: divmod(place - first - dilation * tap, stride) for tap in range(taps)}
+        from_ = {tap: at for tap, (at, rest) in met.items() if not rest and 0 <= at < depth}
+        reached, sources = found.setdefault(tuple(from_), ([], []))
+        reached.append(place)
+        sources.append(list(from_.values()))
+    return found
+
+
 def _extra(
-    layer: nn.ConvTranspose1d | nn.ConvTranspose2d, x: Tensor, output_size: list[int] | None
+    layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
+    x: Tensor,
+    output_size: list[int] | None,
 ) -> list[int]:
     """The output padding by which a transposed convolution of a batch has that size."""
     return layer._output_padding(
@@ -190,6 +245,8 @@ def _extra(
     )
 
 
-def _numbers(layer: nn.ConvTranspose1d | nn.ConvTranspose2d) -> tuple[int, ...]:
+def _numbers(
+    layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
+) -> tuple[int, ...]:
     assert not isinstance(layer.padding, str)  # transposed layers take numbers only
     return tuple(layer.padding)

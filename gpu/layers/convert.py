@@ -19,6 +19,7 @@ from axdse.gpu.layers.conv import (
     ApproxConv3d,
     ApproxConvTranspose1d,
     ApproxConvTranspose2d,
+    ApproxConvTranspose3d,
 )
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.layers.recurrent import (
@@ -46,6 +47,7 @@ _PAIRS: tuple[tuple[type[nn.Module], type[nn.Module]], ...] = (
     (nn.Conv3d, ApproxConv3d),
     (nn.ConvTranspose1d, ApproxConvTranspose1d),
     (nn.ConvTranspose2d, ApproxConvTranspose2d),
+    (nn.ConvTranspose3d, ApproxConvTranspose3d),
     (nn.MultiheadAttention, ApproxMultiheadAttention),
     (nn.LSTM, ApproxLSTM),
     (nn.LSTMCell, ApproxLSTMCell),

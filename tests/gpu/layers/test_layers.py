@@ -9,6 +9,7 @@ from axdse.gpu.layers.conv import (
     ApproxConv3d,
     ApproxConvTranspose1d,
     ApproxConvTranspose2d,
+    ApproxConvTranspose3d,
 )
 from axdse.gpu.layers.linear import ApproxLinear
 from axdse.gpu.testing.gemm import assert_same_bits, table
@@ -82,6 +83,29 @@ def test_volumes_that_do_not_fit_are_one_line(shape: tuple[int, ...], message: s
     layer = ApproxConv3d(4, 6, 3)
     with pytest.raises(AxdseError, match=message):
         layer(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "more", "dilation"),
+    [
+        (3, 1, 0, 0, 1),
+        (3, 2, 1, 1, 1),
+        ((2, 3, 1), (3, 1, 2), (0, 1, 0), (2, 0, 1), (2, 1, 1)),
+        ((1, 2, 3), (2, 2, 1), 0, (1, 0, 0), 1),  # depths that no tap reaches
+    ],
+)
+@pytest.mark.parametrize("batch", [(2,), ()])
+def test_transposed_convolution_of_volumes(
+    batch: tuple[int, ...], kernel: int, stride: int, padding: int, more: int, dilation: int,
+    groups: int,
+) -> None:  # fmt: skip
+    arguments = (4, 6, kernel, stride, padding, more, groups, groups == 1, dilation)
+    layer, exact = ApproxConvTranspose3d(*arguments), nn.ConvTranspose3d(*arguments)
+    twin(layer, exact)
+    assert_same_layer(layer, exact, eighths(*batch, 4, 3, 4, 5))
+    with pytest.raises(AxdseError, match="volumes are"):
+        layer(torch.zeros(2, 5, 3, 4, 5))
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
