@@ -36,11 +36,13 @@ def whole_macs(
         AxdseError: as `Demand.portions`, `mac_cost` and `accelerator_cost`.
     """
     portions, costs = demand.portions(point), []
+    for portion in portions:  # before any is mapped
+        if isinstance(portion.source, Recorded):
+            portion.source.recording.check_serves(portion.mac.format)
     for portion in portions:
         source = portion.source
         met: Sequence[Met] = ()
         if isinstance(source, Recorded):
-            source.recording.check_serves(portion.mac.format)
             met = recorded_sums(source.recording, source.dataflow)
         costs.append(mac_cost(portion.mac, library, met, clock_ns, aim=aim))
     energies = [cost.recorded or cost.uniform for cost in costs]

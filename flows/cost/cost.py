@@ -22,7 +22,7 @@ from axdse.flows.netlist.synthesis import (
     synthesise_for,
     timed_scripts,
 )
-from axdse.flows.power.activity import timed_and_still
+from axdse.flows.power.activity import Transitions, check_operands, timed_and_still
 from axdse.flows.power.activity_file import Source
 from axdse.flows.power.activity_source import Design, Uniform
 from axdse.flows.power.choice import ranked
@@ -197,12 +197,14 @@ def _measured(
     aim: Aim,
     basis: str,
 ) -> Cost:
+    # Operands that do not fit are refused before mapping, which may take minutes.
+    met = [_met(source, design, rtl) if source else None for source in sources_of(activity)]
     way, proof = _best(design, rtl, library, clock_ns, aim)
     netlist, script = way.netlist, way.script
     area, delays = netlist.area_um2, delays_of(netlist)
     uniform, recorded = (
-        _energy(netlist, delays, library, source, design) if source and not library.lacks else None
-        for source in sources_of(activity)
+        _energy(netlist, delays, library, each) if each and not library.lacks else None
+        for each in met
     )
     return Cost(
         design=_name(design),
@@ -239,10 +241,22 @@ def _recipe(rtl: Rtl, script: str, adders: Adders) -> str:
     return f"# Yosys\n{commands}# OpenSTA\n{timing_script(rtl.top, clock, rtl.ports[:2])}"
 
 
-def _energy(
-    netlist: Netlist, delays: Delays, library: Library, source: Source, design: Design
-) -> Energy:
-    transitions = source.transitions(design)
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """What a source has for a design."""
+
+    source: Source
+    transitions: Transitions
+
+
+def _met(source: Source, design: Design, rtl: Rtl) -> _Met:
+    transitions, (a, b, _) = source.transitions(design), rtl.ports
+    check_operands(transitions, rtl.top, ((a, rtl.a_bits), (b, rtl.b_bits)))
+    return _Met(source, transitions)
+
+
+def _energy(netlist: Netlist, delays: Delays, library: Library, met: _Met) -> Energy:
+    source, transitions = met.source, met.transitions
     timed, still = timed_and_still(netlist, delays, transitions)
     power = power_of(netlist, delays, timed, library)
     return Energy(

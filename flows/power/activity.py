@@ -8,6 +8,7 @@ and after it with the last one, so that every stage meets each transition exactl
 """
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def timed_and_still(
 
 
 def _cycles_of(netlist: Netlist, transitions: Transitions) -> "Cycles":
-    _check(netlist, transitions)
+    ports = [(port.name, len(port.nets)) for port in (netlist.a, netlist.b)]
+    check_operands(transitions, netlist.top, ports)
     before, after = (transitions.a, transitions.b), (transitions.next_a, transitions.next_b)
     return cycles_of(netlist, *before, *after)
 
@@ -248,20 +250,27 @@ def _differ(codes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(different if different.ndim == 1 else different.any(axis=1))
 
 
-def _check(netlist: Netlist, transitions: Transitions) -> None:
+def check_operands(transitions: Transitions, top: str, ports: Sequence[tuple[str, int]]) -> None:
+    """Look whether there are operands, and whether they fit their ports.
+
+    Args:
+        transitions: of the operands.
+        top: the module that meets them.
+        ports: name and width of first and second operand.
+
+    Raises:
+        AxdseError: there are none, or one is too wide.
+    """
     if not transitions.count:
         raise AxdseError(
             "activity takes at least two pairs of operands", "none", "give a longer trace"
         )
-    for port, before, after in (
-        (netlist.a, transitions.a, transitions.next_a),
-        (netlist.b, transitions.b, transitions.next_b),
-    ):
-        width = len(port.nets)
-        top = max(int(codes.reshape(len(codes), -1)[:, -1].max()) for codes in (before, after))
-        if top >> (width - (width - 1) // 64 * 64):
-            rule = f"operands of {netlist.top} have {len(port.nets)} bits"
-            raise AxdseError(rule, f"{port.name}={top:#x}", "use a trace of that width")
+    sides = (transitions.a, transitions.next_a), (transitions.b, transitions.next_b)
+    for (name, width), (before, after) in zip(ports, sides, strict=True):
+        largest = max(int(codes.reshape(len(codes), -1)[:, -1].max()) for codes in (before, after))
+        if largest >> (width - (width - 1) // 64 * 64):
+            rule = f"operands of {top} have {width} bits"
+            raise AxdseError(rule, f"{name}={largest:#x}", "use a trace of that width")
 
 
 def _femtoseconds(ns: np.ndarray) -> np.ndarray:

@@ -156,6 +156,25 @@ def test_a_netlist_with_full_adders_that_is_wrong_is_left_out(
     assert core_cost(core("exact(n=4)")).adders == "none"
 
 
+@pytest.mark.parametrize(
+    ("largest", "form", "message"),
+    [
+        (3, "int5", "activity of a unit in int4 is of that format: int5"),
+        (16, "int4", "have 4 bits: a=0x10"),
+        (16, None, "have 4 bits: a=0x10"),
+    ],
+)
+def test_operands_that_do_not_fit_are_refused_before_mapping(
+    largest: int, form: str | None, message: str, fresh_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delattr(cost, "synthesise_for")
+    codes = np.array([1, largest], np.uint64)
+    met = Trace(codes, codes, parse_format(form) if form else None, "mine.npz")
+    with pytest.raises(AxdseError, match=message):
+        unit_cost(Candidate(core("exact(n=4)"), parse_format("int4")), activity=met)
+
+
 def test_our_recipe_beats_the_default_script_of_yosys() -> None:
     assert core_cost(core("exact(n=8)")).area_um2 < 0.9 * 11021
 
