@@ -467,8 +467,8 @@ def test_another_objective_is_one_entry(
     material = material_of(run, results, ranked, ())
     assert front_panels(material)[1].wide.labels[0] == "unit cells (cells)"
     assert "Ranked by unit cells" in Page(render(material)).text
-    with pytest.raises(AxdseError, match=r"at least one of .* and cells"):
-        parse_config(text.replace("[accuracy, cells]", "[accuracy]"), Path("config.yaml"))
+    with pytest.raises(AxdseError, match=r"or with costs: .* and cells"):
+        parse_config(text.replace("[accuracy, cells]", "[cells]"), Path("config.yaml"))
 
 
 # The numbers.
