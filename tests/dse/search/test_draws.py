@@ -182,8 +182,14 @@ def config(request: pytest.FixtureRequest, tiny_config: Make) -> SearchConfig:
     return tiny_config(*LINES, f"sampler: {sampler}", f"places: {places}")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("outcomes", [1, 2])
+@pytest.mark.parametrize(
+    ("outcomes", "workers"),
+    [
+        *((1, 3), (2, 1)),
+        # Each number is in one of those.
+        *(pytest.param(*both, marks=pytest.mark.slow) for both in ((1, 1), (2, 3))),
+    ],
+)
 def test_kills_all_the_time_change_nothing(
     outcomes: int, workers: int, config: SearchConfig, exact_cost: Cost
 ) -> None:
