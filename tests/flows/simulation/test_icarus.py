@@ -37,6 +37,7 @@ def test_a_hanging_simulation_is_killed(
     with_rtl: WithRtl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rtl_simulation, "TIME_LIMIT_S", 3)
+    monkeypatch.setattr(rtl_simulation, "CROWDED", 1)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     start = time.monotonic()
     body = "reg ring = 0; always @(ring or a) ring <= ~ring; assign p = a * b + ring;"

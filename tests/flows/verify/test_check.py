@@ -121,6 +121,7 @@ def test_who_stops_listening_waits_for_nobody(
     with_rtl: WithRtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rtl_simulation, "TIME_LIMIT_S", 30)
+    monkeypatch.setattr(rtl_simulation, "CROWDED", 1)
     endless = with_rtl("reg ring = 0; always @(ring or a) ring <= ~ring; assign p = ring;")
     reports = check_all([_exact(3), endless, endless], jobs=2)
     assert next(reports).passed

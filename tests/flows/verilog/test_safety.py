@@ -212,6 +212,7 @@ def test_a_design_that_computes_is_simulated() -> None:
 def test_a_simulation_that_hangs_is_killed(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_unsafe(device(body).text, "top.v")
     monkeypatch.setattr(rtl_simulation, "TIME_LIMIT_S", 2)
+    monkeypatch.setattr(rtl_simulation, "CROWDED", 1)
     start = time.monotonic()
 
     with pytest.raises(AxdseError, match="the simulation of top must end within 2 s: killed"):
@@ -243,6 +244,7 @@ def test_a_simulation_writes_in_its_folder_alone(attack: str, tmp_path: Path) ->
 def test_a_flood_of_messages_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "FILE_BYTES", 1 << 20)
     monkeypatch.setattr(rtl_simulation, "TIME_LIMIT_S", 3)
+    monkeypatch.setattr(rtl_simulation, "CROWDED", 1)
     monkeypatch.setattr(rtl_simulation, "refuse_unsafe", lambda *_: None)
     flood = device('initial forever $display("again and again and again");')
 
@@ -263,6 +265,7 @@ def test_a_flood_of_messages_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_huge_design_is_one_line(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "MEMORY_BYTES", 1 << 30)
     monkeypatch.setattr(rtl_simulation, "TIME_LIMIT_S", 10)
+    monkeypatch.setattr(rtl_simulation, "CROWDED", 1)
 
     with pytest.raises(AxdseError) as error:
         simulate([device(body)], core_stimulus(2, 2, seed=0))
