@@ -15,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent / "contracts"))
 
 # What a compiler makes of a text, and what a library says, is the same in every test.
 SHARED_CACHE = cache_root()
-LONGEST = ("test_docs.py", "test_mac.py", "test_inlined.py", "test_check.py", "test_sums.py")
+LONGEST = (
+    *("test_docs.py", "test_mac.py", "test_inlined.py", "test_check.py", "test_sums.py"),
+    "test_sums_trained.py",
+)
 COMPILED = ("cmodel", "confine", "harness", "liberty", "library", "native")
 
 

@@ -9,21 +9,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from recorded_dots import CASES, RecordedDots, recorded_dots
+from compiled_with import AVX2, PORTABLE, compiled_with
 from torch import Tensor
 
-import axdse
 from axdse.gpu import reference
-from axdse.gpu.cpu import compile as cpu_compile
-from axdse.gpu.cpu import kernels
 from axdse.gpu.cpu import ops as cpu_ops
 from axdse.gpu.cpu.compile import cpu_flags
 from axdse.gpu.cpu.kernels import (
     CAREFUL_SUMS,
-    INLINED_SUMS,
     SUMS,
     VBMI,
     Kernel,
@@ -40,7 +35,7 @@ from axdse.gpu.testing.gemm import assert_same_bits, operands, table, wild_opera
 from axdse.multipliers.designs.design_point import parse_mac
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.formats import FloatFormat, parse_format
-from axdse.multipliers.sums.text import parse_sum, presets
+from axdse.multipliers.sums.text import parse_sum
 
 FORMATS = {
     "narrow of 3 bits": "float(8,3)",
@@ -95,8 +90,6 @@ INT_SUMS = (
     "dot(terms=5,acc=int(19),overflow=saturate)",
 )
 KERNELS = {"sums": SUMS, "careful": CAREFUL_SUMS}
-# Fractions of 10 bits: their C model is compiled into the kernel.
-WITHOUT_TABLE = [case for case in CASES if not case.endswith(("bf16", "E4M3"))]
 Operands = Callable[[int, FloatFormat, int], Tensor]
 
 
@@ -417,24 +410,6 @@ def test_threads_change_no_bit(text: str) -> None:
         assert_same_bits(found[2], found[0])
 
 
-@contextlib.contextmanager
-def compiled_with(flag: str) -> Iterator[None]:
-    """Kernels of a CPU that has less."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_compile, "FLAGS", (*cpu_compile.FLAGS, flag))
-        patch.setattr(kernels, "cpu_flags", lambda: frozenset[str]())
-        for cached in (cpu_compile.load_kernel, engine_for):
-            cached.cache_clear()
-        try:
-            yield
-        finally:
-            for cached in (cpu_compile.load_kernel, engine_for):
-                cached.cache_clear()
-
-
-AVX2, PORTABLE = "-mno-avx512f", "-march=x86-64"
-
-
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
 @pytest.mark.parametrize(
     "flag", [pytest.param("-mno-avx512vbmi", marks=pytest.mark.slow), AVX2, PORTABLE]
@@ -497,109 +472,3 @@ def test_products_keep_their_sum() -> None:
     assert pickle.loads(pickle.dumps(product)) == product
     assert product.call.handle != Product(mac.candidate).call.handle
     assert "terms=32" in repr(Assignment.uniform(mac.candidate, mac.recipe))
-
-
-def trained(point: str) -> Tensor:
-    """The weights after some steps of a network with convolutions of both strides, and in groups.
-
-    All but the first layer have both backward products.
-    """
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 4, 3, stride=2),
-        torch.nn.ReLU(),
-        torch.nn.Conv2d(4, 6, 3, padding=1),
-        torch.nn.ReLU(),
-        torch.nn.Conv2d(6, 4, 3, stride=2, groups=2),
-        torch.nn.Flatten(),
-        torch.nn.Linear(4 * 2 * 2, 10),
-    )
-    converted = axdse.convert(model, point).model
-    optimiser = torch.optim.SGD(converted.parameters(), lr=0.05)
-    for _ in range(3):
-        loss = torch.nn.functional.cross_entropy(
-            converted(torch.randn(8, 1, 11, 11)), torch.randint(0, 10, (8,))
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return torch.cat([p.detach().reshape(-1) for p in converted.parameters()])
-
-
-def operands_of(preset: str) -> str:
-    """Products that the machine of a preset has."""
-    if presets()[preset].sum.is_integer:
-        return "exact(n=8) in int8"
-    narrow = preset in ("deepseek", "ibm") or "fp8" in preset
-    return "exact(n=4) in fp8_e4m3(product=wide)" if narrow else "exact(n=8) in bf16"
-
-
-INSTRUCTIONS = (
-    (2, contextlib.nullcontext),
-    (1, partial(compiled_with, AVX2)),
-    (2, partial(compiled_with, AVX2)),
-    (1, partial(compiled_with, PORTABLE)),
-    (2, partial(compiled_with, PORTABLE)),
-    (1, partial(use_kernel, CAREFUL_SUMS)),
-)
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86")
-@pytest.mark.parametrize(
-    "preset",
-    [
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("volta", "ampere", "ada_fp8")),
-        *("hopper", "hopper_fp8", "blackwell_fp8", "deepseek", "ibm", "int8", "fp32(order=k)"),
-    ],
-)
-def test_training_has_the_same_bits_by_every_kernel_and_thread(preset: str) -> None:
-    form = operands_of(preset if preset in presets() else "hopper")
-    with torch_threads(1):
-        expected = trained(f"{form} sum {preset}")
-    for threads, instructions in INSTRUCTIONS:
-        with torch_threads(threads), instructions():
-            found = trained(f"{form} sum {preset}")
-        assert_same_bits(found, expected)
-    # Sums of so many bits are exact for products of so few, and those of integers wrap alike.
-    if preset not in ("blackwell_fp8", "int8", "fp32(order=k)"):
-        assert not torch.equal(expected, trained(form))
-
-
-@pytest.mark.parametrize(
-    ("case", "kernel"),
-    [
-        pytest.param(case, kernel, id=f"{case}-{kernel.name}")
-        for case in CASES
-        for kernel in ((INLINED_SUMS,) if case in WITHOUT_TABLE else KERNELS.values())
-    ],
-)
-def test_kernels_give_recorded_dot_products_of_tensor_cores(case: str, kernel: Kernel) -> None:
-    dots = recorded_dots(case)
-    a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
-    found = cpu_ops.gemm_cpu(kernel, a[:, None], b[:, :, None], exact_products(dots), False)
-    assert_same_bits(found[:, 0, 0], torch.from_numpy(dots.d.view(np.float32)))
-
-
-SIDE = 50  # products of so many rows and columns at once, of which the diagonal counts
-
-
-@pytest.mark.parametrize("rows", [SIDE, pytest.param(None, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("case", CASES)
-def test_operators_give_recorded_dot_products_of_tensor_cores(case: str, rows: int | None) -> None:
-    dots = recorded_dots(case).first(rows)
-    multiplication = exact_products(dots)
-    assert plan(multiplication).choice == ("inlined sums" if case in WITHOUT_TABLE else "sums")
-    a, b = (torch.from_numpy(x.view(np.float32)) for x in dots.behind_c)
-    for compute in (schema.torch.ops.axdse.gemm, reference.gemm_reference):
-        parts = [
-            compute(x[None], y.T[None].contiguous(), multiplication, False)[0].diagonal()
-            for x, y in zip(a.split(SIDE), b.split(SIDE), strict=True)
-        ]
-        assert_same_bits(torch.cat(parts), torch.from_numpy(dots.d.view(np.float32)))
-
-
-def exact_products(dots: RecordedDots) -> str:
-    """The handle of what that GPU computes."""
-    m = dots.fraction_bits
-    mac = parse_mac(f"exact(n={m + 1}) in float(8,{m},product=wide) sum {dots.sum.name}")
-    return handle(mac.candidate, mac.recipe)
