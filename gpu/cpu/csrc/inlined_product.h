@@ -12,7 +12,7 @@
  * of an integer core is normalised by its conversion to FP32, exact because it has 24 bits by
  * then, and cut to F bits of fraction by a mask.
  */
-#include <stdint.h>
+#include "fp32_words.h"
 
 /* Hidden: only then may the compiler take the model's own functions into the loop. */
 #pragma GCC visibility push(hidden)
@@ -33,13 +33,6 @@ enum {
     HIGHEST = 253       /* and finite with a carry added */
 };
 
-typedef union {
-    uint32_t bits;
-    float value;
-} word;
-
-static inline float float_of(uint32_t bits) { return ((word){.bits = bits}).value; }
-static inline uint32_t bits_of(float value) { return ((word){.value = value}).bits; }
 static inline int exponent_of(uint32_t code) { return code >> 23 & 0xff; }
 
 static inline uint32_t fraction_of(uint32_t code) { return code >> DROP & ONES; }
@@ -54,7 +47,7 @@ static inline float converted(uint32_t x, uint32_t y) {
     /* 25 bits if m = 23 and there is a carry: the lowest, which would be rounded, is cut. */
     if (FP_M == 23) kept &= ~(kept >> 24);
     const float value = (float)(int32_t)kept;
-    return WIDE ? value : float_of(bits_of(value) & 0xffffffffu << DROP);
+    return WIDE ? value : float_of(word_of(value) & 0xffffffffu << DROP);
 }
 
 /* Fractions x and y, the second one's scale: sign and 2^(exponent - POINT), or zero.
@@ -62,7 +55,7 @@ static inline float converted(uint32_t x, uint32_t y) {
 static inline float scaled_product(uint32_t x, uint32_t y, float scale, int any_zero) {
     if (!FP_SIGNIFICAND) return converted(x, y) * scale;
     const uint32_t core = (uint32_t)FP_CORE(x, y) << DROP;
-    return any_zero ? float_of(0x3f800000u + core) * scale : float_of(bits_of(scale) + core);
+    return any_zero ? float_of(0x3f800000u + core) * scale : float_of(word_of(scale) + core);
 }
 
 /* Rounded FP32 words in, FP32 product out; specials, overflow and underflow as fp_multiply.c. */
