@@ -111,6 +111,11 @@ class FloatFormat:
         return self, self
 
     @property
+    def bits(self) -> int:
+        """Width of a code: sign, exponent and fraction."""
+        return 1 + self.exponent_bits + self.fraction_bits
+
+    @property
     def bias(self) -> int:
         """Exponent bias, 2^(e-1) - 1; the largest exponent of a number, too."""
         return (1 << (self.exponent_bits - 1)) - 1

@@ -105,14 +105,11 @@ def _in_blocks(
     elements: np.ndarray, number_format: Format, random: np.random.Generator
 ) -> np.ndarray:
     """Codes {scale, element}, of each block along the rows one of the scales in the middle."""
-    bits = number_format.operand_bits
-    if isinstance(number_format, FloatFormat):
-        bits = 1 + number_format.exponent_bits + number_format.fraction_bits
     middle = 1 << (SCALE_BITS - 2)
     size = (len(elements), -(-elements.shape[1] // BLOCK))
     scales = random.integers(middle, 3 * middle, size, dtype=np.uint64)
     along = np.repeat(scales, BLOCK, 1)[:, : elements.shape[1]]
-    return np.asarray(elements | along << np.uint64(bits))
+    return np.asarray(elements | along << np.uint64(number_format.bits))
 
 
 def run_of(unit: MacUnit) -> int:

@@ -66,14 +66,11 @@ class MacUnit:
 
     @property
     def _own_bits(self) -> int:
-        form = self.mac.format
-        if isinstance(form, FloatFormat):
-            return 1 + form.exponent_bits + form.fraction_bits
-        first, second = form.operands
+        first, second = self.mac.format.operands
         if first.bits != second.bits:
             rule = "the operands of a MAC are of one width"
             raise AxdseError(rule, self.mac.name, "cost its multiplier alone")
-        return form.bits
+        return first.bits
 
     def held(self, codes: np.ndarray) -> np.ndarray:
         """What of operand codes, uint64 [..., N], registers hold: of blocks one scale a step."""

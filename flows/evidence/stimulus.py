@@ -117,7 +117,7 @@ def unit_stimulus(number_format: FloatFormat, seed: int) -> Stimulus:
     Returns:
         Codes of 1 + e + m bits.
     """
-    width = 1 + number_format.exponent_bits + number_format.fraction_bits
+    width = number_format.bits
     if 2 * width <= EXHAUSTIVE_UNIT_BITS:
         return every_pair(width, width)
     corner = corner_operands(number_format)
@@ -183,7 +183,7 @@ def _product(first: np.ndarray, second: np.ndarray) -> Pairs:
 
 def _signed(number_format: FloatFormat, a: np.ndarray, b: np.ndarray) -> Pairs:
     """Hash signs in, so that no exponent or fraction comes with one alone."""
-    sign = np.uint64(number_format.exponent_bits + number_format.fraction_bits)
+    sign = np.uint64(number_format.bits - 1)
     # The top bits of a multiplication by 2^64 over the golden ratio (Knuth, volume 3, 6.4).
     mixed = ((a << np.uint64(32)) | b) * np.uint64(0x9E37_79B9_7F4A_7C15)
     one = np.uint64(1)

@@ -41,7 +41,7 @@ def unit_coverage(number_format: FloatFormat, stimulus: Stimulus) -> tuple[Cover
     e, m = number_format.exponent_bits, number_format.fraction_bits
     a, b = (_Fields.of(codes, number_format) for codes in (stimulus.a, stimulus.b))
     classes = (
-        Covered("operand pairs", stimulus.vectors, 1 << 2 * (1 + e + m)),
+        Covered("operand pairs", stimulus.vectors, 1 << 2 * number_format.bits),
         Covered("pairs of signs", _distinct(a.sign << 1 | b.sign), SIGN_PAIRS),
         Covered("pairs of exponents", _distinct(a.exponent << e | b.exponent), 1 << 2 * e),
         Covered("pairs of fractions", _distinct(a.fraction << m | b.fraction), 1 << 2 * m),

@@ -193,7 +193,8 @@ def _float_unit(multiplier: Multiplier, number_format: FloatFormat) -> Unit:
     else:
         body += f"  {core_instance(multiplier, 'x', 'y', '{carry, fraction}')}\n"
     name = f"float_e{e}_m{m}_{number_format.product}"
-    return _unit(multiplier, name, (1 + e + m, 1 + e + m, 1 + e + f), body, files)
+    widths = number_format.bits, number_format.bits, 1 + e + f
+    return _unit(multiplier, name, widths, body, files)
 
 
 def _unit(

@@ -80,7 +80,7 @@ def lane(shape: SumShape, make: Parts, core: Module, i: int) -> Iterator[Block]:
     a, b = Slice("ab", i * pins, pins), Slice("ab", (n + i) * pins, pins)
     if shape.is_mx:
         yield from (_decoder(shape, side, f"{name}{i}") for name, side in (("a", a), ("b", b)))
-        a, b = (whole(f"{name}{i}", 1 + e.exponent_bits + m) for name in "ab")
+        a, b = (whole(f"{name}{i}", e.bits) for name in "ab")
     bits = {
         name: (name, whole(f"{name}{i}", 1)) for name in ("present", "negative", "nan", "infinite")
     }
@@ -157,7 +157,7 @@ def _decoder(shape: SumShape, code: Slice, bus: str) -> Block:
     form = shape.candidate.format
     assert isinstance(form, FloatFormat)
     e, m = form.exponent_bits, form.fraction_bits
-    element, scale = 1 + e + m, SCALE_BITS
+    element, scale = form.bits, SCALE_BITS
     body = (
         f"  mx_decode #(.E({e}), .M({m}), .IEEE({int(e == 5)}), .FULL({int(e == 4)})) decode (\n"
         "      .element(element), .scale(scale), .number(number));\n"

@@ -89,7 +89,7 @@ class SumShape:
         form = self.candidate.format
         if isinstance(form, IntFormat):
             return form.bits + (form.scale_bits if form.is_mx else 0)
-        return 1 + form.exponent_bits + form.fraction_bits + (SCALE_BITS if form.is_mx else 0)
+        return form.bits + (SCALE_BITS if form.is_mx else 0)
 
     @property
     def port(self) -> tuple[Pin, ...]:

@@ -18,7 +18,7 @@ def mx_numbers(codes: np.ndarray, number_format: FloatFormat) -> np.ndarray:
     """Codes of float(8, m), uint64, of codes {scale, element}, uint64 of the same shape."""
     e, m = number_format.exponent_bits, number_format.fraction_bits
     wide = codes.astype(np.int64)
-    element, scale = wide & ((1 << (1 + e + m)) - 1), wide >> (1 + e + m)
+    element, scale = wide & ((1 << number_format.bits) - 1), wide >> number_format.bits
     size = np.ldexp(_elements(number_format)[element & ((1 << (e + m)) - 1)], scale - SCALE_BIAS)
     size = np.where(size < _TINY, 0.0, np.where(size >= _HUGE, np.inf, size))
     size = np.where(scale == SCALE_NAN, np.nan, size)
@@ -59,7 +59,8 @@ def mx_codes(
     largest = ((1 << e) - 1) << m  # E5M2: infinity; the others: a number
     element = np.where(infinite, largest, element)
     scale = np.where(zero, any_scale, np.where(odd, np.where(infinite, 254, SCALE_NAN), scale))
-    return np.asarray(np.clip(scale, 0, 255) << (1 + e + m) | sign | element).astype(np.uint64)
+    scale = np.clip(scale, 0, 255) << number_format.bits
+    return np.asarray(scale | sign | element).astype(np.uint64)
 
 
 def _elements(number_format: FloatFormat) -> np.ndarray:

@@ -40,7 +40,7 @@ def unit_model_products(candidate: Candidate, a: np.ndarray, b: np.ndarray) -> n
     macros = unit_macros(candidate)
     program = compiled(UNIT_MODEL, "fp_multiply", HARNESS, macros, core=core)
     pairs = np.stack([a.ravel(), b.ravel()], axis=1).astype(np.uint64)
-    width = str(1 + number_format.exponent_bits + number_format.fraction_bits)
+    width = str(number_format.bits)
     arguments = [width, width, str(a.size)]
     try:
         output = run(program, arguments, candidate.name, TIME_LIMIT_S, pairs.tobytes())

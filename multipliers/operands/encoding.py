@@ -72,7 +72,7 @@ def row_codes(values: np.ndarray, peaks: np.ndarray, number_format: Format) -> n
         elements = elements.astype(np.int64) & ((1 << bits) - 1)
     else:
         e, m = number_format.exponent_bits, number_format.fraction_bits
-        bits, top = 1 + e + m, math.frexp(MX_LARGEST[e, m])[1] - 1
+        bits, top = number_format.bits, math.frexp(MX_LARGEST[e, m])[1] - 1
         scale = np.maximum(field - top, 1)
         elements = _elements(np.ldexp(numbers.astype(np.float64), BIAS - scale), number_format)
     scale = np.where(odd, (1 << SCALE_BITS) - 1, scale)
