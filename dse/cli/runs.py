@@ -144,7 +144,7 @@ def export(
 def _export_front(run: RunDir, output: Path, practice: bool, overwrite: bool) -> "Export":
     # matplotlib takes a second to import.
     from axdse.dse.report.export.export import export_run
-    from axdse.dse.report.page import finalists_of, material_of
+    from axdse.dse.report.material import finalists_of, material_of
     from axdse.dse.report.practice import PRACTICES, practices_of
 
     results = run.results()

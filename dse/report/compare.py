@@ -5,14 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from axdse.dse.report.assemble import environment
 from axdse.dse.report.figures import STEP
-from axdse.dse.report.page import (
-    Material,
-    environment,
-    finalists_of,
-    front_panels,
-    material_of,
-)
+from axdse.dse.report.material import Material, finalists_of, material_of
+from axdse.dse.report.page import front_panels
 from axdse.dse.report.pictures.chart import Chart
 from axdse.dse.report.pictures.front import Axis, cost_axis, figure_axis, front_chart, fronts
 from axdse.dse.report.practice import practices_of

@@ -4,18 +4,14 @@ A section of the page is a template and what it shows; `SECTIONS` is their order
 """
 
 import base64
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
+from axdse.dse.report.assemble import Section, assembled
 from axdse.dse.report.figures import FIGURES
-from axdse.dse.report.markdown import markdown
+from axdse.dse.report.material import Material
 from axdse.dse.report.pictures.chart import Chart, Size
 from axdse.dse.report.pictures.curves import (
     Course,
@@ -28,28 +24,23 @@ from axdse.dse.report.pictures.curves import (
 )
 from axdse.dse.report.pictures.error_maps import png, unit_figure
 from axdse.dse.report.pictures.front import cost_axis, figure_axis, front, front_chart
-from axdse.dse.report.practice import Practice
 from axdse.dse.report.recommendation import (
-    Answer,
     Trade,
     Versus,
-    find_answer,
     trades,
     versus,
 )
-from axdse.dse.report.summary import Finalist, Part, gather, names_of, title_of
+from axdse.dse.report.summary import Finalist, Part, names_of, title_of
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation, Status, Stopped
 from axdse.dse.run.intervals import Interval, interval95, paired_difference
 from axdse.dse.run.objectives import AREA, DELAY, Objective
-from axdse.dse.run.run_dir import Results, RunDir
+from axdse.dse.run.run_dir import Results
 from axdse.dse.training.records import Goal
 from axdse.flows.accelerator.network import LayerEnergy
 from axdse.flows.cost.record import Cost
 from axdse.multipliers.designs.design_point import PRODUCTS, ProductName
-from axdse.multipliers.errors import AxdseError, printable_lines
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_MAPS, MOST_SERIES, MOST_TRADES, LEAST_PREDICTIONS = 4, 6, 3, 3
 SIZES: tuple[Size, Size] = ("wide", "narrow")
 MEANING: dict[Status, str] = {
@@ -62,57 +53,6 @@ MEANING: dict[Status, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Material:
-    """What the page is made of."""
-
-    run: RunDir
-    results: Results
-    finalists: tuple[Finalist, ...]
-    practices: tuple[Practice, ...]
-    answer: Answer
-
-    @property
-    def goal(self) -> Goal:
-        """What networks were scored by."""
-        return self.run.info.goal
-
-    @property
-    def cost(self) -> Cost:
-        """Of the first unit: they share library, tools and activity."""
-        return self.finalists[0].parts[0].cost
-
-    @property
-    def activity(self) -> str:
-        """Whose operands the energies are of."""
-        energy = self.cost.recorded or self.cost.uniform
-        return energy.activity if energy else self.cost.no_power
-
-
-def finalists_of(run: RunDir, results: Results) -> tuple[Finalist, ...]:
-    """The finalists of a finished run, the best by its first cost first.
-
-    Raises:
-        AxdseError: the run has no front yet.
-    """
-    points = results.front
-    if not any(point.on_front for point in points):
-        raise AxdseError(
-            "an export needs a finished search",
-            f"{run.path} has no front yet",
-            f"run 'axdse search CONFIG.yaml --run {run.path} --resume'",
-        )
-    return gather(points, run.config.costs[0])
-
-
-def material_of(
-    run: RunDir, results: Results, finalists: Sequence[Finalist], practices: Sequence[Practice]
-) -> Material:
-    """What a page of a run is made of."""
-    answer = find_answer(finalists, run.config.resolution, run.config.costs[0])
-    return Material(run, results, tuple(finalists), tuple(practices), answer)
-
-
 def render(material: Material) -> str:
     """The report: HTML with inlined charts, images, style and script, no reference to outside.
 
@@ -120,55 +60,6 @@ def render(material: Material) -> str:
     """
     shown = tuple((section, section.view(material)) for section in SECTIONS)
     return assembled(material.run, shown, material.answer)
-
-
-def assembled(
-    run: RunDir, shown: Sequence[tuple["Section", Any | None]], answer: Answer | None = None
-) -> str:
-    """The page of these sections, with what each shows; those that show None are left out."""
-    goal = run.info.goal
-    script = (TEMPLATES / "report.js").read_text()
-    return (
-        environment()
-        .get_template("report.html")
-        .render(
-            sections=[(section, view) for section, view in shown if view is not None],
-            config=run.config,
-            info=run.info,
-            answer=answer,
-            goal=goal,
-            resolution=f"{abs(goal.shown(run.config.resolution)):.{goal.digits}f} {goal.points}",
-            script=script,
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
-    )
-
-
-@cache
-def environment() -> Environment:
-    """Templates of this package; HTML is escaped, an unknown name is an error.
-
-    In Markdown `| markdown` escapes what may be anything; names and code have no marks.
-    """
-    result = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(("html", "svg")),
-        finalize=lambda value: printable_lines(value) if type(value) is str else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    result.filters["fixed"] = lambda value, digits: f"{value:,.{digits}f}"
-    result.filters["percent"] = _change
-    result.filters["markdown"] = markdown
-    result.filters["names"] = names_of
-    return result
-
-
-def _change(saved: float | None) -> str:
-    """A saving in percent as the change that it is: `-23 %` of what was."""
-    return "" if saved is None else f"{-saved:+,.0f} %".replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)
@@ -496,21 +387,6 @@ def _provenance(material: Material) -> ProvenanceView:
         material.activity,
         dump_config(material.run.config),
     )
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page.
-
-    Attributes:
-        name: of its template and its anchor.
-        title: above it; empty: none.
-        view: what it shows of the page's material; None: nothing, and it is left out.
-    """
-
-    name: str
-    title: str
-    view: Callable[[Any], Any | None]
 
 
 SECTIONS = (

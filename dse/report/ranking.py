@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from axdse.dse.report.assemble import Section, assembled
 from axdse.dse.report.page import (
     MOST_SERIES,
     SIZES,
     LimitsView,
     PredictionView,
     ProvenanceView,
-    Section,
     TrainingView,
     TrialsView,
-    assembled,
     prediction_of,
     trials_of,
 )

@@ -5,20 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from axdse.dse.report.assemble import environment
 from axdse.dse.report.export.commands import ASSIGNMENT, point_commands
 from axdse.dse.report.export.folder import staged, write_sums
 from axdse.dse.report.export.mac import mac_name, write_mac
 from axdse.dse.report.export.point import assignment_yaml, write_point
 from axdse.dse.report.export.rows import FrontRow, TrialRow, front_row, trial_rows
 from axdse.dse.report.export.texts import csv_text, write_json
-from axdse.dse.report.page import (
-    Material,
-    environment,
-    finalists_of,
-    front_panels,
-    material_of,
-    render,
-)
+from axdse.dse.report.material import Material, finalists_of, material_of
+from axdse.dse.report.page import front_panels, render
 from axdse.dse.report.summary import Finalist, Part
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation

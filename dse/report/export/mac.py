@@ -4,9 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from axdse.dse.report.assemble import environment
 from axdse.dse.report.export.commands import Commands, mac_commands
 from axdse.dse.report.export.texts import write_json
-from axdse.dse.report.page import environment
 from axdse.dse.report.summary import Part
 from axdse.dse.run.run_dir import RunDir
 from axdse.flows.accelerator.mac_unit import MacUnit

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from axdse.dse.report.assemble import environment
 from axdse.dse.report.export.commands import ASSIGNMENT, point_commands, settings_text
 from axdse.dse.report.export.texts import training_csv, write_json
-from axdse.dse.report.page import environment
 from axdse.dse.report.summary import Finalist
 from axdse.dse.run.run_dir import RunDir
 from axdse.dse.training.records import History

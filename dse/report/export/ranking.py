@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from axdse.dse.report.assemble import environment
 from axdse.dse.report.export.commands import ASSIGNMENT, axdse_of
 from axdse.dse.report.export.export import MACS, POINTS, Export
 from axdse.dse.report.export.folder import staged, write_sums
@@ -12,7 +13,6 @@ from axdse.dse.report.export.mac import mac_name, standalone_model, write_tables
 from axdse.dse.report.export.point import assignment_yaml
 from axdse.dse.report.export.rows import TrialRow, trial_rows
 from axdse.dse.report.export.texts import csv_text, training_csv, write_json
-from axdse.dse.report.page import environment
 from axdse.dse.report.ranking import Entrant, Ranking, macs_of, render_ranking
 from axdse.dse.run.config import dump_config
 from axdse.dse.run.evaluation import Evaluation

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from browser import WIDTHS, seen
 
-from axdse.dse.report.page import finalists_of, material_of, render
+from axdse.dse.report.material import finalists_of, material_of
+from axdse.dse.report.page import render
 from axdse.dse.report.practice import practices_of
 from axdse.dse.run.run_dir import RunDir
 

@@ -13,7 +13,7 @@ from axdse.dse.report.export.mac import write_mac
 from axdse.dse.report.export.rows import TrialRow
 from axdse.dse.report.export.texts import csv_text
 from axdse.dse.report.markdown import markdown
-from axdse.dse.report.page import finalists_of
+from axdse.dse.report.material import finalists_of
 from axdse.dse.run.run_dir import RunDir
 from axdse.multipliers.designs.family import Paper
 from axdse.multipliers.errors import printable

@@ -10,7 +10,8 @@ import pytest
 from axdse.dse.report.export.rows import trial_rows
 from axdse.dse.report.figures import AREA as MAC_AREA
 from axdse.dse.report.figures import FIGURES, PERIOD, STEP, Figure
-from axdse.dse.report.page import Material, finalists_of, front_panels, material_of, render
+from axdse.dse.report.material import Material, finalists_of, material_of
+from axdse.dse.report.page import front_panels, render
 from axdse.dse.report.practice import Practice, practices_of
 from axdse.dse.report.recommendation import find_answer, saving, trades, versus
 from axdse.dse.report.summary import Finalist

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from axdse.dse.report.page import Material, finalists_of, material_of
+from axdse.dse.report.material import Material, finalists_of, material_of
 from axdse.dse.report.pictures.chart import LogScale, Scale, frame_of
 from axdse.dse.report.pictures.curves import (
     Series,
