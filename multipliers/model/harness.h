@@ -74,16 +74,22 @@ unsigned long axdse_top;
 extern int axdse_parameter[] __attribute__((weak));
 enum { AXDSE_PARAMETER_BYTES = 64 };
 
+static uintptr_t axdse_constants, axdse_constants_end; /* the segment that was read last */
+
 static bool axdse_is_constant(uintptr_t at, size_t size) {
+    if (at >= axdse_constants && at + size <= axdse_constants_end) return true;
+    uintptr_t parameters = (uintptr_t)axdse_parameter;
+    if (parameters && at >= parameters && at + size <= parameters + AXDSE_PARAMETER_BYTES)
+        return true;
     const ElfW(Phdr) *segments = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     for (unsigned long i = 0; i < getauxval(AT_PHNUM); i++) {
         const ElfW(Phdr) *each = segments + i;
-        if (each->p_type == PT_LOAD && !(each->p_flags & PF_W) && at >= each->p_vaddr &&
-            at + size <= each->p_vaddr + each->p_memsz)
-            return true;
+        if (each->p_type != PT_LOAD || each->p_flags & PF_W) continue;
+        axdse_constants = each->p_vaddr;
+        axdse_constants_end = each->p_vaddr + each->p_memsz;
+        if (at >= axdse_constants && at + size <= axdse_constants_end) return true;
     }
-    uintptr_t parameters = (uintptr_t)axdse_parameter;
-    return parameters && at >= parameters && at + size <= parameters + AXDSE_PARAMETER_BYTES;
+    return false;
 }
 
 static void __attribute__((noinline)) axdse_elsewhere(uintptr_t at, size_t size, bool writes) {
