@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from axdse.dse.cli.energy import cost_macs
+from axdse.dse.cli.energy import aim_option, cost_macs
 from axdse.dse.cli.options import (
     PATH,
     candidate_of,
@@ -57,11 +57,7 @@ POWER_COLUMNS = ("fJ per product", "without glitches", "leakage nW")
     type=click.IntRange(0, 1),
     help="With --mac: registers before a normaliser in the loop; default: 1.",
 )
-@click.option(
-    "--aim",
-    type=click.Choice(get_args(Aim)),
-    help="What full adders must save to be there; default: energy.",
-)
+@aim_option
 @click.option("--fast", is_flag=True, help="Area and delay alone, many designs in one process.")
 @click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
 @click.option("--clock", "clock_ns", type=float, metavar="NS", help="Delay target; shows slack.")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -49,6 +50,13 @@ TOTAL_COLUMNS = (
 )
 
 
+aim_option = click.option(
+    "--aim",
+    type=click.Choice(get_args(Aim)),
+    help="What full adders must save to be there; default: energy.",
+)
+
+
 @click.command(short_help="Energy of a recorded network on an array of MACs.")
 @click.argument("recording", type=PATH)
 @click.argument("specs", nargs=-1, metavar="SPEC...")
@@ -70,6 +78,7 @@ TOTAL_COLUMNS = (
 )
 @click.option("--library", type=PATH, metavar="FILE.lib", help="Liberty, osu018 or nangate45.")
 @click.option("--clock", "clock_ns", type=float, metavar="NS", help="Map unit and adder for it.")
+@aim_option
 @json_option
 def energy(
     recording: Path,
@@ -80,6 +89,7 @@ def energy(
     dataflow: Dataflow,
     library: Path | None,
     clock_ns: float | None,
+    aim: Aim | None,
     as_json: bool,
 ) -> int:
     """Energy per training step and inference of a network, with the operands that it multiplied.
@@ -98,7 +108,7 @@ def energy(
     points = [_assigned(point_of(spec, format_text), overrides) for spec in specs]
     with progress_bar() as progress:
         costs = tuple(
-            accelerator_cost(record, point, array, library, clock_ns=clock_ns)
+            accelerator_cost(record, point, array, library, clock_ns=clock_ns, aim=aim or "energy")
             for point in progress.track(points, description="energy")
         )
     if as_json:

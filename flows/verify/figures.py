@@ -82,7 +82,7 @@ def is_adder(multiplier: Multiplier) -> bool:
     product, largest = a * b, (1 << bits - multiplier.family.signed) - 1
     dropped = max(multiplier.a_bits + multiplier.b_bits - bits, 0)
     products_of = [product >> dropped, product & largest, np.minimum(product, largest)]
-    if not multiplier.family.signed:
+    if multiplier.a_bits == multiplier.b_bits == bits and not multiplier.family.signed:
         # Floats and posits are nearly their logarithms; 1.0 is half of the positive ones.
         products_of.append(np.maximum(exact - (1 << bits >> 2), 0))
     distance = np.abs(own - exact).mean()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import per_pass
@@ -47,13 +48,25 @@ def test_documentation_shows_the_record_of_races() -> None:
 
 
 def test_documentation_shows_what_gradients_save() -> None:
-    record, text = json.loads(per_pass.RESULTS.read_text()), DOCS.read_text()
-    good = [row for row in record["points"] if row["as_good"]]
-    for row in good:
+    text, known = DOCS.read_text(), json.loads(per_pass.RESULTS.read_text())["tasks"]
+    tasks = {task["task"]: [row for row in task["points"] if row["as_good"]] for task in known}
+    for row in tasks["teacher"]:
         told = f"{row['step_uj']:,.0f} | {row['worse_by']:+.3f} ± {row['interval']:.3f}"
         assert f"| `{row['point']}` | {told} |" in text
-    best, uniform = good[0], next(row for row in good if row["uniform"])
+    best, uniform = tasks["teacher"][0], _first(tasks["teacher"], uniform=True)
     assert f"takes\n{100 * (1 - best['step_uj'] / uniform['step_uj']):.0f} % less" in text
+    floats = {
+        name: [row for row in rows if "int8" not in row["point"]] for name, rows in tasks.items()
+    }
+    for name, rows in floats.items():
+        if name != "teacher":
+            for best in (_first(rows, uniform=False), _first(rows, uniform=True)):
+                assert f"{best['step_uj']:,.0f}, `" in text, best
+                assert f"{best['worse_by']:+.3f} ± {best['interval']:.3f}" in text, best
+
+
+def _first(rows: list[dict[str, Any]], uniform: bool) -> dict[str, Any]:
+    return next(row for row in rows if row["uniform"] == uniform)
 
 
 def test_documentation_shows_what_rungs_take_and_lose() -> None:

@@ -41,7 +41,7 @@ def mac_commands(run: RunDir, part: Part, core: str) -> Commands:
         others=(
             f"{axdse} verify {spec} --seed {part.certificate.seed}",
             f"{axdse} verify {unit} --seed {part.unit_certificate.seed}",
-            f"{cost} --aim {config.aim}{_library(config)}{_clock(config)}",
+            f"{cost}{_basis(config)}",
             f"{axdse} lut {spec} {form} -o table.npz",
         ),
     )
@@ -51,9 +51,9 @@ def point_commands(run: RunDir, finalist: Finalist, up: str = "../..") -> tuple[
     """Command lines of a design point: cost, energy, and its trainings seed by seed."""
     config, axdse = run.config, axdse_of(run, up)
     met = f" --activity {up}/operands.npz --dataflow {config.dataflow}"
-    basis = f" --aim {config.aim}{_library(config)}{_clock(config)}"
-    cost = f"{axdse} cost {ASSIGNMENT}{basis}{met}"
-    energy = f"{axdse} energy {up}/operands.npz {ASSIGNMENT}{_array(config)}"
+    cost = f"{axdse} cost {ASSIGNMENT}{_basis(config)}{met}"
+    array = f" --dataflow {config.dataflow}{_basis(config)}"
+    energy = f"{axdse} energy {up}/operands.npz {ASSIGNMENT}{array}"
     recipes = any(part.mac.recipe for part in finalist.parts)
     known = ((cost,) if not recipes else ()) + ((energy,) if finalist.point.on_array else ())
     train = f"{axdse} train {ASSIGNMENT} --config {up}/config.yaml --seed"
@@ -73,13 +73,8 @@ def settings_text(config: SearchConfig) -> str:
     return ", ".join(f"{name} {value}" for name, value in said if value is not None)
 
 
-def _library(config: SearchConfig) -> str:
-    return f" --library {quote(str(config.library))}" if config.library else ""
-
-
-def _array(config: SearchConfig) -> str:
-    return f" --dataflow {config.dataflow}{_library(config)}{_clock(config)}"
-
-
-def _clock(config: SearchConfig) -> str:
-    return f" --clock {config.clock_ns:g}" if config.clock_ns else ""
+def _basis(config: SearchConfig) -> str:
+    """The netlists by which the search judged."""
+    library = f" --library {quote(str(config.library))}" if config.library else ""
+    clock = f" --clock {config.clock_ns:g}" if config.clock_ns else ""
+    return f" --aim {config.aim}{library}{clock}"

@@ -57,8 +57,10 @@ def test_cocotb_starts_without_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     run_process = rtl_simulation.run_process
 
-    def noted(subject: str, command: list[str], folder: Path, log: Path, *rest: Any) -> Run:
-        ended = run_process(subject, command, folder, log, *rest)
+    def noted(
+        subject: str, command: list[str], folder: Path, log: Path, *rest: Any, **limit: Any
+    ) -> Run:
+        ended = run_process(subject, command, folder, log, *rest, **limit)
         shown.append(log.read_text())
         return ended
 
