@@ -10,6 +10,10 @@ import pytest
 from axdse.multipliers.cache import cache_root
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where bytecode is not kept, as in many containers, each process of the tests compiles axdse anew
+# (a third of what 'axdse --help' takes), and pytest every test (a third of collecting them).
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # What several folders of tests share is importable by its file name.
 sys.path.insert(0, str(Path(__file__).parent / "contracts"))
 
