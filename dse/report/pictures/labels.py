@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 RADII = (1.0, 1.9, 3.0, 4.4, 6.0, 8.0, 10.5, 13.5, 17.0)
 DIRECTIONS = 24
 
@@ -16,17 +18,6 @@ class Box:
     top: float
     right: float
     bottom: float
-
-    def overlap(self, other: "Box") -> float:
-        """Shared area in square pixels."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(width, 0.0) * max(height, 0.0)
-
-    @property
-    def area(self) -> float:
-        """Area in square pixels."""
-        return (self.right - self.left) * (self.bottom - self.top)
 
     def middle(self, below: float = 0.0) -> tuple[float, float]:
         """The centre, and so far below it."""
@@ -63,12 +54,19 @@ def place(
         within: where labels must stay.
         gap: distance from point to label at the first radius, in pixels.
     """
-    taken = list(obstacles)
+    taken = _edges(obstacles)
+    frame = _edges([within])
     placed = []
     for label in labels:
-        best = min(_candidates(label, gap), key=lambda choice: _cost(choice, taken, within))
-        taken.append(best[1])
-        placed.append(best[1])
+        distances, boxes = zip(*_candidates(label, gap), strict=True)
+        edges = _edges(boxes)
+        # As the overlap with the frame is computed, so that all that lies within costs nothing.
+        area = (edges[:, 2:] - edges[:, :2]).prod(axis=1)
+        covered = _overlaps(edges, taken).sum(axis=1) / area
+        outside = 1 - _overlaps(edges, frame)[:, 0] / area
+        best = int(np.argmin(100 * covered + 400 * outside + np.array(distances)))
+        taken = np.vstack([taken, edges[best]])
+        placed.append(boxes[best])
     return tuple(placed)
 
 
@@ -83,8 +81,15 @@ def _candidates(label: Label, gap: float) -> Iterator[tuple[float, Box]]:
             yield radius, Box(x, y, x + label.width, y + label.height)
 
 
-def _cost(choice: tuple[float, Box], taken: Sequence[Box], within: Box) -> float:
-    distance, box = choice
-    covered = sum(box.overlap(other) for other in taken) / box.area
-    outside = 1 - box.overlap(within) / box.area
-    return 100 * covered + 400 * outside + distance
+def _edges(boxes: Sequence[Box]) -> np.ndarray:
+    """Left, top, right and bottom of boxes, float64 (boxes, 4)."""
+    edges = [(box.left, box.top, box.right, box.bottom) for box in boxes]
+    return np.array(edges, np.float64).reshape(-1, 4)
+
+
+def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Areas in square pixels that boxes share, float64 (first, second)."""
+    near = np.maximum(first[:, None, :2], second[None, :, :2])
+    far = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared: np.ndarray = np.maximum(far - near, 0).prod(axis=2)
+    return shared
