@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from axdse.multipliers.designs.sum_shape import SPECIAL_BITS, SumShape
-from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.sums.recipe import FixedRegister, FloatRegister, LazyRegister
-from axdse.multipliers.sums.reference import register_codes
 
 EACH = 24  # rows for each gap, cancellation and special value
 SIGNS = 8  # terms, c among them, whose sign patterns are all tried
@@ -99,14 +97,30 @@ class StepMaker:
     def extremes(self) -> Iterator[Steps]:
         """Integers next to 0 and to both ends, in all lanes alike and drawn, running sums too."""
         n, w = self.shape.operand_bits, self.shape.register_bits
-        values = _ends(n)
+        values = ends_of(n)
         for a, b in itertools.product(values, values):
-            c = _ends(w)
+            c = ends_of(w)
             size = (c.size, self.shape.sum.terms)
             yield np.full(size, a), np.full(size, b), c
         size = (64 * EACH, self.shape.sum.terms)
-        c = self.rng.choice(_ends(w), 64 * EACH)
+        c = self.rng.choice(ends_of(w), 64 * EACH)
         yield self.rng.choice(values, size), self.rng.choice(values, size), c
+
+    def borders(self) -> Iterator[Steps]:
+        """Sums about the smallest normal number of a float register, and about its largest.
+
+        Many of those below are ties, or just beside them.
+        """
+        held, rows = self.shape.sum.register, 64 * EACH
+        if not isinstance(held, FloatRegister):
+            return
+        r = held.fraction_bits
+        c = np.where(self.rng.random(rows) < 0.3, self.rng.integers(0, 2 << r, rows), 0)
+        sign = self.rng.integers(0, 2, rows) << (held.bits - 1)
+        yield *self._low(rows), (c | sign).astype(np.uint64)
+        top = ((1 << held.exponent_bits) - 1) << r
+        c = top - 1 - (self.rng.integers(0, 2 << r, rows) >> self.rng.integers(0, r + 2, rows))
+        yield *self._high(rows), (c | sign).astype(np.uint64)
 
     def near(self, rows: int) -> Steps:
         """Exponents that meet, a fifth of the operands zero."""
@@ -149,6 +163,59 @@ class StepMaker:
             sign = self.rng.integers(0, 2, fields.shape)
             parts.append((sign << (e + m) | exponent << m | low).astype(np.uint64))
         return parts[0], parts[1], c
+
+    @property
+    def _half_field(self) -> int:
+        """Of what is worth half of the last place of a float register's subnormal numbers."""
+        held = self.shape.sum.register
+        assert isinstance(held, FloatRegister)
+        return self.shape.register_offset - held.fraction_bits - self.shape.term_offset
+
+    def _low(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of some rows one term worth that half, and what the step just keeps; of others any."""
+        held, size = self.shape.sum.register, (rows, self.shape.sum.terms)
+        assert isinstance(held, FloatRegister)
+        around = self.rng.integers(-self.shape.keep, held.fraction_bits + 3, size)
+        below = -self.shape.keep + self.rng.integers(-1, 4, size)
+        tied = self.rng.random(rows) < 0.5
+        lane = self.rng.integers(0, self.shape.sum.terms, rows)
+        first = np.arange(self.shape.sum.terms) == lane[:, None]
+        apart = np.where(first, 0, below)
+        a, b = self._few_ones(self._half_field + np.where(tied[:, None], apart, around))
+        fractions = np.uint64((1 << self.shape.format.fraction_bits) - 1)
+        for x in (a, b):
+            x[tied[:, None] & first] &= ~fractions
+        return a, b
+
+    def _high(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Terms from the register's largest exponent to below its last place."""
+        below = self.rng.integers(0, 1 << 16, (rows, self.shape.sum.terms))
+        return self._few_ones(self._top_field - below % self._reach)
+
+    @property
+    def _top_field(self) -> int:
+        """Of what has the largest exponent of a float register."""
+        held = self.shape.sum.register
+        assert isinstance(held, FloatRegister)
+        return self._half_field + held.fraction_bits + (1 << held.exponent_bits) - 2
+
+    @property
+    def _reach(self) -> int:
+        """How far below the largest exponent a term still moves the sum."""
+        held = self.shape.sum.register
+        assert isinstance(held, FloatRegister)
+        return held.fraction_bits + 4
+
+    def _few_ones(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Operands with fractions of at most two ones, a third of the terms zero."""
+        m, top = self.shape.format.fraction_bits, np.uint64(1 << (self.shape.operand_bits - 1))
+        a, b, _ = self._rows(fields, fields[:, 0])
+        for x in (a, b):
+            ones = np.uint64(1) << self.rng.integers(0, m + 1, (2, *fields.shape), np.uint64)
+            low = (ones[0] | ones[1]) & np.uint64((1 << m) - 1)
+            x[:] = x >> np.uint64(m) << np.uint64(m) | low
+        a[self.rng.random(fields.shape) < 1 / 3] &= top
+        return a, b
 
     def _c_near(self, fields: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """Running sums whose exponent is a gap below that of a term."""
@@ -198,117 +265,7 @@ class StepMaker:
         return [size | sign << (e + r) for size in sizes for sign in (0, 1)]
 
 
-@dataclass(frozen=True, eq=False)
-class BlockMaker(StepMaker):
-    """Integers in blocks, whose products are one term with the exponent of both scales."""
-
-    def gaps(self) -> Iterator[Steps]:
-        """The term above or below c, up to where nothing of the other is left."""
-        for gap in range(self.shape.keep + self.shape.whole_bits + 3):
-            fields = self._base(EACH)
-            c = self._c_near(fields, self.rng.choice([-gap, gap], EACH))
-            yield self._rows(fields, c)
-
-    def signs(self) -> Iterator[Steps]:
-        """Elements of all signs, and c."""
-        lanes = min(self.shape.sum.terms, SIGNS)
-        patterns = 1 << (lanes + 1)
-        fields = self._base(patterns)
-        a, b, c = self._rows(fields, self._c_near(fields, np.zeros(patterns, np.int64)))
-        pattern = np.arange(patterns, dtype=np.uint64)
-        bits = self._elements.bits
-        top, ones = np.uint64(1 << (bits - 1)), np.uint64((1 << bits) - 1)
-        for x, signs in ((a, pattern), (b, np.zeros_like(pattern))):
-            for lane in range(lanes):
-                negative = (x[:, lane] & top > 0) != (signs >> np.uint64(lane) & np.uint64(1) > 0)
-                x[negative, lane] ^= ones
-        yield a, b, self._signed_c(c, pattern >> np.uint64(lanes) & np.uint64(1))
-
-    def cancellations(self) -> Iterator[Steps]:
-        """The exact products against c, to its last place, and against each other."""
-        held, form = self.shape.sum.register, self._elements
-        assert isinstance(held, FloatRegister)
-        r, bias = held.fraction_bits, (1 << (held.exponent_bits - 1)) - 1
-        for apart in range(-2, 3):
-            fields = self._base(4 * EACH)
-            a, b, c = self._rows(fields, self._c_near(fields, np.zeros(4 * EACH, np.int64)))
-            sums = (self._values(a) * self._values(b)).sum(1).astype(np.float64)
-            exponent = fields - 2 * form.scale_bias - self.shape.fraction_bits
-            mantissa, place = np.frexp(np.ldexp(sums, exponent))
-            whole = np.trunc(np.ldexp(mantissa, r + 1)) + apart
-            there = (place > 1 - bias) & (place <= bias) & (np.abs(whole) < 2 << r)
-            values = np.where(there, np.ldexp(-whole, np.clip(place - r - 1, -1000, 900)), 0)
-            c = np.where(there, register_codes(values.astype(np.float32), held), c)
-            yield a, b, c.astype(np.uint64)
-        fields = self._base(EACH)
-        a, b, c = self._rows(fields, self._c_near(fields, np.zeros(EACH, np.int64)))
-        half = self.shape.sum.terms // 2
-        ones = np.uint64((1 << form.bits) - 1)
-        a[:, half : 2 * half] = (~a[:, :half] + np.uint64(1)) & ones | a[:, :half] & ~ones
-        b[:, half : 2 * half] = b[:, :half]
-        yield a, b, c
-
-    def specials(self) -> Iterator[Steps]:
-        """Ends of elements and scales, NaN among these, and of c."""
-        bits, top = self._elements.bits, 2 * self._elements.scale_bias + 1
-        ends = np.array([0, 1, top // 2, top - 1, top], np.uint64)
-        for odd in self._special_c():
-            a, b, c = self.near(EACH)
-            yield a, b, np.where(self.rng.random(EACH) < 0.7, odd, c).astype(np.uint64)
-        for chance in (0.2, 1.0):
-            a, b, c = self.near(8 * EACH)
-            for x in (a, b):
-                hit = self.rng.random(x.shape) < chance
-                x[hit] = x[hit] >> np.uint64(bits) << np.uint64(bits)
-                x[hit] |= self.rng.choice(_ends(bits), int(hit.sum()))
-                scaled = self.rng.random(len(x)) < chance
-                scale = self.rng.choice(ends, int(scaled.sum())) << np.uint64(bits)
-                x[scaled] = x[scaled] & np.uint64((1 << bits) - 1) | scale[:, None]
-            yield a, b, np.where(self.rng.random(8 * EACH) < 0.3, 0, c).astype(np.uint64)
-
-    def near(self, rows: int) -> Steps:
-        """Exponents that meet, a fifth of the elements zero."""
-        fields = self._base(rows)
-        reach = self.shape.keep + self.shape.whole_bits + 2
-        a, b, c = self._rows(fields, self._c_near(fields, self.rng.integers(-reach, reach, rows)))
-        zero = self.rng.random(a.shape) < 0.2
-        a[zero] &= ~np.uint64((1 << self._elements.bits) - 1)
-        return a, b, c
-
-    @property
-    def _elements(self) -> IntFormat:
-        assert self.shape.blocks
-        return self.shape.blocks
-
-    def _base(self, rows: int) -> np.ndarray:
-        """Sums of two scales' codes, about where the register's exponents are."""
-        shape, held = self.shape, self.shape.sum.register
-        assert isinstance(held, FloatRegister)
-        own = shape.register_offset - shape.term_offset
-        low, high = own - shape.whole_bits, own + (1 << held.exponent_bits) + shape.fraction_bits
-        most = 4 * self._elements.scale_bias
-        return np.clip(self.rng.integers(low, high + 1, rows), 0, most)
-
-    def _rows(self, fields: np.ndarray, c: np.ndarray) -> Steps:
-        """Operands whose scales, one a side, add up to `fields`."""
-        form, size = self._elements, (len(fields), self.shape.sum.terms)
-        top = 2 * form.scale_bias
-        first = np.clip(fields // 2 + self.rng.integers(-2, 3, len(fields)), 0, top)
-        first = np.clip(first, fields - top, fields)
-        parts = []
-        for scale in (first, fields - first):
-            element = self.rng.integers(-(1 << (form.bits - 1)), 1 << (form.bits - 1), size)
-            element >>= self.rng.integers(0, form.bits, size)
-            code = element & ((1 << form.bits) - 1) | scale[:, None] << form.bits
-            parts.append(code.astype(np.uint64))
-        return parts[0], parts[1], c
-
-    def _values(self, codes: np.ndarray) -> np.ndarray:
-        half = 1 << (self._elements.bits - 1)
-        return ((codes.astype(np.int64) & (2 * half - 1)) ^ half) - half
-
-
-def _ends(bits: int) -> np.ndarray:
+def ends_of(bits: int) -> np.ndarray:
     """Codes of two's complement next to 0 and to both ends, uint64."""
     half = 1 << (bits - 1)
     values = np.array([0, 1, -1, half - 1, half - 2, -half, 1 - half, half // 2])

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from axdse.flows.evidence.report import Covered
-from axdse.flows.evidence.sum_edges import BlockMaker, StepMaker, Steps
+from axdse.flows.evidence.sum_edges import StepMaker, Steps
+from axdse.flows.evidence.sum_edges_blocks import BlockMaker
 from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.mx_codes import mx_codes
@@ -64,8 +65,9 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
     """Directed steps, then random ones.
 
     Every gap between exponents up to where nothing is left, every pattern of signs of the first
-    terms, cancellation down to every leading zero, both ends of the range, special values in each
-    lane and in c, and random codes of near and of any exponents.
+    terms, cancellation down to every leading zero, both ends of the operands' range, special
+    values in each lane and in c, random codes of near and of any exponents, and both ends of the
+    register.
     """
     make = (BlockMaker if shape.blocks else StepMaker)(shape, np.random.default_rng(seed))
     if shape.is_mx:
@@ -81,6 +83,7 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
         "special values": make.specials(),
         "near exponents": [make.near(RANDOM_ROWS // 2)],
         "random codes": [make.random(RANDOM_ROWS // 2)],
+        "ends of the register": make.borders(),
     }
     steps = _collected(parts)
     return _with_states(make, steps) if shape.sum.is_random else steps
@@ -113,6 +116,8 @@ def _collected(parts: Mapping[str, Iterable[Steps]]) -> SumStimulus:
     rows, coverage = [], []
     for name, given in parts.items():
         made = list(given)
+        if not made:  # a register without ends
+            continue
         rows += made
         met = sum(len(part[2]) for part in made)
         coverage.append(Covered(name, met, met))
