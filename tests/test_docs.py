@@ -23,6 +23,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("axdse ")
 ]
+# Of these there is a default test of the same words, on less.
+LONG = ("axdse verify --defaults",)
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?|\w+/|\w+\.(py|c|h|cu|cuh)")
 MADE = ("build/", "runs/")  # by commands
 PYTHON = [block for language, block in BLOCKS if language == "python"]
@@ -41,10 +43,14 @@ def examples(tmp_path: Path) -> Path:
 
 def test_readme_has_commands_and_code() -> None:
     assert len(COMMANDS) >= 8
+    assert set(LONG) < set(COMMANDS)
     assert PYTHON
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(c, marks=[pytest.mark.slow] if c in LONG else []) for c in COMMANDS],
+)
 def test_readme_command_runs(command: str, examples: Path) -> None:
     subprocess.run(command, shell=True, cwd=examples, env=environment(), check=True)
 

@@ -5,15 +5,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from axdse.dse.cli import machine, run
+from axdse.dse.cli import machine, run, verify
 from axdse.dse.cli.commands import cli
 from axdse.dse.run.config import load_config
+from axdse.flows.evidence.report import RtlReport
+from axdse.flows.verify.check import check
 from axdse.multipliers.designs.catalog import builtin_catalog
+from axdse.multipliers.designs.family import Multiplier
 
 FAMILIES = tuple(builtin_catalog().families)
 ROOT = Path(__file__).parents[3]
@@ -93,6 +97,21 @@ def test_doctor_misses_seccomp(
     assert run(["doctor", "--json"]) == 1
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert "allow seccomp filters here" in findings["seccomp"]["remedy"]
+
+
+def test_verify_defaults_is_every_family_at_its_defaults(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their agreement itself is that of tests/flows/verify/test_check.py."""
+    report = check(builtin_catalog().multiplier("exact(n=4)"))
+
+    def checked(multipliers: list[Multiplier], **_: object) -> Iterator[RtlReport]:
+        return (replace(report, design=multiplier.spec) for multiplier in multipliers)
+
+    monkeypatch.setattr(verify, "check_all", checked)
+    assert run(["verify", "--defaults", "--json"]) == 0
+    designs = [entry["design"] for entry in json.loads(capsys.readouterr().out)]
+    assert designs == [family.bind().spec for family in builtin_catalog().families.values()]
 
 
 def test_verify_says_how_many_vectors(capsys: pytest.CaptureFixture[str]) -> None:
