@@ -27,9 +27,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("axdse ")
 ]
-# Beginnings of those of which a default test runs the same words on less, in flows/verify/
-# test_check.py, test_sum_check.py, and test_train.py, test_cost.py, test_show.py, test_energy.py of
-# dse/cli.
+# Beginnings of those of which a default test runs the same words on less: in flows/verify,
+# test_check.py and test_sum_check.py; in dse/cli, those of train, cost, show and energy.
 LONG = (
     "axdse verify --defaults",
     'axdse verify "mitchell(m=1)" --format "float(2,1)" --sum',
