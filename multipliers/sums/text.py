@@ -127,8 +127,11 @@ def _read(text: str, preset: Preset | None = None) -> Sum:
             raise AxdseError("a dot has terms=N", repr(text), _REMEDY)
         kept = _align(options.align) if options.align else None
         return _completed(Sum(FloatRegister(8, min(23, kept or 23)), 1, kept), options)
+    if head in _OF_FORMATS:
+        rule = f"{head} is the sum of a format, which is no recipe"
+        raise AxdseError(rule, repr(text), f"write '{_OF_FORMATS[head]}'")
     if head not in _WIDTHS:
-        choices = ("fp32", "bf16", "fp16", "dot", *_WIDTHS, *presets())
+        choices = ("fp32", *_OF_FORMATS, "dot", *_WIDTHS, *presets())
         raise AxdseError("unknown sum", repr(text), did_you_mean(head, choices))
     register, align = _register(f"{head}({','.join(plain)})", None)
     return _completed(Sum(register, 1, align, rounding=usual_rounding(head)), options)
@@ -182,6 +185,8 @@ def _completed(start: Sum, options: _Options) -> Sum:
     )
 
 
+# Sums that formats bring along, and the recipe next to each.
+_OF_FORMATS = {"bf16": "float(8,7)", "fp16": "float(5,10)", "int32": "int(32)"}
 # Of each register that a text may name, what its plain numbers are.
 _WIDTHS = {"float": "float(E,R)", "lazy": "lazy(F,V)", "fixed": "fixed(W,L)", "int": "int(W)"}
 

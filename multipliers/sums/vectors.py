@@ -95,10 +95,13 @@ def equal_rows(total: Sum, vectors: Vectors) -> int:
     """How many of the recorded dot products a sum gives, bit for bit; any NaN is as any other.
 
     Raises:
-        AxdseError: it is a sum of integers.
+        AxdseError: it is a sum of integers, or rounded by chance.
     """
     if total.is_integer:
         raise AxdseError("recorded vectors are of floats", f"sum {total.name}", "choose another")
+    if total.is_random:
+        rule = "recorded vectors do not say by which random bits a sum was rounded"
+        raise AxdseError(rule, f"sum {total.name}", "choose round=rz or rne")
     step, equal = max(1, _BLOCK // vectors.depth), 0
     for at in range(0, vectors.rows, step):
         part = np.s_[at : at + step]

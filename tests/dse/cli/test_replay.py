@@ -137,7 +137,13 @@ def test_bad_words_are_one_line(
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("hoper", "did you mean 'hopper'"), ("int(24)", "vectors are of floats")]
+    ("text", "reason"),
+    [
+        ("hoper", "did you mean 'hopper'"),
+        ("int(24)", "vectors are of floats"),
+        ("bf16", "write 'float(8,7)'"),
+        ("float(6,5,round=stochastic)", "choose round=rz or rne"),
+    ],
 )
 def test_bad_sum_is_one_line(
     text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -389,6 +389,23 @@ def test_steps_of_an_input_gradient_are_of_the_taps_that_a_pixel_meets() -> None
     assert_same_bits(found[0, 0, :, 0], expected)
 
 
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_an_infinite_weight_meets_zeros_of_the_image_but_nothing_beyond_the_output(
+    kernel: Kernel,
+) -> None:
+    multiplication = known("dot(terms=2,align=4)", "float(8,3)", "exact")
+    weight = torch.tensor([torch.inf, 1.0]).reshape(1, 1, 1, 2)
+    padded = Convolution(1, 1, 1, (1, 2), (1, 2), Window((1, 1), (0, 1), (1, 1), 1))
+    plain = Convolution(1, 1, 1, (1, 2), (1, 2), Window((1, 1), (0, 0), (1, 1), 1))
+    outputs = torch.ones(padded.image_size), weight, multiplication, False, padded
+    gradient = torch.ones(plain.output_size), weight, multiplication, False, plain
+    for by in (partial(cpu_ops.OPERATORS["conv2d"], kernel), reference.OPERATORS["conv2d"]):
+        assert_same_bits(by(*outputs)[0, 0, 0], torch.tensor([torch.nan, torch.inf, torch.inf]))
+    name = "conv2d_input_gradient"
+    for by in (partial(cpu_ops.OPERATORS[name], kernel), reference.OPERATORS[name]):
+        assert_same_bits(by(*gradient)[0, 0, 0], torch.tensor([torch.inf, 1.0]))
+
+
 @pytest.mark.parametrize(
     "text",
     [

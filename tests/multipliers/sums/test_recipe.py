@@ -71,6 +71,9 @@ def test_preset_is_there_with_its_source(name: str) -> None:
 REFUSED = {
     "hoper": "did you mean 'hopper'",
     "dott(terms=4)": "did you mean 'dot'",
+    "bf16": "write 'float(8,7)'",
+    "fp16(chunk=8)": "write 'float(5,10)'",
+    "int32": "write 'int(32)'",
     "dot": "terms=N",
     "dot(16)": "name(option=value,...)",
     "dot(terms=4,,align=13)": "name(option=value,...)",
