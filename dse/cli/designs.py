@@ -210,15 +210,21 @@ def import_designs(
         for remark in _remarks(item):
             remarks.setdefault(remark, []).append(item.name)
     for remark, names in remarks.items():
-        others = f" and {len(names) - FEW_NAMES} others" if len(names) > FEW_NAMES else ""
-        say(f"{', '.join(names[:FEW_NAMES])}{others}: {remark}")
+        say(f"{_names(names)}: {remark}")
     for path in found.parts:
         say(f"{path.name}: no design by itself: another file uses it, or it is a bench", err=True)
+    for why, files in found.unread:
+        say(f"{_names([path.name for path in files])}: {why}", err=True)
     if found.copies:
         say(f"copies of designs that count once: {found.copies:,}")
     count = write_catalog(imported, output)
     say(f"{output}: {count} of {len(imported)} designs")
     return 0 if all(item.is_sound for item in imported) else 1
+
+
+def _names(names: list[str]) -> str:
+    others = f" and {len(names) - FEW_NAMES} others" if len(names) > FEW_NAMES else ""
+    return f"{', '.join(names[:FEW_NAMES])}{others}"
 
 
 def _remarks(item: Imported) -> list[str]:

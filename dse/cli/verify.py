@@ -504,7 +504,8 @@ def reading_notes(report: RtlReport) -> list[str]:
             + ")"
             for each in best
         ]
-        read = "; as ".join(told)
+        # Orders of a model whose operands are alike read the same.
+        read = "; as ".join(dict.fromkeys(told))
         notes.append(f"operands of the C model are read as {read}; --signed, --unsigned pin it")
     if report.levels:
         notes.append(f"it agrees with {report.levels}, against what the names suggest")

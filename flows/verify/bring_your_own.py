@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from axdse.flows.evidence.report import Order
-from axdse.flows.evidence.stimulus import MAX_OPERAND_BITS
 from axdse.flows.formal.c_model import c_model, c_name
 from axdse.flows.formal.gates import read_through
 from axdse.flows.verify.c_source import CType, Prototype, find_prototype, published_figures
@@ -28,14 +27,14 @@ from axdse.flows.verify.module_ports import (
 )
 from axdse.flows.verify.netlist_files import all_as_verilog, as_verilog
 from axdse.flows.verify.pins import UNPINNED, Pins, options_of
+from axdse.flows.verify.top_module import fitting_ports, top_module, used_modules
 from axdse.flows.verify.wrapper import bundled, pinned
 from axdse.flows.verilog.sources import Source, gather
 from axdse.multipliers.designs.c_call import OPERANDS
-from axdse.multipliers.designs.family import MOST_BITS, Family, Kind, Multiplier, Pipeline
+from axdse.multipliers.designs.family import Family, Kind, Multiplier, Pipeline
 from axdse.multipliers.designs.rtl_text import Rtl
 from axdse.multipliers.errors import AxdseError, did_you_mean, printable
 from axdse.multipliers.model.cmodel import products
-from axdse.multipliers.names import check_name
 from axdse.multipliers.tables.product_files import is_table, write_c_model
 from axdse.multipliers.tables.product_tables import ProductTable
 
@@ -119,13 +118,17 @@ def read_design(
         paths = all_as_verilog(paths, folder, pins.top)
         cells = [as_verilog(path, folder) for path in cells]
     source = gather(paths, pins.top, cells)
-    told = ""
+    told, table = "", None
+    if model and model.is_dir():
+        raise AxdseError("a C model, or a table, is one file", model, "name the file")
     if model and folder and (is_table(model) or model.suffix in (".csv", ".tsv")):
-        model, table = as_c_model(model, pins, folder)
+        path, (model, table) = model, as_c_model(model, pins, folder)
         pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
     elif pins.index:
         raise AxdseError("--index is of a table of products", model, "leave it out")
     design = design_of(model or folder or Path(), source, _modules_of(source), pins)
+    if table:
+        check_size(table, path, design)
     return replace(design, assumed="; ".join(filter(None, (told, design.assumed))))
 
 
@@ -142,6 +145,19 @@ def as_c_model(path: Path, pins: Pins, folder: Path) -> tuple[Path, ProductTable
     return write_c_model(path, folder, index=pins.index, signed=signed)
 
 
+def check_size(table: ProductTable, path: Path, design: Design) -> None:
+    """Refuse a table that has not a product for each pair of a design's operands.
+
+    Raises:
+        AxdseError: it has other widths, in either order.
+    """
+    widths = design.rtl.a_bits, design.rtl.b_bits
+    if (table.a_bits, table.b_bits) not in (widths, widths[::-1]):
+        rule = "a table has a product for each pair of the operands of its design, {} x {}"
+        rows = f"{path.name} is {1 << table.a_bits} x {1 << table.b_bits}"
+        raise AxdseError(rule.format(*(1 << bits for bits in widths)), rows, "write that many")
+
+
 def _modules_of(source: Source, parameters: Parameters = ()) -> tuple[Module, ...]:
     modules = read_modules([source], parameters)[0]
     if isinstance(modules, AxdseError):
@@ -152,7 +168,7 @@ def _modules_of(source: Source, parameters: Parameters = ()) -> tuple[Module, ..
 def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins) -> Design:
     """As `read_design`, for Verilog whose modules are known; a folder is for a model to make."""
     known = {module.name: module for module in modules}
-    module, told = _top_module(source, known, pins.top)
+    module, told = top_module(source, known, pins.top)
     top = known[module]
     for name, _ in pins.parameters:
         if name not in top.parameters:
@@ -168,13 +184,13 @@ def design_of(model: Path, source: Source, modules: Iterable[Module], pins: Pins
         source = together
         known = {module.name: module for module in _modules_of(source)}
         top = known[source.stem]
-    used = _used(known, top)
+    used = used_modules(known, top)
     refuse_without_gates(used)
     pipeline = pipeline_of(top, used, pins)
     prototype = (
         None if model.is_dir() else find_prototype(model, pins.function, dict(pins.arguments))
     )
-    device = _fitting(top, source.text, pipeline)
+    device = fitting_ports(top, source.text, pipeline)
     kind, assumed = _kind(device, prototype, pins)
     if prototype is None:
         model = _made(device, model)
@@ -343,65 +359,3 @@ def _signs(kind: CType, port: ModulePort, every: bool) -> tuple[bool, ...]:
     if kind.is_signed and kind.bits == port.bits and kind.name != "char":
         return (True,)
     return (False, True) if kind.is_signed else (False,)
-
-
-def _top_module(source: Source, modules: dict[str, Module], pinned: str) -> tuple[str, str]:
-    """The design's module, and what was assumed to find it."""
-    if pinned and pinned not in modules:
-        rule = f"{source.name} has no such module"
-        raise AxdseError(rule, pinned, did_you_mean(pinned, modules))
-    if pinned or source.stem in modules:
-        return pinned or source.stem, ""
-    used = {cell for module in modules.values() for cell in module.cells}
-    tops = sorted(modules.keys() - used)
-    if len(tops) == 1:
-        return tops[0], ""
-    # Generators leave in what they did not need, and libraries have more cells than a netlist.
-    likely = [name for name in tops if _ways(modules[name]) == ["input", "input", "output"]]
-    likely = [name for name in likely if modules[name].cells & modules.keys()] or likely
-    if len(likely) != 1:
-        raise AxdseError(
-            f"{source.name} has a module {source.stem}, or just one that no other uses",
-            ", ".join(tops) or "none found",
-            "name it with --top",
-        )
-    why = "the only one of two operands, or of those the only one made of others"
-    return likely[0], f"{likely[0]} is taken, of {len(tops)} modules {why}"
-
-
-def _ways(module: Module) -> list[str]:
-    return sorted(port.direction for port in module.ports)
-
-
-def _used(modules: dict[str, Module], top: Module) -> tuple[Module, ...]:
-    """The top module and all below it."""
-    found, todo = {top.name: top}, [top]
-    while todo:
-        below = [modules[cell] for cell in todo.pop().cells if cell in modules]
-        todo += [module for module in below if module.name not in found]
-        found |= {module.name: module for module in below}
-    return tuple(found.values())
-
-
-def _fitting(top: Module, text: str, pipeline: Pipeline | None) -> Rtl:
-    control = pipeline.ports if pipeline else ()
-    data = [port for port in top.ports if port.name not in control]
-    inputs = [port for port in data if port.direction == "input"]
-    outputs = [port for port in data if port.direction == "output"]
-    shown = f"{top.name}({', '.join(map(str, top.ports))})"
-    if (len(inputs), len(outputs), len(data)) != (2, 1, 3):
-        raise AxdseError(
-            "a multiplier has two inputs and one output",
-            shown,
-            "name its --clock, --reset and --enable, --tie inputs and --ignore outputs",
-        )
-    (a, b), (product,) = inputs, outputs
-    if not all(1 <= port.bits <= MAX_OPERAND_BITS for port in (a, b)):
-        rule = f"operands have up to {MAX_OPERAND_BITS} bits"
-        raise AxdseError(rule, shown, "choose a narrower design")
-    if product.bits > MOST_BITS:
-        raise AxdseError(f"a product has up to {MOST_BITS} bits", shown, "leave some of them out")
-    for name in (top.name, a.name, b.name, product.name, *control):
-        check_name(name, "modules and ports", "Verilog")
-    ports = (a.name, b.name, product.name)
-    return Rtl(top.name, text, ports, a.bits, b.bits, product.bits, top.name, pipeline)

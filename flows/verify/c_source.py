@@ -32,6 +32,7 @@ _LETTER = re.compile(r"\\U(000[0-9a-f]{5})")  # beyond ASCII, as the preprocesso
 _TYPEDEF = re.compile(r"\btypedef\s+([\w\s]{1,200}?)\s+(\w+)\s*;")
 _USING = re.compile(r"\busing\s+(\w+)\s*=\s*([\w\s:]{1,200}?)\s*;")
 _PROGRAM = "program_of_its_own"  # what `main` is called here
+_SPELLED = "write it as unsigned f(unsigned a, unsigned b)"
 _LONGEST_HEADER = 1000
 # As before ANSI C: mul(a, b) unsigned a; unsigned b; {
 _OLD_DEFINITION = re.compile(
@@ -198,13 +199,14 @@ def _chosen(
     if wanted in known:
         return _checked(_with(known[wanted], constants), constants)
     found = [_with(prototype, constants) for prototype in known.values()]
-    public = [p for p in found if not p.private and p.is_model]
+    # A header's functions are static inline, so all are meant.
+    meant = [p for p in found if not p.private] or found
+    public = [p for p in meant if p.is_model]
     uncalled = [p for p in public if len(re.findall(rf"\b{p.function}\b", text)) == 1]
     for choice in (public, uncalled):
         if len(choice) == 1:
             return _checked(choice[0], constants)
     # The only function of a file is what was meant, whatever it takes.
-    meant = [p for p in found if not p.private]
     if not public and len(meant) == 1:
         return _checked(meant[0], constants)
     if old := _OLD_DEFINITION.search(text):
@@ -216,7 +218,7 @@ def _chosen(
     raise AxdseError(
         f"{path.name} defines {wanted}(a, b) of two integers, or just one such",
         ", ".join(p.function for p in public) or "none found",
-        "name it with --function" if public else f"write it as int {wanted}(int a, int b)",
+        "name it with --function" if public else _SPELLED,
     )
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import yaml
 
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.bring_your_own import Design, as_c_model, design_of
+from axdse.flows.verify.bring_your_own import Design, as_c_model, check_size, design_of
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_design, check_designs, read_as
 from axdse.flows.verify.controls import control_text
 from axdse.flows.verify.figures import Misprint, is_adder, misprints
 from axdse.flows.verify.module_ports import Module, missing_modules, no_module, read_modules
-from axdse.flows.verify.netlist_files import as_verilog
+from axdse.flows.verify.netlist_files import READERS, as_verilog
 from axdse.flows.verify.pairs import Found, Pair
 from axdse.flows.verify.pins import Pins, pins_beside
 from axdse.flows.verilog.sources import Library, Source, gather
@@ -26,7 +26,7 @@ from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind, Multiplier
 from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.cmodel import table_of
-from axdse.multipliers.model.compile import source_content
+from axdse.multipliers.model.own_includes import as_one_file
 from axdse.multipliers.model.translation_unit import ImpureError
 from axdse.multipliers.names import check_name
 from axdse.multipliers.sandbox.compiler import CPP_ENDS
@@ -202,13 +202,15 @@ def _design(
                 needs = f"mapped to cells that are not there, such as {missing[0]}; --cells"
                 return Imported(pair, None, None, "", needs=f"{needs} takes their library")
             raise no_module(source.name, missing[0])
-        model, told, own = pair.model, "", pins
+        model, told, own, table = pair.model, "", pins, None
         if model and model.suffix in TABLES:
             model, table = as_c_model(model, pins, folder)
             own, told = replace(pins, signed=(table.signed, table.signed)), table.told
-        elif model and source_content(model) != model.read_bytes():
-            raise AxdseError("a C model to import is one file", model, "paste in what it reads")
+        elif model:
+            model = as_one_file(model, folder)
         design = _named(design_of(model or folder, source, modules, own), name, told)
+        if table and pair.model:
+            check_size(table, pair.model, design)
     except AxdseError as error:
         return Imported(pair, None, None, str(error))
     return _Prepared(
@@ -235,7 +237,7 @@ def _new_name(pair: Pair, names: set[str]) -> str:
     """
     path = pair.rtl or pair.model
     assert path
-    ends = ["blif"] if path.suffix == ".blif" else []
+    ends = [path.suffix[1:]] if path.suffix in READERS else []
     ends += [folder.name for folder in path.parents if folder.name]
     name = plain_name(pair.name)
     for end in ("", *ends):

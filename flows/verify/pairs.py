@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axdse.flows.verilog.reduced import named_words
-from axdse.flows.verilog.sources import Library, tops_of
+from axdse.flows.verilog.sources import VHDL, Library, tops_of
 from axdse.multipliers.cache import digest
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.files import LARGEST_SOURCE, InputFile, without_comments
+from axdse.multipliers.model.translation_unit import source_files
 from axdse.multipliers.sandbox.compiler import CPP_ENDS
 from axdse.multipliers.tables.product_files import TABLES, is_table
 
@@ -20,6 +21,9 @@ MAPPED = re.compile(r"_pdk\d+$")
 # mul7u_06Q.v: each is the same design.
 _VARIANT = re.compile(r"(?:_pdk\d+|_sop)$")
 _NAMED = re.compile(r"\"([^\"\n\0]{1,200})\"")  # files to include, or with what a memory holds
+_OF_YOSYS = re.compile(rb"\s*\{\s*\"creator\"\s*:\s*\"Yosys")
+_OF_VHDL = "'axdse verify --rtl X.vhd' takes it, by GHDL"
+_C_ALONE = "a C file that belongs to no Verilog of its name"
 _OF_TABLES = re.compile(r"_(?:lut|table|products)[a-z]*(?:\+\w*)?$")
 
 
@@ -56,12 +60,14 @@ class Found:
         parts: files that are no design by themselves: other files use them, or benches.
         library: all Verilog files, of which designs take what they name.
         copies: how many designs are there once more, and count once.
+        unread: files of which nothing is made, by the reason.
     """
 
     pairs: tuple[Pair, ...]
     parts: tuple[Path, ...]
     library: Library
     copies: int = 0
+    unread: tuple[tuple[str, tuple[Path, ...]], ...] = ()
 
 
 def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
@@ -78,14 +84,15 @@ def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     verilog = [path for path in files if path.suffix in VERILOG]
     tables = [path for path in files if is_table(path)]
-    if not tables and not any(path.suffix in (*VERILOG, ".blif") for path in files):
+    netlists = [path for path in files if _is_netlist(path)]
+    vhdl = tuple(path for path in files if path.suffix in VHDL)
+    if not (tables or verilog or netlists):
         raise AxdseError(
             "a folder to import has designs X.v, pairs X.c and X.v, or tables of products",
-            folder,
-            "name the folder that holds them",
+            f"{folder} has VHDL alone, such as {vhdl[0].name}" if vhdl else folder,
+            _OF_VHDL if vhdl else "name the folder that holds them",
         )
     library = Library(dict.fromkeys([*verilog, *cells]))
-    netlists = [path for path in files if path.suffix == ".blif"]
     designs = [*verilog, *netlists]
     tops = {*tops_of(Library(verilog)), *netlists}
     models = _Beside([path for path in files if path.suffix in MODELS], designs)
@@ -99,7 +106,7 @@ def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
             parts.append(rtl)
             continue
         model, *others = (*own[:1], *listed) or (None,)
-        key = (rtl.stem, _content(model) if model else "", _content(rtl))
+        key = (rtl.stem, _model_content(model) if model else "", _content(rtl))
         if key in pairs and (first := pairs[key].rtl):
             # The same text may have other parts around it.
             if _all_content(first, library) == (whole := _all_content(rtl, library)):
@@ -113,7 +120,20 @@ def find_pairs(folder: Path, cells: Sequence[Path] = ()) -> Found:
         if table == first and table not in products.taken:
             pairs[(table.stem, str(table), "")] = Pair(table.stem, table, None, tuple(others))
     found = tuple(sorted(pairs.values(), key=lambda pair: pair.name))
-    return Found(found, tuple(parts), library, copies)
+    alone = tuple(path for path in models.files if path not in models.taken)
+    unread = ((f"VHDL is not read here; {_OF_VHDL}", vhdl), (_C_ALONE, alone))
+    return Found(found, tuple(parts), library, copies, tuple(each for each in unread if each[1]))
+
+
+def _is_netlist(path: Path) -> bool:
+    """Whether a file is BLIF, or JSON that Yosys wrote."""
+    if path.suffix != ".json":
+        return path.suffix == ".blif"
+    try:
+        with path.open("rb") as file:
+            return _OF_YOSYS.match(file.read(200)) is not None
+    except OSError:
+        return False
 
 
 class _Beside:
@@ -123,6 +143,7 @@ class _Beside:
         self._roots: dict[str, list[Path]] = {}
         for path in sorted(files, key=lambda path: (len(path.stem), path)):
             self._roots.setdefault(_root(path), []).append(path)
+        self.files = tuple(files)
         self._designs = {(design.parent, design.stem) for design in designs}
         self.taken: set[Path] = set()
 
@@ -165,6 +186,16 @@ def _all_content(rtl: Path, library: Library) -> str:
         named = (path.parent / name for name in _NAMED.findall(text))
         todo += [*filter(None, owners), *(each for each in named if each.is_file())]
     return digest(*found.values())
+
+
+def _model_content(model: Path) -> str:
+    """What tells a C file, with its headers, or a table from another."""
+    if model.suffix in TABLES:
+        return _content(model)
+    try:
+        return digest(_content(model), *list(source_files(model).values())[1:])
+    except AxdseError:  # told when it is read
+        return _content(model)
 
 
 def _content(path: Path) -> str:

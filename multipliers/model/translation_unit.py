@@ -145,6 +145,7 @@ _PLAIN = (
     "setjmp _setjmp __sigsetjmp longjmp __stack_chk_fail axdse_parameter axdse_top"
 )
 _HEAP = frozenset(("malloc", "calloc", "realloc", "free", "aligned_alloc", "posix_memalign"))
+_NEW = re.compile(r"_Z(?:n[wa]m|d[la]Pv)\w*")  # operators of C++
 # Of these a harness has others, which look first at what they are to touch.
 COPYING = ("memcpy", "memmove", "memset", "memcmp")
 # A FILE can be written, and so remember: a harness has others of these, which do nothing.
@@ -462,8 +463,9 @@ def _check_symbol(symbol: Symbol, model: Path, function: str) -> None:
     kind, place = symbol["st_info"]["type"], symbol["st_shndx"]
     if place == "SHN_COMMON":
         raise _remembers(model, symbol.name)
-    if place == "SHN_UNDEF" and symbol.name in _HEAP:
-        raise _remembers(model, f"memory of {symbol.name}", "declare an array in the function")
+    if place == "SHN_UNDEF" and (symbol.name in _HEAP or _NEW.fullmatch(symbol.name)):
+        memory = f"memory of {symbol.name if symbol.name in _HEAP else 'new'}"
+        raise _remembers(model, memory, "declare an array in the function")
     if place == "SHN_UNDEF" and symbol.name not in ("", function) and not is_pure(symbol.name):
         raise AxdseError(
             "a C model computes and does nothing else",

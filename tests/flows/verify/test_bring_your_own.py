@@ -469,6 +469,54 @@ def test_rtl_that_does_not_fit_is_one_line(text: str, message: str, design: Make
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_that_has_not_a_product_a_pair_is_refused(write: Write, tmp_path: Path) -> None:
+    """Its missing products would be zeros, which are wrong by no fault of the design."""
+    rtl = write("mine.v", _v("input [3:0] a, input [1:0] b, output [5:0] p", "assign p = a * b;"))
+    for rows, columns in ((16, 4), (4, 16)):
+        table = write("mine.csv", _products(rows, columns))
+        report = check_design(read_design(table, rtl, folder=tmp_path))
+        assert (report.verdict, report.order) == ("exhaustive", _order(rows < columns))
+    table = write("mine.csv", _products(16, 2))
+    with pytest.raises(AxdseError, match=r"its design, 16 x 4: mine\.csv is 16 x 2"):
+        read_design(table, rtl, folder=tmp_path)
+
+
+def _products(rows: int, columns: int) -> str:
+    return "".join(",".join(str(a * b) for b in range(columns)) + "\n" for a in range(rows))
+
+
+def _order(swapped: bool) -> str:
+    return "swapped" if swapped else "straight"
+
+
+def test_a_folder_is_no_model(write: Write, tmp_path: Path) -> None:
+    rtl = write("mine.v", _v("input [1:0] a, b, output [3:0] p", "assign p = a * b;"))
+    with pytest.raises(AxdseError, match="one file"):
+        read_design(tmp_path, rtl, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ports", "remedy"),
+    [
+        ("input clk, s_valid, output s_ready, m_valid, input m_ready, DATA", "--tie m_ready=1,"),
+        ("input clk, start, output done, busy, DATA", "--ignore busy,"),
+        ("input mode, DATA, output overflow", "--tie mode=VALUE --ignore overflow,"),
+        ("input clk, valid_in, DATA", "--tie valid_in=1,"),
+        ("input clk, DATA, input c", "--tie c=VALUE,"),
+        ("input clk_a, clk_b, DATA", "one clock, not by clk_b and clk_a"),
+        ("input [7:0] a, b, inout [15:0] p", "declare p an input or an output"),
+        ("input [7:0] c, DATA", "name its --clock"),
+    ],
+)
+def test_ports_that_are_too_many_are_named_with_what_would_do(
+    ports: str, remedy: str, design: MakeDesign
+) -> None:
+    text = _v(ports.replace("DATA", "input [7:0] a, b, output [15:0] p"), "assign p = a * b;")
+    with pytest.raises(AxdseError) as caught:
+        design(text)
+    assert remedy in caught.value.remedy + ","
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("m\u00fc", r"identifiers.*'m\u00fc' is no such name"), ("__f", "begins with __"),

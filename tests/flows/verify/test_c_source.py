@@ -51,6 +51,12 @@ TWO = (
         ),
         (TWO, "uint64_t y(uint64_t a, uint64_t b)"),
         (
+            TWO.replace("uint64_t x", "static inline uint64_t x").replace(
+                "uint64_t y", "static uint64_t y"
+            ),
+            "uint64_t y(uint64_t a, uint64_t b)",
+        ),
+        (
             f"// uint64_t old(uint64_t a, uint64_t b) {BODY}\n"
             f"uint64_t other(uint64_t a, uint64_t b) {BODY}",
             "uint64_t other(uint64_t a, uint64_t b)",
@@ -66,6 +72,7 @@ TWO = (
         "file name",
         "static",
         "called",
+        "header",
         "old",
     ],
 )
@@ -80,7 +87,7 @@ def test_a_function_is_pinned(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("static int mien(int a, int b) { return a * b; }", "none found"),
+        ("static void mien(int a, int b) { }\nstatic int aid(int a) { return a; }", "none found"),
         (TWO.replace("x(a, b)", "a"), "x, y; name it with --function"),
     ],
     ids=["all private", "two functions"],
@@ -244,3 +251,12 @@ def test_a_function_with_the_linkage_of_c(write: Write) -> None:
     text = 'extern "C" std::uint8_t mine(std::uint8_t a, bool b) { return a * b; }'
     found = find_prototype(write("mine.cpp", f"#include <cstdint>\n{text}"))
     assert (found.returns.name, found.is_model) == ("unsigned char", True)
+
+
+def test_a_header_outside_its_folder_is_one_line_that_says_where(tmp_path: Path) -> None:
+    (tmp_path / "out.h").write_text("#define K 1\n")
+    (tmp_path / "src").mkdir()
+    model = tmp_path / "src" / "mine.c"
+    model.write_text('#include "../out.h"\nint mine(int a, int b) { return a * b * K; }\n')
+    with pytest.raises(AxdseError, match=r"of folders below that: .*out\.h.*; put a copy"):
+        find_prototype(model)

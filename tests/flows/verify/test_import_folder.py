@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,11 +165,69 @@ def test_a_wide_net_beside_others_meets_fewer_vectors(tmp_path: Path) -> None:
     assert vectors["wide"] < 1 << 16
 
 
-def test_a_model_that_includes_another_file_is_refused(folder: Path) -> None:
+def test_headers_of_a_model_stand_in_its_place_and_belong_to_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "inc").mkdir()
+    (folder / "inc/k.h").write_text('#include "own.h"\n#define TIMES(a, b) ((a) * (b) + K)\n')
+    (folder / "own.h").write_text("#error is not the one beside the header\n")
+    (folder / "inc/own.h").write_text('#pragma once\n#include "k.h"\n#define K 0\n')
+    text = HEAD + '#include "inc/k.h" // "no.h"\n/*\n#include "no.h"\n*/\n#include "inc/own.h"\n'
+    model = "int16_t mul4s_2(int8_t A, int8_t B) { return TIMES(A, B); }\n"
+    (folder / "mul4s_2.c").write_text(text + model)
+    other = folder / "deep" / "mul4s_2"
+    shutil.copy(folder / "mul4s_2.v", other.with_suffix(".v"))
+    other.with_suffix(".c").write_text(text + model)
+    (folder / "deep/inc").mkdir()
+    (folder / "deep/inc/k.h").write_text("#define TIMES(a, b) ((a) * (b) + 1)\n")
+    (folder / "deep/inc/own.h").write_text("")
+    items = [item for item in import_pairs(find_pairs(folder)) if item.pair.name == "mul4s_2"]
+    first, second = sorted(items, key=lambda item: not item.reason)
+    assert "RTL and C model differ" in first.reason
+    assert second.report
+    assert second.is_sound
+    assert write_catalog([second], tmp_path / "out") == 1
+    kept = (tmp_path / f"out/models/{second.name}.c").read_text()
+    assert '#include "' not in kept
+    assert kept.startswith(HEAD.partition("#")[0])
+    multiplier = Catalog(tmp_path / "out").multiplier(second.name)
+    assert tabulate(multiplier)[3, 5] == 15
+    assert [each.value for each in multiplier.family.published] == [4.9, 43.75, 12.5]
+
+
+def test_a_model_that_hides_what_it_includes_is_refused(folder: Path) -> None:
     (folder / "k.h").write_text("#define K 0\n")
     text = (folder / "mul4s_2.c").read_text()
-    (folder / "mul4s_2.c").write_text('#include "k.h"\n' + text)
-    assert "is one file" in _by_name(folder)["mul4s_2"].reason
+    (folder / "mul4s_2.c").write_text('#define H "k.h"\n#include H\n' + text)
+    assert "by their names in quotes" in _by_name(folder)["mul4s_2"].reason
+
+
+def test_headers_without_an_end_are_one_line(folder: Path) -> None:
+    for name in range(14):  # each is included twice by the one before
+        after = f'#include "h{name + 1}.h"\n' * 2
+        (folder / f"h{name}.h").write_text(after if name < 13 else "\n")
+    text = (folder / "mul4s_2.c").read_text()
+    (folder / "mul4s_2.c").write_text('#include "h0.h"\n' + text)
+    assert "up to 1000 files of its own" in _by_name(folder)["mul4s_2"].reason
+
+
+def test_what_is_not_read_is_said_by_kind(folder: Path) -> None:
+    (folder / "mul.vhd").write_text("entity mul is end;\n")
+    (folder / "alone.c").write_text("int alone(int a, int b) { return a * b; }\n")
+    (folder / "notes.json").write_text('{"creator": "somebody"}\n')
+    (folder / "net.json").write_text('{\n  "creator": "Yosys 0.23",\n  "modules": {}\n}\n')
+    found = find_pairs(folder)
+    told = {why: [path.name for path in files] for why, files in found.unread}
+    assert [*told.values()] == [["mul.vhd"], ["alone.c"]]
+    assert "GHDL" in next(iter(told))
+    assert "net" in {pair.name for pair in found.pairs}
+    assert "notes" not in {pair.name for pair in found.pairs}
+
+
+def test_a_folder_of_vhdl_alone_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mul.vhdl").write_text("entity mul is end;\n")
+    with pytest.raises(AxdseError, match=r"VHDL alone, such as mul\.vhdl; 'axdse verify --rtl"):
+        find_pairs(tmp_path)
 
 
 def test_each_pair_gets_a_verdict_or_a_reason(folder: Path) -> None:
