@@ -190,7 +190,7 @@ def compile_or_refuse(
     check_end(f"the compiler of {subject}", ended.code, "\n".join(outside))
     culprits = (line for line in lines if _CULPRIT.search(line))
     line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
-    if os.strerror(errno.EACCES) in line:
+    if "fatal error" in line and os.strerror(errno.EACCES) in line:
         rule = f"{subject} includes files of its folder, and of folders below that"
         raise AxdseError(rule, line, "put a copy of that file there")
     if "cannot find -l" in line:

@@ -347,7 +347,7 @@ def test_no_other_file_reaches_a_model_or_a_message(include, make_multiplier, tm
         (elsewhere / name).write_text("hunter2\n")
     (tmp_path / "link.h").symlink_to(elsewhere / "secret.h")
 
-    with pytest.raises(AxdseError, match=r"must compile: .*Permission denied") as error:
+    with pytest.raises(AxdseError, match=r"of folders below that: .*Permission denied") as error:
         tabulate(make_multiplier(include.format(folder=elsewhere) + "\n" + RIGHT))
     assert "hunter2" not in str(error.value)
 
