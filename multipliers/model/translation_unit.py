@@ -6,7 +6,9 @@ its object may hold no writable data and no code that starts by itself, and may 
 pure functions of the C library. What is left has no way to remember a call, or to know its number.
 """
 
+import errno
 import functools
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,8 +257,7 @@ def preprocess(
     language = language_of(model)
     call = [compiler(language)[0], *(flags or language.flags), *PRELUDE]
     call += [*(f"-D{macro}" for macro in macros), "-x", language.name, "-E"]
-    text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, [*files])
-    unit = text.decode("latin-1")
+    unit = _read_by(call, model, folder, [*files])
     own = "\n".join(_own_lines(unit))
     _refuse_code(own_text(unit), model)
     if any("main" in each for each in files.values()):
@@ -279,6 +280,18 @@ def preprocess(
     return unit
 
 
+def _read_by(call: list[str], model: Path, folder: Path, files: list[Path]) -> str:
+    """What a preprocessor makes of a model."""
+    try:
+        text = compile_or_refuse([*call, str(model.resolve())], named(model), folder, files)
+    except AxdseError as error:
+        if os.strerror(errno.EACCES) not in str(error.value):
+            raise
+        rule = f"{named(model)} includes files of its folder, and of folders below that"
+        raise AxdseError(rule, error.value, "put a copy of that file there") from error
+    return text.decode("latin-1")
+
+
 def _refuse_other_main(
     own: str, call: list[str], model: Path, folder: Path, files: list[Path]
 ) -> None:
@@ -288,9 +301,9 @@ def _refuse_other_main(
         AxdseError: with another name of `main` more than that name differs.
     """
     plain = [each for each in call if each != f"-Dmain={_PROGRAM}"]
-    text = compile_or_refuse([*plain, str(model.resolve())], named(model), folder, files)
+    text = _read_by(plain, model, folder, files)
     expected = list[str]()
-    for token in _TOKEN.findall("\n".join(_own_lines(text.decode("latin-1")))):
+    for token in _TOKEN.findall("\n".join(_own_lines(text))):
         expected += _TOKEN.findall(_PROGRAM) if token == "main" else [token]
     if expected != _TOKEN.findall(own):
         raise AxdseError(

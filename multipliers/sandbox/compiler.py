@@ -190,9 +190,6 @@ def compile_or_refuse(
     check_end(f"the compiler of {subject}", ended.code, "\n".join(outside))
     culprits = (line for line in lines if _CULPRIT.search(line))
     line = next(culprits, lines[-1] if lines else "no message").strip()[:MESSAGE_CHARACTERS]
-    if "fatal error" in line and os.strerror(errno.EACCES) in line:
-        rule = f"{subject} includes files of its folder, and of folders below that"
-        raise AxdseError(rule, line, "put a copy of that file there")
     if "cannot find -l" in line:
         rule = "C models are linked statically, so that they need no files when they run"
         raise AxdseError(rule, line, "install libc6-dev, or glibc-static where it is apart")
