@@ -19,6 +19,9 @@ SAMPLED_PAIRS = 1 << 18
 # A sample tells nothing of means if few of its pairs are wrong; else they are within this many
 # standard errors.
 LEAST_WRONG, STANDARD_ERRORS = 1000, 6
+# Relative errors are largest where operands are small, which a sample hardly meets: each octave of
+# both has as many pairs at least.
+LEAST_OF_OCTAVES = 256
 LEAST_CORRELATION = 0.5
 WIDEST = 62  # operands together, and results: values are int64
 
@@ -27,7 +30,8 @@ class Misprint(NamedTuple):
     """A figure that differs by more than half a unit of its last printed digit.
 
     Attributes:
-        measured: over all pairs up to 24 operand bits, else over a sample of 2^18.
+        measured: over all pairs up to 24 operand bits, else over a sample of 2^18, for relative
+            errors with more of small operands.
     """
 
     name: str
@@ -126,6 +130,7 @@ def _measured(multiplier: Multiplier, is_sum: bool) -> _Measured:
     values = dict(zip(names, (scale * means).tolist(), strict=True))
     tolerance: dict[str, float] = {}
     if sampled:
+        values["MRE%"], deviations[3] = _relative_by_octaves(multiplier, is_sum)
         few = sums[0] < LEAST_WRONG
         allowed = STANDARD_ERRORS * scale * deviations
         tolerance = dict(zip(names, (allowed + (np.inf if few else 0)).tolist(), strict=True))
@@ -134,6 +139,62 @@ def _measured(multiplier: Multiplier, is_sum: bool) -> _Measured:
     values |= {"MAE%": whole * values["MAE"], "WCE%": whole * values["WCE"]}
     tolerance |= {"MAE%": whole * tolerance["MAE"]} if sampled else {}
     return _Measured(values, tolerance, sampled)
+
+
+def _relative_by_octaves(multiplier: Multiplier, is_sum: bool) -> tuple[float, float]:
+    """The mean relative error in percent, and its standard deviation as a fraction.
+
+    A sample of each octave of both operands (stratified sampling; Cochran, "Sampling
+    Techniques", 1977, chapter 5).
+    """
+    random = np.random.default_rng(1)
+    first, second = (
+        _octaves(bits - signed)
+        for bits, signed in zip(
+            (multiplier.a_bits, multiplier.b_bits), multiplier.family.operand_signs, strict=True
+        )
+    )
+    weights = np.outer(first[1], second[1]).ravel()
+    counts = LEAST_OF_OCTAVES + (SAMPLED_PAIRS * weights).astype(int)
+    place = np.repeat(np.arange(weights.size), counts)
+    a, b = (
+        _drawn(random, low[at], bits, signed)
+        for (low, _), at, bits, signed in zip(
+            (first, second),
+            np.divmod(place, second[1].size),
+            (multiplier.a_bits, multiplier.b_bits),
+            multiplier.family.operand_signs,
+            strict=True,
+        )
+    )
+    a, b, own = _values(multiplier, a, b, products(multiplier, a, b))
+    exact, counted = a * b, np.ones(place.size, dtype=bool)
+    if is_sum:
+        exact, counted = _sum(multiplier, a, b)
+    counted = counted & (exact != 0)
+    error = np.abs(own - exact).astype(float)
+    relative = np.divide(error, np.abs(exact), where=counted, out=np.zeros_like(error))
+    sums, squares, known = (
+        np.bincount(place, each, weights.size) / counts
+        for each in (relative, relative * relative, counted.astype(float))
+    )
+    share = float(weights @ known) or 1.0
+    variance = weights**2 @ (np.maximum(squares - sums * sums, 0) / counts)
+    return 100 * float(weights @ sums) / share, float(np.sqrt(variance)) / share
+
+
+def _octaves(bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest magnitude of each octave, 0 first, and its share of all."""
+    low = np.concatenate([[0], 1 << np.arange(bits)])
+    return low, np.maximum(low, 1) / (1 << bits)
+
+
+def _drawn(random: np.random.Generator, low: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    """Bit patterns of the octaves that begin at `low`; with a sign ~0 is of that of 0."""
+    magnitude = low + (random.random(low.size) * low).astype(np.int64)
+    if signed:
+        magnitude = np.where(random.integers(0, 2, low.size), ~magnitude, magnitude)
+    return (magnitude & ((1 << bits) - 1)).astype(np.uint64)
 
 
 def _blocks(

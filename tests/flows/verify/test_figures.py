@@ -82,6 +82,22 @@ def test_of_wide_operands_a_sample_tells(tmp_path: Path) -> None:
     assert found == {"MAE", "EP%", "WCE"}
 
 
+@pytest.mark.parametrize(
+    ("signed", "mean"),
+    [(False, 0.00091324), (True, 0.00324992)],  # of all 2^26 pairs
+)
+def test_relative_errors_of_small_operands_are_met(
+    signed: bool, mean: float, tmp_path: Path
+) -> None:
+    """Those of products below 16 are 100 %: a sample of pairs alike would find a lower mean."""
+    body, step = "(a * b) & ~15", 0.00001
+    sound = bound(tmp_path, body, {"MRE%": (mean, step)}, bits=13, signed=signed)
+    assert misprints(sound) == ()
+    for wrong in (0.9 * mean, 1.1 * mean):
+        told = bound(tmp_path, body, {"MRE%": (wrong, step)}, bits=13, signed=signed)
+        assert [each.name for each in misprints(told)] == ["MRE%"]
+
+
 def test_a_sample_without_errors_says_nothing_of_means(tmp_path: Path) -> None:
     rare = "a * b + (a == 77 && b == 78)"
     figures = {"MAE": (2.3e-10, 1e-11), "EP%": (2.3e-8, 1e-9), "WCE": (1, 1.0)}
