@@ -20,13 +20,8 @@ from axdse.dse.cli.options import (
     say,
     seed_option,
 )
-from axdse.dse.cli.verify import (
-    cells_option,
-    pinned_options,
-    print_reports,
-    reading_notes,
-    values_of,
-)
+from axdse.dse.cli.own_design import cells_option, pinned_options, values_of
+from axdse.dse.cli.verdicts import print_reports, reading_notes
 from axdse.dse.ending import going_on
 from axdse.flows.verify.bring_your_own import read_design
 from axdse.flows.verify.check import check_design

@@ -1,7 +1,6 @@
 """The command verify: is the Verilog the C model?"""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -23,6 +22,8 @@ from axdse.dse.cli.options import (
     seed_option,
     sum_option,
 )
+from axdse.dse.cli.own_design import cells_option, pinned_options, values_of
+from axdse.dse.cli.verdicts import print_reports
 from axdse.flows.evidence.report import Order, RtlReport, Simulator
 from axdse.flows.evidence.stimulus import EXHAUSTIVE_BITS
 from axdse.flows.verify.bring_your_own import Design, read_design
@@ -45,9 +46,7 @@ from axdse.multipliers.designs.rtl_text import core_rtl
 from axdse.multipliers.errors import AxdseError
 from axdse.multipliers.tables.product_tables import Index
 
-FEW = 60
 T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -64,40 +63,6 @@ class Files:
 
 
 Options = Mapping[str, object]  # by name; what is not given is false
-
-
-cells_option = click.option(
-    "--cells",
-    type=PATH,
-    multiple=True,
-    metavar="FILE",
-    help="The library that netlists are mapped to: Verilog of its cells, or Liberty.",
-)
-
-
-def pinned_options(command: Command) -> Command:
-    """The options that give a module values, and leave outputs of it alone."""
-    for option in (
-        click.option(
-            "--parameter",
-            "parameters",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A value of a parameter of the top module.",
-        ),
-        click.option(
-            "--tie",
-            "ties",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A value of an input that is no operand.",
-        ),
-        click.option(
-            "--ignore", "ignored", multiple=True, metavar="NAME", help="An output to leave."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command(short_help="Check C model against Verilog.")
@@ -303,18 +268,6 @@ def verify(
     return 0 if passed else 1
 
 
-def values_of(option: str, texts: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Names and integers of texts such as `tune=3`, each name once."""
-    values: dict[str, int] = {}
-    for text in texts:
-        match = re.fullmatch(r"\s*(\w+)\s*=\s*(-?(?:0[xX][0-9a-fA-F]{1,16}|\d{1,19}))\s*", text)
-        if match is None or match[1] in values:
-            rule = f"{option} is written NAME=INTEGER, each name once"
-            raise AxdseError(rule, text, f"write for example '{option} tune=3'")
-        values[match[1]] = int(match[2], 0 if "x" in match[2].lower() else 10)
-    return tuple(values.items())
-
-
 def _refuse_beside(one: str, others: Options) -> None:
     """Refuse options that would do nothing."""
     given = [option for option, value in others.items() if value]
@@ -420,112 +373,3 @@ def _check_many(
             reports.append(report)
             progress.advance(task)
     return reports
-
-
-def print_reports(reports: list[RtlReport]) -> None:
-    """Print a table, of families if there are many designs, and every counter-example."""
-    if len(reports) > FEW:
-        _print_families(reports)
-    else:
-        rows = [(r.design, _verdict(r), f"{r.vectors:,}", _mismatches(r)) for r in reports]
-        print_table("", ("design", "verdict", "vectors", "mismatches"), rows)
-    for report in reports:
-        for example in report.examples:
-            operands = f"a={example.a} b={example.b}"
-            expected = f"expected 0x{example.expected:0{len(example.got)}x}, got 0x{example.got}"
-            say(f"{report.design}: {operands}: {expected}")
-        for example in report.reading.examples if report.reading else ():
-            operands = f"a={example.a} b={example.b}"
-            answers = f"simulated {example.expected:#x}, synthesised 0x{example.got}"
-            say(f"{report.design}: {operands}: {answers}")
-        for note in _notes(report):
-            say(f"{report.design}: {note}")
-
-
-def _print_families(reports: Iterable[RtlReport]) -> None:
-    families: dict[str, list[RtlReport]] = {}
-    for report in reports:
-        families.setdefault(report.design.partition("(")[0], []).append(report)
-    rows = [
-        (
-            name,
-            str(len(every)),
-            str(sum(report.passed for report in every)),
-            f"{sum(report.vectors for report in every):,}",
-        )
-        for name, every in families.items()
-    ]
-    print_table("", ("family", "designs", "equal", "vectors"), rows)
-    total = sum(map(len, families.values()))
-    passed = sum(report.passed for every in families.values() for report in every)
-    say(f"{passed} of {total} designs equal")
-
-
-def _notes(report: RtlReport) -> list[str]:
-    notes = []
-    if report.passed and report.order == "swapped":
-        notes.append(
-            f"{report.call}: called in the RTL's order, {report.other_order_mismatches:,} of "
-            f"{report.vectors:,} products would differ"
-        )
-    if report.reading and report.reading.mismatches:
-        notes.append(
-            "simulator and synthesiser read the RTL differently: "
-            f"{report.reading.mismatches:,} of {report.reading.vectors:,} products differ"
-        )
-    notes += reading_notes(report)
-    if report.passed and report.past:
-        notes.append(f"its simulation may depend on what came before: {report.past}")
-    if report.passed and report.rtl_only:
-        notes.append("no C model: simulator and synthesiser read the RTL alike")
-    if report.only_order_is_wrong:
-        notes.append("the RTL equals the model with its operands swapped")
-    if report.proof and report.proof.verdict == "unknown":
-        notes.append(f"no proof: {report.proof.pairs:,} of {report.proof.total:,} pairs in time")
-    if not report.passed and report.latency:
-        notes.append("no latency fits, or not the one given; the nearest is shown")
-    if report.latency:
-        edges = "1 clock edge" if report.latency == 1 else f"{report.latency} clock edges"
-        notes.append(f"a pipeline, {edges} from operands to product")
-    return notes
-
-
-def reading_notes(report: RtlReport) -> list[str]:
-    """How a C model was read, of all ways that its files leave open, and a design driven."""
-    notes = []
-    if report.tried:
-        # Those in which products do not fit come last.
-        fit = [each for each in report.tried if each.mismatches is not None]
-        best = sorted(fit, key=lambda each: each.mismatches or 0)
-        best += [each for each in report.tried if each.mismatches is None]
-        told = [
-            f"{each.reading} ("
-            + ("products do not fit" if each.mismatches is None else f"{each.mismatches:,} differ")
-            + ")"
-            for each in best
-        ]
-        # Orders of a model whose operands are alike read the same.
-        read = "; as ".join(dict.fromkeys(told))
-        notes.append(f"operands of the C model are read as {read}; --signed, --unsigned pin it")
-    if report.levels:
-        notes.append(f"it agrees with {report.levels}, against what the names suggest")
-    return notes
-
-
-def _mismatches(report: RtlReport) -> str:
-    """How many, of the simulation; else of what told otherwise after it."""
-    if report.mismatches or report.passed:
-        return f"{report.mismatches:,}"
-    if report.reading and report.reading.mismatches:
-        return f"{report.reading.mismatches:,} (synthesis)"
-    return "some (proof)"
-
-
-def _verdict(report: RtlReport) -> str:
-    if report.passed:
-        return f"{'RTL only' if report.rtl_only else 'equal'}, {report.verdict}"
-    if report.rtl_only and report.mismatches:
-        return "MISMATCH of simulator and synthesiser"
-    if report.reading and report.reading.mismatches:
-        return "MISMATCH of simulator and synthesiser"
-    return "MISMATCH, operands swapped" if report.only_order_is_wrong else "MISMATCH"

@@ -7,7 +7,7 @@ computes as many pairs at once as a word has bits, if its inputs are planes of b
 from dataclasses import dataclass
 
 from axdse.flows.formal.aig import Aig
-from axdse.multipliers.model.translation_unit import is_pure
+from axdse.multipliers.model.object_check import is_pure
 from axdse.multipliers.names import C_KEYWORDS
 
 

@@ -20,8 +20,9 @@ from axdse.flows.simulation.icarus import LEAPS
 from axdse.flows.tools import kill_running
 from axdse.flows.verify.bring_your_own import Design
 from axdse.flows.verify.controls import control_text
+from axdse.flows.verify.core_task import core_task, swapped
 from axdse.flows.verify.coverage import unit_coverage
-from axdse.flows.verify.verdict import Oracle, Task, conclude, judge_all, verdict_on
+from axdse.flows.verify.verdict import Task, conclude, judge_all, verdict_on
 from axdse.flows.verilog.conditionals import ICARUS, VERILATOR
 from axdse.flows.verilog.devices import batches
 from axdse.multipliers.cache import load
@@ -31,7 +32,6 @@ from axdse.multipliers.designs.family import Multiplier
 from axdse.multipliers.designs.rtl_text import RTL_FOLDER, Rtl, core_rtl, unit_rtl
 from axdse.multipliers.errors import AxdseError, MachineError
 from axdse.multipliers.formats import IntFormat
-from axdse.multipliers.model.cmodel import model_digest, products, table_of
 from axdse.multipliers.model.unit_model import unit_model_products
 from axdse.multipliers.model.unit_oracle import unit_digest, unit_products
 
@@ -97,7 +97,7 @@ class _Job:
     def _task(self, model: Multiplier) -> Task:
         # Signed and unsigned cannot change places.
         free = self.free and not model.family.unsigned_operand
-        task = _core_task(model, self.rtl, self.seed, free)
+        task = core_task(model, self.rtl, self.seed, free)
         task = replace(task, simulator=self.simulator, leaps=self.leaps)
         if self.widest_net <= WIDE_BITS:
             return task
@@ -353,60 +353,3 @@ def _ordered(design: Design, order: Order | None) -> list[Multiplier]:
         elif order is None or in_order:
             found.append(model)
     return found
-
-
-def swapped(multiplier: Multiplier) -> Multiplier:
-    """The same model, called with its operands exchanged."""
-    family = replace(multiplier.family, swapped=not multiplier.family.swapped)
-    return replace(multiplier, family=family)
-
-
-def _core_task(multiplier: Multiplier, rtl: Rtl, seed: int, free: bool = False) -> Task:
-    family = multiplier.family
-    stimulus = core_stimulus(multiplier.a_bits, multiplier.b_bits, seed)
-    oracle = _oracle(multiplier, stimulus.exhaustive)
-    return Task(
-        design=multiplier.spec,
-        function=family.function or family.name,
-        arguments=family.arguments,
-        reading=_reading(multiplier, rtl),
-        unsigned_operand=family.unsigned_operand,
-        unsigned_char=family.unsigned_char,
-        rtl_only=family.rtl_only,
-        model_digest=model_digest(multiplier),
-        rtl=rtl,
-        signed=family.signed,
-        oracle=oracle,
-        other=_other_oracle(multiplier, oracle, stimulus.exhaustive, free),
-        order="swapped" if family.swapped else "straight",
-        free=free,
-        stimulus=stimulus,
-        coverage=core_coverage(multiplier.a_bits, multiplier.b_bits, stimulus),
-        seed=seed,
-    )
-
-
-def _reading(multiplier: Multiplier, rtl: Rtl) -> str:
-    """What the operands of a model are taken for."""
-    a, b = multiplier.family.operand_signs
-    text = "two's complement" if a else "unsigned"
-    if a != b:
-        names = rtl.ports[:2] if a else rtl.ports[1::-1]
-        text = f"two's complement {names[0]}, unsigned {names[1]}"
-    return f"{text}, with a char that has no sign" if multiplier.family.unsigned_char else text
-
-
-def _oracle(multiplier: Multiplier, exhaustive: bool) -> Oracle:
-    if not exhaustive:
-        return functools.partial(products, multiplier)
-    table = functools.cache(lambda: table_of(multiplier))
-    return lambda a, b: table()[a, b]
-
-
-def _other_oracle(
-    multiplier: Multiplier, straight: Oracle, exhaustive: bool, free: bool
-) -> Oracle | None:
-    """Unequal widths have one only if the order is to be found out."""
-    if multiplier.a_bits == multiplier.b_bits:
-        return lambda a, b: straight(b, a)
-    return _oracle(swapped(multiplier), exhaustive) if free else None

@@ -194,7 +194,8 @@ def _drawn(random: np.random.Generator, low: np.ndarray, bits: int, signed: bool
     magnitude = low + (random.random(low.size) * low).astype(np.int64)
     if signed:
         magnitude = np.where(random.integers(0, 2, low.size), ~magnitude, magnitude)
-    return (magnitude & ((1 << bits) - 1)).astype(np.uint64)
+    patterns: np.ndarray = (magnitude & ((1 << bits) - 1)).astype(np.uint64)
+    return patterns
 
 
 def _blocks(

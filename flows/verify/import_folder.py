@@ -26,8 +26,8 @@ from axdse.multipliers.designs.catalog import builtin_catalog
 from axdse.multipliers.designs.family import Family, Kind, Multiplier
 from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.model.cmodel import table_of
+from axdse.multipliers.model.object_check import ImpureError
 from axdse.multipliers.model.own_includes import as_one_file
-from axdse.multipliers.model.translation_unit import ImpureError
 from axdse.multipliers.names import check_name
 from axdse.multipliers.sandbox.compiler import CPP_ENDS
 from axdse.multipliers.tables.product_files import TABLES, plain_name, read_table

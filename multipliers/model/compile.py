@@ -1,7 +1,7 @@
 """How does a C model become a program? As a unit of its own, linked with a harness.
 
-It is compiled twice, with its local variables filled by a pattern and by zeros
-(`translation_unit` says what it may hold), and a harness compares both on every call.
+It is compiled twice, with its local variables filled by a pattern and by zeros, and a harness
+compares both on every call; `translation_unit` and `object_check` say what it may hold.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,11 @@ from pathlib import Path
 from axdse.multipliers.cache import cached_file, digest, temporary_folder
 from axdse.multipliers.designs.c_call import PLAIN, IntegerCall
 from axdse.multipliers.errors import AxdseError, printable
+from axdse.multipliers.model.model_calls import float_calls, integer_calls
+from axdse.multipliers.model.object_check import COPYING, STREAMS, check_object
 from axdse.multipliers.model.translation_unit import (
-    COPYING,
     PARAMETERS,
     PRELUDE,
-    STREAMS,
-    check_object,
-    float_calls,
-    integer_calls,
     named,
     preprocess,
     source_files,

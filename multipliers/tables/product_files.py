@@ -18,7 +18,7 @@ from axdse.multipliers.errors import AxdseError, printable
 from axdse.multipliers.files import MIB, InputFile, without_comments
 from axdse.multipliers.formats import IntFormat
 from axdse.multipliers.model.cmodel import table_of, twos_complement
-from axdse.multipliers.model.translation_unit import is_pure
+from axdse.multipliers.model.object_check import is_pure
 from axdse.multipliers.names import C_KEYWORDS
 from axdse.multipliers.npz import open_npy
 from axdse.multipliers.tables.lut import build_lut, load_approxtrain

@@ -301,8 +301,8 @@ def test_other_system_call_tables_are_closed(call, make_multiplier):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ('#include "/dev/zero"\n', "must compile"),
-        ("#include </etc/shadow>\n", "must compile: .*error"),
+        ('#include "/dev/zero"\n', "folders below that: .*error"),
+        ("#include </etc/shadow>\n", "folders below that: .*error"),
         ('#include "core.c"\n', "must compile: .*nested"),
         ("#define A0 1+1\n" + "".join(f"#define A{n + 1} A{n}+A{n}\n" for n in range(40))
          + "int many = A40;\n", "must compile"),
