@@ -10,8 +10,7 @@ import pytest
 
 from axdse.flows.evidence.report import RtlReport
 from axdse.flows.simulation import icarus as rtl_simulation
-from axdse.flows.verify import check as check_module
-from axdse.flows.verify import verdict
+from axdse.flows.verify import core_task, verdict
 from axdse.flows.verify.check import check, check_all, check_unit
 from axdse.multipliers.designs import rtl_text as verilog
 from axdse.multipliers.designs.catalog import builtin_catalog
@@ -257,7 +256,7 @@ def _first_flip_that_matters(original: Multiplier, folder: Path) -> Multiplier:
 def test_the_model_is_tabulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Multiplier] = []
     monkeypatch.setattr(
-        check_module, "table_of", lambda model: calls.append(model) or table_of(model)
+        core_task, "table_of", lambda model: calls.append(model) or table_of(model)
     )
     assert check(_exact()).passed
     assert calls == [_exact()]
