@@ -70,7 +70,9 @@ CUDA_TIMES = Times(4.5, 6.0, 6.0)
 BLOCKS_TIME = 100.0
 INLINED_SUMS_TIME, EXACT_SUMS_TIME = 110.0, 400.0  # where terms are aligned, and not
 CUDA_SUMS_TIME = 30.0  # by counting instructions
-INLINED_TIME = 3.0
+# By model 4 (Mitchell) to 120 (compressor trees) on a Zen 1, half of them below this; 1.5 less with
+# AVX-512, where tables are faster than any. So what can be looked up in registers is.
+INLINED_TIME = 12.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
 BF16_RANK, FP32_RANK, FP64_RANK, INT8_RANK, MAPPING = 0.62, 1.1, 2.4, 0.23, 0.12
 INT8_RANK_CUDA, FP64_RANK_CUDA = 0.1, 1.2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from axdse.dse.cli import run
-from axdse.gpu.cpu.kernels import KERNELS
+from axdse.gpu.cpu.kernels import KERNELS, available_kernels
 from axdse.gpu.factors.ops import native_products
 from axdse.gpu.multiplication.handles import handle
 from axdse.gpu.multiplication.inlined import Inlined
@@ -101,6 +101,15 @@ def test_an_inlined_multiplication_has_no_table() -> None:
 def test_a_candidate_may_have_both() -> None:
     found = explain(candidate("mitchell(m=7)", NARROW))
     assert {"inlined", "portable"} <= {r.name for r in found.alternatives if r.possible}
+
+
+@pytest.mark.parametrize("kernel", ["vbmi", "avx2", "neon"])
+def test_a_compressor_tree_is_looked_up_rather_than_inlined(kernel: str) -> None:
+    if kernel not in {each.name for each in available_kernels()}:
+        pytest.skip(f"this CPU has no {kernel}: NOT PLANNED")
+    found = explain(candidate("momeni(n=8,c=8)", WIDE))
+    order = [r.name for r in found.alternatives if r.possible]
+    assert order.index(kernel) < order.index("inlined") < order.index("portable")
 
 
 def test_what_is_neither_table_nor_inlined_is_refused() -> None:
