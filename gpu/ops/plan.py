@@ -70,7 +70,7 @@ CUDA_TIMES = Times(4.5, 6.0, 6.0)
 BLOCKS_TIME = 100.0
 INLINED_SUMS_TIME, EXACT_SUMS_TIME = 110.0, 400.0  # where terms are aligned, and not
 CUDA_SUMS_TIME = 30.0  # by counting instructions
-# By model 4 (Mitchell) to 120 (compressor trees) on a Zen 1, half of them below this; 1.5 less with
+# By model 4 (Mitchell) to 120 (compressor trees) on a Zen 1, half of them below this; less with
 # AVX-512, where tables are faster than any. So what can be looked up in registers is.
 INLINED_TIME = 12.0
 BF16_TIMES = {1: 0.75, 2: 1.2, 3: 2.1, 4: 2.1}  # by rank
