@@ -30,9 +30,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from provenance import provenance
 from pydantic import TypeAdapter
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import estimate, interval95, paired_difference
 from axdse.dse.training.datasets import load
 from axdse.dse.training.records import TrainSettings
@@ -225,12 +225,10 @@ def read() -> list[Training]:
 
 
 def write(rows: Sequence[Training], studies: Sequence[Study]) -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
     tables = [found for study in studies if (found := table(study, rows))["designs"]]
     content = {
         "command": "python benchmarks/fidelity.py",
-        **kept,
+        **provenance(),
         "data_sha256": {each.dataset: data_digest(each.dataset) for each in studies},
         "tables": tables,
         "trainings": [dataclasses.asdict(row) for row in rows],

@@ -28,8 +28,8 @@ from typing import Any
 from unittest import mock
 
 import torch
+from provenance import provenance
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.training import train as training
 from axdse.dse.training.records import TrainSettings
 from axdse.dse.training.task import make
@@ -193,12 +193,9 @@ def main() -> None:
 
 
 def write(rows: list[dict[str, object]], load: float) -> None:
-    about = dataclasses.asdict(record((), load, False))
-    names = ("date", "cpu", "cores", "load_before", "system", "versions")
-    kept = {name: about[name] for name in names}
     content = {
         "command": "python benchmarks/loop_overhead.py",
-        **kept,
+        **provenance(load),
         "design": DESIGN,
         "targets": {
             "overhead_percent": MOST_OVERHEAD_PERCENT,

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import torch
 from mac_grid import TRAINED as MACS
+from provenance import provenance
 from pydantic import TypeAdapter
 from tasks import Training, key, trained
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.workloads import find_workload
@@ -171,9 +171,7 @@ def main() -> None:
 
 
 def _write(trainings: list[Training]) -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
-    made = {"command": "python benchmarks/mac_scores.py", **kept}
+    made = {"command": "python benchmarks/mac_scores.py", **provenance()}
     made["trainings"] = [dataclasses.asdict(each) for each in trainings]
     TRAININGS.write_text(json.dumps(made, indent=1) + "\n")
     with TABLE.open("w", newline="") as file:

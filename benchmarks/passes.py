@@ -18,11 +18,11 @@ import json
 from pathlib import Path
 
 import torch
+from provenance import provenance
 from pydantic import TypeAdapter
 from tasks import REFERENCE, Training, key, trained
 from tasks import RESULTS as KNOWN
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.workloads import find_workload
@@ -90,12 +90,10 @@ def read(path: Path) -> list[Training]:
 
 
 def write(rows: list[Training]) -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
     tables = [found for task in TASKS if (found := table(task, rows))["designs"]]
     content = {
         "command": "python benchmarks/passes.py",
-        **kept,
+        **provenance(),
         "tables": tables,
         "trainings": [dataclasses.asdict(row) for row in rows],
     }

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from provenance import provenance
 from pydantic import TypeAdapter
 from tasks import REFERENCE, Training, key, trained
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.train import train
@@ -143,14 +143,12 @@ def read() -> list[Study]:
 
 
 def write(studies: list[Study]) -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
     tasks = [
         {"task": each.task, "points": [dataclasses.asdict(point) for point in each.points()]}
         | dataclasses.asdict(each)
         for each in studies
     ]
-    content = {"command": "python benchmarks/per_pass.py", **kept, "tasks": tasks}
+    content = {"command": "python benchmarks/per_pass.py", **provenance(), "tasks": tasks}
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from provenance import provenance
 from torch import Tensor
 
-from axdse.dse.bench.machine_record import record
 from axdse.gpu.bench.contest import measure
 from axdse.gpu.bench.gemm import Subject, gemm_entry
 from axdse.gpu.bench.timing import Patience
@@ -78,12 +78,13 @@ class Planned:
 def subjects() -> Iterator[tuple[str, str]]:
     """Spec and format, of each family the first of the formats that it fits."""
     for family in builtin_catalog().families.values():
+        multiplier = family.bind()
         for text in FORMATS:
             try:
-                Candidate(family.bind({}), parse_format(text))
+                Candidate(multiplier, parse_format(text))
             except AxdseError:
                 continue
-            yield family.bind({}).spec, text
+            yield multiplier.spec, text
             break
     yield from SMALL
 
@@ -114,9 +115,7 @@ def main() -> None:
     for design, text in subjects():
         rows.append(planned(design, text))
         print(rows[-1], flush=True)
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
-    content = {"command": "python benchmarks/plan_estimates.py", **kept}
+    content = {"command": "python benchmarks/plan_estimates.py", **provenance()}
     content["designs"] = [dataclasses.asdict(row) for row in rows]
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 

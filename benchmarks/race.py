@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from provenance import provenance
 from replay import Replay, Table, front, ours, table, worth
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.search.finalists import MARGIN
 from axdse.dse.search.race import race
 from axdse.dse.training.task import make
@@ -179,11 +179,9 @@ def main() -> None:
             }
             rows.append({"margin": margin, "races": races, **means})
             print(rows[-1], flush=True)
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
     content = {
         "command": "python benchmarks/race.py",
-        **kept,
+        **provenance(),
         "games": GAMES,
         "noise_decades": round(float(noise(truths()).std()), 4),
         "rows": rows,

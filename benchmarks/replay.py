@@ -14,7 +14,6 @@ of a search. Ablations replace one of them at a time.
 """
 
 import csv
-import dataclasses
 import functools
 import json
 import statistics
@@ -27,10 +26,10 @@ import numpy as np
 import optuna
 import torch
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from provenance import provenance
 from scipy.stats import spearmanr
 from truth import FAMILIES, FORMATS, RESULTS
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.acquire import expected_gain
 from axdse.dse.search.belief import Belief, Learner
@@ -345,10 +344,9 @@ def main() -> None:
         "tpe": lambda g, m: by_optuna(g, m, lambda s: TPESampler(seed=s)),
         "nsga2": lambda g, m: by_optuna(g, m, lambda s: NSGAIISampler(population_size=12, seed=s)),
     }
-    about = dataclasses.asdict(record((), 0.0, False))
     content = {
         "command": "python benchmarks/replay.py",
-        **{name: about[name] for name in ("date", "cpu", "cores", "system", "versions")},
+        **provenance(),
         "points": len(known.names),
         "with_two_trainings": known.paired,
         "seeds": SEEDS,

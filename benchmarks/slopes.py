@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from provenance import provenance
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.inference import Pretrained, infer
 from axdse.dse.training.task import make
@@ -104,15 +104,14 @@ def summary(rows: list[Retrained]) -> Iterator[dict[str, object]]:
 def main() -> None:
     """Write the record."""
     torch.set_num_threads(1)
-    about, rows, workload = asdict(record((), os.getloadavg()[0], False)), [], find_workload(TASK)
+    about, rows, workload = provenance(os.getloadavg()[0]), [], find_workload(TASK)
     settings = replace(make(workload).task.settings, epochs=EPOCHS)
     for seed in SEEDS:
         network = train(workload, None, settings, seed).model
         rows += retrained(Pretrained(make(workload), network), seed)
-    names = ("date", "cpu", "cores", "load_before", "system", "versions")
     content = {
         "command": "python benchmarks/slopes.py",
-        **{name: about[name] for name in names},
+        **about,
         "task": TASK,
         "native_epochs": EPOCHS,
         "half_window": HALF_WINDOW,

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import torch
 from fidelity import NATIVE, Study, Training, compared, shown, trained
+from provenance import provenance
 from pydantic import TypeAdapter
 
-from axdse.dse.bench.machine_record import record
 from axdse.multipliers.cache import write_output
 
 RESULTS = Path(__file__).parent / "results" / "sum_training.json"
@@ -58,10 +58,9 @@ def table(study: Study, rows: Sequence[Training]) -> dict[str, object]:
 
 
 def write(rows: Sequence[Training]) -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
     content = {
         "command": "python benchmarks/sum_training.py",
-        **{name: about[name] for name in ("date", "cpu", "cores", "system", "versions")},
+        **provenance(),
         "tables": [table(study, rows) for study in STUDIES],
         "trainings": [dataclasses.asdict(row) for row in rows],
     }

@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 
 import torch
+from provenance import provenance
 from pydantic import TypeAdapter
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.intervals import interval95, paired_difference
 from axdse.dse.training.task import make
 from axdse.dse.training.train import train
@@ -166,11 +166,9 @@ def main() -> None:
             table(one.partition(", TrainSettings")[0], [row for row in rows if row.key == one])
             for one in tasks
         ]
-        about = dataclasses.asdict(record((), 0.0, False))
-        kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
         content = {
             "command": "python benchmarks/tasks.py",
-            **kept,
+            **provenance(),
             "tables": tables,
             "trainings": [dataclasses.asdict(row) for row in rows],
         }

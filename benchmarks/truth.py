@@ -26,8 +26,8 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from provenance import provenance
 
-from axdse.dse.bench.machine_record import record
 from axdse.dse.run.config import SearchConfig
 from axdse.dse.search.space import space_of
 from axdse.dse.training.records import History, TrainSettings
@@ -147,8 +147,6 @@ def write(truth: Truth, point: DesignPoint, history: History, seconds: float) ->
 
 
 def write_provenance() -> None:
-    about = dataclasses.asdict(record((), 0.0, False))
-    kept = {name: about[name] for name in ("date", "cpu", "cores", "system", "versions")}
     spaces = {
         each.name: {
             "task": each.task,
@@ -157,7 +155,7 @@ def write_provenance() -> None:
         }
         for each in TRUTHS
     }
-    content = {"command": "python benchmarks/truth.py", **kept, "spaces": spaces}
+    content = {"command": "python benchmarks/truth.py", **provenance(), "spaces": spaces}
     (RESULTS / "truth.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
