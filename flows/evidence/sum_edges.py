@@ -112,8 +112,7 @@ class StepMaker:
         Many of those below are ties, or just beside them.
         """
         held, rows = self.shape.sum.register, 64 * EACH
-        if not isinstance(held, FloatRegister):
-            return
+        assert isinstance(held, FloatRegister)
         r = held.fraction_bits
         c = np.where(self.rng.random(rows) < 0.3, self.rng.integers(0, 2 << r, rows), 0)
         sign = self.rng.integers(0, 2, rows) << (held.bits - 1)

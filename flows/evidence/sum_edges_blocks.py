@@ -123,9 +123,7 @@ class BlockMaker(StepMaker):
 
     def _placed(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Any elements, with scales for which a bit of the products is worth that half."""
-        fields = self._half_field + self.shape.fraction_bits - place
-        a, b, _ = self._rows(np.clip(fields, 0, 4 * self._elements.scale_bias), fields)
-        return a, b
+        return self._scaled(self._half_field + self.shape.fraction_bits - place)
 
     @property
     def _cut_bits(self) -> int:
@@ -135,7 +133,11 @@ class BlockMaker(StepMaker):
     def _high(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Scales about the register's largest exponent."""
         most = self._reach + self.shape.fraction_bits
-        fields = self._top_field + self.shape.fraction_bits - self.rng.integers(0, most, rows)
+        below = self.rng.integers(0, most, rows)
+        return self._scaled(self._top_field + self.shape.fraction_bits - below)
+
+    def _scaled(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Any elements, with scales whose codes add up to `fields`, as far as there are any."""
         a, b, _ = self._rows(np.clip(fields, 0, 4 * self._elements.scale_bias), fields)
         return a, b
 

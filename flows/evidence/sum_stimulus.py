@@ -12,6 +12,7 @@ from axdse.multipliers.designs.sum_shape import SumShape
 from axdse.multipliers.formats import FloatFormat
 from axdse.multipliers.model.mx_codes import mx_codes
 from axdse.multipliers.sums.random_bits import STATE_BITS
+from axdse.multipliers.sums.recipe import FloatRegister
 
 RANDOM_ROWS = 24_000
 
@@ -76,15 +77,16 @@ def sum_stimulus(shape: SumShape, seed: int) -> SumStimulus:
         return _collected(
             {"extremes": make.extremes(), "random codes": [make.random(RANDOM_ROWS)]}
         )
-    parts = {
+    parts: dict[str, Iterable[Steps]] = {
         "exponent gaps": make.gaps(),
         "sign patterns": make.signs(),
         "cancellations": make.cancellations(),
         "special values": make.specials(),
         "near exponents": [make.near(RANDOM_ROWS // 2)],
         "random codes": [make.random(RANDOM_ROWS // 2)],
-        "ends of the register": make.borders(),
     }
+    if isinstance(shape.sum.register, FloatRegister):
+        parts["ends of the register"] = make.borders()
     steps = _collected(parts)
     return _with_states(make, steps) if shape.sum.is_random else steps
 
@@ -116,8 +118,6 @@ def _collected(parts: Mapping[str, Iterable[Steps]]) -> SumStimulus:
     rows, coverage = [], []
     for name, given in parts.items():
         made = list(given)
-        if not made:  # a register without ends
-            continue
         rows += made
         met = sum(len(part[2]) for part in made)
         coverage.append(Covered(name, met, met))
