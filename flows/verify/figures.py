@@ -116,8 +116,7 @@ def _measured(multiplier: Multiplier, is_sum: bool) -> _Measured:
         if is_sum:
             exact, fits = _sum(multiplier, a, b)
             exact, own = exact[fits], own[fits]
-        error = np.abs(own - exact).astype(float)
-        relative = np.divide(error, np.abs(exact), where=exact != 0, out=np.zeros_like(error))
+        error, relative = _errors(own, exact)
         each = np.stack([error > 0, error, error * error, relative])
         pairs, nonzero = pairs + error.size, nonzero + int(np.count_nonzero(exact))
         sums, squares = sums + each.sum(axis=1), squares + (each * each).sum(axis=1)
@@ -148,39 +147,36 @@ def _relative_by_octaves(multiplier: Multiplier, is_sum: bool) -> tuple[float, f
     Techniques", 1977, chapter 5).
     """
     random = np.random.default_rng(1)
-    first, second = (
-        _octaves(bits - signed)
-        for bits, signed in zip(
-            (multiplier.a_bits, multiplier.b_bits), multiplier.family.operand_signs, strict=True
-        )
-    )
+    widths = multiplier.a_bits, multiplier.b_bits
+    sides = tuple(zip(widths, multiplier.family.operand_signs, strict=True))
+    first, second = (_octaves(bits - signed) for bits, signed in sides)
     weights = np.outer(first[1], second[1]).ravel()
     counts = LEAST_OF_OCTAVES + (SAMPLED_PAIRS * weights).astype(int)
     place = np.repeat(np.arange(weights.size), counts)
+    places = np.divmod(place, second[1].size)
     a, b = (
         _drawn(random, low[at], bits, signed)
-        for (low, _), at, bits, signed in zip(
-            (first, second),
-            np.divmod(place, second[1].size),
-            (multiplier.a_bits, multiplier.b_bits),
-            multiplier.family.operand_signs,
-            strict=True,
-        )
+        for (low, _), at, (bits, signed) in zip((first, second), places, sides, strict=True)
     )
     a, b, own = _values(multiplier, a, b, products(multiplier, a, b))
-    exact, counted = a * b, np.ones(place.size, dtype=bool)
+    exact = a * b
     if is_sum:
-        exact, counted = _sum(multiplier, a, b)
-    counted = counted & (exact != 0)
-    error = np.abs(own - exact).astype(float)
-    relative = np.divide(error, np.abs(exact), where=counted, out=np.zeros_like(error))
+        total, fits = _sum(multiplier, a, b)
+        exact = np.where(fits, total, 0)
+    _, relative = _errors(own, exact)
     sums, squares, known = (
         np.bincount(place, each, weights.size) / counts
-        for each in (relative, relative * relative, counted.astype(float))
+        for each in (relative, relative * relative, (exact != 0).astype(float))
     )
     share = float(weights @ known) or 1.0
     variance = weights**2 @ (np.maximum(squares - sums * sums, 0) / counts)
     return 100 * float(weights @ sums) / share, float(np.sqrt(variance)) / share
+
+
+def _errors(own: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Absolute errors, and relative ones, which are 0 where 0 is exact; float64."""
+    error = np.abs(own - exact).astype(float)
+    return error, np.divide(error, np.abs(exact), where=exact != 0, out=np.zeros_like(error))
 
 
 def _octaves(bits: int) -> tuple[np.ndarray, np.ndarray]:
