@@ -118,18 +118,33 @@ def read_design(
         paths = all_as_verilog(paths, folder, pins.top)
         cells = [as_verilog(path, folder) for path in cells]
     source = gather(paths, pins.top, cells)
-    told, table = "", None
     if model and model.is_dir():
         raise AxdseError("a C model, or a table, is one file", model, "name the file")
     if model and folder and (is_table(model) or model.suffix in (".csv", ".tsv")):
-        path, (model, table) = model, as_c_model(model, pins, folder)
-        pins, told = replace(pins, signed=(table.signed, table.signed)), table.told
-    elif pins.index:
+        return design_with_table(model, source, _modules_of(source), pins, folder)
+    if pins.index:
         raise AxdseError("--index is of a table of products", model, "leave it out")
-    design = design_of(model or folder or Path(), source, _modules_of(source), pins)
-    if table:
-        check_size(table, path, design)
-    return replace(design, assumed="; ".join(filter(None, (told, design.assumed))))
+    return design_of(model or folder or Path(), source, _modules_of(source), pins)
+
+
+def design_with_table(
+    path: Path, source: Source, modules: Iterable[Module], pins: Pins, folder: Path
+) -> Design:
+    """As `design_of`, with a table of products as the model, which is written into a folder.
+
+    Raises:
+        AxdseError: as `as_c_model` and `design_of`; or the table has not a product for each pair
+            of the design's operands, in either order.
+    """
+    model, table = as_c_model(path, pins, folder)
+    signed = replace(pins, signed=(table.signed, table.signed))
+    design = design_of(model, source, modules, signed)
+    widths = design.rtl.a_bits, design.rtl.b_bits
+    if (table.a_bits, table.b_bits) not in (widths, widths[::-1]):
+        rule = "a table has a product for each pair of the operands of its design, {} x {}"
+        rows = f"{path.name} is {1 << table.a_bits} x {1 << table.b_bits}"
+        raise AxdseError(rule.format(*(1 << bits for bits in widths)), rows, "write that many")
+    return replace(design, assumed="; ".join(filter(None, (table.told, design.assumed))))
 
 
 def as_c_model(path: Path, pins: Pins, folder: Path) -> tuple[Path, ProductTable]:
@@ -143,19 +158,6 @@ def as_c_model(path: Path, pins: Pins, folder: Path) -> tuple[Path, ProductTable
         raise AxdseError(rule, f"{path.name}, signed x unsigned", "write a C model")
     signed = pins.signed[0] if pins.signed else None
     return write_c_model(path, folder, index=pins.index, signed=signed)
-
-
-def check_size(table: ProductTable, path: Path, design: Design) -> None:
-    """Refuse a table that has not a product for each pair of a design's operands.
-
-    Raises:
-        AxdseError: it has other widths, in either order.
-    """
-    widths = design.rtl.a_bits, design.rtl.b_bits
-    if (table.a_bits, table.b_bits) not in (widths, widths[::-1]):
-        rule = "a table has a product for each pair of the operands of its design, {} x {}"
-        rows = f"{path.name} is {1 << table.a_bits} x {1 << table.b_bits}"
-        raise AxdseError(rule.format(*(1 << bits for bits in widths)), rows, "write that many")
 
 
 def _modules_of(source: Source, parameters: Parameters = ()) -> tuple[Module, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from axdse.flows.evidence.report import RtlReport
-from axdse.flows.verify.bring_your_own import Design, as_c_model, check_size, design_of
+from axdse.flows.verify.bring_your_own import Design, as_c_model, design_of, design_with_table
 from axdse.flows.verify.certificate import write_certificate
 from axdse.flows.verify.check import check_design, check_designs, read_as
 from axdse.flows.verify.controls import control_text
@@ -202,29 +202,24 @@ def _design(
                 needs = f"mapped to cells that are not there, such as {missing[0]}; --cells"
                 return Imported(pair, None, None, "", needs=f"{needs} takes their library")
             raise no_module(source.name, missing[0])
-        model, told, own, table = pair.model, "", pins, None
-        if model and model.suffix in TABLES:
-            model, table = as_c_model(model, pins, folder)
-            own, told = replace(pins, signed=(table.signed, table.signed)), table.told
-        elif model:
-            model = as_one_file(model, folder)
-        design = _named(design_of(model or folder, source, modules, own), name, told)
-        if table and pair.model:
-            check_size(table, pair.model, design)
+        if pair.model and pair.model.suffix in TABLES:
+            design = design_with_table(pair.model, source, modules, pins, folder)
+        else:
+            model = as_one_file(pair.model, folder) if pair.model else folder
+            design = design_of(model, source, modules, pins)
     except AxdseError as error:
         return Imported(pair, None, None, str(error))
     return _Prepared(
-        pair, design, lambda: _named(design_of(folder, source, modules, pins), name, "")
+        pair, _named(design, name), lambda: _named(design_of(folder, source, modules, pins), name)
     )
 
 
-def _named(design: Design, name: str, told: str) -> Design:
+def _named(design: Design, name: str) -> Design:
     """Files tell designs apart, functions need not."""
     readings = tuple(
         replace(reading, family=replace(reading.family, name=name)) for reading in design.readings
     )
-    assumed = "; ".join(filter(None, (told, design.assumed)))
-    return replace(design, readings=readings, assumed=assumed)
+    return replace(design, readings=readings)
 
 
 def _new_name(pair: Pair, names: set[str]) -> str:

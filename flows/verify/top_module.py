@@ -13,7 +13,7 @@ from axdse.multipliers.errors import AxdseError, did_you_mean
 from axdse.multipliers.names import check_name
 
 # Who takes the product says so with it, as `m_ready` or `out_tready` of a stream.
-TAKEN = re.compile(
+_TAKEN = re.compile(
     r"(i_)?((out|p|m|m_axis|y|z|result|product|data_out|dout)_?t?ready|ready_?(in|i)|ready)(_i|_in)?",
     re.IGNORECASE,
 )
@@ -106,4 +106,4 @@ def _remedy(data: Sequence[ModulePort], pipeline: Pipeline | None) -> str:
 
 def _rest(name: str) -> str:
     """The level that lets a design go on; of what is not known by its name, the user knows it."""
-    return "1" if any(each.fullmatch(name) for each in (TAKEN, READY, START)) else "VALUE"
+    return "1" if any(each.fullmatch(name) for each in (_TAKEN, READY, START)) else "VALUE"

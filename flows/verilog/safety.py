@@ -41,7 +41,7 @@ FORBIDDEN_WORDS = {
     "bind": "reaches other modules",
     "config": "reaches other files",
     "library": "reaches other files",
-    "import": "calls foreign code, or a package, which Yosys reads as sv2v writes it alone",
+    "import": "calls foreign code, or takes a package, which Yosys reads only as sv2v writes it",
     "export": "calls foreign code",
     "program": "ends the simulation",
 }

@@ -22,28 +22,19 @@ def as_one_file(model: Path, folder: Path) -> Path:
     """A C model without headers of its own: the file itself, or one written into a folder.
 
     Raises:
-        AxdseError: as `as_one_text`; or a macro says what it includes.
+        AxdseError: as `source_files`; it includes too much in all, or what a macro says.
     """
-    if len(source_files(model)) == 1:
+    files = source_files(model)
+    if len(files) == 1:
         return model
-    text = as_one_text(model)
+    first, own = next(iter(files.items()))
+    text = _head(own) + _Inlining(files).text(first)
     if hidden := _BY_MACRO.search(text):
         rule = "a C model to import includes files of its own by their names in quotes"
         raise AxdseError(rule, f"{model.name}: {hidden[0].strip()}", "write the name there")
     path = folder / model.name
     path.write_bytes(text.encode("latin-1"))
     return path
-
-
-def as_one_text(model: Path) -> str:
-    """The text of a C model, its head as it is, with what it includes of its folder and below.
-
-    Raises:
-        AxdseError: as `source_files`; or it includes too much in all.
-    """
-    files = source_files(model)
-    text = next(iter(files.values()))
-    return _head(text) + _Inlining(files).text(next(iter(files)))
 
 
 def _head(text: str) -> str:
